@@ -1,0 +1,55 @@
+#pragma once
+
+#include <concepts>
+#include <functional>
+
+#include "serpette/concepts/named.hpp"
+#include "serpette/core/seed.hpp"
+#include "serpette/torch/tensor.hpp"
+
+namespace serpette {
+
+/// What an attack makes the detector worse at: a goal, and how much each part of the loss counts.
+struct Aim {
+  enum class Goal {
+    kTruth,      ///< Raise the training loss on ground truth (untargeted).
+    kVanish,     ///< Objectness to 0 everywhere.
+    kFabricate,  ///< Objectness to 1 everywhere.
+    kMislabel,   ///< Ground-truth boxes under the least likely class.
+  };
+  Goal goal = Goal::kTruth;
+  double box = 1, objectness = 1, classes = 1;  ///< Weights of the loss's parts.
+
+  friend bool operator==(const Aim&, const Aim&) = default;
+};
+
+/// Value and gradient of the attacked loss. An attack always ascends: for the goals that are targets the loss is
+/// the negated distance to the target.
+struct Ascent {
+  at::Tensor loss;      ///< [N], one per image: images do not influence each other (batch norm in eval mode).
+  at::Tensor gradient;  ///< ∂(Σ loss)/∂images, like the images.
+};
+
+/// The detector as an attack sees it, with truth, colour mode and frozen weights bound in.
+/// Cost: one forward and one backward pass without weight gradients.
+using Objective = std::function<Ascent(const at::Tensor& images, const Aim& aim)>;
+
+namespace req {
+/// `perturb(objective, images, rng)`: images [N, C, H, W] in [0, 1] → the attacked images, same shape, in [0, 1];
+/// the argument is not modified.
+template <class P>
+concept PerturbsImages = requires(const P& p, const Objective& objective, const at::Tensor& images, Generator& rng) {
+  { p.perturb(objective, images, rng) } -> std::same_as<at::Tensor>;
+};
+}  // namespace req
+
+/// A way to change images so that the detector fails. An identity (NoAttack) says `static constexpr bool
+/// is_identity = true`, and the driver then skips the second half of every batch and the attacked evaluation.
+template <class P>
+concept Attack = req::Value<P> && req::Named<P> && req::PerturbsImages<P>;
+
+/// Whether the attack leaves images as they are.
+template <Attack P>
+inline constexpr bool is_identity = requires { requires P::is_identity; };
+
+}  // namespace serpette

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <concepts>
+#include <vector>
+
+#include "serpette/concepts/attack.hpp"
+#include "serpette/core/graph.hpp"
+#include "serpette/core/image_batch.hpp"
+#include "serpette/core/layer_view.hpp"
+#include "serpette/core/mask.hpp"
+#include "serpette/torch/tensor.hpp"
+
+namespace serpette {
+
+/// The training loss by part and image; differentiable. `total()` = Σ of everything ÷ N.
+struct DetectionLoss {
+  at::Tensor box, objectness, classes;  ///< [N] each, summed over the image's predictions.
+
+  [[nodiscard]] at::Tensor total() const { return (box + objectness + classes).sum() / box.size(0); }
+};
+
+namespace req {
+/// `graph()`: the typed layer graph.
+template <class D>
+concept HasGraph = requires(const D& d) {
+  { d.graph() } -> std::convertible_to<const Graph&>;
+};
+/// `layer(i)`: the tensors of the convolution at graph index i (handles: writing through them changes the net).
+template <class D>
+concept ExposesLayers = requires(const D& d, int i) {
+  { d.layer(i) } -> std::convertible_to<LayerParameters>;
+};
+/// `forward(images)`: [N, 3, H, W] → raw logits of every head [N, A·(5 + C), h, w].
+template <class D>
+concept Forwards = requires(D& d, const at::Tensor& images) {
+  { d.forward(images) } -> std::same_as<std::vector<at::Tensor>>;
+};
+/// `loss(heads, truth)`: truth [M, 6] as in ImageBatch.
+template <class D>
+concept HasLoss = requires(const D& d, const std::vector<at::Tensor>& heads, const at::Tensor& truth) {
+  { d.loss(heads, truth) } -> std::same_as<DetectionLoss>;
+};
+/// `objective(truth)`: the frozen detector (evaluation mode) as an attack sees it; network input space.
+template <class D>
+concept CanBeAttacked = requires(D& d, const at::Tensor& truth) {
+  { d.objective(truth) } -> std::same_as<Objective>;
+};
+/// `targets(heads, truth)`: per head, ∂t/∂logits of the attribution target t (0/1, like the head).
+template <class D>
+concept HasTargets = requires(const D& d, const std::vector<at::Tensor>& heads, const at::Tensor& truth) {
+  { d.targets(heads, truth) } -> std::same_as<std::vector<at::Tensor>>;
+};
+/// `detect(images, geometry…, thresholds)` etc.: boxes from raw heads.
+template <class D>
+concept Decodes = requires(const D& d, const std::vector<at::Tensor>& heads, const ImageBatch& batch) {
+  { d.detections(heads, batch, 0.5) } -> std::same_as<std::vector<std::vector<Detection>>>;
+};
+/// `clone()` copies all tensors; `compact(mask)` returns the smaller network without the removed filters.
+template <class D>
+concept Clones = requires(const D& d, const Mask& mask) {
+  { d.clone() } -> std::same_as<D>;
+  { d.compact(mask) } -> std::same_as<D>;
+};
+/// `train(on)` switches batch norm between batch and running statistics; `parameters()` are the trainable tensors.
+template <class D>
+concept Trains = requires(D& d) {
+  d.train(true);
+  { d.parameters() } -> std::same_as<std::vector<at::Tensor>>;
+};
+}  // namespace req
+
+/// All that the pipeline asks of a detector; `Yolov3` is ours, tests drive a three-layer TinyDetector.
+template <class D>
+concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> && req::HasLoss<D> &&
+                   req::CanBeAttacked<D> && req::HasTargets<D> && req::Decodes<D> && req::Clones<D> && req::Trains<D>;
+
+}  // namespace serpette

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <concepts>
+#include <span>
+
+#include "serpette/concepts/detector.hpp"
+#include "serpette/concepts/named.hpp"
+#include "serpette/core/image_batch.hpp"
+#include "serpette/core/layer_view.hpp"
+#include "serpette/core/mask.hpp"
+#include "serpette/core/seed.hpp"
+
+namespace serpette {
+
+namespace detail {
+/// A detector that exists only to spell requirements: declared, never defined.
+struct AnyDetector {
+  [[nodiscard]] const Graph& graph() const;
+  [[nodiscard]] LayerParameters layer(int index) const;
+  std::vector<at::Tensor> forward(const at::Tensor& images);
+  [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads, const at::Tensor& truth) const;
+  Objective objective(const at::Tensor& truth);
+  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads, const at::Tensor& truth) const;
+  [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,
+                                                               const ImageBatch& batch, double confidence) const;
+  [[nodiscard]] AnyDetector clone() const;
+  [[nodiscard]] AnyDetector compact(const Mask& mask) const;
+  void train(bool on);
+  std::vector<at::Tensor> parameters();
+};
+}  // namespace detail
+
+namespace req {
+/// `score(layer, rng)`: one layer at a time → importance like `layer.weight`; |score| ranks.
+template <class P>
+concept ScoresOneLayer = requires(const P& p, const LayerView& layer, Generator& rng) {
+  { p.score(layer, rng) } -> std::same_as<at::Tensor>;
+};
+/// `score_all(detector, batches, rng)`: all layers at once. The images of the batches are network inputs: the
+/// colour mode has been applied.
+template <class P>
+concept ScoresAllLayers =
+    requires(const P& p, detail::AnyDetector& detector, std::span<const ImageBatch> batches, Generator& rng) {
+      { p.score_all(detector, batches, rng) } -> std::same_as<ScoreMap>;
+    };
+/// `P::optimizer`: settings of a score training that follows the start (HYDRA's).
+template <class P>
+concept TrainsScores = requires(const P& p) { p.optimizer; };
+}  // namespace req
+
+/// Where importance scores come from. Either form will do; the driver picks by `if constexpr`.
+/// Optional flags: `needs_input` (default true for one-layer policies), `needs_gradient` (default false).
+template <class P>
+concept ScoreInit = req::Value<P> && req::Named<P> && (req::ScoresOneLayer<P> || req::ScoresAllLayers<P>);
+
+/// Whether a one-layer policy reads `LayerView::input`.
+template <ScoreInit P>
+inline constexpr bool needs_input = [] {
+  if constexpr (requires { P::needs_input; }) return bool{P::needs_input};
+  return true;
+}();
+
+/// Whether a one-layer policy reads `LayerView::gradient`.
+template <ScoreInit P>
+inline constexpr bool needs_gradient = requires { requires P::needs_gradient; };
+
+}  // namespace serpette

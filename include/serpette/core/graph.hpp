@@ -1,0 +1,115 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace serpette {
+
+enum class Activation { kLinear, kLeaky, kRelu, kLogistic };
+
+/// Slope of darknet's leaky activation on the negative side.
+inline constexpr double kLeakySlope = 0.1;
+
+/// Bias-free convolution + batch norm, or convolution + bias; then the activation.
+struct Convolutional {
+  int filters = 1, size = 1, stride = 1, padding = 0, groups = 1;
+  bool batch_normalize = false;
+  Activation activation = Activation::kLogistic;
+};
+/// Elementwise sum of the two inputs, then the activation.
+struct Shortcut {
+  Activation activation = Activation::kLinear;
+};
+/// Concatenation of the inputs along channels; of each input only the `group_id`-th of `groups` equal parts.
+struct Route {
+  int groups = 1, group_id = 0;
+};
+/// Nearest-neighbour enlargement.
+struct Upsample {
+  int stride = 2;
+};
+/// Darknet's max-pool: `padding` cells of −∞ in total on each axis, padding / 2 of them before.
+struct MaxPool {
+  int size = 2, stride = 2, padding = 1;
+};
+/// A detection head: reads raw logits [N, A·(5 + classes), H, W], channel a·(5 + C) + {tx, ty, tw, th, obj, class…}.
+struct Yolo {
+  std::vector<std::array<float, 2>> anchors;  ///< All anchors of the network (w, h) [pixels of the canvas].
+  std::vector<int> mask;                      ///< Which of them this head predicts.
+  int classes = 80;
+  float ignore_thresh = 0.5F;  ///< A prediction whose IoU with some truth exceeds it is no negative example.
+  float truth_thresh = 1.0F;
+};
+
+using Operation = std::variant<Convolutional, Shortcut, Route, Upsample, MaxPool, Yolo>;
+
+struct Shape {
+  int channels = 0, height = 0, width = 0;
+  friend bool operator==(const Shape&, const Shape&) = default;
+};
+
+/// Index that stands for the network's image where a layer's input is meant.
+inline constexpr int kImage = -1;
+
+struct Layer {
+  std::string name;         ///< kind_index, e.g. "conv_7"; index as in darknet (the [net] section does not count).
+  Operation operation;
+  std::vector<int> inputs;  ///< Indices of the layers read, each below this layer's own; kImage for the image.
+  Shape output;
+  int line = 0;             ///< Where the cfg file declares it, 1-based; 0 if made in memory.
+
+  template <class Kind>
+  [[nodiscard]] const Kind* as() const {
+    return std::get_if<Kind>(&operation);
+  }
+  template <class Kind>
+  [[nodiscard]] Kind* as() {
+    return std::get_if<Kind>(&operation);
+  }
+};
+
+/// The typed layer graph of a darknet network, in execution order: what forward, masks, compaction, attribution and
+/// the cfg writer all read. Holds no tensor.
+struct Graph {
+  Shape input{3, 416, 416};
+  std::vector<Layer> layers;
+  /// Every key = value of [net] as read, so that a rewritten cfg keeps what serpette does not interpret.
+  std::vector<std::pair<std::string, std::string>> net;
+
+  [[nodiscard]] const Layer& operator[](int index) const { return layers[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] int size() const { return static_cast<int>(layers.size()); }
+
+  /// Shape of what `index` produces; the image's for kImage.
+  [[nodiscard]] const Shape& shape(int index) const { return index == kImage ? input : (*this)[index].output; }
+
+  /// Indices of all layers of one kind, ascending.
+  template <class Kind>
+  [[nodiscard]] std::vector<int> all() const {
+    std::vector<int> found;
+    for (int i = 0; i < size(); ++i)
+      if ((*this)[i].as<Kind>()) found.push_back(i);
+    return found;
+  }
+  [[nodiscard]] std::vector<int> convolutions() const { return all<Convolutional>(); }
+  [[nodiscard]] std::vector<int> heads() const { return all<Yolo>(); }
+
+  /// Number of classes, from the first head; 0 without heads.
+  [[nodiscard]] int classes() const {
+    const auto found = heads();
+    return found.empty() ? 0 : (*this)[found.front()].as<Yolo>()->classes;
+  }
+};
+
+/// Shape [C_out, C_in / groups, k, k] of a convolution's weight.
+inline std::array<std::int64_t, 4> weight_shape(const Graph& graph, int index) {
+  const auto& conv = *graph[index].as<Convolutional>();
+  const int in = graph.shape(graph[index].inputs.front()).channels;
+  return {conv.filters, in / conv.groups, conv.size, conv.size};
+}
+
+}  // namespace serpette

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "serpette/core/letterbox.hpp"
+#include "serpette/torch/tensor.hpp"
+
+namespace serpette {
+
+/// Images as the network takes them, with what is known about each.
+struct ImageBatch {
+  at::Tensor images;  ///< [N, 3, H, W] float in [0, 1], RGB, letterboxed.
+
+  /// Ground truth of all images, [M, 6] float: (image index in the batch, class, cx, cy, w, h), boxes as fractions
+  /// of the canvas, rows ordered by image.
+  at::Tensor truth;
+
+  std::vector<std::int64_t> image_ids;  ///< [N] ids of the data set.
+  std::vector<Letterbox> geometry;      ///< [N] where each image lies on the canvas.
+
+  [[nodiscard]] std::int64_t size() const { return images.size(0); }
+
+  [[nodiscard]] ImageBatch to(at::Device device) const {
+    return {images.to(device), truth.to(device), image_ids, geometry};
+  }
+};
+
+}  // namespace serpette
