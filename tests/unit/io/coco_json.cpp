@@ -1,0 +1,128 @@
+#include "serpette/io/coco_json.hpp"
+
+#include "serpette/io/detections.hpp"
+#include "support/catch.hpp"
+#include "support/scratch.hpp"
+
+using namespace serpette;
+using serpette::test::Scratch;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+constexpr std::string_view kGood = R"({
+  "info": {"nested": [1, {"deep": "}]"}]},
+  "annotations": [
+    {"id": 5, "image_id": 9, "category_id": 7, "bbox": [1, 2.5, 3, 4], "iscrowd": 1, "area": 6.25,
+     "segmentation": {"counts": "abc", "size": [4, 4]}},
+    {"id": 6, "image_id": 9.0, "category_id": 3, "bbox": [0, 0, 2, 2]}],
+  "images": [{"id": 9, "file_name": "a \"b\".jpg", "width": 640, "height": 480, "license": 1}],
+  "categories": [{"id": 7, "name": "dog", "supercategory": "animal"}, {"id": 3, "name": "cat"}]})";
+
+Instances read(const Scratch& folder, std::string_view text) {
+  write_file(folder / "instances.json", text);
+  return load_instances(folder / "instances.json");
+}
+
+}  // namespace
+
+TEST_CASE("instances are read whatever the order of their parts", "[io][coco_json]") {
+  const Scratch folder;
+  const auto found = read(folder, kGood);
+  REQUIRE(found.images.size() == 1);
+  CHECK(found.images[0].file_name == "a \"b\".jpg");
+  CHECK(found.images[0].width == 640);
+  REQUIRE(found.categories.size() == 2);
+  CHECK(found.categories[0].name == "cat");
+  REQUIRE(found.annotations.size() == 2);
+  CHECK(found.annotations[0].category == 1);
+  CHECK(found.annotations[0].is_crowd);
+  CHECK(found.annotations[0].area == 6.25);
+  CHECK(found.annotations[0].box == Box{1, 2.5, 3, 4});
+  CHECK(found.annotations[1].image_id == 9);
+  CHECK(found.annotations[1].category == 0);
+  CHECK(found.annotations[1].area == 4);
+  CHECK_FALSE(found.annotations[1].is_crowd);
+}
+
+TEST_CASE("instances read back as they were saved", "[io][coco_json]") {
+  const Scratch folder;
+  auto found = read(folder, kGood);
+  found.annotations[0].box.x = 1.0 / 3;
+  save_instances(folder / "again.json", found);
+  const auto again = load_instances(folder / "again.json");
+  REQUIRE(again.annotations.size() == 2);
+  CHECK(again.annotations[0].box == found.annotations[0].box);
+  CHECK(again.annotations[0].category == found.annotations[0].category);
+  CHECK(again.images[0].file_name == found.images[0].file_name);
+  CHECK(again.categories[1].name == "dog");
+}
+
+TEST_CASE("a file that is no COCO says where and why", "[io][coco_json]") {
+  const Scratch folder;
+  const auto refused = [&](std::string_view text, const std::string& why) {
+    INFO(text);
+    CHECK_THROWS_WITH(read(folder, text), ContainsSubstring("instances.json") && ContainsSubstring(why));
+  };
+  refused("", "should be JSON");
+  refused("nonsense", "should be");
+  refused(R"({"images": [], "annotations": [], "categories": []} {})", "should end");
+  refused("[1, 2]", "should be an object");
+  refused(R"({"images": [], "annotations": [)", "should be JSON");
+  refused(kGood.substr(0, kGood.size() - 1), "should be JSON");
+  refused(R"({"images": [], "annotations": []} tail)", "should be JSON");
+  refused(R"({"images": [], "categories": []})", "\"annotations\"");
+  refused(R"({"images": [{"file_name": "x"}], "annotations": [], "categories": []})", "images[0]: should have the key \"id\"");
+  refused(R"({"images": [{"id": 1}, {"id": 1}], "annotations": [], "categories": []})", "1 twice");
+  const auto annotation = [&](const std::string& fields, const std::string& why) {
+    refused(R"({"images": [{"id": 1}], "categories": [{"id": 2}], "annotations": [{)" + fields + "}]}", why);
+  };
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2)", "annotations[0]: should have the key \"bbox\"");
+  annotation(R"("id": 1, "image_id": 4, "category_id": 2, "bbox": [0, 0, 1, 1])", "image_id should be one of");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 4, "bbox": [0, 0, 1, 1])", "category_id should be one of");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, 1])", "annotations[0].bbox: should be [x, y");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, -1, 1])", "not be negative");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, NaN, 1, 1])", "annotations[0].bbox[1]");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 1e999, 1, 1])", "annotations[0].bbox[1]");
+  annotation(R"("id": 1.5, "image_id": 1)", "annotations[0].id: should be a whole number, got 1.5");
+  annotation(R"("id": "1")", "annotations[0].id: should be a whole number, got \"1\"");
+  CHECK_THROWS_WITH(load_instances(folder / "missing.json"), ContainsSubstring("readable"));
+}
+
+TEST_CASE("boxes outside their image are named", "[io][coco_json]") {
+  const Scratch folder;
+  auto found = read(folder, kGood);
+  CHECK_NOTHROW(require_boxes_inside(found, "here"));
+  found.annotations[1].box.width = 700;
+  CHECK_THROWS_WITH(require_boxes_inside(found, "here"), ContainsSubstring("annotation 6") && ContainsSubstring("640"));
+}
+
+TEST_CASE("detections read back from both formats to the last bit", "[io][detections]") {
+  const Scratch folder;
+  const auto instances = read(folder, kGood);
+  const std::vector<Detection> written = {{9, 1, 1.0 / 3, {0.1, -2.0 / 7, 1e-7, 12345.678901234567}}, {9, 0, 1, {0, 0, 0, 0}}};
+  write_detections_json(folder / "d.json", written, instances);
+  write_detections_csv(folder / "d.csv", written, instances);
+  CHECK(read_detections(folder / "d.json", instances) == written);
+  CHECK(read_detections(folder / "d.csv", instances) == written);
+  CHECK(read_file(folder / "d.csv").starts_with("image_id,x,y,width,height,confidence,category_id,category\n9,0.1,"));
+}
+
+TEST_CASE("detections that fit no annotations are refused with their place", "[io][detections]") {
+  const Scratch folder;
+  const auto instances = read(folder, kGood);
+  const auto refused = [&](const std::string& name, std::string_view text, const std::string& why) {
+    write_file(folder / name, text);
+    INFO(text);
+    CHECK_THROWS_WITH(read_detections(folder / name, instances), ContainsSubstring(name) && ContainsSubstring(why));
+  };
+  refused("d.json", kGood, "should be a list");
+  refused("d.json", R"([{"image_id": 9, "category_id": 3, "bbox": [1, 1, 1, 1]}])", "[0]: should have the key \"score\"");
+  refused("d.json", R"([{"image_id": 8, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1}])", "[0]: image_id should be one");
+  refused("d.json", R"([{"image_id": 9, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1})", "should be JSON");
+  refused("d.csv", "image_id,x\n", "\"y\"");
+  refused("d.csv", "image_id,x,y,width,height,confidence,category_id\n9,1,1,1,-1,1,3\n", "d.csv:2");
+  refused("d.csv", "image_id,x,y,width,height,confidence,category_id\n9,1,1,1,inf,1,3\n", "finite");
+  write_file(folder / "d.csv", std::string_view("image_id,x,y,width,height,confidence,category_id\n9,1,1,1,1,1,4\n"));
+  CHECK(read_detections(folder / "d.csv", instances).at(0).category == kUnknownCategory);
+}
