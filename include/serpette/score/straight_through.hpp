@@ -1,0 +1,25 @@
+#pragma once
+
+#include "serpette/torch/tensor.hpp"
+
+namespace serpette {
+
+/// Settings of HYDRA's score training: SGD on the scores, weights frozen, learning rate on a cosine
+/// to 0.
+struct StraightThroughSgd {
+  double learning_rate = 0.1;  ///< At the first step.
+  double momentum = 0.9;
+};
+
+/// Gradient of the loss with respect to the scores, straight through the mask M of  eff = w ·
+/// M(|s|):
+///   ∂L/∂s = ∂L/∂eff · w · sign(s),
+/// for kept and dropped entries alike, so that a dropped weight can come back.
+/// @param effective_gradient  ∂L/∂eff, like `weight`.
+/// Source: Sehwag et al. 2020 (HYDRA), sec. 3.1, after Ramanujan et al. 2020 (edge-popup).
+inline at::Tensor straight_through_gradient(const at::Tensor& effective_gradient,
+                                            const at::Tensor& weight, const at::Tensor& scores) {
+  return effective_gradient * weight * scores.sign();
+}
+
+}  // namespace serpette
