@@ -1,57 +1,80 @@
 # Imports LibTorch as LibTorch::LibTorch, without the wheel's own package: that one fails where no CUDA toolkit is
 # installed, and adds nvcc flags for architectures that nvcc 13 no longer has.
 #
-# Searched in this order: LIBTORCH_ROOT, CMAKE_PREFIX_PATH / Torch_DIR; the active Python's torch; a distribution's
+# Searched in this order: LIBTORCH_ROOT, CMAKE_PREFIX_PATH and Torch_DIR; the active Python's torch; a distribution's
 # libtorch; the user's cache folder, where `./run setup` installs the pinned wheel.
 #
 # Result: LibTorch_FOUND, LibTorch_VERSION, LibTorch_ROOT, LibTorch_CUDA (whether the CUDA libraries are linked).
-# A CPU build links libtorch_cpu and libc10 only, never libtorch.so, which needs libtorch_cuda and all behind it.
+# SERPETTE_CUDA decides: ON links them or fails, OFF never does, AUTO (the default) does where a driver or a toolkit is
+# present and all that they need can be loaded. A CPU build links libtorch_cpu and libc10 only, never libtorch.so,
+# which needs libtorch_cuda and all behind it.
 
 set(LIBTORCH_PINNED_VERSION 2.11.0)
 
-set(_libtorch_hints ${LIBTORCH_ROOT} $ENV{LIBTORCH_ROOT})
-foreach(_prefix IN LISTS CMAKE_PREFIX_PATH)
-  list(APPEND _libtorch_hints ${_prefix} ${_prefix}/torch)
-endforeach()
-if(Torch_DIR)
-  get_filename_component(_libtorch_torch_dir "${Torch_DIR}/../../.." ABSOLUTE)
-  list(APPEND _libtorch_hints ${_libtorch_torch_dir})
-endif()
+# _libtorch_candidate(FOLDER …): takes the first folder with LibTorch's headers, of the ABI the compiler uses.
+function(_libtorch_candidate)
+  foreach(_folder IN LISTS ARGN)
+    if(LibTorch_INCLUDE_DIR OR NOT EXISTS "${_folder}/include/ATen/core/Tensor.h")
+      continue()
+    endif()
+    set(_config "${_folder}/share/cmake/Torch/TorchConfig.cmake")
+    if(EXISTS "${_config}")
+      file(STRINGS "${_config}" _old_abi REGEX "_GLIBCXX_USE_CXX11_ABI=0")
+      if(_old_abi)
+        message(STATUS "LibTorch: ${_folder} is passed over: built with the C++ ABI of before GCC 5")
+        continue()
+      endif()
+    endif()
+    set(LibTorch_INCLUDE_DIR "${_folder}/include" CACHE PATH "Folder of LibTorch's headers" FORCE)
+  endforeach()
+endfunction()
 
-find_path(LibTorch_INCLUDE_DIR NAMES ATen/core/Tensor.h HINTS ${_libtorch_hints} PATH_SUFFIXES include NO_DEFAULT_PATH)
+set(_libtorch_named ${LIBTORCH_ROOT} "$ENV{LIBTORCH_ROOT}")
+string(REPLACE ":" ";" _libtorch_prefixes "$ENV{CMAKE_PREFIX_PATH}")
+foreach(_prefix IN LISTS CMAKE_PREFIX_PATH _libtorch_prefixes)
+  list(APPEND _libtorch_named ${_prefix} ${_prefix}/torch)
+endforeach()
+foreach(_config IN ITEMS "${Torch_DIR}" "$ENV{Torch_DIR}")
+  if(_config)  # …/share/cmake/Torch
+    get_filename_component(_config "${_config}/../../.." ABSOLUTE)
+    list(APPEND _libtorch_named "${_config}")
+  endif()
+endforeach()
+_libtorch_candidate(${_libtorch_named})
 
 if(NOT LibTorch_INCLUDE_DIR)
-  find_package(Python3 COMPONENTS Interpreter QUIET)
-  if(Python3_Interpreter_FOUND)
+  find_program(_libtorch_python NAMES python3 python)
+  mark_as_advanced(_libtorch_python)
+  if(_libtorch_python)
     execute_process(
-      COMMAND ${Python3_EXECUTABLE} -c "import importlib.util as u, pathlib as p; s = u.find_spec('torch'); print(p.Path(s.origin).parent if s and s.origin else '')"
-      OUTPUT_VARIABLE _libtorch_python OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-    if(_libtorch_python)
-      find_path(LibTorch_INCLUDE_DIR NAMES ATen/core/Tensor.h HINTS ${_libtorch_python} PATH_SUFFIXES include NO_DEFAULT_PATH)
-    endif()
+      COMMAND ${_libtorch_python} -c "import importlib.util as u, pathlib as p; s = u.find_spec('torch'); print(p.Path(s.origin).parent if s and s.origin else '')"
+      OUTPUT_VARIABLE _libtorch_module OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+    _libtorch_candidate(${_libtorch_module})
   endif()
 endif()
-if(DEFINED ENV{XDG_CACHE_HOME})
-  set(_libtorch_cache "$ENV{XDG_CACHE_HOME}/serpette")
-else()
-  set(_libtorch_cache "$ENV{HOME}/.cache/serpette")
+find_path(LibTorch_INCLUDE_DIR NAMES ATen/core/Tensor.h)
+if(NOT LibTorch_INCLUDE_DIR)
+  if(DEFINED ENV{XDG_CACHE_HOME})
+    set(_libtorch_cache "$ENV{XDG_CACHE_HOME}/serpette")
+  else()
+    set(_libtorch_cache "$ENV{HOME}/.cache/serpette")
+  endif()
+  _libtorch_candidate("${_libtorch_cache}/libtorch-${LIBTORCH_PINNED_VERSION}/torch")
 endif()
-find_path(LibTorch_INCLUDE_DIR NAMES ATen/core/Tensor.h
-  PATHS ${_libtorch_cache}/libtorch-${LIBTORCH_PINNED_VERSION}/torch PATH_SUFFIXES include)
 
+set(LibTorch_VERSION "")
 if(LibTorch_INCLUDE_DIR)
   get_filename_component(LibTorch_ROOT "${LibTorch_INCLUDE_DIR}" DIRECTORY)
-  set(_libtorch_version "")
-  foreach(_header torch/headeronly/version.h torch/csrc/api/include/torch/version.h)
-    if(NOT _libtorch_version AND EXISTS "${LibTorch_INCLUDE_DIR}/${_header}")
-      file(STRINGS "${LibTorch_INCLUDE_DIR}/${_header}" _libtorch_lines REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
-      string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*PATCH ([0-9]+).*" "\\1.\\2.\\3" _libtorch_version "${_libtorch_lines}")
+  foreach(_header IN ITEMS torch/headeronly/version.h torch/csrc/api/include/torch/version.h)
+    if(NOT LibTorch_VERSION AND EXISTS "${LibTorch_INCLUDE_DIR}/${_header}")
+      file(STRINGS "${LibTorch_INCLUDE_DIR}/${_header}" _lines REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
+      string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*PATCH ([0-9]+).*" "\\1.\\2.\\3" LibTorch_VERSION "${_lines}")
     endif()
   endforeach()
-  set(LibTorch_VERSION "${_libtorch_version}")
 endif()
 find_library(LibTorch_CPU_LIBRARY torch_cpu HINTS ${LibTorch_ROOT} PATH_SUFFIXES lib)
 find_library(LibTorch_C10_LIBRARY c10 HINTS ${LibTorch_ROOT} PATH_SUFFIXES lib)
+mark_as_advanced(LibTorch_INCLUDE_DIR LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY)
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(LibTorch
@@ -59,22 +82,61 @@ find_package_handle_standard_args(LibTorch
   VERSION_VAR LibTorch_VERSION
   REASON_FAILURE_MESSAGE "run `./run setup`, or set LIBTORCH_ROOT to a folder with include/ and lib/ of LibTorch")
 
+# LibTorch_CUDA, and where not, why not.
+set(LibTorch_CUDA FALSE)
+if(LibTorch_FOUND AND NOT "${SERPETTE_CUDA}" STREQUAL "OFF")
+  get_filename_component(_libtorch_lib "${LibTorch_CPU_LIBRARY}" DIRECTORY)
+  set(_why_not "")
+  if(NOT EXISTS "${_libtorch_lib}/libtorch_cuda.so")
+    set(_why_not "this LibTorch was built without CUDA")
+  else()
+    find_program(_libtorch_nvcc nvcc PATHS /usr/local/cuda/bin)
+    mark_as_advanced(_libtorch_nvcc)
+    if(NOT EXISTS /proc/driver/nvidia/version AND NOT EXISTS /dev/dxg AND NOT _libtorch_nvcc)
+      set(_why_not "no NVIDIA driver and no CUDA toolkit")
+    endif()
+    execute_process(COMMAND ldd "${_libtorch_lib}/libtorch_cuda.so" OUTPUT_VARIABLE _libtorch_needs ERROR_QUIET)
+    string(REGEX MATCHALL "[^ \t\n]+ => not found" _libtorch_missing "${_libtorch_needs}")
+    if(_libtorch_missing)
+      list(TRANSFORM _libtorch_missing REPLACE " => not found" "")
+      list(JOIN _libtorch_missing ", " _libtorch_missing)
+      set(_why_not "libtorch_cuda.so needs these, which cannot be loaded: ${_libtorch_missing}")
+    endif()
+  endif()
+  if(NOT _why_not)
+    set(LibTorch_CUDA TRUE)
+  elseif("${SERPETTE_CUDA}" STREQUAL "ON")
+    message(FATAL_ERROR "SERPETTE_CUDA is ON, but ${_why_not}")
+  endif()
+  if(NOT LibTorch_FIND_QUIETLY AND LibTorch_CUDA)
+    message(STATUS "LibTorch: with CUDA")
+  elseif(NOT LibTorch_FIND_QUIETLY)
+    message(STATUS "LibTorch: CPU only (${_why_not})")
+  endif()
+endif()
+
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   find_package(Threads REQUIRED)
   add_library(LibTorch::c10 SHARED IMPORTED)
   set_target_properties(LibTorch::c10 PROPERTIES IMPORTED_LOCATION "${LibTorch_C10_LIBRARY}")
   add_library(LibTorch::torch_cpu SHARED IMPORTED)
   set_target_properties(LibTorch::torch_cpu PROPERTIES IMPORTED_LOCATION "${LibTorch_CPU_LIBRARY}")
-  # libtorch_cpu of the CUDA wheel needs the CUDA runtime and CUPTI; its RPATH finds them beside the wheel, the
-  # linker has to be told.
-  file(GLOB _libtorch_nvidia "${LibTorch_ROOT}/../nvidia/cu13/lib")
+  set(_libtorch_includes "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
   set_target_properties(LibTorch::LibTorch PROPERTIES
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include"
-    INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include"
+    INTERFACE_INCLUDE_DIRECTORIES "${_libtorch_includes}"
+    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${_libtorch_includes}"
     INTERFACE_LINK_LIBRARIES "LibTorch::torch_cpu;LibTorch::c10;Threads::Threads")
-  if(_libtorch_nvidia)
+  # The CUDA wheel's libtorch_cpu needs the CUDA runtime and CUPTI; its own RPATH finds them beside the wheel when the
+  # program starts, the linker has to be told.
+  file(GLOB _libtorch_nvidia "${LibTorch_ROOT}/../nvidia/*/lib")
+  foreach(_folder IN LISTS _libtorch_nvidia)
+    set_property(TARGET LibTorch::LibTorch APPEND PROPERTY INTERFACE_LINK_OPTIONS "LINKER:-rpath-link,${_folder}")
+  endforeach()
+  if(LibTorch_CUDA)
+    # Nothing of ours names a symbol of these: they register themselves when loaded, so the linker must keep them.
+    set(_libtorch_cuda "${_libtorch_lib}/libtorch.so,${_libtorch_lib}/libtorch_cuda.so,${_libtorch_lib}/libc10_cuda.so")
     set_property(TARGET LibTorch::LibTorch APPEND PROPERTY INTERFACE_LINK_OPTIONS
-      "LINKER:-rpath-link,${_libtorch_nvidia}")
+      "LINKER:--push-state,--no-as-needed,${_libtorch_cuda},--pop-state")
   endif()
 endif()

@@ -1,0 +1,30 @@
+# `cmake --install` and CPack: headers, the package config and the find module it needs.
+if(SERPETTE_FETCHED)
+  message(STATUS "serpette: no install rules, because these were fetched, not installed: ${SERPETTE_FETCHED}")
+  return()
+endif()
+
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+set(_destination ${CMAKE_INSTALL_DATADIR}/cmake/serpette)
+
+install(TARGETS serpette serpette_light EXPORT serpette-targets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT serpette-targets NAMESPACE serpette:: DESTINATION ${_destination})
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/serpette-config.cmake.in
+  ${PROJECT_BINARY_DIR}/serpette-config.cmake INSTALL_DESTINATION ${_destination})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/serpette-config-version.cmake
+  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES ${PROJECT_BINARY_DIR}/serpette-config.cmake ${PROJECT_BINARY_DIR}/serpette-config-version.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake DESTINATION ${_destination})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/tests/laws/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serpette/laws
+  FILES_MATCHING PATTERN *.hpp)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+
+set(CPACK_PACKAGE_VENDOR serpette)
+set(CPACK_PACKAGE_CONTACT "the serpette authors")
+set(CPACK_GENERATOR TGZ DEB)
+set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS
+  "libfmt-dev, librange-v3-dev, libboost-dev, nlohmann-json3-dev, libjpeg-dev, libpng-dev")
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+include(CPack)

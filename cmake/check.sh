@@ -1,0 +1,59 @@
+# Sourced by ./run: the slow checks, the tools they need, and the documentation.
+
+sources() { git ls-files --cached --others --exclude-standard '*.hpp' '*.cpp' '*.cuh' '*.cu'; }
+
+# tools: the pinned Python tools of requirements-dev.txt, in the user's cache, first on PATH.
+tools() {
+  local folder
+  folder=$cache/tools-$(sha256sum requirements-dev.txt | cut -c 1-12)
+  if [[ ! -e $folder/complete ]]; then
+    mkdir -p "$cache"
+    say "set-up will install $(grep -v '^#' requirements-dev.txt | xargs) from PyPI into $folder"
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    step "$folder/bin/pip" install --quiet -r requirements-dev.txt
+    touch "$folder/complete"
+  fi
+  PATH=$folder/bin:$PATH
+}
+
+documentation() {
+  step doxygen docs/Doxyfile
+  step mkdocs build --strict --quiet --config-file docs/mkdocs.yml
+}
+
+check_format() { sources | xargs clang-format --dry-run --Werror; }
+# Each header compiled alone, without the precompiled one: shows a missing include.
+check_headers() { build headers all_verify_interface_header_sets; }
+# Address and undefined-behaviour sanitizers over all that needs no LibTorch, and the fuzz corpora.
+check_asan() { build asan && step ctest --preset asan --parallel "$(nproc)"; }
+check_tidy() {
+  configure tidy
+  step run-clang-tidy -quiet -p build/tidy "$PWD/(tests|examples)/.*\.cpp"
+}
+check_docs() { documentation; }
+
+# check [NAME …]: the named checks, or all; each runs whatever became of the one before.
+check() {
+  local checks=("$@") name failed=()
+  (( $# )) || checks=(format headers asan tidy docs)
+  tools
+  for name in "${checks[@]}"; do
+    declare -F "check_$name" >/dev/null || die "there is no check '$name'; these are: format headers asan tidy docs"
+    case $name in
+      tidy) setup clang-tidy clang ;;
+      docs) setup doxygen graphviz ;;
+    esac
+    say "check: $name"
+    set +e  # not `if (…)`: there bash would go on after a failed line
+    (set -e; "check_$name")
+    local status=$?
+    set -e
+    if (( status )); then failed+=("$name"); else say "check: $name passed"; fi
+  done
+  if (( ${#failed[@]} )); then
+    for name in "${failed[@]}"; do say "FAILED: $name (again by: ./run check $name)"; done
+    exit 1
+  fi
+  say "all checks passed: ${checks[*]}"
+}

@@ -1,0 +1,192 @@
+# Sourced by ./run. `setup [PACKAGE …]` brings a Debian or Ubuntu machine to where CMake can build serpette: it looks
+# for what is missing, says what it will do, does it, and is silent and quick when nothing is missing.
+
+readonly libtorch_version=2.11.0      # as LIBTORCH_PINNED_VERSION in cmake/FindLibTorch.cmake
+readonly cmake_version=3.31.6         # where the system's CMake is older than 3.25
+export HOME=${HOME:-$(cd ~ && pwd)}
+readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/serpette
+
+# Libraries by their Debian names, which are Ubuntu's too.
+readonly libraries=(
+  libfmt-dev librange-v3-dev libboost-dev libcli11-dev nlohmann-json3-dev libhwy-dev libstb-dev libjpeg-dev
+  libturbojpeg0-dev libpng-dev
+)
+
+system_id=unknown system_version=0 system_name="this system"
+if [[ -r /etc/os-release ]]; then
+  system_id=$(. /etc/os-release && echo "${ID:-unknown}")
+  system_version=$(. /etc/os-release && echo "${VERSION_ID:-0}")
+  system_name=$(. /etc/os-release && echo "${PRETTY_NAME:-$ID}")
+fi
+
+at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }  # at_least FOUND WANTED
+has() { command -v "$1" >/dev/null; }
+is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+has_driver() { [[ -e /proc/driver/nvidia/version || -e /dev/dxg ]]; }
+
+cmake_is_recent() { has cmake && at_least "$(cmake --version | awk 'NR == 1 { print $3 }')" 3.25; }
+compiler_is_recent() { has "${1:-g++}" && at_least "$("${1:-g++}" -dumpfullversion)" 12; }
+python_has_venv() { has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+catch2_present() {
+  at_least "$(dpkg-query -W -f '${Version}' catch2 2>/dev/null || echo 0)" 3 || compgen -G "$cache/catch2-3*/usr" >/dev/null
+}
+
+# The same places, in the same order, as cmake/FindLibTorch.cmake.
+libtorch_present() {
+  [[ -n ${LIBTORCH_ROOT:-}${Torch_DIR:-} || -e ${CMAKE_PREFIX_PATH:-/nowhere}/include/ATen/core/Tensor.h ]] && return
+  has python3 && python3 - <<'PYTHON' && return
+import importlib.util, pathlib, re, sys
+spec = importlib.util.find_spec("torch")
+if not (spec and spec.origin): sys.exit(1)
+root = pathlib.Path(spec.origin).parent
+version = re.match(r"(\d+)\.(\d+)", re.search(r"__version__ = '([^']+)'", (root / "version.py").read_text())[1])
+config = root / "share/cmake/Torch/TorchConfig.cmake"
+old_abi = config.exists() and "_GLIBCXX_USE_CXX11_ABI=0" in config.read_text()
+sys.exit(old_abi or tuple(map(int, version.groups())) < (2, 4) or not (root / "include/ATen/core/Tensor.h").exists())
+PYTHON
+  at_least "$(dpkg-query -W -f '${Version}' libtorch-dev 2>/dev/null || echo 0)" 2.4 && return
+  libtorch_cached
+}
+libtorch_cached() {
+  local folder=$cache/libtorch-$libtorch_version
+  [[ -e $folder/torch/lib/libtorch_cpu.so ]] && { ! has_driver || [[ -d $folder/nvidia/cudnn ]]; }
+}
+
+as_root() {
+  if (( EUID == 0 )); then "$@"
+  elif has sudo; then sudo "$@"
+  else die "needs root or sudo for: $*"
+  fi
+}
+
+# in_place NAME: what was made in $made becomes $cache/NAME at once, so that an interrupted run leaves nothing half done.
+in_place() {
+  [[ -e $made ]] || return 1
+  rm -rf "${cache:?}/$1"
+  mv -T "$made" "$cache/$1"
+}
+
+install_packages() {
+  local options=(-o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
+  step as_root apt-get "${options[@]}" -q update || say "apt-get update had errors; going on"
+  step as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get "${options[@]}" -q install -y --no-install-recommends "$@"
+}
+
+install_cmake() {
+  local folder=$cache/cmake-$cmake_version  # a venv cannot be moved: its last act is the mark that it is complete
+  rm -rf "$folder"
+  python3 -m venv "$folder"
+  step "$folder/bin/pip" install --quiet "cmake==$cmake_version"
+  touch "$folder/complete"
+}
+
+install_libtorch() {
+  local wanted=("torch==$libtorch_version")
+  has_driver || wanted=(--no-deps "${wanted[@]}" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+  python3 -m venv "$work/venv"
+  step "$work/venv/bin/pip" install --retries 10 --no-cache-dir --no-warn-conflicts --target "$work/libtorch" \
+    "${wanted[@]}"
+  made=$work/libtorch in_place "libtorch-$libtorch_version"
+}
+
+# apt_elsewhere DEB_LINE … -- APT_GET_ARGUMENTS: apt-get with sources, lists and cache of its own, as the same user.
+apt_elsewhere() {
+  local lines=()
+  while [[ $1 != -- ]]; do lines+=("$1") && shift; done
+  shift
+  mkdir -p "$work/lists/partial" "$work/archives/partial"
+  printf '%s\n' "${lines[@]}" >"$work/sources.list"
+  apt-get -q -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$work/lists" \
+    -o Dir::Cache="$work" -o APT::Sandbox::User="$(id -un)" -o Acquire::Retries=3 "$@"
+}
+
+# mirror SUITE: where this system gets the suite from.
+mirror() { apt-get --print-uris update 2>/dev/null | sed -n "s|^'\(.*\)/dists/$1/InRelease'.*|\1|p" | head -n 1; }
+
+# Debian 12 has Catch2 2.13; its backports have 3.7, unpacked here without touching the system.
+install_catch2_from_backports() {
+  local line
+  line="deb $(mirror bookworm) bookworm-backports main"
+  step apt_elsewhere "$line" -- update
+  (cd "$work" && step apt_elsewhere "$line" -- download libcatch2-dev)
+  local package version
+  package=$(compgen -G "$work/libcatch2-dev_*.deb")
+  version=$(dpkg-deb -f "$package" Version)
+  dpkg-deb -x "$package" "$work/catch2"
+  made=$work/catch2 in_place "catch2-${version%%-*}"
+}
+
+# Ubuntu 22.04 has Catch2 2.13; 24.04's source package has 3.4, built here once.
+install_catch2_from_source() {
+  local line
+  line="deb-src $(mirror jammy) noble universe"
+  step apt_elsewhere "$line" -- update
+  (cd "$work" && step apt_elsewhere "$line" -- source --download-only catch2)
+  local archive version
+  archive=$(compgen -G "$work/catch2_*.orig.tar.*")
+  version=${archive##*/catch2_} && version=${version%%.orig*}
+  mkdir "$work/source"
+  tar -xf "$archive" -C "$work/source" --strip-components=1
+  step cmake -S "$work/source" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+    -DCATCH_INSTALL_DOCS=OFF -DCMAKE_INSTALL_PREFIX="$work/catch2/usr"
+  step cmake --build "$work/build" --target install
+  made=$work/catch2 in_place "catch2-$version"
+}
+
+# setup [PACKAGE …]: what every command needs, and the packages that one needs besides.
+setup() {
+  local packages=() todo=() compiler=g++ own_cmake=$cache/cmake-$cmake_version
+  [[ $system_id == ubuntu ]] && ! at_least "$system_version" 23 && compiler=g++-12
+  [[ -e $own_cmake/complete ]] && PATH=$own_cmake/bin:$PATH
+
+  [[ -n ${CXX:-} ]] || compiler_is_recent || compiler_is_recent "$compiler" || packages+=("$compiler")
+  has git || packages+=(git)
+  has ninja || packages+=(ninja-build)
+  python_has_venv || packages+=(python3 python3-venv)
+  local package cmake_by_pip= libtorch= catch2=
+  if ! cmake_is_recent; then
+    if [[ $compiler == g++-12 ]]; then cmake_by_pip=yes; else packages+=(cmake); fi
+  fi
+  if has dpkg-query; then
+    for package in "${libraries[@]}" ca-certificates "$@"; do is_installed "$package" || packages+=("$package"); done
+  fi
+  libtorch_present || libtorch=yes
+  if ! catch2_present; then
+    case $system_id-$system_version in
+      debian-12) catch2=backports ;;
+      ubuntu-22.*) catch2=source ;;
+      *) packages+=(catch2) ;;
+    esac
+  fi
+
+  (( ${#packages[@]} )) && todo+=("install with apt-get: ${packages[*]}")
+  [[ $cmake_by_pip ]] && todo+=("install CMake $cmake_version from PyPI into $own_cmake")
+  [[ $libtorch ]] && todo+=("install LibTorch $libtorch_version (PyPI's torch wheel, a download of 530 MB$(
+    has_driver && echo ', and 2 GB of CUDA libraries')) into $cache/libtorch-$libtorch_version")
+  [[ $catch2 == backports ]] && todo+=("unpack Catch2 3 of Debian's backports into $cache (not into the system)")
+  [[ $catch2 == source ]] && todo+=("build Catch2 3 from Ubuntu 24.04's source package into $cache")
+  if (( ${#todo[@]} )); then
+    say "set-up on $system_name will"
+    printf '  - %s\n' "${todo[@]}" >&2
+    mkdir -p "$cache"
+    work=$(mktemp -d "$cache/.setup.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    if (( ${#packages[@]} )); then
+      has apt-get || die "has no apt-get here: install these or their equals yourself: ${packages[*]}"
+      install_packages "${packages[@]}"
+    fi
+    if [[ $cmake_by_pip ]]; then install_cmake; PATH=$own_cmake/bin:$PATH; fi
+    if [[ $libtorch ]]; then install_libtorch; fi
+    if [[ $catch2 ]]; then
+      case $catch2 in
+        backports) install_catch2_from_backports ;;
+        source) install_catch2_from_source ;;
+      esac || say "Catch2 3 could not be had from the package mirror; CMake will fetch its sources"
+    fi
+    rm -rf "$work"
+    say "set-up is done"
+  fi
+  if [[ -z ${CXX:-} ]] && ! compiler_is_recent; then export CXX=$compiler; fi
+}
