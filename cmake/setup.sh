@@ -163,8 +163,9 @@ setup() {
 
   (( ${#packages[@]} )) && todo+=("install with apt-get: ${packages[*]}")
   [[ $cmake_by_pip ]] && todo+=("install CMake $cmake_version from PyPI into $own_cmake")
-  [[ $libtorch ]] && todo+=("install LibTorch $libtorch_version (PyPI's torch wheel, a download of 530 MB$(
-    has_driver && echo ', and 2 GB of CUDA libraries')) into $cache/libtorch-$libtorch_version")
+  local size="530 MB"
+  if has_driver; then size="530 MB and some 2 GB of CUDA libraries"; fi
+  [[ $libtorch ]] && todo+=("download LibTorch $libtorch_version (PyPI's torch wheel, $size) into $cache/libtorch-$libtorch_version")
   [[ $catch2 == backports ]] && todo+=("unpack Catch2 3 of Debian's backports into $cache (not into the system)")
   [[ $catch2 == source ]] && todo+=("build Catch2 3 from Ubuntu 24.04's source package into $cache")
   if (( ${#todo[@]} )); then
