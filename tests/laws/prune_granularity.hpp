@@ -4,7 +4,10 @@
 
 #include "serpette/concepts/prune_granularity.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/seed.hpp"
 #include "support/catch.hpp"
+
+#include <limits>
 
 namespace serpette::laws {
 
