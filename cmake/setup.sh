@@ -54,8 +54,8 @@ libtorch_cached() {
 }
 
 as_root() {
-  if (( EUID == 0 )); then "$@"
-  elif has sudo; then sudo "$@"
+  if (( EUID == 0 )); then step "$@"
+  elif has sudo; then step sudo "$@"
   else die "needs root or sudo for: $*"
   fi
 }
@@ -69,8 +69,8 @@ in_place() {
 
 install_packages() {
   local options=(-o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
-  step as_root apt-get "${options[@]}" -q update || say "apt-get update had errors; going on"
-  step as_root env DEBIAN_FRONTEND=noninteractive \
+  as_root apt-get "${options[@]}" -q update || say "apt-get update had errors; going on"
+  as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get "${options[@]}" -q install -y --no-install-recommends "$@"
 }
 
@@ -135,6 +135,10 @@ install_catch2_from_source() {
   made=$work/catch2 in_place "catch2-$version"
 }
 
+choose_compiler() {
+  if [[ -z ${CXX:-} ]] && ! compiler_is_recent; then export CXX=$1; fi
+}
+
 # setup [PACKAGE …]: what every command needs, and the packages that one needs besides.
 setup() {
   local packages=() todo=() compiler=g++ own_cmake=$cache/cmake-$cmake_version
@@ -178,6 +182,7 @@ setup() {
       has apt-get || die "has no apt-get here: install these or their equals yourself: ${packages[*]}"
       install_packages "${packages[@]}"
     fi
+    choose_compiler "$compiler"
     if [[ $cmake_by_pip ]]; then install_cmake; PATH=$own_cmake/bin:$PATH; fi
     if [[ $libtorch ]]; then install_libtorch; fi
     if [[ $catch2 ]]; then
@@ -189,5 +194,5 @@ setup() {
     rm -rf "$work"
     say "set-up is done"
   fi
-  if [[ -z ${CXX:-} ]] && ! compiler_is_recent; then export CXX=$compiler; fi
+  choose_compiler "$compiler"
 }
