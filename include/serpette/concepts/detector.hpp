@@ -16,7 +16,7 @@ namespace serpette {
 struct DetectionLoss {
   at::Tensor box, objectness, classes;  ///< [N] each, summed over the image's predictions.
 
-  [[nodiscard]] at::Tensor total() const { return (box + objectness + classes).sum() / box.size(0); }
+  [[nodiscard]] at::Tensor total() const { return box.add(objectness).add(classes).sum().div(box.size(0)); }
 };
 
 namespace req {
