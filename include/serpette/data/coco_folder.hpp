@@ -1,0 +1,308 @@
+#pragma once
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "serpette/concepts/dataset.hpp"
+#include "serpette/core/coco.hpp"
+#include "serpette/core/contract.hpp"
+#include "serpette/core/image_batch.hpp"
+#include "serpette/core/letterbox.hpp"
+#include "serpette/data/augment.hpp"
+#include "serpette/data/letterbox.hpp"
+#include "serpette/io/image.hpp"
+
+namespace serpette {
+
+/// A folder of pictures with COCO annotations as a Dataset.
+///
+/// An image that is missing, damaged or of another size than its record says is reported once,
+/// counted and left out: a batch may then hold fewer images than asked for (`ImageBatch::image_ids`
+/// says which). With `strict` it is an Error. Calls from several threads at once are allowed.
+class CocoFolder {
+ public:
+  struct Options {
+    int width = 416, height = 416;  ///< Of the canvas, the network's input [pixels].
+    bool strict = false;            ///< An unreadable image is an Error.
+    Augment augment{};              ///< What `augmented` does.
+    std::size_t cache_bytes = std::size_t{512}
+                              << 20;  ///< Decoded pictures are kept up to this much memory.
+    /// Takes the message about an unreadable image; standard error by default.
+    std::function<void(std::string_view)> report = [](std::string_view message) {
+      fmt::print(stderr, "warning: {}\n", message);
+    };
+  };
+
+  /// Checks everything that can be checked without decoding.
+  /// @param instances  boxes in pixels of the images; crowds are left out of the truth, boxes are
+  /// clipped.
+  /// @param images     the folder that their file names are relative to.
+  /// @throws Error     if the folder is missing; if no image is left; if an annotation is of an
+  /// unlisted image or
+  ///                   category, or its box lies outside its image by more than a pixel; if a file
+  ///                   is missing and `strict` is set.
+  CocoFolder(Instances instances, std::filesystem::path images, Options options)
+      : instances_(std::move(instances)),
+        folder_(std::move(images)),
+        options_(std::move(options)),
+        state_(std::make_unique<State>()) {
+    require(options_.width > 0 && options_.height > 0, "canvas",
+            "should have a positive size, got {} x {}", options_.width, options_.height);
+    options_.augment.check();
+    require(std::filesystem::is_directory(folder_), folder_.string(),
+            "should be a folder of images, got {}",
+            std::filesystem::exists(folder_) ? "a file" : "nothing of that name");
+    require(!instances_.images.empty(), folder_.string(),
+            "should have at least one annotated image, got an empty split");
+    collect_truth();
+    drop_missing();
+    state_->cache.resize(instances_.images.size());
+  }
+
+  [[nodiscard]] std::int64_t size() const {
+    return static_cast<std::int64_t>(instances_.images.size());
+  }
+  /// What is known of the images that are there, in the order of indices.
+  [[nodiscard]] const Instances& instances() const { return instances_; }
+  [[nodiscard]] const Options& options() const { return options_; }
+  /// File of an image.
+  [[nodiscard]] std::filesystem::path path(std::int64_t index) const {
+    return folder_ / at(index).file_name;
+  }
+  /// Its boxes as `batch` gives them: no crowds, clipped to the image [pixels of the image].
+  [[nodiscard]] std::span<const LabelledBox> boxes(std::int64_t index) const {
+    (void)at(index);
+    return truth_[static_cast<std::size_t>(index)];
+  }
+
+  /// Ids of the images found unreadable so far (missing ones from the start), with the reason.
+  [[nodiscard]] std::map<std::int64_t, std::string> unreadable() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->unreadable;
+  }
+
+  /// The picture of an image; null if it is unreadable.
+  /// @throws Error  if it is unreadable and `strict` is set.
+  [[nodiscard]] std::shared_ptr<const Image> picture(std::int64_t index) const {
+    const auto& record = at(index);
+    auto& cached = state_->cache[static_cast<std::size_t>(index)];
+    {
+      const std::lock_guard lock(state_->mutex);
+      if (cached) return cached;
+      if (state_->unreadable.contains(record.id)) return nullptr;
+    }
+    const auto image = reading(index, [&](const std::filesystem::path& file) {
+      auto read = std::make_shared<const Image>(read_image(file));
+      require_annotated_size(record, file, read->width, read->height);
+      return read;
+    });
+    const std::lock_guard lock(state_->mutex);
+    if (image && !cached && state_->cached_bytes + image->rgb.size() <= options_.cache_bytes) {
+      state_->cached_bytes += image->rgb.size();
+      cached = image;
+    }
+    return image;
+  }
+
+  /// The images letterboxed, not augmented.
+  [[nodiscard]] ImageBatch batch(std::span<const std::int64_t> indices) const {
+    return assemble(indices, [&](std::size_t, std::int64_t index, float* canvas, auto& boxes) {
+      std::optional<Letterbox> geometry;
+      if (const auto image = picture(index)) {
+        geometry = letterbox_into(canvas, *image, options_.width, options_.height);
+        place_boxes(index, *geometry, boxes);
+      }
+      return geometry;
+    });
+  }
+
+  /// One image letterboxed straight from its file, whatever the cache holds; a batch of one, or of
+  /// none if the image is unreadable.
+  [[nodiscard]] ImageBatch load(std::int64_t index) const {
+    return assemble({&index, 1}, [&](std::size_t, std::int64_t i, float* canvas, auto& boxes) {
+      return reading(i, [&](const std::filesystem::path& file) {
+        std::optional geometry =
+            letterbox_into(canvas, read_file(file), file.string(), options_.width, options_.height);
+        require_annotated_size(at(i), file, geometry->image_width, geometry->image_height);
+        place_boxes(i, *geometry, boxes);
+        return geometry;
+      });
+    });
+  }
+
+  /// Training views. Their `geometry` is the identity: a view has no way back to one image.
+  [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed) const {
+    const auto labelled = [&](std::int64_t index) {
+      return LabelledImage{picture(index), truth_[static_cast<std::size_t>(index)]};
+    };
+    const auto any = [&](Generator& rng) {
+      return labelled(static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(size()))));
+    };
+    const int width = options_.width, height = options_.height;
+    return assemble(indices, [&](std::size_t k, std::int64_t index, float* canvas, auto& boxes) {
+      std::optional<Letterbox> geometry;
+      if (const auto first = labelled(index); first.image) {
+        Generator rng(seed.derive(k));
+        boxes = options_.augment.view(canvas, width, height, first, any, rng);
+        geometry = Letterbox::fit(width, height, width, height);
+      }
+      return geometry;
+    });
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::vector<std::shared_ptr<const Image>> cache;
+    std::size_t cached_bytes = 0;
+    std::map<std::int64_t, std::string> unreadable;
+  };
+
+  [[nodiscard]] const CocoImage& at(std::int64_t index) const {
+    require(index >= 0 && index < size(), "data set", "index should be in [0, {}), got {}", size(),
+            index);
+    return instances_.images[static_cast<std::size_t>(index)];
+  }
+
+  void note_unreadable(std::int64_t id, const std::string& reason) const {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->unreadable.emplace(id, reason).second && options_.report) options_.report(reason);
+  }
+
+  void collect_truth() {
+    std::unordered_map<std::int64_t, std::size_t> index_of;
+    for (const auto& image : instances_.images) {
+      require(image.width > 0 && image.height > 0, image.file_name,
+              "should be annotated with a positive size, got {} x {}", image.width, image.height);
+      require(index_of.emplace(image.id, index_of.size()).second, image.file_name,
+              "should have an id of its own, got {} again", image.id);
+    }
+    truth_.resize(instances_.images.size());
+    for (const auto& a : instances_.annotations) {
+      const auto place = [&] { return fmt::format("annotation {}", a.id); };
+      const auto found = index_of.find(a.image_id);
+      if (found == index_of.end())
+        fail(place(), "should be of a listed image, got image {}", a.image_id);
+      if (a.category < 0 || a.category >= static_cast<int>(instances_.categories.size()))
+        fail(place(), "category should be an index below {}, got {}", instances_.categories.size(),
+             a.category);
+      const auto& image = instances_.images[found->second];
+      const double right = a.box.x + a.box.width, bottom = a.box.y + a.box.height;
+      constexpr double kSlack = 1;  // COCO's own rounding lets some stick out by less
+      if (!(a.box.width >= 0 && a.box.height >= 0 && a.box.x >= -kSlack && a.box.y >= -kSlack &&
+            right <= image.width + kSlack && bottom <= image.height + kSlack))
+        fail(place(), "box should lie inside {} ({} x {}), got [{}, {}, {}, {}]", image.file_name,
+             image.width, image.height, a.box.x, a.box.y, a.box.width, a.box.height);
+      if (a.is_crowd) continue;
+      const double x = std::max(a.box.x, 0.0), y = std::max(a.box.y, 0.0);
+      const Box box{x, y, std::min<double>(right, image.width) - x,
+                    std::min<double>(bottom, image.height) - y};
+      if (box.width > 0 && box.height > 0) truth_[found->second].push_back({a.category, box});
+    }
+  }
+
+  void drop_missing() {
+    std::vector<CocoImage> there;
+    std::vector<std::vector<LabelledBox>> truth;
+    for (std::size_t i = 0; i < instances_.images.size(); ++i) {
+      const auto& image = instances_.images[i];
+      if (const auto file = folder_ / image.file_name; !std::filesystem::is_regular_file(file)) {
+        const auto reason =
+            fmt::format("{}: should be an image file, got {}", file.string(),
+                        std::filesystem::exists(file) ? "something else" : "nothing of that name");
+        if (options_.strict) throw Error(reason);
+        note_unreadable(image.id, reason);
+        continue;
+      }
+      there.push_back(image);
+      truth.push_back(std::move(truth_[i]));
+    }
+    require(!there.empty(), folder_.string(), "should hold the annotated images, got none of {}",
+            instances_.images.size());
+    instances_.images = std::move(there);
+    truth_ = std::move(truth);
+    std::erase_if(instances_.annotations,
+                  [&](const auto& a) { return state_->unreadable.contains(a.image_id); });
+  }
+
+  static void require_annotated_size(const CocoImage& record, const std::filesystem::path& file,
+                                     int width, int height) {
+    require(width == record.width && height == record.height, file.string(),
+            "should be {} x {} as annotated, got {} x {}", record.width, record.height, width,
+            height);
+  }
+
+  // What `read(file)` gives; nothing, and a note, if it raises an Error.
+  template <class Read, class Result = std::invoke_result_t<Read&, const std::filesystem::path&>>
+  Result reading(std::int64_t index, Read&& read) const {
+    try {
+      return read(path(index));
+    } catch (const Error& error) {
+      if (options_.strict) throw;
+      note_unreadable(at(index).id, error.what());
+      return Result{};
+    }
+  }
+
+  void place_boxes(std::int64_t index, const Letterbox& geometry,
+                   std::vector<LabelledBox>& boxes) const {
+    for (const auto& [category, box] : truth_[static_cast<std::size_t>(index)])
+      boxes.push_back({category, geometry.to_canvas(box)});
+  }
+
+  // `place(k, index, canvas, boxes)` draws one image, appends its boxes [pixels of the canvas] and
+  // returns its geometry, or nothing if the image is unreadable.
+  template <class Place>
+  [[nodiscard]] ImageBatch assemble(std::span<const std::int64_t> indices, Place&& place) const {
+    const int width = options_.width, height = options_.height;
+    ImageBatch batch;
+    batch.images = at::empty({std::ssize(indices), 3, height, width}, at::kFloat);
+    float* canvas = batch.images.mutable_data_ptr<float>();
+    std::vector<float> rows;
+    for (std::size_t k = 0; k < indices.size(); ++k) {
+      std::vector<LabelledBox> boxes;
+      const std::optional<Letterbox> geometry = place(k, indices[k], canvas, boxes);
+      if (!geometry) continue;
+      for (const auto& [category, b] : boxes)
+        for (const double value :
+             {double(batch.image_ids.size()), double(category), (b.x + b.width / 2) / width,
+              (b.y + b.height / 2) / height, b.width / width, b.height / height})
+          rows.push_back(static_cast<float>(value));
+      batch.image_ids.push_back(at(indices[k]).id);
+      batch.geometry.push_back(*geometry);
+      canvas += std::ptrdiff_t{3} * width * height;
+    }
+    batch.images = batch.images.narrow(0, 0, std::ssize(batch.image_ids));
+    batch.truth = at::empty({std::ssize(rows) / 6, 6}, at::kFloat);
+    std::ranges::copy(rows, batch.truth.mutable_data_ptr<float>());
+    return batch;
+  }
+
+  Instances instances_;
+  std::filesystem::path folder_;
+  Options options_;
+  std::vector<std::vector<LabelledBox>> truth_;  ///< [size()] pixels of the image.
+  std::unique_ptr<State> state_;
+};
+static_assert(Dataset<CocoFolder>);
+
+}  // namespace serpette

@@ -1,0 +1,176 @@
+#include "serpette/data/coco_folder.hpp"
+
+#include "support/catch.hpp"
+#include "support/scratch.hpp"
+
+#include <fstream>
+#include <thread>
+
+#include "serpette/io/read_file.hpp"
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+// Four pictures: 1 and 2 good, 3 cut off, 4 missing.
+struct Small {
+  test::Scratch folder;
+  std::vector<std::string> reports;
+  Instances instances{
+      {{1, "1.jpg", 60, 40}, {2, "2.png", 30, 50}, {3, "3.jpg", 60, 40}, {4, "4.jpg", 60, 40}},
+      {{10, 1, 1, {6, 8, 24, 20}, 480, false},
+       {11, 1, 0, {0, 0, 60, 40}, 2400, true},
+       {12, 2, 0, {-0.5, 10, 20.5, 40.75}, 800, false},
+       {13, 3, 0, {0, 0, 10, 10}, 100, false}},
+      {{1, "cat"}, {7, "dog"}}};
+
+  Small() {
+    Image image(60, 40, 200);
+    write_jpeg(folder / "1.jpg", image);
+    write_png(folder / "2.png", Image(30, 50, 10));
+    const auto bytes = read_file(folder / "1.jpg");
+    write_file(folder / "3.jpg", std::string_view(bytes).substr(0, bytes.size() / 2));
+  }
+  CocoFolder::Options options(bool strict = false) {
+    return {.width = 32, .height = 32, .strict = strict, .report = [this](std::string_view m) {
+              reports.emplace_back(m);
+            }};
+  }
+  CocoFolder open(bool strict = false) { return {instances, folder.path(), options(strict)}; }
+};
+
+const std::vector<std::int64_t> kAll{0, 1, 2};
+
+}  // namespace
+
+TEST_CASE("a batch holds letterboxed images and their boxes as fractions of the canvas",
+          "[data][coco_folder]") {
+  Small small;
+  const auto data = small.open();
+  const std::vector<std::int64_t> indices{1, 0};
+  const auto batch = data.batch(indices);
+  REQUIRE(batch.images.sizes() == at::IntArrayRef{2, 3, 32, 32});
+  CHECK(batch.image_ids == std::vector<std::int64_t>{2, 1});
+  CHECK((batch.geometry[1] == Letterbox::fit(60, 40, 32, 32)));
+  CHECK(batch.images[0].equal(read_letterboxed(small.folder / "2.png", 32, 32).image));
+  // Image 2 is 19 × 32 at left 6; its box [-0.5, 10, 20.5, 40.75] is clipped to [0, 10, 20, 40].
+  // Image 1 is 32 × 21 at top 5; the crowd is no truth.
+  REQUIRE(batch.truth.sizes() == at::IntArrayRef{2, 6});
+  const double s = 19.0 / 30, t = 32.0 / 60;
+  const double expected[2][6] = {
+      {0, 0, (6 + 10 * s) / 32, (30 * 32.0 / 50) / 32, 20 * s / 32, 40 * 32.0 / 50 / 32},
+      {1, 1, 18 * t / 32, (5 + 18 * 21.0 / 40) / 32, 24 * t / 32, 20 * 21.0 / 40 / 32}};
+  for (int row = 0; row < 2; ++row)
+    for (int k = 0; k < 6; ++k)
+      CHECK(batch.truth[row][k].item<double>() == Catch::Approx(expected[row][k]).epsilon(1e-6));
+}
+
+TEST_CASE("unreadable images are reported once, counted and left out", "[data][coco_folder]") {
+  Small small;
+  const auto data = small.open();
+  REQUIRE(data.size() == 3);
+  REQUIRE(small.reports.size() == 1);
+  CHECK_THAT(small.reports[0], ContainsSubstring("4.jpg"));
+  for (int round = 0; round < 2; ++round) {
+    CHECK(data.batch(kAll).image_ids == std::vector<std::int64_t>{1, 2});
+    CHECK(data.augmented(kAll, Seed(1)).image_ids == std::vector<std::int64_t>{1, 2});
+    CHECK(data.load(2).size() == 0);
+  }
+  REQUIRE(small.reports.size() == 2);
+  CHECK_THAT(small.reports[1],
+             ContainsSubstring("3.jpg") && ContainsSubstring("should be a whole JPEG image"));
+  CHECK(data.unreadable().size() == 2);
+}
+
+TEST_CASE("a strict folder refuses what it cannot read", "[data][coco_folder]") {
+  Small small;
+  CHECK_THROWS_WITH(small.open(true), ContainsSubstring("4.jpg"));
+  small.instances.images.pop_back();
+  const auto data = small.open(true);
+  CHECK_THROWS_WITH(data.batch(kAll), ContainsSubstring("3.jpg"));
+  CHECK_THROWS_WITH(data.load(2), ContainsSubstring("3.jpg"));
+}
+
+TEST_CASE("loading equals the batch of one", "[data][coco_folder]") {
+  Small small;
+  const auto data = small.open();
+  for (std::int64_t index = 0; index < 2; ++index) {
+    const auto batch = data.batch({&index, 1}), loaded = data.load(index);
+    CHECK(loaded.images.equal(batch.images));
+    CHECK(loaded.truth.equal(batch.truth));
+    CHECK((loaded.geometry == batch.geometry));
+    CHECK(loaded.image_ids == batch.image_ids);
+  }
+}
+
+TEST_CASE("a picture of another size than annotated is unreadable", "[data][coco_folder]") {
+  Small small;
+  small.instances.images[0].width = 61;
+  const auto data = small.open();
+  CHECK(data.batch(kAll).image_ids == std::vector<std::int64_t>{2});
+  CHECK_THAT(data.unreadable().at(1),
+             ContainsSubstring("should be 61 x 40 as annotated, got 60 x 40"));
+}
+
+TEST_CASE("bad annotations are refused before any work", "[data][coco_folder]") {
+  Small small;
+  auto& annotation = small.instances.annotations[0];
+  SECTION("of an unlisted image") {
+    annotation.image_id = 99;
+    CHECK_THROWS_WITH(small.open(),
+                      ContainsSubstring("annotation 10") && ContainsSubstring("got image 99"));
+  }
+  SECTION("of an unknown category") {
+    annotation.category = 2;
+    CHECK_THROWS_WITH(
+        small.open(),
+        ContainsSubstring("annotation 10: category should be an index below 2, got 2"));
+  }
+  SECTION("outside the image") {
+    annotation.box.width = 60;
+    CHECK_THROWS_WITH(small.open(),
+                      ContainsSubstring("annotation 10: box should lie inside 1.jpg (60 x 40)"));
+  }
+  SECTION("not a number") {
+    annotation.box.x = std::nan("");
+    CHECK_THROWS_AS(small.open(), Error);
+  }
+  SECTION("an empty split") {
+    small.instances.images.clear();
+    CHECK_THROWS_WITH(small.open(), ContainsSubstring("empty split"));
+  }
+  SECTION("one id twice") {
+    small.instances.images[1].id = 1;
+    CHECK_THROWS_WITH(small.open(), ContainsSubstring("2.png"));
+  }
+  SECTION("no such folder") {
+    CHECK_THROWS_WITH(CocoFolder(small.instances, small.folder / "none", small.options()),
+                      ContainsSubstring("should be a folder of images"));
+  }
+  SECTION("no image there") {
+    std::filesystem::create_directory(small.folder / "empty");
+    CHECK_THROWS_WITH(CocoFolder(small.instances, small.folder / "empty", small.options()),
+                      ContainsSubstring("got none of 4"));
+  }
+}
+
+TEST_CASE("calls from several threads give what one gives", "[data][coco_folder]") {
+  Small small;
+  auto options = small.options();
+  options.cache_bytes = GENERATE(std::size_t{0}, std::size_t{5000}, std::size_t{1} << 20);
+  const CocoFolder data(small.instances, small.folder.path(), options);
+  const auto expected = data.augmented(kAll, Seed(5));
+  std::vector<ImageBatch> found(8);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& batch : found)
+      threads.emplace_back([&] {
+        for (int i = 0; i < 20; ++i) batch = data.augmented(kAll, Seed(5));
+      });
+  }
+  for (const auto& batch : found) {
+    CHECK(batch.images.equal(expected.images));
+    CHECK(batch.truth.equal(expected.truth));
+  }
+}
