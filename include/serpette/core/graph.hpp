@@ -15,6 +15,9 @@ enum class Activation { kLinear, kLeaky, kRelu, kLogistic };
 /// Slope of darknet's leaky activation on the negative side.
 inline constexpr double kLeakySlope = 0.1;
 
+/// Added to the variance by every batch norm, as in darknet's reference implementations.
+inline constexpr double kBatchNormEpsilon = 1e-5;
+
 /// Bias-free convolution + batch norm, or convolution + bias; then the activation.
 struct Convolutional {
   int filters = 1, size = 1, stride = 1, padding = 0, groups = 1;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "serpette/core/letterbox.hpp"
@@ -23,6 +24,15 @@ struct ImageBatch {
 
   [[nodiscard]] ImageBatch to(at::Device device) const {
     return {images.to(device), truth.to(device), image_ids, geometry};
+  }
+
+  /// Images begin … end − 1, their truth renumbered from 0; views of this batch where LibTorch allows.
+  [[nodiscard]] ImageBatch slice(std::int64_t begin, std::int64_t end) const {
+    const auto image = truth.select(1, 0);
+    auto rows = truth.index_select(0, image.ge(begin).logical_and(image.lt(end)).nonzero().squeeze(1));
+    rows.select(1, 0).sub_(begin);
+    return {images.slice(0, begin, end), std::move(rows), {image_ids.begin() + begin, image_ids.begin() + end},
+            {geometry.begin() + begin, geometry.begin() + end}};
   }
 };
 

@@ -10,7 +10,7 @@
 
 #include "serpette/core/graph.hpp"
 #include "serpette/core/layer_view.hpp"
-#include "serpette/model/execute.hpp"
+#include "serpette/core/execute.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {

@@ -21,7 +21,7 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/model/cfg.hpp"
 #include "serpette/model/decode.hpp"
-#include "serpette/model/execute.hpp"
+#include "serpette/core/execute.hpp"
 #include "serpette/model/frozen.hpp"
 #include "serpette/model/loss.hpp"
 #include "serpette/model/weights.hpp"

@@ -4,15 +4,7 @@
 
 namespace serpette {
 
-/// Settings of HYDRA's score training: SGD on the scores, weights frozen, learning rate on a cosine
-/// to 0.
-struct StraightThroughSgd {
-  double learning_rate = 0.1;  ///< At the first step.
-  double momentum = 0.9;
-};
-
-/// Gradient of the loss with respect to the scores, straight through the mask M of  eff = w ·
-/// M(|s|):
+/// Gradient of the loss with respect to the scores, straight through the mask M of  eff = w · M(|s|):
 ///   ∂L/∂s = ∂L/∂eff · w · sign(s),
 /// for kept and dropped entries alike, so that a dropped weight can come back.
 /// @param effective_gradient  ∂L/∂eff, like `weight`.
@@ -21,5 +13,17 @@ inline at::Tensor straight_through_gradient(const at::Tensor& effective_gradient
                                             const at::Tensor& weight, const at::Tensor& scores) {
   return effective_gradient * weight * scores.sign();
 }
+
+/// Settings of HYDRA's score training: SGD on the scores, weights frozen, learning rate on a cosine to 0.
+struct StraightThroughSgd {
+  double learning_rate = 0.1;  ///< At the first step.
+  double momentum = 0.9;       ///< Share of the last step's direction that is kept.
+
+  /// ∂L/∂s of one layer, as the score training asks for it.
+  [[nodiscard]] at::Tensor gradient(const at::Tensor& effective_gradient, const at::Tensor& weight,
+                                    const at::Tensor& scores) const {
+    return straight_through_gradient(effective_gradient, weight, scores);
+  }
+};
 
 }  // namespace serpette

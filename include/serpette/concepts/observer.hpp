@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace serpette {
+
+/// The hooks of the pipeline. An observer is any type that implements some of them; those it lacks cost nothing.
+///
+///     void on_stage(std::string_view stage, std::int64_t steps)   a stage begins, of so many steps (0: unknown)
+///     void on_step(std::int64_t step, double loss)                one step of it is done; loss is NaN where there is none
+///     void on_cell(const Cell& cell)                              a cell is finished and written
+///     bool stop_requested()                                       true ends the run at the next step, cleanly
+template <class T>
+concept Observer = requires(T& o, std::string_view stage, std::int64_t n, double loss) {
+  requires(requires { o.on_stage(stage, n); } || requires { o.on_step(n, loss); } || requires { T::is_silent; } ||
+           requires { o.stop_requested(); });
+};
+
+/// Hears nothing.
+struct Silent {
+  static constexpr bool is_silent = true;
+};
+
+/// Raised between two steps after `stop_requested()`; everything finished is on disk.
+struct Interrupted {};
+
+namespace notify {
+template <Observer O>
+void stage(O& observer, std::string_view name, std::int64_t steps) {
+  if constexpr (requires { observer.on_stage(name, steps); }) observer.on_stage(name, steps);
+}
+template <Observer O>
+void step(O& observer, std::int64_t index, double loss) {
+  if constexpr (requires { observer.on_step(index, loss); }) observer.on_step(index, loss);
+  if constexpr (requires { observer.stop_requested(); }) {
+    if (observer.stop_requested()) throw Interrupted{};
+  }
+}
+template <Observer O, class Cell>
+void cell(O& observer, const Cell& finished) {
+  if constexpr (requires { observer.on_cell(finished); }) observer.on_cell(finished);
+}
+}  // namespace notify
+
+}  // namespace serpette

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <stop_token>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "serpette/concepts/dataset.hpp"
+#include "serpette/core/contract.hpp"
+
+namespace serpette {
+
+/// 0 … n − 1 in random order.
+inline std::vector<std::int64_t> shuffled(std::int64_t n, Generator& rng) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  for (auto i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
+  return order;
+}
+
+/// Augmented training batches without end, made ahead by threads. Every epoch sees every image once, in an order of
+/// its own; batch k is the same whatever the number of threads.
+template <Dataset D>
+class Loader {
+ public:
+  /// @param dataset  outlives the loader.
+  /// @param threads  workers, at least 1.
+  Loader(const D& dataset, std::int64_t batch_size, Seed seed, int threads)
+      : dataset_(dataset), batch_size_(batch_size), seed_(seed) {
+    require(batch_size > 0, "loader", "batch size should be at least 1, got {}", batch_size);
+    require(threads > 0, "loader", "should have at least one thread, got {}", threads);
+    for (int i = 0; i < threads; ++i) workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  }
+
+  /// The next batch; waits until it is made.
+  /// @throws whatever the data set threw.
+  ImageBatch next() {
+    std::unique_lock lock(mutex_);
+    made_.wait(lock, [&] { return ready_.contains(delivered_) || error_; });
+    if (!ready_.contains(delivered_)) std::rethrow_exception(error_);
+    auto batch = std::move(ready_.extract(delivered_++).mapped());
+    wanted_.notify_all();
+    return batch;
+  }
+
+ private:
+  static constexpr std::int64_t kAhead = 4;  // batches made but not yet taken
+
+  void work(const std::stop_token& stop) {
+    while (true) {
+      std::int64_t mine = 0;
+      {
+        std::unique_lock lock(mutex_);
+        if (!wanted_.wait(lock, stop, [&] { return claimed_ < delivered_ + kAhead; })) return;
+        mine = claimed_++;
+      }
+      try {
+        auto batch = make(mine);
+        const std::lock_guard lock(mutex_);
+        ready_.emplace(mine, std::move(batch));
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        error_ = std::current_exception();
+      }
+      made_.notify_all();
+    }
+  }
+
+  [[nodiscard]] ImageBatch make(std::int64_t k) const {
+    const std::int64_t n = dataset_.size();
+    std::vector<std::int64_t> indices;
+    std::int64_t epoch = -1;
+    std::vector<std::int64_t> order;
+    for (std::int64_t i = k * batch_size_; i < (k + 1) * batch_size_; ++i) {
+      if (i / n != epoch) {
+        epoch = i / n;
+        Generator rng(seed_.derive("epoch").derive(static_cast<std::uint64_t>(epoch)));
+        order = shuffled(n, rng);
+      }
+      indices.push_back(order[static_cast<std::size_t>(i % n)]);
+    }
+    return dataset_.augmented(indices, seed_.derive("views").derive(static_cast<std::uint64_t>(k)));
+  }
+
+  const D& dataset_;
+  std::int64_t batch_size_;
+  Seed seed_;
+  std::mutex mutex_;
+  std::condition_variable made_;
+  std::condition_variable_any wanted_;
+  std::map<std::int64_t, ImageBatch> ready_;
+  std::int64_t claimed_ = 0, delivered_ = 0;
+  std::exception_ptr error_;
+  std::vector<std::jthread> workers_;  // last: stops before what it uses goes
+};
+
+}  // namespace serpette

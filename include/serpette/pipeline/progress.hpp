@@ -1,0 +1,96 @@
+#pragma once
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "serpette/io/cells.hpp"
+
+namespace serpette {
+
+/// "1:02:03", "4:05".
+inline std::string clock_text(double seconds) {
+  const auto s = static_cast<std::int64_t>(std::max(0.0, seconds) + 0.5);
+  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+                   : fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+/// An observer for programs: one live line on a terminal (cells done, stage, loss, time left), one plain line per cell
+/// in a pipe; Ctrl-C ends the run at the next step.
+class Progress {
+ public:
+  /// @param cells  how many there are to do, for the estimate of the time left.
+  explicit Progress(std::int64_t cells = 0) : cells_(cells), live_(::isatty(STDERR_FILENO) != 0) {
+    std::signal(SIGINT, [](int) { interrupted() = true; });
+    std::signal(SIGTERM, [](int) { interrupted() = true; });
+  }
+
+  void on_stage(std::string_view stage, std::int64_t steps) {
+    stage_ = stage;
+    steps_ = steps;
+    draw(0, std::nan(""));
+  }
+  void on_step(std::int64_t step, double loss) { draw(step, loss); }
+
+  /// A cell that was finished by an earlier, interrupted run: no part of the estimate.
+  void on_known_cell() { ++known_; }
+
+  void on_cell(const CellRow& row) {
+    ++done_;
+    clear();
+    fmt::print("{} run {} ratio {:>4} %  AP50 {:.3f}  robust {:.3f}  {} parameters  network {:.2f} ms{}\n", row.scenario,
+               row.run, row.ratio, row.ap50, row.robust_ap50, row.parameters, row.ms_network,
+               cells_ > 0 ? fmt::format("  [{}/{}, {} left]", done_ + known_, cells_, clock_text(left())) : "");
+    std::fflush(stdout);
+  }
+
+  [[nodiscard]] bool stop_requested() const { return interrupted(); }
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+  /// Removes the live line, so that other output starts at the margin.
+  void clear() const {
+    if (live_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+ private:
+  static std::atomic<bool>& interrupted() {
+    static std::atomic<bool> flag{false};
+    return flag;
+  }
+
+  [[nodiscard]] double left() const {
+    return done_ == 0 ? 0 : seconds() / static_cast<double>(done_) * static_cast<double>(cells_ - known_ - done_);
+  }
+
+  void draw(std::int64_t step, double loss) {
+    if (!live_) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (step > 0 && step < steps_ && now - drawn_ < std::chrono::milliseconds(100)) return;
+    drawn_ = now;
+    clear();
+    if (cells_ > 0) fmt::print(stderr, "[{}/{}] ", done_ + known_, cells_);
+    fmt::print(stderr, "{}", stage_);
+    if (steps_ > 0) fmt::print(stderr, " {}/{}", step, steps_);
+    if (std::isfinite(loss)) fmt::print(stderr, "  loss {:.3f}", loss);
+    if (done_ > 0) fmt::print(stderr, "  {} left", clock_text(left()));
+    std::fflush(stderr);
+  }
+
+  std::int64_t cells_, done_ = 0, known_ = 0, steps_ = 0;
+  bool live_;
+  std::string stage_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), drawn_{};
+};
+
+}  // namespace serpette

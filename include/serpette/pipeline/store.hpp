@@ -1,0 +1,128 @@
+#pragma once
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/io/atomic_file.hpp"
+#include "serpette/io/read_file.hpp"
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+/// 16 hex digits that stand for a text (FNV-1a, 64 bits): names files of results by what they depend on.
+inline std::string fingerprint(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return fmt::format("{:016x}", hash);
+}
+
+/// What a stage leaves for later ones: tensors, and the seconds it took when it was computed.
+struct StageResult {
+  std::vector<at::Tensor> tensors;
+  double seconds = 0;
+};
+
+/// The folder of an experiment. Stages are kept under a fingerprint of all they depend on, written atomically: a killed
+/// run finds its finished stages again, and scenarios that share a stage compute it once. One process at a time.
+class Store {
+ public:
+  /// @param configuration  text that identifies the experiment; kept in `configuration.txt`.
+  /// @throws Error  if another process works in the folder, or it holds another configuration's results.
+  Store(std::filesystem::path root, std::string_view configuration) : root_(std::move(root)) {
+    std::error_code code;
+    std::filesystem::create_directories(root_, code);
+    require(std::filesystem::is_directory(root_), root_.string(), "should be a folder for results, got: {}",
+            code ? code.message() : "a file");
+    lock();
+    const auto file = root_ / "configuration.txt";
+    if (std::filesystem::exists(file)) {
+      const auto found = read_file(file);
+      if (found != configuration) {
+        ::close(lock_);
+        fail(root_.string(), "holds another configuration's results; take a new folder.\n{}",
+             difference(configuration, found));
+      }
+    } else {
+      write_file(file, configuration);
+    }
+  }
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  ~Store() { ::close(lock_); }
+
+  [[nodiscard]] const std::filesystem::path& root() const { return root_; }
+
+  /// The result of stage `name` under `key`: read if it was finished before, else computed and kept.
+  template <class Compute>
+  StageResult stage(std::string_view name, std::string_view key, Compute&& compute) const {
+    const auto file = root_ / "stages" / fmt::format("{}-{}.pt", name, fingerprint(key));
+    StageResult result;
+    if (std::filesystem::exists(file)) {
+      std::istringstream in(read_file(file));
+      try {
+        torch::load(result.tensors, in);
+      } catch (const c10::Error&) {
+        fail(file.string(), "should be a checkpoint of this stage, got a damaged file; delete it to compute it anew");
+      }
+      require(!result.tensors.empty(), file.string(), "should be a checkpoint of this stage, got an empty file");
+      result.seconds = result.tensors.back().item<double>();
+      result.tensors.pop_back();
+      return result;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    result.tensors = std::forward<Compute>(compute)();
+    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    auto kept = result.tensors;
+    for (auto& tensor : kept) tensor = tensor.cpu();
+    kept.push_back(at::scalar_tensor(result.seconds, at::kDouble));
+    std::ostringstream out;
+    torch::save(kept, out);
+    write_file(file, out.str());
+    return result;
+  }
+
+ private:
+  void lock() {
+    const auto file = root_ / ".lock";
+    lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    require(lock_ >= 0, file.string(), "should be writable, got \"{}\"", std::strerror(errno));
+    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+      const auto owner = read_file(file);
+      ::close(lock_);
+      fail(root_.string(), "should be free, but process {} works in it", owner.empty() ? "unknown" : owner);
+    }
+    char host[256] = {};
+    ::gethostname(host, sizeof host - 1);
+    const auto owner = fmt::format("{} on {}", ::getpid(), host);
+    if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, owner.data(), owner.size(), 0) < 0) {
+      ::close(lock_);
+      fail(file.string(), "should be writable, got \"{}\"", std::strerror(errno));
+    }
+  }
+
+  /// The first line in which two configurations differ.
+  static std::string difference(std::string_view expected, std::string_view found) {
+    while (!expected.empty() || !found.empty()) {
+      const auto a = expected.substr(0, expected.find('\n')), b = found.substr(0, found.find('\n'));
+      if (a != b) return fmt::format("  expected: {}\n  found:    {}", a, b);
+      expected.remove_prefix(std::min(expected.size(), a.size() + 1));
+      found.remove_prefix(std::min(found.size(), b.size() + 1));
+    }
+    return {};
+  }
+
+  std::filesystem::path root_;
+  int lock_ = -1;
+};
+
+}  // namespace serpette

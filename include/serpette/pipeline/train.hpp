@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <numbers>
+#include <vector>
+
+#include "serpette/concepts/observer.hpp"
+#include "serpette/pipeline/settings.hpp"
+#include "serpette/pipeline/state.hpp"
+#include "serpette/pipeline/view.hpp"
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+/// Learning rate of a step: linear warm-up, then a half cosine to zero.
+inline double learning_rate(const TrainSettings& settings, std::int64_t step) {
+  if (step < settings.warmup)
+    return settings.learning_rate * static_cast<double>(step + 1) / static_cast<double>(settings.warmup + 1);
+  const auto span = static_cast<double>(std::max<std::int64_t>(1, settings.steps - settings.warmup));
+  return settings.learning_rate * 0.5 *
+         (1 + std::cos(std::numbers::pi * static_cast<double>(step - settings.warmup) / span));
+}
+
+/// The optimizer of a training stage over a detector's tensors; decay on convolution weights only.
+template <Detector D>
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(D& detector, const TrainSettings& settings) {
+  std::vector<at::Tensor> decayed, plain;
+  for (const int index : detector.graph().convolutions()) {
+    const LayerParameters layer = detector.layer(index);
+    decayed.push_back(layer.weight);
+    for (const auto& tensor : {layer.bias, layer.gamma, layer.beta})
+      if (tensor.defined()) plain.push_back(tensor);
+  }
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  if (settings.optimizer == TrainSettings::Optimizer::kSgd) {
+    const auto options = [&](double decay) {
+      return std::make_unique<torch::optim::SGDOptions>(
+          torch::optim::SGDOptions(settings.learning_rate).momentum(settings.momentum).weight_decay(decay));
+    };
+    groups.emplace_back(decayed, options(settings.weight_decay));
+    groups.emplace_back(plain, options(0));
+    return std::make_unique<torch::optim::SGD>(groups, torch::optim::SGDOptions(settings.learning_rate));
+  }
+  const auto options = [&](double decay) {
+    return std::make_unique<torch::optim::AdamOptions>(
+        torch::optim::AdamOptions(settings.learning_rate).weight_decay(decay));
+  };
+  groups.emplace_back(decayed, options(settings.weight_decay));
+  groups.emplace_back(plain, options(0));
+  return std::make_unique<torch::optim::Adam>(groups, torch::optim::AdamOptions(settings.learning_rate));
+}
+
+/// Robust training (PGD-AT): every batch is part clean, part attacked; attacks are crafted with batch norm in
+/// evaluation mode; a mask, where given, is re-applied after every step, so what is pruned stays pruned.
+/// @param next  a callable that returns the next ImageBatch of training views, on any device.
+template <Detector D, class Next, Attack A, ColorMode Color, Observer O>
+void train(D& detector, Next&& next, const A& attack, const Color& color, const TrainSettings& settings, Seed seed,
+           const Mask* mask, at::Device device, O& observer) {
+  if (settings.steps == 0) return;
+  Generator rng(seed);
+  const auto optimizer = make_optimizer(detector, settings);
+  for (std::int64_t step = 0; step < settings.steps; ++step) {
+    auto batch = robust_batch(detector, next().to(device), attack, color, settings.attacked, rng);
+    for (auto& group : optimizer->param_groups()) group.options().set_lr(learning_rate(settings, step));
+
+    detector.train(true);
+    const auto loss = detector.loss(detector.forward(batch.images), batch.truth).total();
+    optimizer->zero_grad();
+    loss.backward();
+    if (settings.clip > 0) torch::nn::utils::clip_grad_norm_(detector.parameters(), settings.clip);
+    optimizer->step();
+    detector.train(false);
+    if (mask) apply_mask(*mask, detector);
+    const auto value = loss.template item<double>();
+    require(std::isfinite(value), "training", "the loss should be finite, got {} at step {}; lower the learning rate",
+            value, step + 1);
+    notify::step(observer, step + 1, value);
+  }
+}
+
+}  // namespace serpette

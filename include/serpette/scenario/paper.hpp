@@ -1,0 +1,32 @@
+#pragma once
+
+#include "serpette/attack/fgsm.hpp"
+#include "serpette/attack/no_attack.hpp"
+#include "serpette/attack/pgd.hpp"
+#include "serpette/color/greyscale_rec601.hpp"
+#include "serpette/color/rgb.hpp"
+#include "serpette/granularity/filter.hpp"
+#include "serpette/granularity/kernel.hpp"
+#include "serpette/granularity/weight.hpp"
+#include "serpette/scenario/scenario.hpp"
+#include "serpette/score/deep_lift.hpp"
+#include "serpette/score/hydra.hpp"
+#include "serpette/score/hydra_untrained.hpp"
+#include "serpette/score/magnitude.hpp"
+#include "serpette/score/random.hpp"
+
+namespace serpette {
+
+/// @name The paper's five scenarios (its section IV)
+/// @{
+using UnstructuredDeepLift = Scenario<DeepLift, Weight, Pgd, Rgb>;
+using UnstructuredHydra = Scenario<Hydra, Weight, Pgd, Rgb>;
+using StructuredDeepLift = Scenario<DeepLift, Filter, Pgd, Rgb>;
+using StructuredHydra = Scenario<Hydra, Filter, Pgd, Rgb>;
+using UnstructuredDeepLiftGreyscale = Scenario<DeepLift, Weight, Pgd, GreyscaleRec601>;
+/// @}
+
+/// What one list of the paper calls its fifth scenario; see docs/paper.md.
+using StructuredDeepLiftGreyscale = Scenario<DeepLift, Filter, Pgd, GreyscaleRec601>;
+
+}  // namespace serpette
