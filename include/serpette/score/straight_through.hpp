@@ -4,7 +4,8 @@
 
 namespace serpette {
 
-/// Gradient of the loss with respect to the scores, straight through the mask M of  eff = w · M(|s|):
+/// Gradient of the loss with respect to the scores, straight through the mask M of  eff = w ·
+/// M(|s|):
 ///   ∂L/∂s = ∂L/∂eff · w · sign(s),
 /// for kept and dropped entries alike, so that a dropped weight can come back.
 /// @param effective_gradient  ∂L/∂eff, like `weight`.
@@ -14,7 +15,8 @@ inline at::Tensor straight_through_gradient(const at::Tensor& effective_gradient
   return effective_gradient * weight * scores.sign();
 }
 
-/// Settings of HYDRA's score training: SGD on the scores, weights frozen, learning rate on a cosine to 0.
+/// Settings of HYDRA's score training: SGD on the scores, weights frozen, learning rate on a cosine
+/// to 0.
 struct StraightThroughSgd {
   double learning_rate = 0.1;  ///< At the first step.
   double momentum = 0.9;       ///< Share of the last step's direction that is kept.
