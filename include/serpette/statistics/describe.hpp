@@ -1,0 +1,57 @@
+#pragma once
+
+#include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+
+namespace serpette {
+
+/// A sample in numbers; NaN where the sample is too small for one.
+struct Description {
+  std::size_t count = 0;
+  double mean = 0, min = 0, max = 0;
+  double population_sd = 0;  ///< √(Σ(x − x̄)² / n): what the paper's tables print.
+  double sample_sd = 0;      ///< √(Σ(x − x̄)² / (n − 1)).
+  double half_width = 0;     ///< x̄ ± this is Student's 95 % confidence interval of the mean.
+};
+
+inline double mean(std::span<const double> sample) {
+  double sum = 0;
+  for (const double x : sample) sum += x;
+  return sum / static_cast<double>(sample.size());
+}
+
+/// Σ (x − x̄)².
+inline double squared_deviations(std::span<const double> sample) {
+  const double center = mean(sample);
+  double sum = 0;
+  for (const double x : sample) sum += (x - center) * (x - center);
+  return sum;
+}
+
+/// Unbiased variance, Σ(x − x̄)² / (n − 1).
+inline double variance(std::span<const double> sample) {
+  return squared_deviations(sample) / (static_cast<double>(sample.size()) - 1);
+}
+
+inline Description describe(std::span<const double> sample) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  Description d{.count = sample.size(), .mean = kNan, .min = kNan, .max = kNan, .population_sd = kNan,
+                .sample_sd = kNan, .half_width = kNan};
+  if (sample.empty()) return d;
+  const auto n = static_cast<double>(sample.size());
+  const double squares = squared_deviations(sample);
+  d.mean = mean(sample);
+  d.min = *std::ranges::min_element(sample);
+  d.max = *std::ranges::max_element(sample);
+  d.population_sd = std::sqrt(squares / n);
+  if (sample.size() < 2) return d;
+  d.sample_sd = std::sqrt(squares / (n - 1));
+  d.half_width = boost::math::quantile(boost::math::students_t(n - 1), 0.975) * d.sample_sd / std::sqrt(n);
+  return d;
+}
+
+}  // namespace serpette
