@@ -1,0 +1,12 @@
+// expect-error: PerturbsImages
+#include "serpette/concepts/attack.hpp"
+
+struct InPlace {
+  static constexpr std::string_view name = "In place";
+#ifdef PASSING_TWIN
+  at::Tensor perturb(const serpette::Objective&, const at::Tensor& images, serpette::Generator&) const { return images; }
+#else
+  void perturb(const serpette::Objective&, at::Tensor&, serpette::Generator&) const {}
+#endif
+};
+static_assert(serpette::Attack<InPlace>);

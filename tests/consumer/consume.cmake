@@ -1,0 +1,17 @@
+# cmake -DWAY=find_package|add_subdirectory -DSOURCE=… -DBUILD=… -DCOMPILER=… -DLIBTORCH=… -P consume.cmake
+# Installs serpette where WAY is find_package, then configures, builds and runs the program of this folder.
+set(folder ${BUILD}/consumer/${WAY})
+file(REMOVE_RECURSE ${folder})
+set(options -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=${COMPILER} -DLIBTORCH_ROOT=${LIBTORCH})
+if(WAY STREQUAL "find_package")
+  execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${folder}/prefix OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  list(APPEND options -DCMAKE_PREFIX_PATH=${folder}/prefix)
+else()
+  list(APPEND options -DSERPETTE_SOURCE=${SOURCE})
+endif()
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${folder}/build -G Ninja ${options} COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${CMAKE_COMMAND} --build ${folder}/build COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${folder}/build/consumer COMMAND_ERROR_IS_FATAL ANY)
+if(WAY STREQUAL "add_subdirectory" AND EXISTS ${folder}/build/serpette/tests)
+  message(FATAL_ERROR "a project that adds serpette should not build its tests")
+endif()

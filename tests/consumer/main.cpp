@@ -1,0 +1,10 @@
+#include <cstdio>
+
+#include "mine.hpp"
+
+int main() {
+  const Mine mine{};
+  const bool equal = serpette::describe(mine.score) == describe_elsewhere(mine);
+  std::printf("%s\n", describe_elsewhere(mine).c_str());
+  return equal ? 0 : 1;
+}

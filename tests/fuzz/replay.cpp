@@ -1,0 +1,41 @@
+// What a fuzz target does where there is no fuzzer: runs it on every file of a folder, on every such file cut short, and on
+// copies with a few bytes changed (always the same ones). A crash, a hang or an exception other than
+// serpette::Error is a failure.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::fprintf(stderr, "usage: %s FOLDER\n", arguments[0]);
+    return 2;
+  }
+  long inputs = 0, files = 0;
+  const auto run = [&](const std::string& text) {
+    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+    ++inputs;
+  };
+  for (const auto& entry : std::filesystem::directory_iterator(arguments[1])) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    ++files;
+    run(text);
+    for (std::size_t cut = 1; cut <= 64; ++cut) run(text.substr(0, text.size() * cut / 65));
+    std::mt19937_64 random(text.size());
+    for (int copy = 0; copy < 256 && !text.empty(); ++copy) {
+      auto changed = text;
+      for (int change = 0; change <= copy % 4; ++change) changed[random() % changed.size()] = static_cast<char>(random());
+      run(changed);
+    }
+  }
+  std::printf("%ld inputs from %ld files\n", inputs, files);
+  return files > 0 ? 0 : 1;
+}

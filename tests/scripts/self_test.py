@@ -1,0 +1,83 @@
+"""The checks of this folder, checked: each must pass a sound tree and name the fault in an unsound one."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).parent
+
+
+class Checks(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.root = pathlib.Path(self.folder.name)
+        self.write("include/serpette/core/box.hpp", "#pragma once\n")
+        self.write("include/serpette/score/random.hpp", '#include "serpette/core/box.hpp"\n')
+        self.write("include/serpette/serpette.hpp", "")
+        self.run_check("check_umbrella.py", "--write")
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def run_check(self, script, *options):
+        done = subprocess.run([sys.executable, HERE / script, self.root, *options], capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+    def expect(self, script, status, *words):
+        code, output = self.run_check(script)
+        self.assertEqual(code, status, output)
+        for word in words:
+            self.assertIn(word, output)
+
+    def test_sound_tree(self):
+        for script in ("check_layers.py", "check_umbrella.py", "check_paths.py", "report_lengths.py"):
+            self.expect(script, 0)
+
+    def test_families_do_not_meet(self):
+        self.write("include/serpette/attack/pgd.hpp", '#include "serpette/score/random.hpp"\n')
+        self.expect("check_layers.py", 1, "attack/pgd.hpp: should not include serpette/score/random.hpp")
+
+    def test_light_headers_reach_no_libtorch(self):
+        self.write("include/serpette/torch/tensor.hpp", "#include <ATen/core/Tensor.h>\n")
+        self.write("include/serpette/core/box.hpp", '#include "serpette/torch/tensor.hpp"\n')
+        self.write("include/serpette/metric/iou.hpp", '#include "serpette/core/box.hpp"\n')
+        self.expect("check_layers.py", 1, "metric/iou.hpp: should need no LibTorch", "core/box.hpp")
+
+    def test_only_the_doors_open_libtorch(self):
+        self.write("include/serpette/score/random.hpp", "#include <torch/torch.h>\n")
+        self.expect("check_layers.py", 1, "score/random.hpp: should not include torch/torch.h")
+
+    def test_unknown_folder_and_missing_header(self):
+        self.write("include/serpette/misc/a.hpp", "")
+        self.write("include/serpette/core/b.hpp", '#include "serpette/core/gone.hpp"\n')
+        self.expect("check_layers.py", 1, "folder 'misc'", "core/gone.hpp, which does not exist")
+
+    def test_umbrella_lacks_a_header(self):
+        self.write("include/serpette/score/new.hpp", "")
+        self.expect("check_umbrella.py", 1, 'lacks #include "serpette/score/new.hpp"')
+
+    def test_umbrella_names_a_header_that_went(self):
+        (self.root / "include/serpette/score/random.hpp").unlink()
+        self.expect("check_umbrella.py", 1, "should not have")
+
+    def test_machine_paths(self):
+        self.write("docs/a.md", "see /home/someone/notes\n")
+        self.write("docs/b.md", "fetch from pypi.org\n")
+        self.write("docs/c.md", "see ~/work/notes, $HOME/work/x and build/root/x\n")
+        self.expect("check_paths.py", 1, "docs/a.md:1", "docs/b.md:1")
+        self.assertNotIn("docs/c.md", self.run_check("check_paths.py")[1])
+
+    def test_a_header_of_700_lines(self):
+        self.write("include/serpette/score/long.hpp", "//\n" * 700)
+        self.expect("report_lengths.py", 1, "700 include/serpette/score/long.hpp")
+
+
+if __name__ == "__main__":
+    unittest.main()
