@@ -1,14 +1,14 @@
 # Installed packages first; where one is missing, FetchContent brings the pinned release.
 include(FetchContent)
 
-# What `./run setup` keeps in the user's cache folder, e.g. Catch2 3 on systems that have only 2.
+# What `./run setup` keeps in the user's cache folder: Catch2 and Highway for systems whose own are too old.
 if(PROJECT_IS_TOP_LEVEL)
   if(DEFINED ENV{XDG_CACHE_HOME})
     set(_cache "$ENV{XDG_CACHE_HOME}/serpette")
   else()
     set(_cache "$ENV{HOME}/.cache/serpette")
   endif()
-  file(GLOB _prefixes "${_cache}/catch2-*/usr")
+  file(GLOB _prefixes "${_cache}/catch2-*/usr" "${_cache}/highway-*/usr")
   list(APPEND CMAKE_PREFIX_PATH ${_prefixes})
 endif()
 
@@ -35,6 +35,9 @@ serpette_dependency(range-v3 "" https://github.com/ericniebler/range-v3.git 0.12
 serpette_dependency(nlohmann_json 3.9 https://github.com/nlohmann/json.git v3.11.3)
 serpette_dependency(simdjson "" https://github.com/simdjson/simdjson.git v3.10.1)
 serpette_dependency(Boost 1.74 https://github.com/boostorg/boost.git boost-1.84.0 CONFIG)
+set(HWY_ENABLE_TESTS OFF)
+set(HWY_ENABLE_EXAMPLES OFF)
+serpette_dependency(hwy 1.0 https://github.com/google/highway.git 1.2.0)
 if(SERPETTE_BUILD_EXAMPLES)
   serpette_dependency(CLI11 2.1 https://github.com/CLIUtils/CLI11.git v2.4.2)
 endif()

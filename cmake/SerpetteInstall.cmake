@@ -25,6 +25,6 @@ set(CPACK_PACKAGE_CONTACT "the serpette authors")
 set(CPACK_GENERATOR TGZ DEB)
 set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS
-  "libfmt-dev, librange-v3-dev, libboost-dev, nlohmann-json3-dev, libsimdjson-dev, libjpeg-dev, libpng-dev")
+  "libfmt-dev, librange-v3-dev, libboost-dev, nlohmann-json3-dev, libsimdjson-dev, libhwy-dev, libjpeg-dev, libpng-dev")
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 include(CPack)

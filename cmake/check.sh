@@ -18,8 +18,9 @@ tools() {
 }
 
 documentation() {
+  mkdir -p build/docs
   step doxygen docs/Doxyfile
-  step mkdocs build --strict --quiet --config-file docs/mkdocs.yml
+  step mkdocs build --strict --quiet
 }
 
 check_format() { sources | xargs clang-format --dry-run --Werror; }

@@ -117,21 +117,22 @@ install_catch2_from_backports() {
   made=$work/catch2 in_place "catch2-${version%%-*}"
 }
 
-# Ubuntu 22.04 has Catch2 2.13; 24.04's source package has 3.4, built here once.
-install_catch2_from_source() {
-  local line
+# install_from_source NAME CMAKE_OPTION …: Ubuntu 22.04's Catch2 is 2.13 and its Highway 0.16; the source packages of
+# 24.04 are built here once.
+install_from_source() {
+  local name=$1 line archive version
+  shift
   line="deb-src $(mirror jammy) noble universe"
   step apt_elsewhere "$line" -- update
-  (cd "$work" && step apt_elsewhere "$line" -- source --download-only catch2)
-  local archive version
-  archive=$(compgen -G "$work/catch2_*.orig.tar.*")
-  version=${archive##*/catch2_} && version=${version%%.orig*}
-  mkdir "$work/source"
-  tar -xf "$archive" -C "$work/source" --strip-components=1
-  step cmake -S "$work/source" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
-    -DCATCH_INSTALL_DOCS=OFF -DCMAKE_INSTALL_PREFIX="$work/catch2/usr"
-  step cmake --build "$work/build" --target install
-  made=$work/catch2 in_place "catch2-$version"
+  (cd "$work" && step apt_elsewhere "$line" -- source --download-only "$name")
+  archive=$(compgen -G "$work/${name}_*.orig.tar.?z")
+  version=${archive##*_} && version=${version%%.orig*}
+  mkdir -p "$work/$name"
+  tar -xf "$archive" -C "$work/$name" --strip-components=1
+  step cmake -S "$work/$name" -B "$work/$name/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+    -DCMAKE_INSTALL_PREFIX="$work/$name-$version/usr" -DCMAKE_INSTALL_MESSAGE=NEVER "$@"
+  step cmake --build "$work/$name/build" --target install
+  made=$work/$name-$version in_place "$name-$version"
 }
 
 choose_compiler() {
@@ -148,7 +149,7 @@ setup() {
   has git || packages+=(git)
   has ninja || packages+=(ninja-build)
   python_has_venv || packages+=(python3 python3-venv)
-  local package cmake_by_pip= libtorch= catch2=
+  local package cmake_by_pip= libtorch= catch2= highway=
   if ! cmake_is_recent; then
     if [[ $compiler == g++-12 ]]; then cmake_by_pip=yes; else packages+=(cmake); fi
   fi
@@ -164,6 +165,12 @@ setup() {
     esac
   fi
 
+  if [[ $system_id-$system_version == ubuntu-22.* ]]; then
+    compgen -G "$cache/highway-1*/usr" >/dev/null || highway=source
+  elif has dpkg-query && ! is_installed libhwy-dev; then
+    packages+=(libhwy-dev)
+  fi
+
   (( ${#packages[@]} )) && todo+=("install with apt-get: ${packages[*]}")
   [[ $cmake_by_pip ]] && todo+=("install CMake $cmake_version from PyPI into $own_cmake")
   local size="530 MB"
@@ -171,6 +178,7 @@ setup() {
   [[ $libtorch ]] && todo+=("download LibTorch $libtorch_version (PyPI's torch wheel, $size) into $cache/libtorch-$libtorch_version")
   [[ $catch2 == backports ]] && todo+=("unpack Catch2 3 of Debian's backports into $cache (not into the system)")
   [[ $catch2 == source ]] && todo+=("build Catch2 3 from Ubuntu 24.04's source package into $cache")
+  [[ $highway ]] && todo+=("build Highway 1 from Ubuntu 24.04's source package into $cache")
   if (( ${#todo[@]} )); then
     say "set-up on $system_name will"
     printf '  - %s\n' "${todo[@]}" >&2
@@ -184,11 +192,14 @@ setup() {
     choose_compiler "$compiler"
     if [[ $cmake_by_pip ]]; then install_cmake; PATH=$own_cmake/bin:$PATH; fi
     if [[ $libtorch ]]; then install_libtorch; fi
-    if [[ $catch2 ]]; then
-      case $catch2 in
-        backports) install_catch2_from_backports ;;
-        source) install_catch2_from_source ;;
-      esac || say "Catch2 3 could not be had from the package mirror; CMake will fetch its sources"
+    local elsewhere="could not be had from the package mirror; CMake will fetch its sources"
+    case $catch2 in
+      backports) install_catch2_from_backports || say "Catch2 3 $elsewhere" ;;
+      source) install_from_source catch2 -DCATCH_INSTALL_DOCS=OFF || say "Catch2 3 $elsewhere" ;;
+    esac
+    if [[ $highway ]]; then
+      install_from_source highway -DHWY_ENABLE_TESTS=OFF -DHWY_ENABLE_EXAMPLES=OFF -DHWY_ENABLE_CONTRIB=OFF ||
+        say "Highway 1 $elsewhere"
     fi
     rm -rf "$work"
     say "set-up is done"

@@ -37,7 +37,7 @@ class Checks(unittest.TestCase):
             self.assertIn(word, output)
 
     def test_sound_tree(self):
-        for script in ("check_layers.py", "check_umbrella.py", "check_paths.py", "report_lengths.py"):
+        for script in ("check_layers.py", "check_umbrella.py", "check_paths.py", "report_lengths.py", "check_snippets.py"):
             self.expect(script, 0)
 
     def test_families_do_not_meet(self):
@@ -77,6 +77,18 @@ class Checks(unittest.TestCase):
     def test_a_header_of_700_lines(self):
         self.write("include/serpette/score/long.hpp", "//\n" * 700)
         self.expect("report_lengths.py", 1, "700 include/serpette/score/long.hpp")
+
+    def test_snippets(self):
+        page = "<!-- snippet: examples/a.cpp [part] -->\n```cpp\nint a;\n```\n"
+        self.write("docs/a.md", page)
+        self.write("examples/a.cpp", "int b;\n// [part]\nint a;\n// [part]\n")
+        self.expect("check_snippets.py", 0)
+        self.write("examples/a.cpp", "// [part]\nint c;\n// [part]\n")
+        self.expect("check_snippets.py", 1, "docs/a.md: differs from examples/a.cpp [part]")
+        self.run_check("check_snippets.py", "--write")
+        self.expect("check_snippets.py", 0)
+        self.write("examples/a.cpp", "int c;\n")
+        self.expect("check_snippets.py", 1, "there is no snippet [part]")
 
 
 if __name__ == "__main__":
