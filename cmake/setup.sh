@@ -136,7 +136,7 @@ install_from_source() {
 }
 
 choose_compiler() {
-  if [[ -z ${CXX:-} ]] && ! compiler_is_recent; then export CXX=$1; fi
+  if [[ -z ${CXX:-} ]] && ! compiler_is_recent; then export CXX=$1 CC=${1/g++/gcc}; fi
 }
 
 # setup [PACKAGE …]: what every command needs, and the packages that one needs besides.
