@@ -18,10 +18,12 @@ struct Description {
   double half_width = 0;     ///< x̄ ± this is Student's 95 % confidence interval of the mean.
 };
 
+/// Summed as distances from the first value: equal values have exactly themselves as mean, and no variance.
 inline double mean(std::span<const double> sample) {
+  if (sample.empty()) return std::numeric_limits<double>::quiet_NaN();
   double sum = 0;
-  for (const double x : sample) sum += x;
-  return sum / static_cast<double>(sample.size());
+  for (const double x : sample) sum += x - sample.front();
+  return sample.front() + sum / static_cast<double>(sample.size());
 }
 
 /// Σ (x − x̄)².

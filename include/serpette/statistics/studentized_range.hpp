@@ -1,0 +1,76 @@
+#pragma once
+
+#include <algorithm>
+#include <boost/math/distributions/chi_squared.hpp>
+#include <boost/math/quadrature/gauss.hpp>
+#include <boost/math/tools/roots.hpp>
+#include <cmath>
+#include <limits>
+
+#include "serpette/core/contract.hpp"
+
+namespace serpette {
+
+namespace detail {
+
+/// ∫ f over [low, high] by Gauss-Legendre on equal panels.
+template <class Function>
+double integrate(Function&& f, double low, double high, int panels) {
+  double sum = 0;
+  const double step = (high - low) / panels;
+  for (int i = 0; i < panels; ++i)
+    sum += boost::math::quadrature::gauss<double, 10>::integrate(f, low + i * step, low + (i + 1) * step);
+  return sum;
+}
+
+/// P(range of k standard normal numbers > w) = k ∫ φ(z) [Φ(z)^(k−1) − (Φ(z) − Φ(z − w))^(k−1)] dz. The difference of
+/// powers is summed as (a − b)·Σ aⁱ bʲ, so that small tails keep their digits.
+inline double normal_range_tail(double w, int k) {
+  if (w <= 0) return 1;
+  const auto phi = [](double z) { return std::erfc(-z * 0.70710678118654752440) / 2; };
+  const auto density = [&](double z) {
+    const double a = phi(z), removed = phi(z - w), b = a - removed;
+    double sum = 0, power = 1;  // Σ over i of a^i · b^(k−2−i), by Horner
+    for (int i = 0; i < k - 1; ++i, power *= b) sum = sum * a + power;
+    return std::exp(-z * z / 2) * 0.39894228040143267794 * removed * sum;
+  };
+  return std::min(1.0, k * integrate(density, std::min(-8.0, w / 2 - 8), std::max(8.0, w / 2 + 8), 16));
+}
+
+}  // namespace detail
+
+/// P(Q > q), Q the studentized range of `groups` means with `df` degrees of freedom: Q = range / s, averaged over
+/// s = χ/√df by quadrature. Absolute error below 1e-9 for 2 to 20 groups; equals scipy.stats.studentized_range.sf.
+/// @throws Error  for fewer than two groups or df < 1.
+inline double studentized_range_tail(double q, int groups, double df) {
+  require(groups >= 2 && df >= 1, "studentized range", "should have at least 2 groups and 1 degree of freedom, got {} and {}",
+          groups, df);
+  if (std::isnan(q)) return q;
+  if (q <= 0) return 1;
+  if (std::isinf(q)) return 0;
+  if (df > 1e6) return detail::normal_range_tail(q, groups);
+  const boost::math::chi_squared chi(df);
+  const double log_scale = std::log(2.0) + df / 2 * std::log(df / 2) - std::lgamma(df / 2);
+  const auto density = [&](double s) {
+    return std::exp(log_scale + (df - 1) * std::log(s) - df * s * s / 2) * detail::normal_range_tail(q * s, groups);
+  };
+  const double low = std::sqrt(boost::math::quantile(chi, 1e-30) / df);
+  const double high = std::sqrt(boost::math::quantile(boost::math::complement(chi, 1e-18)) / df);
+  const double vanish = 20 / q;  // beyond it the tail of the range is below 1e-40
+  return std::clamp(detail::integrate(density, low, std::max(low * (1 + 1e-9), std::min(high, vanish)), 16), 0.0, 1.0);
+}
+
+/// The q with P(Q > q) = p: half widths of simultaneous intervals.
+/// @param p  in (0, 1).
+inline double studentized_range_quantile(double p, int groups, double df) {
+  require(p > 0 && p < 1, "studentized range", "p should be in (0, 1), got {}", p);
+  double high = 4;
+  while (studentized_range_tail(high, groups, df) > p) high *= 2;
+  std::uintmax_t steps = 60;
+  const auto [a, b] = boost::math::tools::toms748_solve(
+      [&](double q) { return studentized_range_tail(q, groups, df) - p; }, 0.0, high,
+      boost::math::tools::eps_tolerance<double>(40), steps);
+  return (a + b) / 2;
+}
+
+}  // namespace serpette

@@ -1,0 +1,190 @@
+// Every test against SciPy, statsmodels and pingouin on the random samples of tests/golden/stat_tests.py.
+
+#include "serpette/statistics/anova.hpp"
+#include "serpette/statistics/assumptions.hpp"
+#include "serpette/statistics/blocked_anova.hpp"
+#include "serpette/statistics/describe.hpp"
+#include "serpette/statistics/effect_size.hpp"
+#include "serpette/statistics/holm.hpp"
+#include "serpette/statistics/kruskal_wallis.hpp"
+#include "serpette/statistics/pairwise.hpp"
+#include "serpette/statistics/power.hpp"
+#include "serpette/statistics/studentized_range.hpp"
+
+#include "serpette/io/read_file.hpp"
+#include "support/catch.hpp"
+
+#include <nlohmann/json.hpp>
+
+using namespace serpette;
+using Catch::Matchers::WithinAbs;
+using Catch::Matchers::WithinRel;
+
+namespace {
+
+const nlohmann::json& golden() {
+  static const auto data = nlohmann::json::parse(read_file(test::file("golden/stat_tests.json")));
+  return data;
+}
+
+/// One of the random cases, by GENERATE; its number shows in failures.
+const nlohmann::json& any_case() {
+  const auto index = GENERATE(range(0, 25));
+  UNSCOPED_INFO("case " << index);
+  return golden()["cases"].at(static_cast<std::size_t>(index));
+}
+
+double number(const nlohmann::json& value) { return value.get<double>(); }
+
+}  // namespace
+
+TEST_CASE("closed forms equal SciPy's, statsmodels' and pingouin's", "[statistics][golden]") {
+  const auto& c = any_case();
+  const Groups groups = c["groups"];
+  const auto anova = one_way_anova(groups);
+  CHECK_THAT(anova.statistic, WithinRel(number(c["anova"][0]), 1e-9));
+  CHECK_THAT(anova.p, WithinRel(number(c["anova"][1]), 1e-9));
+  CHECK_THAT(anova.eta_squared, WithinRel(number(c["anova"][2]), 1e-9));
+  const auto welch = welch_anova(groups);
+  CHECK_THAT(welch.statistic, WithinRel(number(c["welch"][0]), 1e-9));
+  CHECK_THAT(welch.df2, WithinRel(number(c["welch"][1]), 1e-9));
+  CHECK_THAT(welch.p, WithinRel(number(c["welch"][2]), 1e-9));
+  const auto kruskal = kruskal_wallis(groups);
+  CHECK_THAT(kruskal.statistic, WithinRel(number(c["kruskal"][0]), 1e-9));
+  CHECK_THAT(kruskal.p, WithinRel(number(c["kruskal"][1]), 1e-9));
+  const auto by_mean = levene(groups, Center::kMean), by_median = levene(groups);
+  CHECK_THAT(by_mean.statistic, WithinRel(number(c["levene_mean"][0]), 1e-9));
+  CHECK_THAT(by_mean.p, WithinRel(number(c["levene_mean"][1]), 1e-9));
+  CHECK_THAT(by_median.statistic, WithinRel(number(c["levene_median"][0]), 1e-9));
+  CHECK_THAT(by_median.p, WithinRel(number(c["levene_median"][1]), 1e-9));
+  CHECK_THAT(hedges_g(groups[0], groups[1]), WithinRel(number(c["hedges"]), 1e-9));
+}
+
+TEST_CASE("Shapiro-Wilk equals SciPy's", "[statistics][golden]") {
+  const auto& c = any_case();
+  const Groups groups = c["groups"];
+  // SciPy's own normal distribution in this test has nine digits.
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const auto result = shapiro_wilk(groups[i]);
+    CHECK_THAT(result.statistic, WithinRel(number(c["shapiro"][i][0]), 1e-9));
+    CHECK_THAT(result.p, WithinRel(number(c["shapiro"][i][1]), 1e-6));
+  }
+}
+
+TEST_CASE("pairs by Tukey-Kramer and Games-Howell equal SciPy's and pingouin's", "[statistics][golden]") {
+  const auto& c = any_case();
+  const Groups groups = c["groups"];
+  const auto tukey = tukey_kramer(groups);
+  REQUIRE(tukey.size() == c["tukey"].size());
+  for (std::size_t i = 0; i < tukey.size(); ++i) {
+    CHECK_THAT(tukey[i].difference, WithinAbs(number(c["tukey"][i][0]), 1e-9));
+    CHECK_THAT(tukey[i].p, WithinAbs(number(c["tukey"][i][1]), 1e-6));
+    CHECK_THAT(tukey[i].low, WithinAbs(number(c["tukey"][i][2]), 1e-5));  // SciPy's root is found to that
+    CHECK_THAT(tukey[i].high, WithinAbs(number(c["tukey"][i][3]), 1e-5));
+  }
+  const auto games = games_howell(groups);
+  REQUIRE(games.size() == c["games"].size());
+  for (std::size_t i = 0; i < games.size(); ++i) {
+    CHECK_THAT(games[i].difference, WithinAbs(number(c["games"][i][0]), 1e-9));
+    CHECK_THAT(games[i].p, WithinAbs(number(c["games"][i][1]), 1e-6));
+  }
+}
+
+TEST_CASE("bootstrap intervals equal NumPy's on the same resamples", "[statistics][golden]") {
+  const auto& c = any_case();
+  const Groups groups = c["groups"];
+  const Resamples resamples{c["bootstrap"]["first"], c["bootstrap"]["second"]};
+  const auto [low, high] = bootstrap_interval(groups[0], groups[1], hedges_g, resamples);
+  CHECK_THAT(low, WithinRel(number(c["bootstrap"]["interval"][0]), 1e-9));
+  CHECK_THAT(high, WithinRel(number(c["bootstrap"]["interval"][1]), 1e-9));
+}
+
+TEST_CASE("resamples repeat under a seed and stay in range", "[statistics]") {
+  const auto a = Resamples::draw(3, 5, 200, 9), b = Resamples::draw(3, 5, 200, 9), other = Resamples::draw(3, 5, 200, 10);
+  CHECK(a.first == b.first);
+  CHECK(a.second == b.second);
+  CHECK(a.first != other.first);
+  std::vector<int> counts(5, 0);
+  for (const auto& draw : a.second)
+    for (const auto i : draw) ++counts.at(i);
+  for (const int count : counts) CHECK(count > 140);  // 200 expected
+}
+
+TEST_CASE("the studentized range equals SciPy's", "[statistics][golden]") {
+  for (const auto& [q, k, df, expected] : golden()["range"].get<std::vector<std::tuple<double, int, double, double>>>()) {
+    CAPTURE(q, k, df);
+    CHECK_THAT(studentized_range_tail(q, k, df), WithinAbs(expected, 1e-6));
+  }
+  CHECK_THAT(studentized_range_quantile(0.05, 3, 10), WithinAbs(3.877, 5e-4));  // as printed tables have it
+  CHECK(studentized_range_tail(0, 3, 10) == 1);
+  // Two groups: q = √2 · t.
+  CHECK_THAT(studentized_range_tail(3 * std::sqrt(2), 2, 18),
+             WithinRel(2 * boost::math::cdf(boost::math::complement(boost::math::students_t(18), 3.0)), 1e-9));
+}
+
+TEST_CASE("Holm's adjustment equals statsmodels'", "[statistics][golden]") {
+  for (const auto& [p, expected] : golden()["holm"].get<std::vector<std::pair<std::vector<double>, std::vector<double>>>>()) {
+    const auto adjusted = holm(p);
+    for (std::size_t i = 0; i < p.size(); ++i) CHECK_THAT(adjusted[i], WithinRel(expected[i], 1e-12));
+  }
+  const auto with_gap = holm(std::vector{0.01, std::nan(""), 0.04});
+  CHECK(with_gap[0] == 0.02);
+  CHECK(std::isnan(with_gap[1]));
+  CHECK(with_gap[2] == 0.04);
+}
+
+TEST_CASE("the blocked analysis equals statsmodels'", "[statistics][golden]") {
+  for (const auto& c : golden()["blocked"]) {
+    const auto lines = blocked_anova(c["y"]);
+    REQUIRE(lines.size() == 5);
+    for (std::size_t i = 0; i < 4; ++i) {
+      CHECK_THAT(lines[i].sum_of_squares, WithinRel(number(c["lines"][i][0]), 1e-8));
+      CHECK(lines[i].df == number(c["lines"][i][1]));
+      CHECK_THAT(lines[i].f, WithinRel(number(c["lines"][i][2]), 1e-8));
+      CHECK_THAT(lines[i].p, WithinRel(number(c["lines"][i][3]), 1e-8));
+    }
+    CHECK_THAT(lines[4].sum_of_squares, WithinRel(number(c["residual"][0]), 1e-9));
+  }
+  CHECK_THROWS_AS(blocked_anova({{{1, 2}, {3, 4}}, {{1, 2}, {3}}}), Error);
+}
+
+TEST_CASE("power equals statsmodels'", "[statistics][golden]") {
+  for (const auto& [f, k, n, expected] : golden()["power"].get<std::vector<std::tuple<double, int, int, double>>>())
+    CHECK_THAT(anova_power(f, k, n), WithinRel(expected, 1e-8));
+  const double d = detectable_difference(10);
+  CHECK_THAT(anova_power(d / 2, 2, 10), WithinRel(0.8, 1e-9));
+  CHECK(detectable_difference(3) > d);
+}
+
+TEST_CASE("groups without variance are infinite or undefined, never a number from noise", "[statistics]") {
+  const Groups same{{0.1, 0.1, 0.1}, {0.1, 0.1, 0.1}}, apart{{0.1, 0.1, 0.1}, {0.3, 0.3, 0.3}};
+  CHECK_FALSE(one_way_anova(same).defined());
+  CHECK(std::isinf(one_way_anova(apart).statistic));
+  CHECK(one_way_anova(apart).p == 0);
+  CHECK_FALSE(welch_anova(apart).defined());
+  CHECK_FALSE(kruskal_wallis(same).defined());
+  CHECK(kruskal_wallis(apart).defined());
+  CHECK_FALSE(levene(same).defined());
+  CHECK_FALSE(shapiro_wilk(same[0]).defined());
+  CHECK(std::isnan(tukey_kramer(apart)[0].p));
+  CHECK(std::isnan(bootstrap_interval(apart[0], apart[1], hedges_g, Resamples::draw(3, 3, 50, 1)).first));
+}
+
+TEST_CASE("tests refuse what they cannot compare", "[statistics]") {
+  CHECK_THROWS_AS(one_way_anova({{1, 2}}), Error);
+  CHECK_THROWS_AS(one_way_anova({{1, 2}, {}}), Error);
+  CHECK_THROWS_AS(welch_anova({{1, 2}, {3}}), Error);
+  CHECK_THROWS_AS(kruskal_wallis({{1, 2}, {std::nan("")}}), Error);
+  CHECK_THROWS_AS(shapiro_wilk(std::vector{1.0, 2.0}), Error);
+}
+
+TEST_CASE("descriptions give both standard deviations", "[statistics]") {
+  const std::vector<double> sample{1, 2, 3, 4};
+  const auto d = describe(sample);
+  CHECK(d.mean == 2.5);
+  CHECK_THAT(d.population_sd, WithinRel(std::sqrt(1.25), 1e-15));
+  CHECK_THAT(d.sample_sd, WithinRel(std::sqrt(5.0 / 3), 1e-15));
+  CHECK_THAT(d.half_width, WithinRel(3.182446305284263 * std::sqrt(5.0 / 3) / 2, 1e-12));  // t(0.975; 3)
+  CHECK(std::isnan(describe({}).mean));
+  CHECK(std::isnan(describe(std::span(sample).first(1)).sample_sd));
+}
