@@ -1,0 +1,87 @@
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "serpette/model/yolov3.hpp"
+#include "serpette/score/attribution.hpp"
+#include "support/catch.hpp"
+#include "support/tiny_detector.hpp"
+
+using namespace serpette;
+
+namespace {
+
+/// The picture that the generator draws.
+at::Tensor picture(int side) {
+  auto x = torch::empty({1, 3, side, side});
+  for (int c = 0; c < 3; ++c)
+    for (int i = 0; i < side; ++i)
+      for (int j = 0; j < side; ++j) x[0][c][i][j] = (29 * c + 7 * i + 13 * j + i * j) % 32 / 31.0;
+  return x;
+}
+
+/// The same network in double precision.
+test::TinyDetector in_double(const Yolov3& net) {
+  const at::NoGradGuard no_grad;
+  test::TinyDetector copy(net.graph(), Seed(0), torch::kDouble);
+  for (const int i : net.graph().convolutions()) {
+    const LayerParameters from = net.layer(i), to = copy.layer(i);
+    for (const auto part :
+         {&LayerParameters::weight, &LayerParameters::bias, &LayerParameters::gamma,
+          &LayerParameters::beta, &LayerParameters::running_mean, &LayerParameters::running_var})
+      if ((from.*part).defined()) (to.*part).copy_(from.*part);
+  }
+  return copy;
+}
+
+/// @param floor  smallest size a filter's sum is measured by, as a multiple of the layer's mean
+/// size.
+void compare(const Attribution& attribution, const Yolov3& net, const at::Tensor& x,
+             const at::Tensor& truth, const nlohmann::json& golden, double tolerance,
+             double floor) {
+  const auto now = attribution.run(x);
+  const auto target = net.targets(attribution.heads(now), truth);
+
+  // The target is the six logits that the generator's own assignment names.
+  double ones = 0;
+  for (const auto& t : target) ones += t.sum().item<double>();
+  CHECK(ones == 6);
+  for (const auto& p : golden["places"])
+    CHECK(target[p[0].get<std::size_t>()][0][p[1].get<int>()][p[2].get<int>()][p[3].get<int>()]
+              .item<double>() == 1);
+
+  for (const auto& [name, value] : {std::pair{"zeros", 0.0}, std::pair{"letterbox grey", 0.5}}) {
+    const auto& expected = golden["references"][name];
+    const auto then = attribution.run(torch::full_like(x, value));
+    std::size_t compared = 0;
+    attribution.explain(now, then, target, [&](std::size_t i, const at::Tensor& sums) {
+      const int index = net.graph().convolutions()[i];
+      INFO(name << ", " << net.graph()[index].name);
+      const auto ours = (attribution.weight(i) * sums).sum({1, 2, 3}).to(torch::kDouble);
+      const auto theirs = torch::tensor(
+          expected["filters"][std::to_string(index)].get<std::vector<double>>(), torch::kDouble);
+      REQUIRE(ours.sizes() == theirs.sizes());
+      const auto size =
+          theirs.abs().clamp_min(std::max(1e-30, floor * theirs.abs().mean().item<double>()));
+      CHECK(((ours - theirs).abs() / size).max().item<double>() < tolerance);
+      ++compared;
+    });
+    CHECK(compared == net.graph().convolutions().size());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("DeepLIFT's sums per filter equal Captum's LayerDeepLift", "[score][deep_lift][golden]") {
+  const auto golden = nlohmann::json::parse(std::ifstream(test::file("golden/deep_lift.json")));
+  const auto net =
+      Yolov3::load(test::file("golden/deep_lift.cfg"), test::file("golden/deep_lift.weights"));
+  const auto x = picture(net.graph().input.height);
+  auto truth = torch::empty({3, 6});
+  for (int m = 0; m < 3; ++m)
+    for (int k = 0; k < 6; ++k) truth[m][k] = golden["truth"][m][k].get<double>();
+
+  // In double precision every filter is held to its own size; in single precision, where positions
+  // cancel, to at least the layer's mean.
+  compare(Attribution(in_double(net)), net, x.to(torch::kDouble), truth, golden, 1e-8, 0);
+  compare(Attribution(net), net, x, truth, golden, 1e-4, 1);
+}
