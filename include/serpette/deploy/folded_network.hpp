@@ -1,0 +1,92 @@
+#pragma once
+
+#include <ATen/ops/tensor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "serpette/core/channels.hpp"
+#include "serpette/core/compaction.hpp"
+#include "serpette/core/graph.hpp"
+#include "serpette/core/layer_view.hpp"
+#include "serpette/model/frozen.hpp"
+
+namespace serpette::deploy {
+
+/// A network on the CPU whose convolutions have a bias instead of batch norm, and no filter that is
+/// always silent.
+class FoldedNetwork {
+ public:
+  /// Folds batch norm into the weights, then cuts out what a mask has silenced: coupled filters
+  /// (core/channels.hpp) whose weights and bias are all zero, with the weights that read them.
+  /// Computes what `network` computes.
+  /// @param network  offers `graph()` and `layer(i)`, on any device.
+  template <class Network>
+  explicit FoldedNetwork(const Network& network) : graph_(network.graph()) {
+    for (const int i : graph_.convolutions()) {
+      const auto [weight, bias] = fold_batch_norm(network.layer(i));
+      graph_.layers[static_cast<std::size_t>(i)].template as<Convolutional>()->batch_normalize =
+          false;
+      LayerParameters folded;
+      folded.weight = weight.to(at::kCPU, at::kFloat).contiguous();
+      folded.bias = bias.to(at::kCPU, at::kFloat).contiguous();
+      layers_.push_back(std::move(folded));
+    }
+    remove_silent_filters();
+  }
+
+  [[nodiscard]] const Graph& graph() const { return graph_; }
+
+  /// Weight and bias of the convolution at graph index `i`.
+  [[nodiscard]] const LayerParameters& layer(int i) const {
+    std::size_t position = 0;
+    for (int j = 0; j < i; ++j) position += graph_[j].as<Convolutional>() != nullptr;
+    return layers_[position];
+  }
+
+ private:
+  void remove_silent_filters() {
+    std::vector<std::vector<bool>> kept;
+    for (const auto& layer : layers_) {
+      const auto heard =
+          layer.weight.flatten(1).ne(0).any(1).logical_or(layer.bias.ne(0)).contiguous();
+      const bool* flag = heard.const_data_ptr<bool>();
+      kept.emplace_back(flag, flag + heard.numel());
+    }
+    std::vector<std::vector<bool>> all;
+    for (const auto& filters : kept) all.emplace_back(filters.size(), true);
+    const auto flag = [](auto& flags, const FilterId& f) {
+      return flags[static_cast<std::size_t>(f.convolution)][static_cast<std::size_t>(f.filter)];
+    };
+    for (const ChannelGroup& group : coupled_channels(graph_)) {
+      if (!group.removable) continue;
+      std::size_t left = group.channels.size();
+      for (const CoupledFilters& filters : group.channels) {
+        const bool is_heard =
+            std::any_of(filters.begin(), filters.end(), [&](auto& f) { return flag(kept, f); });
+        if (is_heard || left == 1) continue;
+        for (const FilterId& f : filters) flag(all, f) = false;
+        --left;
+      }
+    }
+    auto plan = plan_compaction(graph_, all);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      const auto& [filters, inputs] = plan.convolutions[i];
+      auto& layer = layers_[i];
+      if (std::ssize(filters) < layer.weight.size(0)) {
+        layer.weight = layer.weight.index_select(0, at::tensor(filters));
+        layer.bias = layer.bias.index_select(0, at::tensor(filters));
+      }
+      if (std::ssize(inputs) < layer.weight.size(1))
+        layer.weight = layer.weight.index_select(1, at::tensor(inputs));
+    }
+    graph_ = std::move(plan.graph);
+  }
+
+  Graph graph_;
+  std::vector<LayerParameters> layers_;  // in the order of graph_.convolutions(): weight and bias
+};
+
+}  // namespace serpette::deploy

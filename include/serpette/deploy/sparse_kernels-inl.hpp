@@ -1,0 +1,179 @@
+/// @file
+/// The inner loops of the sparse convolution, compiled once per instruction set: included
+/// repeatedly by Highway through sparse_kernels.hpp, hence no #pragma once.
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include "serpette/deploy/sparse_job.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace serpette::deploy::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+#define SERPETTE_MASKED_MEMORY 1  // masked loads and stores that touch no lane outside the mask
+#else
+#define SERPETTE_MASKED_MEMORY 0
+#endif
+
+/// The first `count` lanes from memory, zeros behind them; reads nothing else.
+template <class D>
+HWY_INLINE hn::Vec<D> load_first(D d, const float* from, std::size_t count) {
+  if (count >= hn::Lanes(d)) return hn::LoadU(d, from);
+#if SERPETTE_MASKED_MEMORY
+  return hn::MaskedLoad(hn::FirstN(d, count), d, from);
+#else
+  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)] = {};
+  std::memcpy(lanes, from, count * sizeof(float));
+  return hn::Load(d, lanes);
+#endif
+}
+
+/// The first `count` lanes to memory; writes nothing else.
+template <class D>
+HWY_INLINE void store_first(D d, hn::Vec<D> v, float* to, std::size_t count) {
+  if (count >= hn::Lanes(d)) {
+    hn::StoreU(v, d, to);
+    return;
+  }
+#if SERPETTE_MASKED_MEMORY
+  hn::BlendedStore(v, hn::FirstN(d, count), d, to);
+#else
+  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
+  hn::Store(v, d, lanes);
+  std::memcpy(to, lanes, count * sizeof(float));
+#endif
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> activate(D d, hn::Vec<D> v, Activation activation) {
+  if (activation == Activation::kLeaky)
+    return hn::Max(v, hn::Mul(v, hn::Set(d, static_cast<float>(kLeakySlope))));
+  if (activation == Activation::kRelu) return hn::Max(v, hn::Zero(d));
+  return v;
+}
+
+/// One filter on one tile of `Rows` vectors, accumulated in registers.
+/// Form 1: single weights, one broadcast and `Rows` multiply-adds on memory operands each.
+/// Form 3: whole 3×3 kernels; a row of the input, once loaded, serves three rows of the output.
+template <class D, int Form, int Rows>
+void filter_on_tile(const FilterJob& job) {
+  const D d;
+  using V = hn::Vec<D>;
+  const std::size_t lanes = hn::Lanes(d);
+  V sum[Rows];
+  if (job.partial_in != nullptr) {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) sum[r] = hn::LoadU(d, job.partial_in + r * lanes);
+  } else {
+    const V bias = hn::Set(d, job.bias);
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) sum[r] = bias;
+  }
+
+  if constexpr (Form == 1) {
+    for (std::int64_t i = 0; i < job.count; ++i) {
+      const float* from = job.planes + job.offsets[i];
+      const V weight = hn::Set(d, job.weights[i]);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r)
+        sum[r] = hn::MulAdd(weight, hn::LoadU(d, from + r * lanes), sum[r]);
+    }
+  } else {
+    for (std::int64_t i = 0; i < job.count; ++i) {
+      const float* from = job.planes + job.offsets[i];
+      const float* kernel = job.weights + 9 * i;
+      for (int x = 0; x < 3; ++x, from += (Rows + 2) * lanes) {
+        const V top = hn::Set(d, kernel[x]), middle = hn::Set(d, kernel[3 + x]),
+                low = hn::Set(d, kernel[6 + x]);
+#pragma GCC unroll 16
+        for (int r = 0; r < Rows + 2; ++r) {
+          const V in = hn::LoadU(d, from + r * lanes);
+          if (r < Rows) sum[r] = hn::MulAdd(top, in, sum[r]);
+          if (r >= 1 && r <= Rows) sum[r - 1] = hn::MulAdd(middle, in, sum[r - 1]);
+          if (r >= 2) sum[r - 2] = hn::MulAdd(low, in, sum[r - 2]);
+        }
+      }
+    }
+  }
+
+  if (job.partial_out != nullptr) {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) hn::StoreU(sum[r], d, job.partial_out + r * lanes);
+    return;
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) {
+    if (r < job.first_row) continue;
+    const std::size_t width = static_cast<std::size_t>(r == Rows - 1 ? job.last_width : job.width);
+    const std::ptrdiff_t at = r * job.pitch;
+    V v = activate(d, sum[r], job.activation);
+    if (job.residual != nullptr)
+      v = activate(d, hn::Add(v, load_first(d, job.residual + at, width)), job.residual_activation);
+    store_first(d, v, job.out + at, width);
+  }
+}
+
+/// The rows of one packed plane, a vector each:
+/// lane j of row r = from[(first_row + r · stride) · width + first_column + j · stride], 0 outside
+/// the map.
+template <class D>
+void pack_plane(const PackJob& job) {
+  const D d;
+  const auto lanes = static_cast<std::ptrdiff_t>(hn::Lanes(d));
+  const std::ptrdiff_t first = job.first_column, s = job.stride;
+  const auto inside = std::clamp<std::ptrdiff_t>(job.width - first, 0, lanes);
+  float* to = job.to;
+  std::ptrdiff_t y = job.first_row;
+  for (int r = 0; r < job.rows; ++r, y += s, to += lanes) {
+    if (y < 0 || y >= job.height) {
+      hn::StoreU(hn::Zero(d), d, to);
+      continue;
+    }
+    const float* row = job.from + y * job.width;
+    if (s == 1 && first >= 0) {
+      hn::StoreU(load_first(d, row + first, static_cast<std::size_t>(inside)), d, to);
+    } else if (s == 2 && first >= 0 && first + 2 * lanes <= job.width) {
+      hn::Vec<D> even, odd;
+      hn::LoadInterleaved2(d, row + first, even, odd);
+      hn::StoreU(even, d, to);
+    } else {
+      for (std::ptrdiff_t j = 0; j < lanes; ++j) {
+        const auto x = first + j * s;
+        to[j] = x >= 0 && x < job.width ? row[x] : 0.0F;
+      }
+    }
+  }
+}
+
+template <class D, int Form, int... Rows>
+constexpr std::array<FilterKernel, sizeof...(Rows)> filter_kernels(
+    std::integer_sequence<int, Rows...>) {
+  return {&filter_on_tile<D, Form, Rows + 1>...};
+}
+
+template <class D>
+SparseKernels kernels_for(int lanes) {
+  using Rows = std::make_integer_sequence<int, kMaxTileRows>;
+  return {lanes, filter_kernels<D, 1>(Rows{}), filter_kernels<D, 3>(Rows{}), &pack_plane<D>};
+}
+
+/// @param narrow  at most eight lanes, for maps a few cells wide.
+inline SparseKernels sparse_kernels(bool narrow) {
+  using Wide = hn::ScalableTag<float>;
+  using Narrow = hn::CappedTag<float, 8>;
+  if (narrow) return kernels_for<Narrow>(static_cast<int>(hn::Lanes(Narrow{})));
+  return kernels_for<Wide>(static_cast<int>(hn::Lanes(Wide{})));
+}
+
+#undef SERPETTE_MASKED_MEMORY
+
+}  // namespace serpette::deploy::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,107 @@
+#include "serpette/deploy/sparse_convolution.hpp"
+
+#include <torch/torch.h>
+
+#include "support/catch.hpp"
+
+using namespace serpette;
+using deploy::SparseConvolution;
+using deploy::SparseSettings;
+
+namespace {
+struct Case {
+  int channels, height, width, filters, size, stride, padding, groups;
+  double density;
+};
+
+double error(const Case& k, const SparseSettings& settings, int threads, bool add) {
+  Convolutional c;
+  c.filters = k.filters;
+  c.size = k.size;
+  c.stride = k.stride;
+  c.padding = k.padding;
+  c.groups = k.groups;
+  c.activation = Activation::kLeaky;
+  const auto x = at::randn({1, k.channels, k.height, k.width}), bias = at::randn({k.filters});
+  const std::vector<std::int64_t> shape{k.filters, k.channels / k.groups, k.size, k.size};
+  auto kept = settings.whole_kernels
+                  ? (at::rand({shape[0], shape[1], 1, 1}) < k.density).expand(shape)
+                  : at::rand(shape) < k.density;
+  const auto weight = (at::randn(shape) * kept).contiguous();
+  const SparseConvolution sparse(c, {k.channels, k.height, k.width}, weight.const_data_ptr<float>(),
+                                 bias.const_data_ptr<float>(), settings);
+  auto expected =
+      at::leaky_relu(at::conv2d(x, weight, bias, c.stride, c.padding, 1, c.groups), 0.1);
+  const auto residual = at::randn_like(expected);
+  if (add) expected = at::relu(expected + residual);
+  CHECK(sparse.output() == Shape{k.filters, int(expected.size(2)), int(expected.size(3))});
+  // Guard cells around the output show writes outside it.
+  const auto memory = at::full({expected.numel() + 128}, std::nan(""));
+  auto y = memory.narrow(0, 64, expected.numel()).view(expected.sizes());
+  const auto pieces = sparse.pieces(threads);
+  for (auto p = pieces; p-- > 0;)  // in any order
+    sparse.run(x.const_data_ptr<float>(), y.mutable_data_ptr<float>(),
+               add ? residual.const_data_ptr<float>() : nullptr, Activation::kRelu, p, p + 1,
+               threads);
+  CHECK(memory.narrow(0, 0, 64).isnan().all().item<bool>());
+  CHECK(memory.slice(0, 64 + expected.numel()).isnan().all().item<bool>());
+  REQUIRE(y.isfinite().all().item<bool>());
+  return (y - expected).abs().max().item<double>() /
+         std::max(1.0, expected.abs().max().item<double>());
+}
+}  // namespace
+
+TEST_CASE("sparse convolution equals LibTorch's at every shape", "[deploy][sparse]") {
+  at::manual_seed(3);
+  const auto narrow = GENERATE(false, true);
+  const std::int64_t bytes = GENERATE(1024, 16384, 1 << 20);  // one channel at a time, some, all
+  const auto k = GENERATE(Case{5, 1, 1, 6, 1, 1, 0, 1, 0.5}, Case{5, 7, 9, 6, 1, 1, 0, 1, 0.3},
+                          Case{8, 4, 4, 6, 1, 1, 0, 1, 0.3}, Case{4, 13, 13, 20, 3, 1, 1, 1, 0.1},
+                          Case{4, 15, 17, 9, 3, 1, 1, 1, 0.5}, Case{4, 15, 16, 9, 3, 2, 1, 1, 0.5},
+                          Case{4, 40, 37, 9, 3, 2, 1, 1, 0.1}, Case{3, 33, 70, 5, 5, 2, 2, 1, 0.2},
+                          Case{3, 9, 70, 5, 7, 3, 3, 1, 0.2}, Case{3, 9, 30, 5, 3, 1, 0, 1, 0.2},
+                          Case{3, 9, 30, 5, 1, 1, 1, 1, 0.6}, Case{6, 12, 12, 6, 3, 1, 1, 6, 0.5},
+                          Case{6, 12, 12, 9, 3, 1, 1, 3, 0.5}, Case{6, 12, 12, 4, 1, 1, 0, 2, 0.5},
+                          Case{4, 12, 12, 8, 3, 1, 1, 1, 0}, Case{4, 9, 9, 8, 1, 1, 0, 1, 1},
+                          Case{3, 416, 5, 2, 3, 1, 1, 1, 0.5});
+  INFO(k.channels << "×" << k.height << "×" << k.width << " → " << k.filters << ", " << k.size
+                  << "×" << k.size << "/" << k.stride << ", groups " << k.groups << ", density "
+                  << k.density);
+  for (const int threads : {1, 4})
+    CHECK(error(k, {false, narrow, bytes}, threads, threads == 4) < 1e-5);
+  if (k.size == 3 && k.stride == 1) CHECK(error(k, {true, narrow, bytes}, 3, true) < 1e-5);
+}
+
+TEST_CASE("the number of pieces does not change a bit of the result", "[deploy][sparse]") {
+  at::manual_seed(4);
+  Convolutional c;
+  c.filters = 70;
+  c.size = 3;
+  c.padding = 1;
+  c.activation = Activation::kLeaky;
+  const auto weight = at::randn({70, 16, 3, 3}) * (at::rand({70, 16, 3, 3}) < 0.3),
+             bias = at::randn({70});
+  const auto x = at::randn({16, 13, 13});
+  const SparseConvolution sparse(c, {16, 13, 13}, weight.const_data_ptr<float>(),
+                                 bias.const_data_ptr<float>(), {});
+  const auto run = [&](int threads) {
+    auto y = at::empty({70, 13, 13});
+    sparse.run(x.const_data_ptr<float>(), y.mutable_data_ptr<float>(), nullptr, Activation::kLinear,
+               0, sparse.pieces(threads), threads);
+    return y;
+  };
+  CHECK(sparse.pieces(1) < sparse.pieces(4));
+  CHECK(run(1).equal(run(2)));
+  CHECK(run(1).equal(run(4)));
+}
+
+TEST_CASE("what has no sparse form is refused", "[deploy][sparse]") {
+  const float zeros[9] = {};
+  Convolutional c{
+      .filters = 1, .size = 3, .stride = 2, .padding = 1, .activation = Activation::kLeaky};
+  CHECK_THROWS_WITH(
+      SparseConvolution(c, {1, 4, 4}, zeros, zeros, {.whole_kernels = true}),
+      "sparse convolution: whole kernels should be 3×3 with stride 1, got 3×3 with stride 2");
+  c.activation = Activation::kLogistic;
+  CHECK_THROWS_AS(SparseConvolution(c, {1, 4, 4}, zeros, zeros, {}), Error);
+}
