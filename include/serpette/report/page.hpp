@@ -59,13 +59,13 @@ inline std::string page_data(const Study& study) {
   data["ratios"] = study.ratios();
   data["profiles"] = study.profiles();
   for (const auto& profile : study.profiles()) data["profileLabels"][profile] = profile_label(profile);
-  for (const auto& m : kMetrics)
+  for (const auto& m : study.metrics())
     data["metrics"].push_back({{"id", m.id}, {"label", m.label}, {"unit", m.unit}, {"better", m.more_is_better},
                                {"decimals", m.decimals}});
   for (const auto& profile : study.profiles())
     for (const auto& scenario : study.scenarios())
       for (const auto& ratio : study.ratios())
-        for (const auto& m : kMetrics) {
+        for (const auto& m : study.metrics()) {
           const auto values = study.values(scenario, ratio, profile, m);
           auto& list = data["values"][profile][scenario][ratio];
           if (values.empty()) continue;
@@ -79,31 +79,35 @@ inline std::string page_data(const Study& study) {
 /// One row per scenario: what pruning costs and brings, without script.
 inline std::string glance_table(const Study& study) {
   const auto& profile = study.main_profile();
-  const auto& ap50 = metric("AP50");
-  const auto& time = metric("ms_network");
-  const auto average = [&](const std::string& scenario, const std::string& ratio, const Metric& m) {
-    return mean(study.values(scenario, ratio, profile, m));
-  };
+  const auto& quality = study.has("AP50") ? metric("AP50") : study.metrics().front();
   const auto& first = study.ratios().front();
+  const auto average = [&](const std::string& scenario, const std::string& ratio, std::string_view id) {
+    return mean(study.values(scenario, ratio, profile, metric(id)));
+  };
+  const std::string_view time = study.has("ms_network") ? "ms_network" : "ms_total";
   std::string html = fmt::format(
-      "<div class=\"scroll\"><table class=\"glance\"><thead><tr><th>Scenario</th><th>AP50 at {0} %</th>"
-      "<th>robust AP50 at {0} %</th><th>keeps 90 % of its AP50 up to</th><th>AP50 there</th><th>network time there</th>"
-      "<th>of its time at {0} %</th><th>parameters there</th></tr></thead><tbody>",
-      first);
+      "<div class=\"scroll\"><table class=\"glance\"><thead><tr><th>Scenario</th><th>{0} at {1} %</th>", quality.id, first);
+  if (study.has("robust_AP50")) html += fmt::format("<th>robust AP50 at {} %</th>", first);
+  html += fmt::format("<th>keeps 90 % of its {0} up to</th><th>{0} there</th>", quality.id);
+  if (study.has(time)) html += fmt::format("<th>{} there</th><th>of its time at {} %</th>", metric(time).label, first);
+  if (study.has("parameters")) html += "<th>parameters there</th>";
+  html += "</tr></thead><tbody>";
   for (const auto& s : study.scenarios()) {
-    if (study.values(s, first, profile, ap50).empty()) continue;
-    const double full = average(s, first, ap50);
+    if (study.values(s, first, profile, quality).empty()) continue;
+    const double full = average(s, first, quality.id);
     std::string reach = first;
     for (const auto& ratio : study.ratios()) {
-      if (study.values(s, ratio, profile, ap50).empty() || average(s, ratio, ap50) < 0.9 * full) break;
+      if (!(average(s, ratio, quality.id) >= 0.9 * full)) break;
       reach = ratio;
     }
-    html += fmt::format(
-        "<tr><td>{}</td><td>{:.3f}</td><td>{:.3f}</td><td>{} %</td><td>{:.3f}</td><td>{:.2f} ms</td><td>{:.0f} %</td>"
-        "<td>{:.2f} M</td></tr>",
-        escape_xml(scenario_label(s)), full, average(s, first, metric("robust_AP50")), reach, average(s, reach, ap50),
-        average(s, reach, time), 100 * average(s, reach, time) / average(s, first, time),
-        average(s, reach, metric("parameters")) / 1e6);
+    html += fmt::format("<tr><td>{}</td><td>{:.3f}</td>", escape_xml(scenario_label(s)), full);
+    if (study.has("robust_AP50")) html += fmt::format("<td>{:.3f}</td>", average(s, first, "robust_AP50"));
+    html += fmt::format("<td>{} %</td><td>{:.3f}</td>", reach, average(s, reach, quality.id));
+    if (study.has(time))
+      html += fmt::format("<td>{:.2f} ms</td><td>{:.0f} %</td>", average(s, reach, time),
+                          100 * average(s, reach, time) / average(s, first, time));
+    if (study.has("parameters")) html += fmt::format("<td>{:.2f} M</td>", average(s, reach, "parameters") / 1e6);
+    html += "</tr>";
   }
   return html + "</tbody></table></div>";
 }
@@ -134,6 +138,7 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
                             detail::embedded(picture.file), escape_xml(picture.caption), escape_xml(picture.caption));
   if (!pictures.empty())
     pictures = fmt::format("<section id=\"samples\"><h2>What the networks see</h2>{}</section>\n", pictures);
+  const bool timed = study.has("ms_network") && study.has("ms_input") && study.has("ms_post");
   std::string facts;
   for (const auto& [name, value] : options.facts)
     facts += fmt::format("<dt>{}</dt><dd>{}</dd>", escape_xml(name), escape_xml(value));
@@ -145,11 +150,11 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
   html += fmt::format(
       "</style></head><body>\n<header><h1>{}</h1><p class=\"soft\">{} pruned networks: {} scenarios × {} ratios × {} "
       "runs. {}</p><nav><a href=\"#glance\">At a glance</a><a href=\"#curves\">Curves</a><a href=\"#trade\">Trade-off</a>"
-      "<a href=\"#time\">Time by part</a>{}<a href=\"#table\">Results</a>{}<a href=\"#made\">How it was made</a></nav>"
+      "{}{}<a href=\"#table\">Results</a>{}<a href=\"#made\">How it was made</a></nav>"
       "</header>\n<main>\n",
       escape_xml(options.title), study.networks(), study.scenarios().size(), study.ratios().size(),
       study.runs().size(), escape_xml(options.introduction),
-      pictures.empty() ? "" : "<a href=\"#samples\">Samples</a>", navigation);
+      timed ? "<a href=\"#time\">Time by part</a>" : "", pictures.empty() ? "" : "<a href=\"#samples\">Samples</a>", navigation);
   if (const auto missing = study.missing(); !missing.empty())
     html += fmt::format("<p class=\"note\">{} cells are missing, so that groups differ in size: {}{}</p>", missing.size(),
                         escape_xml(missing.front()), missing.size() > 1 ? "; …" : "");
@@ -167,7 +172,8 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
           "front: nothing else is both cheaper and better. Percentages are pruning ratios.</p><div class=\"bar\">" +
           select("Quality", "id=\"trade-y\"") + select("Cost", "id=\"trade-x\"") + profile() +
           "</div><div class=\"legend\"></div><div class=\"chart\" id=\"tradeoff\"></div></section>\n";
-  html += "<section id=\"time\"><h2>Time by part</h2><p class=\"soft\">What got faster: reading and letterboxing the "
+  if (timed)
+    html += "<section id=\"time\"><h2>Time by part</h2><p class=\"soft\">What got faster: reading and letterboxing the "
           "image, the network, or the threshold and suppression behind it. Batch 1, after warm-up.</p>"
           "<div class=\"bar\">" + profile() + "</div><div class=\"chart\" id=\"stack\"></div></section>\n";
   html += pictures;
@@ -176,7 +182,7 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
           "(population) over the runs.</p></section>\n";
   html += rest;
   html += "<section id=\"made\"><h2>How it was made</h2><dl>" + facts +
-          "</dl><p class=\"soft\">Every number on this page comes from cells.csv beside it.</p></section>\n</main>\n"
+          "</dl><p class=\"soft\">The numbers behind this page are in runs.csv, summary.csv and tests.csv beside it; tables/ and figures/ hold them for papers.</p></section>\n</main>\n"
           "<footer>Made by serpette.</footer>\n<script type=\"application/json\" id=\"study\">" +
           detail::page_data(study) + "</script>\n<script>";
   html += detail::kPageScript;

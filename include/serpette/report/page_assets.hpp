@@ -225,12 +225,12 @@ function fill(select, ids, chosen) {
 function draw() {
   curves($("curve-a"), metric($("metric-a").value));
   curves($("curve-b"), metric($("metric-b").value));
-  tradeoff($("tradeoff"), metric($("trade-x").value), metric($("trade-y").value));
-  stack($("stack"));
+  if ($("trade-x").value && $("trade-y").value) tradeoff($("tradeoff"), metric($("trade-x").value), metric($("trade-y").value));
+  if ($("stack")) stack($("stack"));
   table($("results"), metric($("metric-t").value));
 }
 const has = id => S.metrics.some(m => m.id === id), better = S.metrics.filter(m => m.better).map(m => m.id), cost = S.metrics.filter(m => !m.better).map(m => m.id), all = S.metrics.map(m => m.id);
-fill($("metric-a"), all, "AP50"); fill($("metric-b"), all, "ms_network"); fill($("metric-t"), all, "AP50");
+fill($("metric-a"), all, "AP50"); fill($("metric-b"), all, has("ms_network") ? "ms_network" : has("ms_total") ? "ms_total" : all[all.length - 1]); fill($("metric-t"), all, "AP50");
 fill($("trade-x"), cost, "ms_network"); fill($("trade-y"), better, has("robust_AP50") ? "robust_AP50" : "AP50");
 for (const p of document.querySelectorAll(".profile")) {
   p.innerHTML = S.profiles.map(x => `<option value="${x}">${esc(S.profileLabels[x] || x)}</option>`).join("");

@@ -29,7 +29,8 @@ inline std::vector<CellRow> read_cells(const std::filesystem::path& path) {
     c.profile = csv.text(8);
     c.ap = csv.number_or_nan(9), c.ap50 = csv.number_or_nan(10), c.ap75 = csv.number_or_nan(11);
     c.robust_ap = csv.number_or_nan(12), c.robust_ap50 = csv.number_or_nan(13);
-    c.ms_input = csv.number(14), c.ms_network = csv.number(15), c.ms_post = csv.number(16), c.ms_total = csv.number(17);
+    c.ms_input = csv.number_or_nan(14), c.ms_network = csv.number_or_nan(15);
+    c.ms_post = csv.number_or_nan(16), c.ms_total = csv.number_or_nan(17);
     c.weights_kept = csv.integer(18), c.filters_kept = csv.integer(19);
     c.parameters = csv.integer(20), c.macs = csv.integer(21);
     c.seconds_pretrain = csv.number(22), c.seconds_scores = csv.number(23), c.seconds_finetune = csv.number(24);

@@ -47,7 +47,7 @@ inline constexpr std::array kMetrics{
     Metric{"filters_kept", "Filters kept", "", false, 0, [](const CellRow& c) { return double(c.filters_kept); }},
 };
 
-/// The metric of that id.
+/// Any metric by its id, whether a study has it or not.
 /// @throws Error  naming the known ones.
 inline const Metric& metric(std::string_view id) {
   for (const auto& m : kMetrics)
@@ -100,6 +100,12 @@ class Study {
   [[nodiscard]] const std::vector<std::string>& profiles() const { return profiles_; }
   [[nodiscard]] const std::vector<CellRow>& cells() const { return cells_; }
   [[nodiscard]] const std::string& place() const { return place_; }
+
+  /// The metrics that were measured: a column that holds NaN (or, for counts, 0) in every cell is none.
+  [[nodiscard]] const std::vector<Metric>& metrics() const { return metrics_; }
+  [[nodiscard]] bool has(std::string_view id) const {
+    return std::ranges::find(metrics_, id, &Metric::id) != metrics_.end();
+  }
 
   /// Number of pruned networks: a network under two profiles counts once.
   [[nodiscard]] std::size_t networks() const { return cells_.size() / profiles_.size(); }
@@ -181,9 +187,15 @@ class Study {
     }
   }
 
-  void check_numbers() const {
+  void check_numbers() {
+    for (const auto& m : kMetrics)
+      if (!std::ranges::all_of(cells_, [&](const CellRow& c) {
+            return m.decimals == 0 ? m.of(c) == 0 : std::isnan(m.of(c));
+          }))
+        metrics_.push_back(m);
+    require(!metrics_.empty(), place_, "should hold at least one metric, got none but NaN");
     for (const auto& cell : cells_)
-      for (const auto& m : kMetrics) {
+      for (const auto& m : metrics_) {
         const double value = m.of(cell);
         const bool is_fraction = m.id.find("AP") != std::string_view::npos;
         require(std::isfinite(value) && value >= 0 && (!is_fraction || value <= 1), place_,
@@ -206,6 +218,7 @@ class Study {
   std::string place_;
   std::vector<std::string> scenarios_, ratios_, profiles_;
   std::vector<std::int64_t> runs_;
+  std::vector<Metric> metrics_;
   std::map<Key, const CellRow*> by_key_;
 
  public:

@@ -19,7 +19,10 @@ struct PairComparison {
 };
 
 namespace detail {
-inline PairComparison compare_pair(const Groups& groups, std::size_t i, std::size_t j, double error, double df) {
+/// @param critical  the 5 % point of the studentized range, called only where it is needed.
+template <class Critical>
+PairComparison compare_pair(const Groups& groups, std::size_t i, std::size_t j, double error, double df,
+                            Critical&& critical) {
   const auto k = static_cast<int>(groups.size());
   PairComparison pair{.first = i, .second = j, .difference = mean(groups[i]) - mean(groups[j]), .df = df};
   if (!(error > 0)) {
@@ -28,7 +31,7 @@ inline PairComparison compare_pair(const Groups& groups, std::size_t i, std::siz
   }
   pair.q = std::abs(pair.difference) / error;
   pair.p = studentized_range_tail(pair.q, k, df);
-  const double half = studentized_range_quantile(0.05, k, df) * error;
+  const double half = critical() * error;
   pair.low = pair.difference - half, pair.high = pair.difference + half;
   return pair;
 }
@@ -44,12 +47,14 @@ inline std::vector<PairComparison> tukey_kramer(const Groups& groups) {
     count += static_cast<double>(group.size());
   }
   const double df = count - static_cast<double>(groups.size()), square = within / df;
+  const double critical = studentized_range_quantile(0.05, static_cast<int>(groups.size()), df);
   std::vector<PairComparison> pairs;
   for (std::size_t i = 0; i < groups.size(); ++i)
     for (std::size_t j = i + 1; j < groups.size(); ++j)
       pairs.push_back(detail::compare_pair(
           groups, i, j,
-          std::sqrt(square / 2 * (1 / static_cast<double>(groups[i].size()) + 1 / static_cast<double>(groups[j].size()))), df));
+          std::sqrt(square / 2 * (1 / static_cast<double>(groups[i].size()) + 1 / static_cast<double>(groups[j].size()))), df,
+          [&] { return critical; }));
   return pairs;
 }
 
@@ -64,7 +69,9 @@ inline std::vector<PairComparison> games_howell(const Groups& groups) {
       const double u = variance(groups[i]) / a;
       const double v = variance(groups[j]) / b;
       const double df = (u + v) * (u + v) / (u * u / (a - 1) + v * v / (b - 1));
-      pairs.push_back(detail::compare_pair(groups, i, j, std::sqrt((u + v) / 2), df));
+      pairs.push_back(detail::compare_pair(groups, i, j, std::sqrt((u + v) / 2), df, [&] {
+        return studentized_range_quantile(0.05, static_cast<int>(groups.size()), df);
+      }));
     }
   return pairs;
 }
