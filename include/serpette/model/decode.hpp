@@ -79,8 +79,8 @@ inline void add_candidates(const float* logits, const Yolo& head, const Shape& g
 ///
 /// (cx, cy) = (σ(tx) + column, σ(ty) + row) / grid,  (w, h) = anchor · exp(tw, th),  score = σ(objectness)·σ(class);
 /// every class above the confidence counts (multi-label), boxes are clipped to the image, then `suppress`.
-/// Detections at a higher confidence are those of a lower one above it: one forward and one decode serve both profiles
-/// (see `above`).
+/// Detections at a higher confidence are those of a lower one above it, since greedy suppression never lets a worse box
+/// drop a better one: one forward and one decode serve both profiles.
 /// @param heads  [N, A·(5 + C), h, w] each, any device and memory format, in the order of `graph.heads()`.
 /// @throws Error  if heads, geometry and graph do not belong together.
 inline std::vector<std::vector<Detection>> decode(const Graph& graph, const std::vector<at::Tensor>& heads,
@@ -113,15 +113,6 @@ inline std::vector<std::vector<Detection>> decode(const Graph& graph, const std:
     for (const auto& c : suppress(std::move(candidates[n]), options.nms, options.limit))
       found[n].push_back({batch.image_ids[n], c.category, c.score, {c.x1, c.y1, c.x2 - c.x1, c.y2 - c.y1}});
   return found;
-}
-
-/// The detections whose score exceeds `confidence`. For the lists `decode` makes this is the same as decoding at that
-/// confidence: greedy suppression never lets a worse box drop a better one.
-inline std::vector<Detection> above(const std::vector<Detection>& detections, double confidence) {
-  std::vector<Detection> kept;
-  std::copy_if(detections.begin(), detections.end(), std::back_inserter(kept),
-               [&](const Detection& d) { return d.score > confidence; });
-  return kept;
 }
 
 }  // namespace serpette

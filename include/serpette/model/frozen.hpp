@@ -22,7 +22,7 @@ struct FoldedConvolution {
 };
 
 inline FoldedConvolution fold_batch_norm(const LayerParameters& p) {
-  if (!p.gamma.defined()) return {p.weight.detach(), p.bias.detach()};
+  if (!p.gamma.defined()) return {p.weight.detach().clone(), p.bias.detach().clone()};
   const auto scale = p.gamma.detach().to(at::kDouble) / (p.running_var.to(at::kDouble) + kBatchNormEpsilon).sqrt();
   const auto shift = p.beta.detach().to(at::kDouble) - p.running_mean.to(at::kDouble) * scale;
   return {p.weight.detach() * scale.to(p.weight.scalar_type()).view({-1, 1, 1, 1}), shift.to(p.weight.scalar_type())};
