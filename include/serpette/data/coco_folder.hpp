@@ -191,8 +191,6 @@ class CocoFolder {
   void collect_truth() {
     std::unordered_map<std::int64_t, std::size_t> index_of;
     for (const auto& image : instances_.images) {
-      require(image.width > 0 && image.height > 0, image.file_name,
-              "should be annotated with a positive size, got {} x {}", image.width, image.height);
       require(index_of.emplace(image.id, index_of.size()).second, image.file_name,
               "should have an id of its own, got {} again", image.id);
     }
@@ -206,6 +204,8 @@ class CocoFolder {
         fail(place(), "category should be an index below {}, got {}", instances_.categories.size(),
              a.category);
       const auto& image = instances_.images[found->second];
+      require(image.width > 0 && image.height > 0, image.file_name,
+              "should be annotated with a positive size, got {} x {}", image.width, image.height);
       const double right = a.box.x + a.box.width, bottom = a.box.y + a.box.height;
       constexpr double kSlack = 1;  // COCO's own rounding lets some stick out by less
       if (!(a.box.width >= 0 && a.box.height >= 0 && a.box.x >= -kSlack && a.box.y >= -kSlack &&
@@ -246,6 +246,7 @@ class CocoFolder {
 
   static void require_annotated_size(const CocoImage& record, const std::filesystem::path& file,
                                      int width, int height) {
+    if (record.width == 0 && record.height == 0) return;  // listed without annotations
     require(width == record.width && height == record.height, file.string(),
             "should be {} x {} as annotated, got {} x {}", record.width, record.height, width,
             height);

@@ -31,7 +31,7 @@ namespace serpette {
 /// training part, and no scene is in both. Image ids run on from the training part's 1 and the test
 /// part's 1,000,001.
 struct DrawnData {
-  DrawnScenes scenes;
+  DrawnScenes scenes{};
   std::int64_t train = 2000, test = 200;  ///< Pictures.
   std::uint64_t seed = 0;
   int jpeg_quality = 92;  ///< 1 to 100; 0 writes PNG instead.

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
+#include <iterator>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -43,8 +43,8 @@ inline std::vector<std::int64_t> sample_ids(const Instances& instances, std::int
     ranked.emplace_back(seed.derive(static_cast<std::uint64_t>(image.id)).value(), image.id);
   std::ranges::sort(ranked);
   std::vector<std::int64_t> ids;
-  for (const auto& [rank, id] : std::span(ranked).first(static_cast<std::size_t>(count)))
-    ids.push_back(id);
+  for (std::int64_t i = 0; i < count; ++i)
+    ids.push_back(ranked[static_cast<std::size_t>(i)].second);
   std::ranges::sort(ids);
   return ids;
 }

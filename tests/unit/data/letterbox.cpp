@@ -1,6 +1,7 @@
 #include "serpette/data/letterbox.hpp"
 
 #include "support/catch.hpp"
+#include "support/npz.hpp"
 #include "support/scratch.hpp"
 
 #include <nlohmann/json.hpp>
@@ -68,4 +69,29 @@ TEST_CASE("a file goes to the canvas as its picture does", "[data][letterbox]") 
   const auto jpeg = read_letterboxed(folder / "a.jpg", 96, 64);
   CHECK(jpeg.image.equal(letterbox(read_image(folder / "a.jpg"), 96, 64).image));
   CHECK((jpeg.geometry == Letterbox::fit(150, 90, 96, 64)));
+}
+
+TEST_CASE("letterboxes are OpenCV's resize on floats", "[data][letterbox][golden]") {
+  const auto golden = nlohmann::json::parse(read_file(test::file("golden/images.json")));
+  for (const auto& expected : golden["letterboxed"]) {
+    const auto name = expected["file"].get<std::string>();
+    const int width = expected["width"].get<int>(), height = expected["height"].get<int>();
+    INFO(name << " on " << width << " x " << height);
+    const auto values =
+        at::tensor(expected["values"].get<std::vector<float>>()).view({3, height, width});
+    const auto made = read_letterboxed(test::file("golden/images") / name, width, height).image;
+    CHECK((made - values).abs().max().item<float>() < 1e-5F);
+  }
+}
+
+TEST_CASE("real photographs give the reference program's network input",
+          "[data][letterbox][real]") {
+  const auto data = test::real_data();
+  for (const char* name : {"000000166918", "000000214753", "000000255165"}) {
+    const auto reference =
+        test::read_npz(data / "oracle" / (std::string(name) + ".npz")).at("input");
+    const auto made =
+        read_letterboxed(data / "coco_dev/images" / (std::string(name) + ".jpg"), 416, 416).image;
+    CHECK((made - reference.view({3, 416, 416})).abs().max().item<float>() < 1e-5F);
+  }
 }

@@ -1,0 +1,138 @@
+#include "serpette/io/image.hpp"
+
+#include "support/catch.hpp"
+#include "support/scratch.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path kPictures = test::file("golden/images");
+
+Image gradient(int width, int height) {
+  Image image(width, height);
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      image.at(x, y)[0] = static_cast<std::uint8_t>(255 * x / width);
+      image.at(x, y)[1] = static_cast<std::uint8_t>(255 * y / height);
+      image.at(x, y)[2] = static_cast<std::uint8_t>(255 - 255 * x / width);
+    }
+  return image;
+}
+
+}  // namespace
+
+TEST_CASE("pictures of every kind read as OpenCV reads them", "[io][image][golden]") {
+  const auto golden = nlohmann::json::parse(read_file(test::file("golden/images.json")));
+  REQUIRE(golden["pictures"].size() == 15);
+  for (const auto& expected : golden["pictures"]) {
+    const auto name = expected["file"].get<std::string>();
+    INFO(name);
+    const Image image = read_image(kPictures / name);
+    REQUIRE(image.width == expected["width"].get<int>());
+    REQUIRE(image.height == expected["height"].get<int>());
+    const auto rgb = expected["rgb"].get<std::vector<int>>();
+    REQUIRE(rgb.size() == image.rgb.size());
+    int worst = 0;
+    for (std::size_t i = 0; i < rgb.size(); ++i)
+      worst = std::max(worst, std::abs(rgb[i] - image.rgb[i]));
+    // Converting inks to RGB is a product of two bytes, which OpenCV rounds down and serpette to
+    // nearest.
+    CHECK(worst <= (name == "cmyk.jpg" ? 1 : 0));
+    CHECK(image_size(read_file(kPictures / name), name) == ImageSize{image.width, image.height});
+  }
+}
+
+TEST_CASE("a written PNG reads back, a written JPEG nearly", "[io][image]") {
+  const test::Scratch folder;
+  const Image image = gradient(70, 45);
+  write_png(folder / "a.png", image);
+  CHECK(read_image(folder / "a.png") == image);
+  write_jpeg(folder / "a.jpg", image, 95);
+  const Image again = read_image(folder / "a.jpg");
+  REQUIRE(again.rgb.size() == image.rgb.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < image.rgb.size(); ++i) sum += std::abs(image.rgb[i] - again.rgb[i]);
+  CHECK(sum / static_cast<double>(image.rgb.size()) < 3);
+  write_jpeg(folder / "b.jpg", image, 20);
+  CHECK(fs::file_size(folder / "b.jpg") < fs::file_size(folder / "a.jpg"));
+}
+
+TEST_CASE("what is no picture is refused with its name", "[io][image]") {
+  const test::Scratch folder;
+  const auto refusal = [&](std::string_view bytes, const std::string& expected) {
+    write_file(folder / "x.jpg", bytes);
+    CHECK_THROWS_WITH(
+        read_image(folder / "x.jpg"),
+        ContainsSubstring((folder / "x.jpg").string()) && ContainsSubstring(expected));
+  };
+  refusal("", "should be a JPEG or PNG image, got an empty file");
+  refusal("hello", "got another kind of file");
+  refusal("\xff\xd8\xff", "should be a whole JPEG image");
+  refusal("\x89PNG\r\n\x1a\n", "should be a whole PNG image");
+  CHECK_THROWS_WITH(read_image(folder / "none.jpg"),
+                    ContainsSubstring("none.jpg: should be a readable file"));
+  CHECK_THROWS_WITH(read_image(folder.path()), ContainsSubstring("got a folder"));
+  CHECK_THROWS_AS(write_png(folder / "x.png", Image{}), Error);
+  CHECK_THROWS_AS(write_jpeg(folder / "x.png", Image{}), Error);
+  CHECK_FALSE(fs::exists(folder / "x.png"));
+  Image wrong(4, 4);
+  wrong.rgb.pop_back();
+  CHECK_THROWS_WITH(write_png(folder / "x.png", wrong),
+                    ContainsSubstring("should have 4 x 4 x 3 bytes, got 47"));
+}
+
+TEST_CASE("a header that promises too many pixels is refused before memory is asked for",
+          "[io][image]") {
+  auto bytes = encode_png(gradient(8, 8).rgb, 8, 8);
+  bytes[16] = bytes[20] = '\x00';  // width and height, big-endian, of the IHDR chunk: 2^23 each
+  bytes[17] = bytes[21] = '\x7f';
+  CHECK_THROWS_AS(decode_image(bytes, "bomb"), Error);
+  auto jpeg = encode_jpeg(gradient(8, 8).rgb, 8, 8, 90);
+  const auto frame = jpeg.find("\xff\xc0");
+  REQUIRE(frame != std::string::npos);
+  for (std::size_t i = 5; i < 9; ++i) jpeg[frame + i] = '\xf0';  // 61,680 × 61,680
+  CHECK_THROWS_WITH(decode_image(jpeg, "bomb"),
+                    ContainsSubstring("should have at most 2^28 pixels"));
+}
+
+TEST_CASE("a picture that is cut off anywhere is an error", "[io][image]") {
+  const Image image = gradient(120, 90);
+  for (const auto& bytes : {encode_jpeg(image.rgb, 120, 90, 90), encode_png(image.rgb, 120, 90)}) {
+    REQUIRE_NOTHROW(decode_image(bytes, "whole"));
+    for (std::size_t size = 0; size < bytes.size() * 95 / 100; size += 7) {
+      INFO(size << " of " << bytes.size());
+      CHECK_THROWS_AS(decode_image(std::string_view(bytes).substr(0, size), "cut"), Error);
+    }
+  }
+}
+
+TEST_CASE("damaged bytes give an Error or a picture, never anything else", "[io][image]") {
+  for (const char* name : {"420.jpg", "progressive.jpg", "cmyk.jpg", "palette.png", "alpha.png"}) {
+    const auto whole = read_file(kPictures / name);
+    std::uint64_t state = 1;
+    const auto random = [&](std::uint64_t n) {
+      state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+      return (state >> 33) % n;
+    };
+    int refused = 0;
+    for (int round = 0; round < 400; ++round) {
+      auto bytes = whole;
+      for (int k = 0; k < 1 + round % 4; ++k)
+        bytes[random(bytes.size())] = static_cast<char>(random(256));
+      try {
+        const Image image = decode_image(bytes, name);
+        CHECK(image.rgb.size() ==
+              3 * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height));
+      } catch (const Error&) {
+        ++refused;
+      }
+    }
+    CHECK(refused > 0);
+  }
+}
