@@ -1,3 +1,3 @@
 #include "mine.hpp"
 
-std::string describe_elsewhere(const Mine& mine) { return serpette::describe(mine.score); }
+std::string describe_elsewhere(const Mine& mine) { return serpette::settings_text(mine.score); }
