@@ -9,8 +9,9 @@ namespace serpette {
 ///
 ///     void on_stage(std::string_view stage, std::int64_t steps)   a stage begins, of so many steps (0: unknown)
 ///     void on_step(std::int64_t step, double loss)                one step of it is done; loss is NaN where there is none
-///     void on_cell(const Cell& cell)                              a cell is finished and written
+///     void on_cell(const CellRow& row)                            a cell is finished and written
 ///     bool stop_requested()                                       true ends the run at the next step, cleanly
+///     auto alone()                                                a guard; while it lives no other cell computes (timing)
 template <class T>
 concept Observer = requires(T& o, std::string_view stage, std::int64_t n, double loss) {
   requires(requires { o.on_stage(stage, n); } || requires { o.on_step(n, loss); } || requires { T::is_silent; } ||
@@ -40,6 +41,13 @@ void step(O& observer, std::int64_t index, double loss) {
 template <Observer O, class Cell>
 void cell(O& observer, const Cell& finished) {
   if constexpr (requires { observer.on_cell(finished); }) observer.on_cell(finished);
+}
+template <Observer O>
+auto alone(O& observer) {
+  if constexpr (requires { observer.alone(); })
+    return observer.alone();
+  else
+    return 0;
 }
 }  // namespace notify
 

@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>  // fmt::join lives here since fmt 11
 
 #include <stdexcept>
 #include <string>

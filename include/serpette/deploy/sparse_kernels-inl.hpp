@@ -1,6 +1,10 @@
 /// @file
-/// The inner loops of the sparse convolution, compiled once per instruction set: included
-/// repeatedly by Highway through sparse_kernels.hpp, hence no #pragma once.
+/// The inner loops of the sparse convolution, compiled once per instruction set: sparse_kernels.hpp has Highway include
+/// this file repeatedly, hence no #pragma once. Included by itself it is that header.
+
+#ifndef SERPETTE_SPARSE_KERNELS_PER_TARGET
+#include "serpette/deploy/sparse_kernels.hpp"
+#else
 
 #include <hwy/highway.h>
 
@@ -177,3 +181,5 @@ inline SparseKernels sparse_kernels(bool narrow) {
 
 }  // namespace serpette::deploy::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
+
+#endif  // SERPETTE_SPARSE_KERNELS_PER_TARGET

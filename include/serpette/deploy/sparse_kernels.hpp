@@ -5,11 +5,13 @@
 /// translation unit that includes this header cannot use Highway's foreach_target.h for targets of
 /// its own.
 
+#define SERPETTE_SPARSE_KERNELS_PER_TARGET
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "serpette/deploy/sparse_kernels-inl.hpp"
 #include <hwy/foreach_target.h>
 // foreach_target.h has included it for every other instruction set; this one is for the baseline.
 #include "serpette/deploy/sparse_kernels-inl.hpp"
+#undef SERPETTE_SPARSE_KERNELS_PER_TARGET
 
 namespace serpette::deploy {
 

@@ -48,6 +48,18 @@ struct CellResult {
   std::vector<Detection> clean, attacked;  ///< At the standard profile.
 };
 
+/// What the shared stages of a run depend on; equal keys mean equal stages.
+struct StageKeys {
+  std::string pretraining, scores;
+};
+template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
+StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, int run) {
+  auto pretraining = fmt::format("{}\n{}\n{}\nrun {}", e.identity, settings_text(scenario.attack),
+                                 settings_text(scenario.color), run);
+  auto scores = pretraining + "\n" + settings_text(scenario.score);
+  return {std::move(pretraining), std::move(scores)};
+}
+
 namespace detail {
 
 /// The stages of one run, each kept in the store under everything it depends on.
@@ -57,7 +69,7 @@ class Stages {
   Stages(const S& scenario, const Experiment<D, Train, Test>& experiment, const Store& store, int run, O& observer)
       : scenario_(scenario), e_(experiment), store_(store), observer_(observer),
         seed_(e_.seed.derive("run").derive(static_cast<std::uint64_t>(run))),
-        key_(fmt::format("{}\n{}\n{}\nrun {}", e_.identity, describe(scenario.attack), describe(scenario.color), run)) {}
+        keys_(stage_keys(scenario, experiment, run)) {}
 
   /// 1. Adversarial training of the pre-trained detector; shared by all ratios, and by scenarios of equal attack and
   /// colour.
@@ -72,7 +84,7 @@ class Stages {
 
   /// 2. Importance scores of the robust detector; shared by all ratios.
   StageResult scores(D& detector) const {
-    return store_.stage("scores", key_ + "\n" + describe(scenario_.score), [&] {
+    return store_.stage("scores", keys_.scores, [&] {
       notify::stage(observer_, "importance scores", 0);
       auto found = importance_scores(scenario_.score, detector, score_batches(), seed_.derive("scores"));
       return std::vector<at::Tensor>(found.begin(), found.end());
@@ -84,8 +96,7 @@ class Stages {
     if constexpr (!req::TrainsScores<typename S::score_type>) {
       return {start.tensors, 0};
     } else {
-      auto key = fmt::format("{}\n{}\n{}\nratio {}", key_, describe(scenario_.score), describe(scenario_.granularity),
-                             ratio.str());
+      auto key = fmt::format("{}\n{}\nratio {}", keys_.scores, settings_text(scenario_.granularity), ratio.str());
       return store_.stage("trained_scores", key, [&] {
         notify::stage(observer_, "score training", e_.budget.scores.steps);
         auto loader = training_loader("scores", e_.budget.scores);
@@ -98,7 +109,7 @@ class Stages {
 
   /// 4. Robust fine-tuning of the masked detector.
   StageResult finetuning(D& detector, const Mask& mask, Ratio ratio) const {
-    auto key = fmt::format("\n{}\n{}\nratio {}", describe(scenario_.score), describe(scenario_.granularity), ratio.str());
+    auto key = fmt::format("\n{}\n{}\nratio {}", settings_text(scenario_.score), settings_text(scenario_.granularity), ratio.str());
     return stage("finetune", key, detector, [&] {
       notify::stage(observer_, "robust fine-tuning", e_.budget.finetune.steps);
       apply_mask(mask, detector);
@@ -120,7 +131,7 @@ class Stages {
   /// A stage that leaves the detector in another state.
   template <class Run>
   StageResult stage(std::string_view name, std::string_view key, D& detector, Run&& run) const {
-    auto result = store_.stage(name, key_ + std::string(key), [&] {
+    auto result = store_.stage(name, keys_.pretraining + std::string(key), [&] {
       run();
       return state_of(detector);
     });
@@ -153,10 +164,19 @@ class Stages {
   const Store& store_;
   O& observer_;
   Seed seed_;
-  std::string key_;
+  StageKeys keys_;
 };
 
 }  // namespace detail
+
+/// The stages that all ratios of a run share: robust pre-training and importance scores.
+template <AnyScenario S, Detector D, Dataset Train, Dataset Test, Observer O>
+void prepare_run(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store, int run, O& observer) {
+  D detector = e.pretrained.clone();
+  const detail::Stages stages(scenario, e, store, run, observer);
+  stages.robust_pretraining(detector);
+  stages.scores(detector);
+}
 
 /// One cell, from the pre-trained detector to its numbers: the paper's method section.
 /// @return  rows for cells.csv, the pruned network (compacted where the granularity removes filters), detections.
@@ -185,6 +205,7 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
                       e.device, observer);
   }
 
+  const auto machine = notify::alone(observer);
   const auto kept = scenario.granularity.kept(e.pretrained.graph(), mask);
   CellResult<D> result{{}, detector, clean.detections, robust.detections};
   for (const bool paper : {true, false}) {
@@ -219,7 +240,7 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
                 .seconds_finetune = finetuning.seconds,
                 .details = {}};
     for (const auto& [prefix, numbers] : {std::pair{"", &a}, std::pair{"robust_", &b}})
-      for (const auto& [name, value] : numbers->named()) row.details.emplace_back(std::string(prefix) + std::string(name), value);
+      for (const auto& [name, value] : numbers->numbers()) row.details.emplace_back(std::string(prefix) + std::string(name), value);
     for (const auto& [name, part] : {std::pair{"input", &ms.input}, std::pair{"network", &ms.network},
                                      std::pair{"post", &ms.post}, std::pair{"total", &ms.total}})
       row.details.emplace_back(fmt::format("ms_{}_mean", name), part->mean);

@@ -72,8 +72,8 @@ Evaluation evaluate(D& detector, Network& network, const Test& test, const A& at
     notify::step(observer, begin + static_cast<std::int64_t>(indices.size()), std::nan(""));
   }
   const auto truth = first_images(test.instances(), count);
-  result.standard = coco_evaluation(truth, result.detections);
-  result.paper = coco_evaluation(truth, above(result.detections, kPaperConfidence));
+  result.standard = serpette::evaluate(truth, result.detections, at::get_num_threads());
+  result.paper = serpette::evaluate(truth, above(result.detections, kPaperConfidence), at::get_num_threads());
   return result;
 }
 

@@ -9,7 +9,9 @@
 #include <cmath>
 #include <csignal>
 #include <cstdint>
+#include <condition_variable>
 #include <cstdio>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -24,8 +26,64 @@ inline std::string clock_text(double seconds) {
                    : fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
+/// Lets one of several workers have the machine to itself: the others wait at their next step.
+class Turnstile {
+ public:
+  /// A worker starts or ends.
+  void enter() {
+    const std::lock_guard lock(mutex_);
+    ++active_;
+  }
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    --active_;
+    changed_.notify_all();
+  }
+
+  /// Waits while another worker is alone or wants to be.
+  void pass() {
+    std::unique_lock lock(mutex_);
+    if (wanting_ == 0) return;
+    --active_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return wanting_ == 0; });
+    ++active_;
+  }
+
+  /// Holds the others up as long as it lives.
+  class Alone {
+   public:
+    explicit Alone(Turnstile& turnstile) : t_(turnstile) {
+      std::unique_lock lock(t_.mutex_);
+      ++t_.wanting_;
+      --t_.active_;
+      t_.changed_.notify_all();
+      t_.changed_.wait(lock, [&] { return t_.active_ <= 0 && !t_.taken_; });
+      t_.taken_ = true;
+    }
+    Alone(const Alone&) = delete;
+    Alone& operator=(const Alone&) = delete;
+    ~Alone() {
+      const std::lock_guard lock(t_.mutex_);
+      t_.taken_ = false;
+      --t_.wanting_;
+      ++t_.active_;
+      t_.changed_.notify_all();
+    }
+
+   private:
+    Turnstile& t_;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int active_ = 0, wanting_ = 0;
+  bool taken_ = false;
+};
+
 /// An observer for programs: one live line on a terminal (cells done, stage, loss, time left), one plain line per cell
-/// in a pipe; Ctrl-C ends the run at the next step.
+/// in a pipe; Ctrl-C ends the run at the next step. Several workers may report to one Progress.
 class Progress {
  public:
   /// @param cells  how many there are to do, for the estimate of the time left.
@@ -35,16 +93,25 @@ class Progress {
   }
 
   void on_stage(std::string_view stage, std::int64_t steps) {
+    const std::lock_guard lock(mutex_);
     stage_ = stage;
     steps_ = steps;
     draw(0, std::nan(""));
   }
-  void on_step(std::int64_t step, double loss) { draw(step, loss); }
+  void on_step(std::int64_t step, double loss) {
+    turnstile_.pass();
+    const std::lock_guard lock(mutex_);
+    draw(step, loss);
+  }
 
   /// A cell that was finished by an earlier, interrupted run: no part of the estimate.
-  void on_known_cell() { ++known_; }
+  void on_known_cell() {
+    const std::lock_guard lock(mutex_);
+    ++known_;
+  }
 
   void on_cell(const CellRow& row) {
+    const std::lock_guard lock(mutex_);
     ++done_;
     clear();
     fmt::print("{} run {} ratio {:>4} %  AP50 {:.3f}  robust {:.3f}  {} parameters  network {:.2f} ms{}\n", row.scenario,
@@ -53,6 +120,15 @@ class Progress {
     std::fflush(stdout);
   }
 
+  /// A message between the lines.
+  void say(std::string_view message) {
+    const std::lock_guard lock(mutex_);
+    clear();
+    fmt::print(stderr, "{}\n", message);
+  }
+
+  [[nodiscard]] Turnstile::Alone alone() { return Turnstile::Alone(turnstile_); }
+  [[nodiscard]] Turnstile& turnstile() { return turnstile_; }
   [[nodiscard]] bool stop_requested() const { return interrupted(); }
   [[nodiscard]] double seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
@@ -87,6 +163,8 @@ class Progress {
     std::fflush(stderr);
   }
 
+  std::mutex mutex_;
+  Turnstile turnstile_;
   std::int64_t cells_, done_ = 0, known_ = 0, steps_ = 0;
   bool live_;
   std::string stage_;

@@ -1,7 +1,13 @@
 #pragma once
 
+#include <atomic>
+#include <exception>
 #include <filesystem>
+#include <mutex>
+#include <set>
 #include <string>
+#include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -11,11 +17,13 @@
 #include "serpette/io/draw.hpp"
 #include "serpette/io/image.hpp"
 #include "serpette/pipeline/driver.hpp"
+#include "serpette/pipeline/progress.hpp"
 
 namespace serpette {
 
 /// All cells of scenarios × runs × ratios. Runs come one after the other, so that a stopped sweep has whole runs;
-/// within a run the order is shuffled by the seed, so that drift of time and machine does not pose as an effect.
+/// within a run the order is shuffled by the seed, so that drift of time and machine does not pose as an effect of
+/// scenario or ratio.
 inline std::vector<CellId> plan_cells(const std::vector<std::string>& scenarios, int runs,
                                       const std::vector<Ratio>& ratios, Seed seed) {
   std::vector<CellId> plan;
@@ -85,31 +93,102 @@ class CellFiles {
   std::filesystem::path folder_;
 };
 
-/// Runs one cell unless it is finished; a cell that fails is noted with its reason and does not stop the others.
+/// Calls `job(i)` for i = 0 … count − 1 from several workers, each computing on one thread of its own; a single
+/// worker is the calling thread with all of LibTorch's threads. The first exception ends all and is rethrown.
+template <class Job>
+void in_parallel(int workers, std::size_t count, Progress& progress, Job&& job) {
+  std::atomic<std::size_t> next{0};
+  std::exception_ptr error;
+  std::mutex mutex;
+  const auto work = [&] {
+    progress.turnstile().enter();
+    try {
+      for (std::size_t i = 0; (i = next++) < count;) job(i);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+      next = count;
+    }
+    progress.turnstile().leave();
+  };
+  if (workers <= 1) {
+    work();
+  } else {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < workers; ++i)
+      threads.emplace_back([&] {
+        at::set_num_threads(1);
+        work();
+      });
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+/// Runs one cell; a cell that fails is noted with its reason and does not stop the others.
 /// @return  whether the cell is finished now.
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
 bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment, const Store& store,
-                 const CellId& id, bool retry_failed, Progress& progress) {
+                 const CellId& id, Progress& progress) {
   const CellFiles files(store, id);
-  if (files.finished()) {
-    progress.on_known_cell();
-    return true;
-  }
-  if (files.failed() && !retry_failed) {
-    progress.on_known_cell();
+  const auto failed = [&](const char* reason) {
+    progress.say(fmt::format("{} failed: {}", id.folder(), reason));
+    files.fail(reason);
     return false;
-  }
+  };
   try {
     const auto result = run_cell(scenario, experiment, store, id, progress);
     files.write(result, experiment.test);
     progress.on_cell(result.rows.back());
     return true;
   } catch (const Error& error) {
-    progress.clear();
-    fmt::print(stderr, "{} failed: {}\n", id.folder(), error.what());
-    files.fail(error.what());
-    return false;
+    return failed(error.what());
+  } catch (const c10::Error& error) {  // LibTorch's own, e.g. out of memory
+    return failed(error.what_without_backtrace());
   }
+}
+
+/// Runs all cells of a plan that are not finished yet: first the stages that cells share, once each, then the cells.
+/// @param dispatch  `dispatch(id, visit)` calls `visit(scenario)` with the scenario of that id.
+/// @return          how many cells are not finished in the end.
+template <Detector D, Dataset Train, Dataset Test, class Dispatch>
+std::int64_t run_cells(const std::vector<CellId>& plan, const Experiment<D, Train, Test>& experiment,
+                       const Store& store, bool retry_failed, int workers, Progress& progress, Dispatch&& dispatch) {
+  std::vector<CellId> open;
+  std::int64_t unfinished = 0;
+  for (const auto& id : plan) {
+    const CellFiles files(store, id);
+    const bool gave_up = files.failed() && !retry_failed;
+    if (files.finished() || gave_up)
+      progress.on_known_cell();
+    else
+      open.push_back(id);
+    unfinished += gave_up && !files.finished();
+  }
+
+  std::vector<CellId> pretraining, scores;
+  std::set<std::string> seen;
+  for (const auto& id : open)
+    dispatch(id.scenario, [&](const auto& scenario) {
+      const auto keys = stage_keys(scenario, experiment, id.run);
+      if (seen.insert(keys.pretraining).second)
+        pretraining.push_back(id);
+      else if (!seen.contains(keys.scores))
+        scores.push_back(id);
+      seen.insert(keys.scores);
+    });
+  for (const auto& jobs : {pretraining, scores})
+    in_parallel(workers, jobs.size(), progress, [&](std::size_t i) {
+      dispatch(jobs[i].scenario,
+               [&](const auto& scenario) { prepare_run(scenario, experiment, store, jobs[i].run, progress); });
+    });
+
+  std::atomic<std::int64_t> failed{0};
+  in_parallel(workers, open.size(), progress, [&](std::size_t i) {
+    dispatch(open[i].scenario, [&](const auto& scenario) {
+      failed += !finish_cell(scenario, experiment, store, open[i], progress);
+    });
+  });
+  return unfinished + failed;
 }
 
 /// Writes cells.csv and details.csv of the finished cells, in the order of scenario, run and ratio.

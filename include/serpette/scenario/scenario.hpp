@@ -6,7 +6,7 @@
 #include "serpette/concepts/color_mode.hpp"
 #include "serpette/concepts/prune_granularity.hpp"
 #include "serpette/concepts/score_init.hpp"
-#include "serpette/core/describe.hpp"
+#include "serpette/core/settings_text.hpp"
 
 namespace serpette {
 

@@ -169,7 +169,7 @@ class Attribution {
       case Activation::kLinear:
         return m;
       case Activation::kLeaky:
-        return leaky_slope(x.output[i], reference.output[i], kLeakySlope).mul_(m);
+        return through_leaky(m, x.output[i], reference.output[i], kLeakySlope);
       case Activation::kRelu:
         return relu_slope(x.before[i], reference.before[i]).mul_(m);
       case Activation::kLogistic:

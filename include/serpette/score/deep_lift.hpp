@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ATen/ops/zeros_like.h>
+
 #include <algorithm>
 #include <span>
 #include <string_view>
@@ -41,10 +43,8 @@ struct DeepLift {
             images_at_once);
     const Attribution net(detector);
     ScoreMap scores;
-    for (const int i : net.graph().convolutions())
-      scores.push_back(LayerParameters(detector.layer(i))
-                           .weight.detach()
-                           .new_zeros(weight_shape(net.graph(), i)));
+    for (std::size_t i = 0; i < net.graph().convolutions().size(); ++i)
+      scores.push_back(at::zeros_like(net.weight(i)));
 
     Attribution::Activations constant;
     std::int64_t images = 0;
@@ -74,14 +74,15 @@ struct DeepLift {
         const auto now = net.run(x);
         const auto target = detector.targets(net.heads(now), truth);
         net.explain(now, is_constant(reference) ? constant : own, target,
-                    [&](std::size_t i, const at::Tensor& sums) { scores[i].add_(sums.abs()); });
+                    [&](std::size_t i, at::Tensor sums) { scores[i].add_(sums.abs_()); });
       }
     }
     require(images > 0, name, "should be given at least one image, got none");
     require(any_truth, name, "should be given at least one ground-truth box in {} images, got none",
             images);
     for (std::size_t i = 0; i < scores.size(); ++i)
-      scores[i].mul_(net.weight(i).abs()).div_(static_cast<double>(images));
+      scores[i] =
+          scores[i].mul_(net.weight(i)).abs_().div_(static_cast<double>(images)).contiguous();
     return scores;
   }
 

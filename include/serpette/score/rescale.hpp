@@ -1,6 +1,8 @@
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/max_pool2d_with_indices.h>
 #include <ATen/ops/where.h>
 
@@ -32,7 +34,46 @@ inline at::Tensor leaky_slope(const at::Tensor& out, const at::Tensor& reference
   return at::where(delta.abs() < kRescaleThreshold, derivative, slope);
 }
 
-/// The same for ReLU, from its inputs.
+namespace detail {
+/// One image of `through_leaky` on the CPU: every value is read and written once, where LibTorch's
+/// operations would make a dozen passes.
+inline void through_leaky(const float* m, const float* out, const float* reference, float* result,
+                          std::int64_t count, float a) {
+  constexpr std::int64_t kGrain = 1 << 15;
+  at::parallel_for(0, count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = begin; i < end; ++i) {
+      const float o = out[i], r = reference[i];
+      const float rise = (o > 0 ? o : 0) - (r > 0 ? r : 0);
+      const float delta = rise + ((o < 0 ? o : 0) - (r < 0 ? r : 0)) / a;
+      const bool small = std::abs(delta) < static_cast<float>(kRescaleThreshold);
+      const float slope = a + (1 - a) * (rise / (small ? 1 : delta));
+      result[i] = m[i] * (small ? (o >= 0 ? 1 : a) : slope);
+    }
+  });
+}
+}  // namespace detail
+
+/// multiplier · leaky_slope(out, reference, a): the multiplier in front of the activation.
+/// @param out, multiplier  [N, C, H, W].
+/// @param reference        the same, or [1, C, H, W].
+inline at::Tensor through_leaky(const at::Tensor& multiplier, const at::Tensor& out,
+                                const at::Tensor& reference, double a) {
+  const auto format = out.suggest_memory_format();
+  if (!out.is_cpu() || out.scalar_type() != at::kFloat || multiplier.scalar_type() != at::kFloat ||
+      !out.is_contiguous(format) || !reference.is_contiguous(format))
+    return leaky_slope(out, reference, a).mul_(multiplier);
+  const auto m = multiplier.contiguous(format);
+  auto result = at::empty_like(out);
+  const auto image = out.numel() / out.size(0), next = reference.size(0) == 1 ? 0 : image;
+  for (std::int64_t n = 0; n < out.size(0); ++n)
+    detail::through_leaky(
+        m.const_data_ptr<float>() + n * image, out.const_data_ptr<float>() + n * image,
+        reference.const_data_ptr<float>() + n * next, result.mutable_data_ptr<float>() + n * image,
+        image, static_cast<float>(a));
+  return result;
+}
+
+/// The same slope for ReLU, from its inputs.
 inline at::Tensor relu_slope(const at::Tensor& y, const at::Tensor& reference) {
   const auto delta = y - reference;
   const auto slope = (y.clamp_min(0) - reference.clamp_min(0)).div_(delta);

@@ -31,7 +31,7 @@ consteval std::size_t count_members() {
 template <class T>
 auto members(const T& value) {
   constexpr auto n = count_members<T>();
-  static_assert(n <= 10, "serpette::describe reads aggregates of up to ten members; give this type `settings()`");
+  static_assert(n <= 10, "serpette::settings_text reads aggregates of up to ten members; give this type `settings()`");
   // clang-format off
   if constexpr (n == 0) return std::tie();
   else if constexpr (n == 1) { const auto& [a] = value; return std::tie(a); }
@@ -52,7 +52,7 @@ auto members(const T& value) {
 /// Every setting of a policy as one line, e.g. `PGD{0.05,0.02,5,0}`: what checkpoints and cells are keyed by, so two
 /// configurations never share a result. Aggregates are read member by member; any other type offers `settings()`.
 template <class T>
-std::string describe(const T& value) {
+std::string settings_text(const T& value) {
   if constexpr (std::is_enum_v<T>) {
     return fmt::format("{}", static_cast<long long>(value));
   } else if constexpr (std::is_arithmetic_v<T>) {
@@ -69,7 +69,7 @@ std::string describe(const T& value) {
     std::apply(
         [&](const auto&... member) {
           std::size_t index = 0;
-          ((text += (index++ ? "," : "") + describe(member)), ...);
+          ((text += (index++ ? "," : "") + settings_text(member)), ...);
         },
         detail::members(value));
     return text + '}';

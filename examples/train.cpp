@@ -1,0 +1,110 @@
+// Trains a detector, robustly if asked, and writes darknet weights.
+//   train --cfg F --images DIR --annotations F --out weights [--weights F] [--attack pgd] [--test-images DIR …]
+#include <CLI/CLI.hpp>
+
+#include "serpette/attack/fgsm.hpp"
+#include "serpette/attack/no_attack.hpp"
+#include "serpette/attack/pgd.hpp"
+#include "serpette/color/greyscale_rec601.hpp"
+#include "serpette/color/rgb.hpp"
+#include "serpette/data/coco_folder.hpp"
+#include "serpette/io/coco_json.hpp"
+#include "serpette/model/yolov3.hpp"
+#include "serpette/pipeline/evaluate.hpp"
+#include "serpette/pipeline/loader.hpp"
+#include "serpette/pipeline/progress.hpp"
+#include "serpette/pipeline/train.hpp"
+#include "support/cli.hpp"
+
+namespace {
+
+using namespace serpette;
+
+struct Options {
+  std::filesystem::path cfg, weights, images, annotations, test_images, test_annotations, out;
+  std::string attack = "none", color = "rgb", device = "auto", optimizer = "sgd";
+  std::uint64_t seed = 1;
+  bool plain = false;
+  TrainSettings settings{.steps = 1000, .batch_size = 16, .learning_rate = 1e-3, .warmup = 100};
+};
+
+CocoFolder folder(const Yolov3& detector, const std::filesystem::path& annotations, const std::filesystem::path& images,
+                  bool plain) {
+  auto instances = load_instances(annotations);
+  require(static_cast<int>(instances.categories.size()) == detector.graph().classes(), annotations.string(),
+          "should have the network's {} classes, got {} categories", detector.graph().classes(),
+          instances.categories.size());
+  CocoFolder::Options options{.width = detector.graph().input.width, .height = detector.graph().input.height};
+  if (plain) options.augment = Augment::none();
+  return {std::move(instances), images, options};
+}
+
+template <Attack A, ColorMode Color>
+void run(const Options& o, const A& attack, const Color& color) {
+  const auto device = cli::parse_device(o.device);
+  auto detector = o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed)) : Yolov3::load(o.cfg, o.weights, Seed(o.seed));
+  detector.to(device);
+  const auto data = folder(detector, o.annotations, o.images, o.plain);
+  std::optional<CocoFolder> test;
+  if (!o.test_annotations.empty()) test.emplace(folder(detector, o.test_annotations, o.test_images, true));
+
+  Progress progress;
+  Loader<CocoFolder> loader(data, o.settings.batch_size, Seed(o.seed).derive("batches"), 1);
+  progress.on_stage("training", o.settings.steps);
+  train(detector, [&] { return loader.next(); }, attack, color, o.settings, Seed(o.seed), nullptr, device, progress);
+
+  auto header = detector.header();
+  header.seen += static_cast<std::uint64_t>(o.settings.steps * o.settings.batch_size);
+  detector.set_header(header);
+  save_weights(detector, o.out, header);
+  progress.clear();
+  fmt::print("{} steps in {}; weights in {}\n", o.settings.steps, clock_text(progress.seconds()), o.out.string());
+  if (!test) return;
+  const auto network = detector.frozen();
+  const auto clean = evaluate(detector, network, *test, Unattacked{}, color, {}, Seed(o.seed), device, progress);
+  fmt::print("test: AP {:.3f} AP50 {:.3f} (confidence 0.001), AP50 {:.3f} (0.5)\n", clean.standard.AP,
+             clean.standard.AP50, clean.paper.AP50);
+  if constexpr (!is_identity<A>) {
+    const auto hit = evaluate(detector, network, *test, attack, color, {}, Seed(o.seed), device, progress);
+    fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", A::name, hit.standard.AP, hit.standard.AP50);
+  }
+}
+
+template <Attack A>
+void run(const Options& o, const A& attack) {
+  o.color == "rgb" ? run(o, attack, Rgb{}) : run(o, attack, GreyscaleRec601{});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return cli::run_main([&] {
+    Options o;
+    CLI::App app("Trains a detector, robustly if asked, and writes darknet weights.");
+    app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
+    app.add_option("--weights", o.weights, "Weights to start from; a name ending in .conv.N is read up to layer N");
+    app.add_option("--images", o.images, "Folder of the training images")->required();
+    app.add_option("--annotations", o.annotations, "Their boxes (COCO instances JSON)")->required();
+    app.add_option("--test-images", o.test_images, "Folder of test images, evaluated at the end");
+    app.add_option("--test-annotations", o.test_annotations, "Their boxes");
+    app.add_option("--out", o.out, "Weights to write")->required();
+    app.add_option("--steps", o.settings.steps, "Optimizer steps")->capture_default_str();
+    app.add_option("--batch-size", o.settings.batch_size, "Images per step")->capture_default_str();
+    app.add_option("--learning-rate", o.settings.learning_rate, "Its peak")->capture_default_str();
+    app.add_option("--warmup", o.settings.warmup, "Steps of the linear rise")->capture_default_str();
+    app.add_option("--weight-decay", o.settings.weight_decay, "On convolution weights")->capture_default_str();
+    app.add_option("--clip", o.settings.clip, "Largest gradient norm; 0: no limit")->capture_default_str();
+    app.add_option("--optimizer", o.optimizer, "sgd or adam")->check(CLI::IsMember({"sgd", "adam"}))->capture_default_str();
+    app.add_option("--attack", o.attack, "none, fgsm or pgd")->check(CLI::IsMember({"none", "fgsm", "pgd"}))->capture_default_str();
+    app.add_option("--attacked", o.settings.attacked, "Part of every batch that is attacked")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+    app.add_option("--color", o.color, "rgb or greyscale")->check(CLI::IsMember({"rgb", "greyscale"}))->capture_default_str();
+    app.add_flag("--no-augmentation", o.plain, "Train on the images as they are");
+    app.add_option("--seed", o.seed, "Root of all randomness")->capture_default_str();
+    app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    cli::parse(app, argc, argv);
+    o.settings.optimizer = o.optimizer == "sgd" ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
+    if (o.attack == "pgd") return run(o, Pgd{});
+    if (o.attack == "fgsm") return run(o, Fgsm{});
+    run(o, NoAttack{});
+  });
+}

@@ -1,0 +1,3 @@
+#include "support/experiment.hpp"
+
+int main(int argc, char** argv) { return serpette::cli::scenario_main(serpette::kScenarios, "unstructured_deeplift_greyscale", argc, argv); }

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/where.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+
+#include "serpette/attack/ball.hpp"
+#include "serpette/concepts/attack.hpp"
+
+namespace serpette {
+
+/// Square attack, L∞: random search that never looks at a gradient. From vertical stripes of ±ε, it
+/// proposes a square of ±ε per channel at a random place and keeps it where the loss rises; squares
+/// shrink as the search goes on. What it breaks and PGD does not shows a gradient that is masked,
+/// not a detector that is robust. Cost: `queries` forward passes (the objective's backward passes
+/// come with them and are not used). Source: Andriushchenko et al. 2020, algorithms 1 and 2.
+struct Square {
+  static constexpr std::string_view name = "Square";
+
+  double epsilon = 0.05;  ///< Radius of the L∞ ball [pixel value].
+  int queries = 500;      ///< Number of images shown to the detector, the clean one not counted.
+  double start = 0.8;     ///< Part of the image's area that the first squares cover, in (0, 1].
+  Aim aim{};              ///< Which loss is raised.
+
+  /// @throws Error  if `images` leaves [0, 1], epsilon or queries is negative, or start leaves (0,
+  /// 1].
+  [[nodiscard]] at::Tensor perturb(const Objective& objective, const at::Tensor& images,
+                                   Generator& rng) const {
+    require(queries >= 0, name, "queries should be at least 0, got {}", queries);
+    require(start > 0 && start <= 1, name, "start should be in (0, 1], got {}", start);
+    const Ball ball(name, images, epsilon);
+    const auto n = images.size(0), channels = images.size(1), height = images.size(2),
+               width = images.size(3);
+    const auto signs = [&](at::IntArrayRef shape) {
+      const auto draw =
+          at::empty(shape, ball.centre().options().device(at::kCPU)).uniform_(-1, 1, rng.torch());
+      return at::where(draw >= 0, 1.0, -1.0).to(ball.centre().options()) * epsilon;
+    };
+
+    auto best = ball.centre().clone();
+    auto loss = objective(best, aim).loss;
+    for (int q = 0; q < queries; ++q) {
+      auto candidate = best.clone();
+      if (q == 0) {
+        candidate = ball.centre() + signs({n, channels, 1, width});
+      } else {
+        const auto wanted = static_cast<std::int64_t>(std::lround(
+            std::sqrt(area(q) * static_cast<double>(height) * static_cast<double>(width))));
+        const auto side = std::clamp<std::int64_t>(wanted, 1, std::min(height, width));
+        for (std::int64_t i = 0; i < n; ++i) {
+          const auto top =
+              static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(height - side + 1)));
+          const auto left =
+              static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(width - side + 1)));
+          const auto window = [&](const at::Tensor& t) {
+            return t[i].narrow(1, top, side).narrow(2, left, side);
+          };
+          window(candidate).copy_(window(ball.centre()) + signs({channels, 1, 1}));
+        }
+      }
+      candidate = ball.project(candidate);
+      const auto now = objective(candidate, aim).loss;
+      const auto better = now > loss;
+      best = at::where(better.view({-1, 1, 1, 1}), candidate, best);
+      loss = at::where(better, now, loss);
+    }
+    return best;
+  }
+
+ private:
+  /// The squares' area at query q: halved at fixed parts of the search.
+  [[nodiscard]] double area(int q) const {
+    const double progress = static_cast<double>(q) / queries;
+    double value = start;
+    for (const double halving : {0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8})
+      if (progress > halving) value /= 2;
+    return value;
+  }
+};
+
+static_assert(Attack<Square>);
+
+}  // namespace serpette

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string_view>
+
+#include "serpette/attack/pgd.hpp"
+
+namespace serpette {
+
+/// TOG, the targeted adversarial objectness gradients attacks:  L∞ PGD from a random start on a
+/// detector's own losses. The four differ in what they ask for: any failure, no boxes, boxes
+/// everywhere, true boxes under a wrong class. Defaults are the source's. Cost: `steps` forward and
+/// backward passes. Source: Chow et al. 2020, sec. III; docs/policies/attack.md.
+template <Aim::Goal Goal>
+struct Tog {
+  static constexpr std::string_view name = Goal == Aim::Goal::kTruth       ? "TOG untargeted"
+                                           : Goal == Aim::Goal::kVanish    ? "TOG vanishing"
+                                           : Goal == Aim::Goal::kFabricate ? "TOG fabrication"
+                                                                           : "TOG mislabelling";
+
+  double epsilon = 8.0 / 255;  ///< Radius of the L∞ ball [pixel value].
+  double step = 2.0 / 255;     ///< Length of one step [pixel value].
+  int steps = 10;              ///< Number of steps.
+
+  /// @throws Error  as Pgd.
+  [[nodiscard]] at::Tensor perturb(const Objective& objective, const at::Tensor& images,
+                                   Generator& rng) const {
+    return Pgd{.epsilon = epsilon,
+               .step = step,
+               .steps = steps,
+               .random_start = true,
+               .aim = {.goal = Goal}}
+        .perturb(objective, images, rng);
+  }
+};
+
+using TogUntargeted = Tog<Aim::Goal::kTruth>;
+using TogVanishing = Tog<Aim::Goal::kVanish>;
+using TogFabrication = Tog<Aim::Goal::kFabricate>;
+using TogMislabelling = Tog<Aim::Goal::kMislabel>;
+
+static_assert(Attack<TogUntargeted> && Attack<TogVanishing> && Attack<TogFabrication> &&
+              Attack<TogMislabelling>);
+
+}  // namespace serpette
