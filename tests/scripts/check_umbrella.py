@@ -6,7 +6,7 @@ usage: check_umbrella.py [ROOT] [--write]     --write rewrites the umbrella
 import pathlib
 import sys
 
-# Not in the umbrella: what needs an optional library, explicit instantiations, and helpers that users need none of.
+# Not in the umbrella: explicit instantiations, helpers that users need none of, and what Highway includes repeatedly (-inl).
 LEFT_OUT = {"serpette.hpp", "scenario/instances.hpp"}
 HEAD = """#pragma once
 
@@ -21,7 +21,8 @@ def wanted(root):
     include = root / "include/serpette"
     headers = (path.relative_to(include).as_posix() for path in include.rglob("*.hpp"))
     return HEAD + "".join(f'#include "serpette/{header}"\n' for header in sorted(headers)
-                          if header not in LEFT_OUT and not header.startswith("detail/") and "distributed" not in header)
+                          if header not in LEFT_OUT and not header.startswith("detail/")
+                          and not header.endswith("-inl.hpp"))
 
 
 if __name__ == "__main__":
