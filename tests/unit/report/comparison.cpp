@@ -1,0 +1,54 @@
+#include "serpette/report/comparison.hpp"
+
+#include "serpette/io/read_file.hpp"
+#include "support/catch.hpp"
+#include "support/scratch.hpp"
+#include "unit/report/support.hpp"
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+
+TEST_CASE("studies with the same scenarios are compared scenario by scenario", "[report][comparison]") {
+  auto cells = test::some_cells();
+  const Study a(cells);
+  for (auto& cell : cells) cell.ap50 += cell.ratio == "50" ? 0.05 : 0;
+  const Study b(cells);
+  const auto pairs = contenders(a, b, "old", "new");
+  REQUIRE(pairs.size() == 2);
+  CHECK(pairs[0].first.label == "Unstructured DeepLIFT (old)");
+  const auto tests = compare_contenders(pairs, "standard");
+  REQUIRE(tests.size() == 2 * 3 * 3);
+  for (const auto& t : tests) {
+    if (t.family != "mAP") continue;
+    CHECK(t.difference == Catch::Approx(t.ratio == "50" ? 0.05 : 0).margin(1e-12));
+    CHECK(t.low <= t.difference + 1e-12);
+    CHECK(t.high >= t.difference - 1e-12);
+    CHECK((t.holm_p < 0.05) == (t.ratio == "50"));
+  }
+  CHECK_THAT(comparison_words(tests)[0], ContainsSubstring("better at 50 %; not told apart at 0 %, 90 %"));
+}
+
+TEST_CASE("studies without a common scenario are compared crosswise", "[report][comparison]") {
+  const Study a(test::some_cells());
+  auto cells = test::some_cells();
+  std::erase_if(cells, [](const auto& c) { return c.scenario != "structured_hydra" || c.ratio == "0"; });
+  for (auto& cell : cells) cell.scenario = "mine", cell.ms_total *= 2;
+  const Study b(cells);
+  const auto pairs = contenders(a, b, "paper", "mine");
+  REQUIRE(pairs.size() == 2);
+  const auto tests = compare_contenders(pairs, "standard");
+  CHECK(std::ranges::none_of(tests, [](const auto& t) { return t.ratio == "0"; }));
+  const test::Scratch folder;
+  const auto words = write_comparison(pairs, "standard", folder.path());
+  CHECK_THAT(fmt::format("{}", fmt::join(words, "\n")), ContainsSubstring("time: Mine (mine) against Structured HYDRA (paper) is worse at 50 %, 90 %"));
+  CHECK(read_file(folder / "compare.csv").starts_with("metric,ratio_percent,first,second"));
+  CHECK_THAT(read_file(folder / "index.html"), ContainsSubstring("<svg") && !ContainsSubstring("src="));
+}
+
+TEST_CASE("studies that share nothing are refused", "[report][comparison]") {
+  const Study a(test::some_cells());
+  auto cells = test::some_cells();
+  for (auto& cell : cells) cell.ratio = cell.ratio == "0" ? "10" : cell.ratio == "50" ? "20" : "30";
+  const Study b(cells);
+  CHECK_THROWS_WITH(compare_contenders(contenders(a, b, "a", "b"), "standard"), ContainsSubstring("share a pruning ratio"));
+}
