@@ -102,6 +102,7 @@
 #include "serpette/pipeline/view.hpp"
 #include "serpette/report/base64.hpp"
 #include "serpette/report/claims.hpp"
+#include "serpette/report/comparison.hpp"
 #include "serpette/report/families.hpp"
 #include "serpette/report/figure.hpp"
 #include "serpette/report/page.hpp"
