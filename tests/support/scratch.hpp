@@ -12,7 +12,8 @@ namespace serpette::test {
 class Scratch {
  public:
   Scratch() : path_((std::filesystem::temp_directory_path() / "serpette-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no scratch folder at " + path_);
+    if (::mkdtemp(path_.data()) == nullptr)
+      throw std::runtime_error("no scratch folder at " + path_);
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

@@ -222,6 +222,12 @@ class TinyDetector {
     return small;
   }
 
+  [[nodiscard]] TinyDetector frozen() const {
+    auto copy = clone();
+    copy.train(false);
+    return copy;
+  }
+
   void train(bool on) { training_ = on; }
 
   std::vector<at::Tensor> parameters() {

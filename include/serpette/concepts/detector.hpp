@@ -61,6 +61,11 @@ concept Clones = requires(const D& d, const Mask& mask) {
   { d.clone() } -> std::same_as<D>;
   { d.compact(mask) } -> std::same_as<D>;
 };
+/// `frozen()`: the network as it evaluates now, in the form that is fast to infer with; `forward(images)` as above.
+template <class D>
+concept Freezes = requires(const D& d, const at::Tensor& images) {
+  { d.frozen().forward(images) } -> std::same_as<std::vector<at::Tensor>>;
+};
 /// `train(on)` switches batch norm between batch and running statistics; `parameters()` are the trainable tensors.
 template <class D>
 concept Trains = requires(D& d) {
@@ -72,6 +77,7 @@ concept Trains = requires(D& d) {
 /// All that the pipeline asks of a detector; `Yolov3` is ours, tests drive a three-layer TinyDetector.
 template <class D>
 concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> && req::HasLoss<D> &&
-                   req::CanBeAttacked<D> && req::HasTargets<D> && req::Decodes<D> && req::Clones<D> && req::Trains<D>;
+                   req::CanBeAttacked<D> && req::HasTargets<D> && req::Decodes<D> && req::Clones<D> && req::Freezes<D> &&
+                   req::Trains<D>;
 
 }  // namespace serpette

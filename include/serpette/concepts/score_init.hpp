@@ -25,6 +25,7 @@ struct AnyDetector {
                                                                const ImageBatch& batch, double confidence) const;
   [[nodiscard]] AnyDetector clone() const;
   [[nodiscard]] AnyDetector compact(const Mask& mask) const;
+  [[nodiscard]] AnyDetector frozen() const;
   void train(bool on);
   std::vector<at::Tensor> parameters();
 };

@@ -205,7 +205,7 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
                       e.device, observer);
   }
 
-  const auto machine = notify::alone(observer);
+  [[maybe_unused]] const auto machine = notify::alone(observer);
   const auto kept = scenario.granularity.kept(e.pretrained.graph(), mask);
   CellResult<D> result{{}, detector, clean.detections, robust.detections};
   for (const bool paper : {true, false}) {
