@@ -37,10 +37,11 @@ std::set<Form> forms(const deploy::Plan& plan) {
 
 TEMPLATE_TEST_CASE("a plan computes what the network computes, on random graphs", "[deploy][plan]",
                    Weight, Kernel, Filter) {
-  for (std::uint64_t i = 0; i < 40; ++i) {
+  for (std::uint64_t i = 0; i < 15; ++i) {
     const ReferenceNetwork network(random_graph(Seed(i)), Seed(i));
     const auto images = images_for(network.graph(), 2);
     for (const int percent : {0, 60, 95}) {
+      if (percent == 0 && i > 2) continue;
       INFO("graph " << i << ", " << percent << " %\n" << write_cfg(network.graph()));
       const auto masked = pruned(network, TestType{}, percent);
       const auto expected = masked.forward(images);
@@ -55,7 +56,9 @@ TEMPLATE_TEST_CASE("a plan computes what the network computes, on random graphs"
 TEST_CASE("a plan computes what YOLOv3-tiny and a slim YOLOv3 compute", "[deploy][plan]") {
   const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/cfg";
   const auto name = GENERATE("yolov3-tiny.cfg", "yolov3-quarter.cfg");
-  const ReferenceNetwork network(load_cfg(cfgs / name), Seed(1));
+  auto graph = load_cfg(cfgs / name);
+  graph.input = {3, 128, 160};
+  const ReferenceNetwork network(parse_cfg(write_cfg(graph), name), Seed(1));
   const auto images = images_for(network.graph(), 1);
   for (const int percent : {50, 90}) {
     const auto weights = pruned(network, Weight{}, percent),

@@ -1,0 +1,127 @@
+// Pruned networks through deployment plans, against the same network through LibTorch's dense
+// convolutions.
+//
+// Batch 1, one thread, uniform random scores, so every layer is pruned alike. Every round runs each
+// contestant once, in rotating order; times are medians over rounds, ratios medians of the rounds'
+// own ratios to "libtorch_dense": LibTorch's convolution with batch norm folded and the activation
+// in place. "frozen" is our dense network (fused activation, packed weights). Before anything is
+// timed, plan and LibTorch are compared on the same images. Arguments: network (0: YOLOv3 at 416,
+// 1: quarter-width YOLOv3 at 160), granularity (0: Weight, 1: Kernel, 2: Filter), percent.
+//
+//   OMP_NUM_THREADS=1 bench_sparse --benchmark_out=benchmarks/results/sparse.json
+
+#include <benchmark/benchmark.h>
+
+#include <filesystem>
+
+#include "serpette/core/apply_mask.hpp"
+#include "serpette/core/execute.hpp"
+#include "serpette/deploy/plan.hpp"
+#include "serpette/granularity/filter.hpp"
+#include "serpette/granularity/kernel.hpp"
+#include "serpette/granularity/weight.hpp"
+#include "serpette/model/cfg.hpp"
+#include "serpette/model/yolov3.hpp"
+#include "support/rounds.hpp"
+
+namespace {
+
+using namespace serpette;
+
+Graph network(std::int64_t which) {
+  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg";
+  if (which == 0) return load_cfg(cfgs / "yolov3.cfg");
+  auto graph = load_cfg(cfgs / "yolov3-quarter.cfg");
+  graph.input.height = graph.input.width = 160;
+  return parse_cfg(write_cfg(graph), "yolov3-quarter at 160");
+}
+
+Mask mask(std::int64_t granularity, const Graph& graph, Ratio ratio) {
+  Generator rng{Seed(2)};
+  ScoreMap scores;
+  for (const int i : graph.convolutions())
+    scores.push_back(at::randn(weight_shape(graph, i), rng.torch()));
+  if (granularity == 0) return Weight{}.mask(graph, scores, ratio);
+  if (granularity == 1) return Kernel{}.mask(graph, scores, ratio);
+  return Filter{}.mask(graph, scores, ratio);
+}
+
+/// LibTorch alone: folded weights, NCHW, activation in place.
+struct LibTorchDense {
+  explicit LibTorchDense(const Yolov3& net) : graph(net.graph()), layers(graph.layers.size()) {
+    for (const int i : graph.convolutions())
+      layers[static_cast<std::size_t>(i)] = fold_batch_norm(net.layer(i));
+  }
+  [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const {
+    const at::NoGradGuard no_grad;
+    return run_graph(graph, images, [&](int i, const at::Tensor& x) {
+      const auto& c = *graph[i].as<Convolutional>();
+      const auto& [weight, bias] = layers[static_cast<std::size_t>(i)];
+      return serpette::detail::activate_(
+          at::conv2d(x, weight, bias, c.stride, c.padding, 1, c.groups), c.activation);
+    });
+  }
+  Graph graph;
+  std::vector<FoldedConvolution> layers;
+};
+
+void plan(benchmark::State& state) {
+  at::set_num_threads(1);
+  Yolov3 net(network(state.range(0)), Seed(1));
+  const auto& graph = net.graph();
+  Generator rng{Seed(3)};
+  const auto images = at::rand({1, 3, graph.input.height, graph.input.width}, rng.torch());
+  const LibTorchDense unpruned = [&] {
+    bench::calibrate(net, images);
+    return LibTorchDense(net);
+  }();
+  const auto convolutions = graph.convolutions();
+  const auto kept = mask(state.range(1), graph, Ratio::percent(static_cast<int>(state.range(2))));
+  for (std::size_t i = 0; i < kept.size(); ++i) apply_mask(kept[i], net.layer(convolutions[i]));
+
+  const FrozenNetwork frozen(net);
+  auto fast = deploy::make_plan(net);
+  double error = 0;
+  const auto expected = LibTorchDense(net).forward(images), got = fast.forward(images);
+  for (std::size_t h = 0; h < got.size(); ++h)
+    error = std::max(error,
+                     ((got[h] - expected[h]).abs().max() / expected[h].abs().max()).item<double>());
+  if (!(error < 1e-4)) return state.SkipWithError("plan and LibTorch disagree");
+
+  bench::rounds(
+      state,
+      {
+          {"libtorch_dense_ms", [&] { benchmark::DoNotOptimize(unpruned.forward(images).size()); }},
+          {"frozen_ms",
+           [&] {
+             const at::NoGradGuard no_grad;
+             benchmark::DoNotOptimize(frozen.forward(images).size());
+           }},
+          {"plan_ms", [&] { benchmark::DoNotOptimize(fast.forward(images).size()); }},
+      });
+  state.counters["relative_error"] = error;
+  double forms[3] = {};
+  for (const auto& choice : fast.choices()) ++forms[static_cast<int>(choice.form)];
+  state.counters["dense_layers"] = forms[0];
+  state.counters["weight_sparse_layers"] = forms[1];
+  state.counters["kernel_sparse_layers"] = forms[2];
+}
+
+}  // namespace
+
+BENCHMARK(plan)
+    ->ArgNames({"network", "granularity", "percent"})
+    ->ArgsProduct({{0}, {0, 1}, {50, 75, 90, 95, 99}})
+    ->ArgsProduct({{0}, {2}, {50, 75, 90}})
+    ->Iterations(20)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(plan)
+    ->Name("plan_small")
+    ->ArgNames({"network", "granularity", "percent"})
+    ->ArgsProduct({{1}, {0, 1, 2}, {50, 75, 90, 95, 99}})
+    ->Iterations(50)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+
+BENCHMARK_MAIN();
