@@ -1,4 +1,5 @@
-// COCO's 12 numbers for a file of detections: the same doubles as pycocotools, in a fraction of its time.
+// COCO's 12 numbers for a file of detections: the same doubles as pycocotools, in a fraction of its
+// time.
 //
 //   evaluate --annotations instances.json --detections detections.json --out summary.json
 
@@ -18,8 +19,10 @@
 int main(int argc, char** argv) {
   CLI::App app(
       "Compares detections with ground truth and writes COCO's 12 numbers.\n"
-      "AP is the mean over IoU 0.50:0.95, AP50 and AP75 hold at one IoU; s, m, l are small (below 32² pixels),\n"
-      "medium and large (above 96²) objects; AR1, AR10, AR100 are recalls with so many detections per image and\n"
+      "AP is the mean over IoU 0.50:0.95, AP50 and AP75 hold at one IoU; s, m, l are small (below "
+      "32² pixels),\n"
+      "medium and large (above 96²) objects; AR1, AR10, AR100 are recalls with so many detections "
+      "per image and\n"
       "category. A number is -1 where the annotations hold nothing of its kind.");
   std::string annotations, detections, out;
   int threads = 0;
@@ -31,8 +34,11 @@ int main(int argc, char** argv) {
       ->required();
   app.add_option("--out", out, "Where the numbers go as JSON, in full precision")->required();
   app.add_flag("--per-category", per_category, "Print AP of each category as well");
-  app.add_option("--threads", threads, "Threads to use; 0 takes all")->check(CLI::NonNegativeNumber);
-  app.footer("Example:\n  evaluate --annotations instances.json --detections detections.csv --out summary.json");
+  app.add_option("--threads", threads, "Threads to use; 0 takes all")
+      ->check(CLI::NonNegativeNumber);
+  app.footer(
+      "Example:\n  evaluate --annotations instances.json --detections detections.csv --out "
+      "summary.json");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -41,19 +47,26 @@ int main(int argc, char** argv) {
   try {
     const auto truth = serpette::load_instances(annotations);
     const auto found = serpette::read_detections(detections, truth);
-    const auto unknown = std::ranges::count(found, serpette::kUnknownCategory, &serpette::Detection::category);
+    const auto unknown =
+        std::ranges::count(found, serpette::kUnknownCategory, &serpette::Detection::category);
     if (unknown > 0)
-      fmt::print(stderr, "note: {} of {} detections are of categories that {} does not list; they are passed over\n",
+      fmt::print(stderr,
+                 "note: {} of {} detections are of categories that {} does not list; they are "
+                 "passed over\n",
                  unknown, found.size(), annotations);
     serpette::require(found.empty() || unknown < std::ssize(found), detections,
-                      "category ids should be those of {}, got no detection of a listed category", annotations);
+                      "category ids should be those of {}, got no detection of a listed category",
+                      annotations);
     if (std::ranges::any_of(truth.annotations, [](const auto& a) { return a.id == 0; }))
-      fmt::print(stderr, "note: {} has an annotation with id 0, which never counts as found (as in pycocotools); "
-                         "number annotations from 1\n", annotations);
+      fmt::print(
+          stderr,
+          "note: {} has an annotation with id 0, which never counts as found (as in pycocotools); "
+          "number annotations from 1\n",
+          annotations);
     const auto summary = serpette::evaluate(truth, found, threads);
     serpette::write_file(out, serpette::summary_json(summary));
-    fmt::print("{} images, {} boxes, {} detections\n{}", truth.images.size(), truth.annotations.size(), found.size(),
-               serpette::summary_text(summary));
+    fmt::print("{} images, {} boxes, {} detections\n{}", truth.images.size(),
+               truth.annotations.size(), found.size(), serpette::summary_text(summary));
     if (per_category)
       for (std::size_t k = 0; k < truth.categories.size(); ++k)
         fmt::print("  {:<24} {:.6f}\n", truth.categories[k].name, summary.average_precision(k));

@@ -37,23 +37,32 @@ BENCHMARK(load_truth)->Unit(benchmark::kMillisecond);
 
 void load_detections(benchmark::State& state) {
   const auto truth = load_instances(files() / "instances.json");
-  for (auto _ : state) benchmark::DoNotOptimize(read_detections(files() / "detections.json", truth));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(read_detections(files() / "detections.json", truth));
 }
 BENCHMARK(load_detections)->Unit(benchmark::kMillisecond);
 
 void evaluation(benchmark::State& state) {
   const auto truth = load_instances(files() / "instances.json");
   const auto found = read_detections(files() / "detections.json", truth);
-  for (auto _ : state) benchmark::DoNotOptimize(evaluate(truth, found, static_cast<int>(state.range(0))));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(evaluate(truth, found, static_cast<int>(state.range(0))));
 }
-BENCHMARK(evaluation)->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(evaluation)
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (!std::filesystem::exists(files() / "detections.json")) {
-    fmt::print(stderr, "{}: should hold instances.json and detections.json; make them with "
-                       "benchmarks/peers/coco_files.py {}\n", files().string(), files().string());
+    fmt::print(stderr,
+               "{}: should hold instances.json and detections.json; make them with "
+               "benchmarks/peers/coco_files.py {}\n",
+               files().string(), files().string());
     return 2;
   }
   benchmark::Initialize(&argc, argv);

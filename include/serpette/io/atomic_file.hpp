@@ -15,23 +15,26 @@
 
 namespace serpette {
 
-/// Writes a file so that a reader sees either all of it or what was there before, whatever happens in between (full
-/// disk, kill, power): a temporary file beside it, flushed to the disk, then renamed.
-/// Folders on the way are made.
-/// @param flush   false where a power cut may cost the file: the many small ones of a data set that can be made again.
-/// @throws Error  if the file cannot be written; the old one, if any, is then untouched and no temporary is left.
-inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes, bool flush = true) {
+/// Writes a file so that a reader sees either all of it or what was there before, whatever happens
+/// in between (full disk, kill, power): a temporary file beside it, flushed to the disk, then
+/// renamed. Folders on the way are made.
+/// @param flush   false where a power cut may cost the file: the many small ones of a data set that
+/// can be made again.
+/// @throws Error  if the file cannot be written; the old one, if any, is then untouched and no
+/// temporary is left.
+inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes,
+                       bool flush = true) {
   const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   std::error_code code;
   std::filesystem::create_directories(folder, code);
-  require(std::filesystem::is_directory(folder), folder.string(), "should be a folder to write into, got: {}",
-          code ? code.message() : "no folder");
+  require(std::filesystem::is_directory(folder), folder.string(),
+          "should be a folder to write into, got: {}", code ? code.message() : "no folder");
   const std::string temporary = fmt::format("{}.part-{}", path.string(), ::getpid());
   const auto give_up = [&](const char* doing) {
     const int reason = errno;
     ::unlink(temporary.c_str());
-    fail(path.string(), "should be writable, got \"{}\" while {} {} bytes", std::strerror(reason), doing,
-         bytes.size());
+    fail(path.string(), "should be writable, got \"{}\" while {} {} bytes", std::strerror(reason),
+         doing, bytes.size());
   };
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) give_up("creating a file for");
@@ -46,7 +49,8 @@ inline void write_file(const std::filesystem::path& path, std::span<const std::b
     }
     rest = rest.subspan(static_cast<std::size_t>(written));
   }
-  const bool flushed = !flush || ::fsync(file) == 0 || errno == EINVAL;  // EINVAL: a file system that has nothing to flush
+  const bool flushed = !flush || ::fsync(file) == 0 ||
+                       errno == EINVAL;  // EINVAL: a file system that has nothing to flush
   const int reason = errno;
   if (::close(file) != 0 || !flushed) {
     if (!flushed) errno = reason;
@@ -54,15 +58,18 @@ inline void write_file(const std::filesystem::path& path, std::span<const std::b
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("renaming");
   if (!flush) return;
-  // The new name itself is on disk only once the folder is; a file system that cannot do this is no error.
-  if (const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); directory >= 0) {
+  // The new name itself is on disk only once the folder is; a file system that cannot do this is no
+  // error.
+  if (const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      directory >= 0) {
     ::fsync(directory);
     ::close(directory);
   }
 }
 
 /// The same for text.
-inline void write_file(const std::filesystem::path& path, std::string_view text, bool flush = true) {
+inline void write_file(const std::filesystem::path& path, std::string_view text,
+                       bool flush = true) {
   write_file(path, std::as_bytes(std::span(text)), flush);
 }
 

@@ -21,22 +21,28 @@
 
 namespace serpette {
 
-/// Reads COCO's instances JSON: images, annotations, categories; everything else in it is passed over.
+/// Reads COCO's instances JSON: images, annotations, categories; everything else in it is passed
+/// over.
 ///
-/// Needed are `images[].id`, `annotations[].{id, image_id, category_id, bbox}` and `categories[].id`; a missing
-/// `area` is the box's, a missing `iscrowd` means no, missing names and sizes stay empty (evaluation needs none).
-/// Categories come back ascending by id; `CocoAnnotation::category` is the position there.
-/// @throws Error  if the file is no JSON, no COCO instances, if ids repeat, an annotation names an image or category
-///                that is not listed, or a box has a negative size; with `file: annotations[17].bbox`.
+/// Needed are `images[].id`, `annotations[].{id, image_id, category_id, bbox}` and
+/// `categories[].id`; a missing `area` is the box's, a missing `iscrowd` means no, missing names
+/// and sizes stay empty (evaluation needs none). Categories come back ascending by id;
+/// `CocoAnnotation::category` is the position there.
+/// @throws Error  if the file is no JSON, no COCO instances, if ids repeat, an annotation names an
+/// image or category
+///                that is not listed, or a box has a negative size; with `file:
+///                annotations[17].bbox`.
 inline Instances load_instances(const std::filesystem::path& path) {
   JsonCursor json(path);
   using Value = JsonCursor::Value;
   Instances found;
   bool has_images = false, has_annotations = false, has_categories = false;
-  std::vector<std::int64_t> category_ids;  // per annotation: categories may stand behind annotations in the file
+  std::vector<std::int64_t>
+      category_ids;  // per annotation: categories may stand behind annotations in the file
 
   const auto need = [&](bool is_there, std::string_view key) {
-    require(is_there, json.place(), "should have the key \"{}\" as COCO's instances files do, got none", key);
+    require(is_there, json.place(),
+            "should have the key \"{}\" as COCO's instances files do, got none", key);
   };
   json.root([&](auto& document) {
     json.fields(document, [&](std::string_view list, Value value) {
@@ -99,41 +105,47 @@ inline Instances load_instances(const std::filesystem::path& path) {
   std::ranges::sort(found.categories, {}, &CocoCategory::id);
   std::unordered_map<std::int64_t, int> category_of;
   for (const auto& category : found.categories)
-    require(category_of.emplace(category.id, static_cast<int>(category_of.size())).second, json.file(),
-            "categories should have distinct ids, got {} twice", category.id);
+    require(category_of.emplace(category.id, static_cast<int>(category_of.size())).second,
+            json.file(), "categories should have distinct ids, got {} twice", category.id);
   std::unordered_map<std::int64_t, const CocoImage*> image_of;
   for (const auto& image : found.images)
-    require(image_of.emplace(image.id, &image).second, json.file(), "images should have distinct ids, got {} twice",
-            image.id);
+    require(image_of.emplace(image.id, &image).second, json.file(),
+            "images should have distinct ids, got {} twice", image.id);
   std::unordered_set<std::int64_t> ids;
   for (std::size_t i = 0; i < found.annotations.size(); ++i) {
     auto& a = found.annotations[i];
     const auto place = [&] { return fmt::format("{}: annotations[{}]", json.file(), i); };
-    if (!ids.insert(a.id).second) fail(place(), "id should be distinct, got {} a second time", a.id);
+    if (!ids.insert(a.id).second)
+      fail(place(), "id should be distinct, got {} a second time", a.id);
     if (!image_of.contains(a.image_id))
-      fail(place(), "image_id should be one of the {} images, got {}", found.images.size(), a.image_id);
+      fail(place(), "image_id should be one of the {} images, got {}", found.images.size(),
+           a.image_id);
     const auto category = category_of.find(category_ids[i]);
     if (category == category_of.end())
-      fail(place(), "category_id should be one of the {} categories, got {}", found.categories.size(), category_ids[i]);
+      fail(place(), "category_id should be one of the {} categories, got {}",
+           found.categories.size(), category_ids[i]);
     a.category = category->second;
   }
   return found;
 }
 
-/// Refuses boxes that leave their image by more than `slack` pixels (COCO's own rounding stays below one): what
-/// training asks for. Evaluation, like pycocotools, takes boxes as they are.
+/// Refuses boxes that leave their image by more than `slack` pixels (COCO's own rounding stays
+/// below one): what training asks for. Evaluation, like pycocotools, takes boxes as they are.
 /// @throws Error  naming annotation, image and box.
-inline void require_boxes_inside(const Instances& instances, std::string_view place, double slack = 1) {
+inline void require_boxes_inside(const Instances& instances, std::string_view place,
+                                 double slack = 1) {
   std::unordered_map<std::int64_t, const CocoImage*> image_of;
   for (const auto& image : instances.images) image_of.emplace(image.id, &image);
   for (const auto& a : instances.annotations) {
     const auto found = image_of.find(a.image_id);
-    if (found == image_of.end()) fail(place, "annotation {} should be of a listed image, got {}", a.id, a.image_id);
+    if (found == image_of.end())
+      fail(place, "annotation {} should be of a listed image, got {}", a.id, a.image_id);
     const auto& image = *found->second;
     if (a.box.x < -slack || a.box.y < -slack || a.box.x + a.box.width > image.width + slack ||
         a.box.y + a.box.height > image.height + slack)
-      fail(place, "the box of annotation {} should lie inside image {} ({} × {}), got [{}, {}, {}, {}]", a.id, image.id,
-           image.width, image.height, a.box.x, a.box.y, a.box.width, a.box.height);
+      fail(place,
+           "the box of annotation {} should lie inside image {} ({} × {}), got [{}, {}, {}, {}]",
+           a.id, image.id, image.width, image.height, a.box.x, a.box.y, a.box.width, a.box.height);
   }
 }
 
@@ -148,7 +160,8 @@ inline std::string json_string(std::string_view text) {
 inline void save_instances(const std::filesystem::path& path, const Instances& instances) {
   fmt::memory_buffer out;
   const auto to = std::back_inserter(out);
-  const auto list = [&](std::string_view key, const auto& entries, auto&& write, std::string_view end) {
+  const auto list = [&](std::string_view key, const auto& entries, auto&& write,
+                        std::string_view end) {
     fmt::format_to(to, "\"{}\": [", key);
     for (std::size_t i = 0; i < entries.size(); ++i) {
       fmt::format_to(to, "{}", i == 0 ? "\n" : ",\n");
@@ -157,19 +170,30 @@ inline void save_instances(const std::filesystem::path& path, const Instances& i
     fmt::format_to(to, "]{}\n", end);
   };
   fmt::format_to(to, "{{");
-  list("images", instances.images, [&](const CocoImage& image) {
-    fmt::format_to(to, R"({{"id": {}, "file_name": {}, "width": {}, "height": {}}})", image.id,
-                   detail::json_string(image.file_name), image.width, image.height);
-  }, ",");
-  list("annotations", instances.annotations, [&](const CocoAnnotation& a) {
-    fmt::format_to(to,
-                   R"({{"id": {}, "image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "area": {}, "iscrowd": {}}})",
-                   a.id, a.image_id, instances.categories.at(static_cast<std::size_t>(a.category)).id, a.box.x, a.box.y,
-                   a.box.width, a.box.height, a.area, a.is_crowd ? 1 : 0);
-  }, ",");
-  list("categories", instances.categories, [&](const CocoCategory& category) {
-    fmt::format_to(to, R"({{"id": {}, "name": {}}})", category.id, detail::json_string(category.name));
-  }, "}");
+  list(
+      "images", instances.images,
+      [&](const CocoImage& image) {
+        fmt::format_to(to, R"({{"id": {}, "file_name": {}, "width": {}, "height": {}}})", image.id,
+                       detail::json_string(image.file_name), image.width, image.height);
+      },
+      ",");
+  list(
+      "annotations", instances.annotations,
+      [&](const CocoAnnotation& a) {
+        fmt::format_to(
+            to,
+            R"({{"id": {}, "image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "area": {}, "iscrowd": {}}})",
+            a.id, a.image_id, instances.categories.at(static_cast<std::size_t>(a.category)).id,
+            a.box.x, a.box.y, a.box.width, a.box.height, a.area, a.is_crowd ? 1 : 0);
+      },
+      ",");
+  list(
+      "categories", instances.categories,
+      [&](const CocoCategory& category) {
+        fmt::format_to(to, R"({{"id": {}, "name": {}}})", category.id,
+                       detail::json_string(category.name));
+      },
+      "}");
   write_file(path, std::string_view(out.data(), out.size()));
 }
 

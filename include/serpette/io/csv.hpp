@@ -19,14 +19,16 @@
 
 namespace serpette {
 
-/// Reads comma-separated values (RFC 4180: quotes, doubled quotes, line breaks inside quotes; LF or CRLF) row by row.
-/// Columns are found by the names in the first line, in whatever order; columns nobody asks for are allowed.
+/// Reads comma-separated values (RFC 4180: quotes, doubled quotes, line breaks inside quotes; LF or
+/// CRLF) row by row. Columns are found by the names in the first line, in whatever order; columns
+/// nobody asks for are allowed.
 ///
 ///     CsvReader csv(path, {"x", "y"});
 ///     while (csv.next()) use(csv.number(0), csv.number(1));
 class CsvReader {
  public:
-  /// @param columns  names that must be there; their positions here are the indices of the accessors below.
+  /// @param columns  names that must be there; their positions here are the indices of the
+  /// accessors below.
   /// @throws Error   if the file cannot be read, is empty, or lacks a column.
   CsvReader(const std::filesystem::path& path, std::span<const std::string_view> columns)
       : CsvReader(path.string(), read_file(path), columns) {}
@@ -62,12 +64,13 @@ class CsvReader {
     do {
       if (!split()) return false;
     } while (fields_.size() == 1 && fields_.front().empty() && header_.size() > 1);
-    require(fields_.size() == header_.size(), place(), "should have {} fields ({}), got {}", header_.size(),
-            fmt::join(header_, ","), fields_.size());
+    require(fields_.size() == header_.size(), place(), "should have {} fields ({}), got {}",
+            header_.size(), fmt::join(header_, ","), fields_.size());
     return true;
   }
 
-  /// A field of the current row, by position in the list of wanted columns; valid until the next `next()`.
+  /// A field of the current row, by position in the list of wanted columns; valid until the next
+  /// `next()`.
   [[nodiscard]] std::string_view text(std::size_t wanted) const { return fields_[order_[wanted]]; }
   /// A field of the current row, by position in the file.
   [[nodiscard]] std::string_view at(std::size_t position) const { return fields_[position]; }
@@ -75,17 +78,21 @@ class CsvReader {
   /// @throws Error  unless the field is a finite decimal number.
   [[nodiscard]] double number(std::size_t wanted) const {
     const double value = parse<double>(wanted, "a number");
-    require(std::isfinite(value), place(), "{} should be finite, got \"{}\"", names_[wanted], text(wanted));
+    require(std::isfinite(value), place(), "{} should be finite, got \"{}\"", names_[wanted],
+            text(wanted));
     return value;
   }
   /// As number(), but an empty field or "nan" is NaN: "not measured".
   [[nodiscard]] double number_or_nan(std::size_t wanted) const {
     const auto field = text(wanted);
-    if (field.empty() || field == "nan" || field == "NaN") return std::numeric_limits<double>::quiet_NaN();
+    if (field.empty() || field == "nan" || field == "NaN")
+      return std::numeric_limits<double>::quiet_NaN();
     return number(wanted);
   }
   /// @throws Error  unless the field is a whole number.
-  [[nodiscard]] std::int64_t integer(std::size_t wanted) const { return parse<std::int64_t>(wanted, "a whole number"); }
+  [[nodiscard]] std::int64_t integer(std::size_t wanted) const {
+    return parse<std::int64_t>(wanted, "a whole number");
+  }
   /// @throws Error  unless the field is a whole number in [0, 2⁶⁴).
   [[nodiscard]] std::uint64_t natural(std::size_t wanted) const {
     return parse<std::uint64_t>(wanted, "a whole number from 0");
@@ -135,7 +142,8 @@ class CsvReader {
   void quoted_field() {
     std::string field;
     for (++at_;;) {
-      require(at_ < text_.size(), place(), "a quoted field should be closed by \", got the end of the file");
+      require(at_ < text_.size(), place(),
+              "a quoted field should be closed by \", got the end of the file");
       const char c = text_[at_++];
       if (c == '\n') ++line_;
       if (c != '"') {
@@ -147,8 +155,9 @@ class CsvReader {
         break;
       }
     }
-    require(at_ >= text_.size() || text_[at_] == ',' || text_[at_] == '\n' || text_[at_] == '\r', place(),
-            "a closing \" should be followed by a comma or the line's end, got \"{}\"", text_[at_]);
+    require(at_ >= text_.size() || text_[at_] == ',' || text_[at_] == '\n' || text_[at_] == '\r',
+            place(), "a closing \" should be followed by a comma or the line's end, got \"{}\"",
+            text_[at_]);
     fields_.emplace_back(unquoted_.emplace_back(std::move(field)));
   }
 
@@ -158,10 +167,12 @@ class CsvReader {
   std::vector<std::string> header_, names_;
   std::vector<std::size_t> order_;
   std::vector<std::string_view> fields_;
-  std::deque<std::string> unquoted_;  // what fields_ sees of quoted fields; a deque does not move its strings
+  std::deque<std::string>
+      unquoted_;  // what fields_ sees of quoted fields; a deque does not move its strings
 };
 
-/// Builds comma-separated text. Doubles are written with the fewest digits that read back the same value.
+/// Builds comma-separated text. Doubles are written with the fewest digits that read back the same
+/// value.
 class CsvWriter {
  public:
   template <class... Fields>

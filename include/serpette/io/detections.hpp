@@ -21,7 +21,8 @@
 
 namespace serpette {
 
-/// `Detection::category` of a detection whose category the annotations do not list; evaluation passes over it.
+/// `Detection::category` of a detection whose category the annotations do not list; evaluation
+/// passes over it.
 inline constexpr int kUnknownCategory = -1;
 
 namespace detail {
@@ -38,7 +39,8 @@ class DetectionIds {
   template <class Place>
   void image(std::int64_t id, const Place& place) const {
     if (!images_.contains(id))
-      fail(place(), "image_id should be one of the {} annotated images, got {}", images_.size(), id);
+      fail(place(), "image_id should be one of the {} annotated images, got {}", images_.size(),
+           id);
   }
   [[nodiscard]] int category(std::int64_t id) const {
     const auto found = categories_.find(id);
@@ -50,7 +52,8 @@ class DetectionIds {
   std::unordered_map<std::int64_t, int> categories_;
 };
 
-inline std::vector<Detection> read_detections_json(const std::filesystem::path& path, const DetectionIds& ids) {
+inline std::vector<Detection> read_detections_json(const std::filesystem::path& path,
+                                                   const DetectionIds& ids) {
   JsonCursor json(path);
   using Value = JsonCursor::Value;
   std::vector<Detection> found;
@@ -68,7 +71,8 @@ inline std::vector<Detection> read_detections_json(const std::filesystem::path& 
       });
       const auto need = [&](bool is_there, std::string_view key) {
         if (!is_there)
-          fail(json.place(), "should have the key \"{}\" as COCO's results files do, got none", key);
+          fail(json.place(), "should have the key \"{}\" as COCO's results files do, got none",
+               key);
       };
       need(has_image, "image_id");
       need(has_category, "category_id");
@@ -81,14 +85,18 @@ inline std::vector<Detection> read_detections_json(const std::filesystem::path& 
   return found;
 }
 
-inline std::vector<Detection> read_detections_csv(const std::filesystem::path& path, const DetectionIds& ids) {
+inline std::vector<Detection> read_detections_csv(const std::filesystem::path& path,
+                                                  const DetectionIds& ids) {
   CsvReader csv(path, {"image_id", "x", "y", "width", "height", "confidence", "category_id"});
   std::vector<Detection> found;
   while (csv.next()) {
-    Detection d{csv.integer(0), ids.category(csv.integer(6)), csv.number(5),
+    Detection d{csv.integer(0),
+                ids.category(csv.integer(6)),
+                csv.number(5),
                 {csv.number(1), csv.number(2), csv.number(3), csv.number(4)}};
     if (d.box.width < 0 || d.box.height < 0)
-      fail(csv.place(), "width and height should not be negative, got {} and {}", d.box.width, d.box.height);
+      fail(csv.place(), "width and height should not be negative, got {} and {}", d.box.width,
+           d.box.height);
     ids.image(d.image_id, [&] { return csv.place(); });
     found.push_back(d);
   }
@@ -102,39 +110,47 @@ inline std::int64_t category_id(const Instances& instances, const Detection& d) 
 }  // namespace detail
 
 /// Reads detections: COCO results JSON, or CSV if the name ends in .csv.
-/// @param instances  the annotations they belong to; its category ids are translated to class indices, ids it does
+/// @param instances  the annotations they belong to; its category ids are translated to class
+/// indices, ids it does
 ///                   not list to kUnknownCategory.
-/// @throws Error     with file and place, if the file is neither, a key or column is missing, a box has a negative
+/// @throws Error     with file and place, if the file is neither, a key or column is missing, a box
+/// has a negative
 ///                   size, a number is not finite, or an image is not annotated.
-inline std::vector<Detection> read_detections(const std::filesystem::path& path, const Instances& instances) {
+inline std::vector<Detection> read_detections(const std::filesystem::path& path,
+                                              const Instances& instances) {
   const detail::DetectionIds ids(instances);
-  return path.extension() == ".csv" ? detail::read_detections_csv(path, ids) : detail::read_detections_json(path, ids);
+  return path.extension() == ".csv" ? detail::read_detections_csv(path, ids)
+                                    : detail::read_detections_json(path, ids);
 }
 
 /// Writes COCO results JSON, one detection a line; doubles read back to the same value.
-inline void write_detections_json(const std::filesystem::path& path, std::span<const Detection> detections,
+inline void write_detections_json(const std::filesystem::path& path,
+                                  std::span<const Detection> detections,
                                   const Instances& instances) {
   fmt::memory_buffer out;
   out.push_back('[');
   for (std::size_t i = 0; i < detections.size(); ++i) {
     const auto& d = detections[i];
-    fmt::format_to(std::back_inserter(out),
-                   R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {}}})",
-                   i == 0 ? "\n" : ",\n", d.image_id, detail::category_id(instances, d), d.box.x, d.box.y, d.box.width,
-                   d.box.height, d.score);
+    fmt::format_to(
+        std::back_inserter(out),
+        R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {}}})",
+        i == 0 ? "\n" : ",\n", d.image_id, detail::category_id(instances, d), d.box.x, d.box.y,
+        d.box.width, d.box.height, d.score);
   }
   fmt::format_to(std::back_inserter(out), "]\n");
   write_file(path, std::string_view(out.data(), out.size()));
 }
 
-/// Writes `image_id,x,y,width,height,confidence,category_id,category`: pixels of the original image, the data set's
-/// own category ids and names.
-inline void write_detections_csv(const std::filesystem::path& path, std::span<const Detection> detections,
+/// Writes `image_id,x,y,width,height,confidence,category_id,category`: pixels of the original
+/// image, the data set's own category ids and names.
+inline void write_detections_csv(const std::filesystem::path& path,
+                                 std::span<const Detection> detections,
                                  const Instances& instances) {
   CsvWriter csv;
   csv.row("image_id", "x", "y", "width", "height", "confidence", "category_id", "category");
   for (const auto& d : detections)
-    csv.row(d.image_id, d.box.x, d.box.y, d.box.width, d.box.height, d.score, detail::category_id(instances, d),
+    csv.row(d.image_id, d.box.x, d.box.y, d.box.width, d.box.height, d.score,
+            detail::category_id(instances, d),
             instances.categories[static_cast<std::size_t>(d.category)].name);
   write_file(path, csv.text());
 }

@@ -15,8 +15,8 @@
 
 namespace serpette {
 
-/// Walks a JSON file from front to back (simdjson, on demand: no tree is built) and knows where it is, so that every
-/// error says `file: annotations[17].bbox: should be …, got …`.
+/// Walks a JSON file from front to back (simdjson, on demand: no tree is built) and knows where it
+/// is, so that every error says `file: annotations[17].bbox: should be …, got …`.
 class JsonCursor {
  public:
   using Value = simdjson::ondemand::value;
@@ -30,11 +30,12 @@ class JsonCursor {
   void root(Visit&& visit) {
     try {
       simdjson::ondemand::parser parser;
-      simdjson::ondemand::document document =
-          parser.iterate(simdjson::padded_string_view(text_.data(), text_.size(), text_.capacity()));
+      simdjson::ondemand::document document = parser.iterate(
+          simdjson::padded_string_view(text_.data(), text_.size(), text_.capacity()));
       visit(document);
       const char* rest = nullptr;
-      require(document.current_location().get(rest) != simdjson::SUCCESS, file_, "should end with the JSON value");
+      require(document.current_location().get(rest) != simdjson::SUCCESS, file_,
+              "should end with the JSON value");
     } catch (const simdjson::simdjson_error& error) {
       fail(place(), "should be JSON, got \"{}\"", error.what());
     }
@@ -71,7 +72,8 @@ class JsonCursor {
 
   double number(Value value) {
     double number = 0;
-    if (value.get_double().get(number) != simdjson::SUCCESS || !std::isfinite(number)) refuse("a finite number", value);
+    if (value.get_double().get(number) != simdjson::SUCCESS || !std::isfinite(number))
+      refuse("a finite number", value);
     return number;
   }
 
@@ -108,17 +110,21 @@ class JsonCursor {
       ++count;
     });
     require(count == 4, place(), "should be [x, y, width, height], got {} numbers", count);
-    require(corner[2] >= 0 && corner[3] >= 0, place(), "width and height should not be negative, got [{}, {}, {}, {}]",
-            corner[0], corner[1], corner[2], corner[3]);
+    require(corner[2] >= 0 && corner[3] >= 0, place(),
+            "width and height should not be negative, got [{}, {}, {}, {}]", corner[0], corner[1],
+            corner[2], corner[3]);
     return {corner[0], corner[1], corner[2], corner[3]};
   }
 
   /// `file: annotations[17].bbox`, or the file alone at its root.
-  [[nodiscard]] std::string place() const { return place_.empty() ? file_ : fmt::format("{}: {}", file_, place_); }
+  [[nodiscard]] std::string place() const {
+    return place_.empty() ? file_ : fmt::format("{}: {}", file_, place_);
+  }
   [[nodiscard]] const std::string& file() const { return file_; }
 
  private:
-  // A wrong type is the file's author's business and told in words; a broken text is thrown to root().
+  // A wrong type is the file's author's business and told in words; a broken text is thrown to
+  // root().
   template <class Any>
   void check(simdjson::error_code code, std::string_view wanted, Any&& any) {
     if (code == simdjson::INCORRECT_TYPE) refuse(wanted, any);
@@ -129,7 +135,9 @@ class JsonCursor {
   [[noreturn]] void refuse(std::string_view wanted, Any&& any) {
     std::string_view raw;
     if constexpr (requires { any.raw_json_token(); })
-      if (simdjson::simdjson_result<std::string_view>(any.raw_json_token()).get(raw) != simdjson::SUCCESS) raw = {};
+      if (simdjson::simdjson_result<std::string_view>(any.raw_json_token()).get(raw) !=
+          simdjson::SUCCESS)
+        raw = {};
     raw = raw.substr(0, std::min(raw.find_last_not_of(" \n\r\t") + 1, std::size_t{40}));
     fail(place(), "should be {}, got {}", wanted, raw.empty() ? "something else" : raw);
   }

@@ -16,9 +16,12 @@ namespace serpette {
 /// @throws Error  if it cannot be read; the message says why.
 inline std::string read_file(const std::filesystem::path& path, std::size_t slack = 0) {
   std::error_code code;
-  require(!std::filesystem::is_directory(path, code), path.string(), "should be a file, got a folder");
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-  require(file != nullptr, path.string(), "should be a readable file, got \"{}\"", std::strerror(errno));
+  require(!std::filesystem::is_directory(path, code), path.string(),
+          "should be a file, got a folder");
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             &std::fclose);
+  require(file != nullptr, path.string(), "should be a readable file, got \"{}\"",
+          std::strerror(errno));
   const auto size = std::filesystem::file_size(path, code);
   std::string text;
   text.reserve((code ? 0 : size) + slack + 1);
@@ -30,7 +33,8 @@ inline std::string read_file(const std::filesystem::path& path, std::size_t slac
     text.resize(old + got);
     if (got < block) break;
   }
-  require(std::ferror(file.get()) == 0, path.string(), "should be a readable file, got \"{}\"", std::strerror(errno));
+  require(std::ferror(file.get()) == 0, path.string(), "should be a readable file, got \"{}\"",
+          std::strerror(errno));
   text.reserve(text.size() + slack);
   return text;
 }

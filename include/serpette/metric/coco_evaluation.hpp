@@ -19,8 +19,9 @@
 #include "serpette/core/contract.hpp"
 
 /// @file
-/// COCO's detection metric: the same doubles as pycocotools 2.0 (cocoeval.py, maskApi.c), in the same order of
-/// operations, so that arrays compare with ==. Source: Lin et al. 2014; https://cocodataset.org/#detection-eval.
+/// COCO's detection metric: the same doubles as pycocotools 2.0 (cocoeval.py, maskApi.c), in the
+/// same order of operations, so that arrays compare with ==. Source: Lin et al. 2014;
+/// https://cocodataset.org/#detection-eval.
 
 namespace serpette {
 
@@ -69,36 +70,53 @@ inline constexpr std::array<std::pair<double, double>, 4> kAreas{
 inline constexpr std::array<int, 3> kMaxDetections{1, 10, 100};
 }  // namespace coco
 
-/// COCO's 12 numbers, each in [0, 1], or −1 where there is nothing to find; and the arrays they are means of.
+/// COCO's 12 numbers, each in [0, 1], or −1 where there is nothing to find; and the arrays they are
+/// means of.
 struct CocoSummary {
-  double AP = -1, AP50 = -1, AP75 = -1;     ///< Average precision over IoU 0.5…0.95, at 0.5, at 0.75.
-  double APs = -1, APm = -1, APl = -1;      ///< AP of small, medium, large objects.
-  double AR1 = -1, AR10 = -1, AR100 = -1;   ///< Average recall with 1, 10, 100 detections an image and category.
-  double ARs = -1, ARm = -1, ARl = -1;      ///< AR100 of small, medium, large objects.
+  double AP = -1, AP50 = -1, AP75 = -1;  ///< Average precision over IoU 0.5…0.95, at 0.5, at 0.75.
+  double APs = -1, APm = -1, APl = -1;   ///< AP of small, medium, large objects.
+  double AR1 = -1, AR10 = -1,
+         AR100 = -1;  ///< Average recall with 1, 10, 100 detections an image and category.
+  double ARs = -1, ARm = -1, ARl = -1;  ///< AR100 of small, medium, large objects.
 
   std::size_t categories = 0;
-  std::vector<double> precision;  ///< [10 IoU][101 recall][categories][4 areas][3 max detections], −1: no such truth.
-  std::vector<double> recall;     ///< [10 IoU][categories][4 areas][3 max detections], −1: no such truth.
+  std::vector<double> precision;  ///< [10 IoU][101 recall][categories][4 areas][3 max detections],
+                                  ///< −1: no such truth.
+  std::vector<double>
+      recall;  ///< [10 IoU][categories][4 areas][3 max detections], −1: no such truth.
 
-  [[nodiscard]] std::size_t precision_at(std::size_t iou, std::size_t recall_step, std::size_t category,
-                                         std::size_t area, std::size_t max) const {
+  [[nodiscard]] std::size_t precision_at(std::size_t iou, std::size_t recall_step,
+                                         std::size_t category, std::size_t area,
+                                         std::size_t max) const {
     return (((iou * 101 + recall_step) * categories + category) * 4 + area) * 3 + max;
   }
-  [[nodiscard]] std::size_t recall_at(std::size_t iou, std::size_t category, std::size_t area, std::size_t max) const {
+  [[nodiscard]] std::size_t recall_at(std::size_t iou, std::size_t category, std::size_t area,
+                                      std::size_t max) const {
     return ((iou * categories + category) * 4 + area) * 3 + max;
   }
 
   /// Names and values in COCO's order: what summary.json holds.
   [[nodiscard]] std::array<std::pair<std::string_view, double>, 12> numbers() const {
-    return {{{"AP", AP}, {"AP50", AP50}, {"AP75", AP75}, {"APs", APs}, {"APm", APm}, {"APl", APl},
-             {"AR1", AR1}, {"AR10", AR10}, {"AR100", AR100}, {"ARs", ARs}, {"ARm", ARm}, {"ARl", ARl}}};
+    return {{{"AP", AP},
+             {"AP50", AP50},
+             {"AP75", AP75},
+             {"APs", APs},
+             {"APm", APm},
+             {"APl", APl},
+             {"AR1", AR1},
+             {"AR10", AR10},
+             {"AR100", AR100},
+             {"ARs", ARs},
+             {"ARm", ARm},
+             {"ARl", ARl}}};
   }
 
   /// AP of one category over all IoU thresholds; −1 without truth.
   [[nodiscard]] double average_precision(std::size_t category) const {
     std::vector<double> values;
     for (std::size_t t = 0; t < 10; ++t)
-      for (std::size_t r = 0; r < 101; ++r) values.push_back(precision[precision_at(t, r, category, 0, 2)]);
+      for (std::size_t r = 0; r < 101; ++r)
+        values.push_back(precision[precision_at(t, r, category, 0, 2)]);
     return mean_of_valid(values);
   }
 
@@ -111,13 +129,15 @@ struct CocoSummary {
 
 namespace detail {
 
-/// One category over all images: matches image by image, then turns the matches into precision and recall.
+/// One category over all images: matches image by image, then turns the matches into precision and
+/// recall.
 class CategoryEvaluation {
  public:
   /// @param truth       the image's annotations of this category, in the file's order.
-  /// @param detections  the image's detections of this category, best first; the first 100 are looked at.
-  void image(std::span<const CocoAnnotation* const> truth, std::span<const Detection* const> detections,
-             bool ids_matter) {
+  /// @param detections  the image's detections of this category, best first; the first 100 are
+  /// looked at.
+  void image(std::span<const CocoAnnotation* const> truth,
+             std::span<const Detection* const> detections, bool ids_matter) {
     const auto count = std::min<std::size_t>(detections.size(), coco::kMaxDetections.back());
     const auto first = candidates_.size();
     for (std::size_t d = 0; d < count; ++d)
@@ -130,7 +150,8 @@ class CategoryEvaluation {
       for (std::size_t d = 0; d < count; ++d) {
         const double area = detections[d]->box.area();
         if (area < low || area > high)  // outside the range, and matched by nothing: does not count
-          candidates[d].ignored[a] |= static_cast<std::uint16_t>(~candidates[d].matched[a] & kAllThresholds);
+          candidates[d].ignored[a] |=
+              static_cast<std::uint16_t>(~candidates[d].matched[a] & kAllThresholds);
       }
     }
   }
@@ -141,7 +162,8 @@ class CategoryEvaluation {
     for (std::size_t a = 0; a < coco::kAreas.size(); ++a) {
       if (positives_[a] == 0) continue;
       for (std::size_t m = 0; m < coco::kMaxDetections.size(); ++m)
-        for (std::size_t t = 0; t < coco::kIouThresholds.size(); ++t) curve(summary, category, a, m, t);
+        for (std::size_t t = 0; t < coco::kIouThresholds.size(); ++t)
+          curve(summary, category, a, m, t);
     }
   }
 
@@ -150,20 +172,22 @@ class CategoryEvaluation {
 
   struct Candidate {
     double score = 0;
-    int rank = 0;                              // among its image's detections of this category
-    std::array<std::uint16_t, 4> matched{};    // by area, a bit for each IoU threshold
+    int rank = 0;                            // among its image's detections of this category
+    std::array<std::uint16_t, 4> matched{};  // by area, a bit for each IoU threshold
     std::array<std::uint16_t, 4> ignored{};
   };
 
-  // maskApi.c, bbIou: crowds divide by the detection's area. Overlap and quotient stand in loops of their own, so
-  // that no compiler fuses the product into the difference.
-  void overlaps(std::span<const CocoAnnotation* const> truth, std::span<const Detection* const> detections) {
+  // maskApi.c, bbIou: crowds divide by the detection's area. Overlap and quotient stand in loops of
+  // their own, so that no compiler fuses the product into the difference.
+  void overlaps(std::span<const CocoAnnotation* const> truth,
+                std::span<const Detection* const> detections) {
     iou_.assign(truth.size() * detections.size(), 0.0);
     for (std::size_t d = 0, i = 0; d < detections.size(); ++d) {
       const Box& b = detections[d]->box;
       for (const auto* g : truth) {
         const double w = std::min(b.width + b.x, g->box.width + g->box.x) - std::max(b.x, g->box.x);
-        const double h = std::min(b.height + b.y, g->box.height + g->box.y) - std::max(b.y, g->box.y);
+        const double h =
+            std::min(b.height + b.y, g->box.height + g->box.y) - std::max(b.y, g->box.y);
         iou_[i++] = w <= 0 || h <= 0 ? 0.0 : w * h;
       }
     }
@@ -174,11 +198,12 @@ class CategoryEvaluation {
     for (std::size_t d = 0, i = 0; d < detections.size(); ++d)
       for (std::size_t g = 0; g < truth.size(); ++g, ++i)
         if (iou_[i] > 0)
-          iou_[i] /= truth[g]->is_crowd ? detection_areas_[d] : detection_areas_[d] + truth_areas_[g] - iou_[i];
+          iou_[i] /= truth[g]->is_crowd ? detection_areas_[d]
+                                        : detection_areas_[d] + truth_areas_[g] - iou_[i];
   }
 
-  void match(std::span<const CocoAnnotation* const> truth, std::span<Candidate> candidates, std::size_t a,
-             bool ids_matter) {
+  void match(std::span<const CocoAnnotation* const> truth, std::span<Candidate> candidates,
+             std::size_t a, bool ids_matter) {
     const auto [low, high] = coco::kAreas[a];
     const auto ignore = [&](std::size_t g) {
       return truth[g]->is_crowd || truth[g]->area < low || truth[g]->area > high;
@@ -186,7 +211,8 @@ class CategoryEvaluation {
     order_.resize(truth.size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     const auto counted = static_cast<std::size_t>(
-        std::ranges::stable_partition(order_, [&](std::size_t g) { return !ignore(g); }).begin() - order_.begin());
+        std::ranges::stable_partition(order_, [&](std::size_t g) { return !ignore(g); }).begin() -
+        order_.begin());
     positives_[a] += static_cast<std::int64_t>(counted);
 
     for (std::size_t t = 0; t < coco::kIouThresholds.size() && !truth.empty(); ++t) {
@@ -198,7 +224,8 @@ class CategoryEvaluation {
         for (std::size_t i = 0; i < order_.size(); ++i) {
           const auto g = order_[i];
           if (taken_[g] && !truth[g]->is_crowd) continue;
-          if (match < counted && i >= counted) break;  // a match that counts is not given up for one that does not
+          if (match < counted && i >= counted)
+            break;  // a match that counts is not given up for one that does not
           const double iou = iou_[d * truth.size() + g];
           if (iou < best) continue;
           best = iou;
@@ -213,8 +240,10 @@ class CategoryEvaluation {
     }
   }
 
-  // Only true positives move recall, and precision is highest at one: the envelope needs no other point.
-  void curve(CocoSummary& summary, std::size_t category, std::size_t a, std::size_t m, std::size_t t) {
+  // Only true positives move recall, and precision is highest at one: the envelope needs no other
+  // point.
+  void curve(CocoSummary& summary, std::size_t category, std::size_t a, std::size_t m,
+             std::size_t t) {
     const auto positives = static_cast<double>(positives_[a]);
     precision_.clear();
     std::int64_t found = 0, wrong = 0;
@@ -229,11 +258,15 @@ class CategoryEvaluation {
       }
     }
     summary.recall[summary.recall_at(t, category, a, m)] = static_cast<double>(found) / positives;
-    for (auto i = precision_.size(); i-- > 1;) precision_[i - 1] = std::max(precision_[i - 1], precision_[i]);
+    for (auto i = precision_.size(); i-- > 1;)
+      precision_[i - 1] = std::max(precision_[i - 1], precision_[i]);
     std::size_t i = 0;
     for (std::size_t r = 0; r < coco::kRecallThresholds.size(); ++r) {
-      while (i < precision_.size() && static_cast<double>(i + 1) / positives < coco::kRecallThresholds[r]) ++i;
-      summary.precision[summary.precision_at(t, r, category, a, m)] = i < precision_.size() ? precision_[i] : 0.0;
+      while (i < precision_.size() &&
+             static_cast<double>(i + 1) / positives < coco::kRecallThresholds[r])
+        ++i;
+      summary.precision[summary.precision_at(t, r, category, a, m)] =
+          i < precision_.size() ? precision_[i] : 0.0;
     }
   }
 
@@ -256,13 +289,15 @@ inline void summarize(CocoSummary& s) {
     std::vector<double> values;
     for (std::size_t t = first; t < last; ++t)
       for (std::size_t r = 0; r < 101; ++r)
-        for (std::size_t k = 0; k < s.categories; ++k) values.push_back(s.precision[s.precision_at(t, r, k, area, 2)]);
+        for (std::size_t k = 0; k < s.categories; ++k)
+          values.push_back(s.precision[s.precision_at(t, r, k, area, 2)]);
     return CocoSummary::mean_of_valid(values);
   };
   const auto recall = [&](std::size_t area, std::size_t max) {
     std::vector<double> values;
     for (std::size_t t = 0; t < 10; ++t)
-      for (std::size_t k = 0; k < s.categories; ++k) values.push_back(s.recall[s.recall_at(t, k, area, max)]);
+      for (std::size_t k = 0; k < s.categories; ++k)
+        values.push_back(s.recall[s.recall_at(t, k, area, max)]);
     return CocoSummary::mean_of_valid(values);
   };
   s.AP = precision(0, 10, 0), s.AP50 = precision(0, 1, 0), s.AP75 = precision(5, 6, 0);
@@ -275,21 +310,24 @@ inline void summarize(CocoSummary& s) {
 
 /// COCO's detection metric on boxes.
 ///
-/// As in pycocotools: detections of equal score keep the order given; detections of a category that the annotations
-/// do not list are passed over; and an annotation whose id is 0 never counts as found, since 0 stands for "no match"
-/// there (unless no annotation has an id, as in sets made in memory).
+/// As in pycocotools: detections of equal score keep the order given; detections of a category that
+/// the annotations do not list are passed over; and an annotation whose id is 0 never counts as
+/// found, since 0 stands for "no match" there (unless no annotation has an id, as in sets made in
+/// memory).
 /// @param truth       boxes in pixels; every image of the set, also those without objects.
 /// @param detections  in any order of images; `category` indexes `truth.categories`.
 /// @param threads     0: as many as the machine has. The result does not depend on it.
 /// @throws Error      if a detection belongs to no image of `truth` or its score is NaN.
-inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> detections, int threads = 0) {
+inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> detections,
+                            int threads = 0) {
   std::vector<std::int64_t> images;
   for (const auto& image : truth.images) images.push_back(image.id);
   std::ranges::sort(images);
   const auto rank = [&](std::int64_t id, std::string_view what) {
     const auto found = std::ranges::lower_bound(images, id);
     if (found == images.end() || *found != id)
-      fail("evaluation", "{} should belong to one of the {} images, got image {}", what, images.size(), id);
+      fail("evaluation", "{} should belong to one of the {} images, got image {}", what,
+           images.size(), id);
     return static_cast<std::uint32_t>(found - images.begin());
   };
 
@@ -300,15 +338,18 @@ inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> d
 
   std::vector<detail::ByCategory<CocoAnnotation>> annotations(summary.categories);
   for (const auto& a : truth.annotations)
-    annotations.at(static_cast<std::size_t>(a.category)).entries.emplace_back(rank(a.image_id, "an annotation"), &a);
+    annotations.at(static_cast<std::size_t>(a.category))
+        .entries.emplace_back(rank(a.image_id, "an annotation"), &a);
   std::vector<detail::ByCategory<Detection>> candidates(summary.categories);
   for (const auto& d : detections) {
-    if (std::isnan(d.score)) fail("evaluation", "scores should be numbers, got NaN in image {}", d.image_id);
+    if (std::isnan(d.score))
+      fail("evaluation", "scores should be numbers, got NaN in image {}", d.image_id);
     const auto image = rank(d.image_id, "a detection");
     if (d.category >= 0 && static_cast<std::size_t>(d.category) < summary.categories)
       candidates[static_cast<std::size_t>(d.category)].entries.emplace_back(image, &d);
   }
-  const bool ids_matter = std::ranges::any_of(truth.annotations, [](const auto& a) { return a.id != 0; });
+  const bool ids_matter =
+      std::ranges::any_of(truth.annotations, [](const auto& a) { return a.id != 0; });
 
   const auto evaluate_category = [&](std::size_t category) {
     auto& found = candidates[category].entries;
@@ -325,8 +366,10 @@ inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> d
                                   d < found.size() ? found[d].first : UINT32_MAX);
       image_truth.clear();
       image_found.clear();
-      for (; g < wanted.size() && wanted[g].first == image; ++g) image_truth.push_back(wanted[g].second);
-      for (; d < found.size() && found[d].first == image; ++d) image_found.push_back(found[d].second);
+      for (; g < wanted.size() && wanted[g].first == image; ++g)
+        image_truth.push_back(wanted[g].second);
+      for (; d < found.size() && found[d].first == image; ++d)
+        image_found.push_back(found[d].second);
       evaluation.image(image_truth, image_found, ids_matter);
     }
     evaluation.finish(summary, category);
@@ -334,11 +377,13 @@ inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> d
 
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
-    for (std::size_t category; (category = next++) < summary.categories;) evaluate_category(category);
+    for (std::size_t category; (category = next++) < summary.categories;)
+      evaluate_category(category);
   };
-  const auto workers = std::min<std::size_t>(threads > 0 ? static_cast<std::size_t>(threads)
-                                                         : std::max(1U, std::thread::hardware_concurrency()),
-                                             summary.categories);
+  const auto workers =
+      std::min<std::size_t>(threads > 0 ? static_cast<std::size_t>(threads)
+                                        : std::max(1U, std::thread::hardware_concurrency()),
+                            summary.categories);
   {
     std::vector<std::jthread> pool;
     for (std::size_t i = 1; i < workers; ++i) pool.emplace_back(work);

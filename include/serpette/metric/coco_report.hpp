@@ -8,8 +8,8 @@
 
 namespace serpette {
 
-/// The 12 numbers as a JSON object with the keys AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl; doubles read
-/// back to the same value.
+/// The 12 numbers as a JSON object with the keys AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm
+/// ARl; doubles read back to the same value.
 inline std::string summary_json(const CocoSummary& summary) {
   std::string text = "{";
   for (const auto& [name, value] : summary.numbers())
@@ -20,7 +20,8 @@ inline std::string summary_json(const CocoSummary& summary) {
 /// The 12 numbers for people, one line each.
 inline std::string summary_text(const CocoSummary& summary) {
   std::string text;
-  for (const auto& [name, value] : summary.numbers()) text += fmt::format("  {:<6} {:9.6f}\n", name, value);
+  for (const auto& [name, value] : summary.numbers())
+    text += fmt::format("  {:<6} {:9.6f}\n", name, value);
   return text;
 }
 

@@ -46,8 +46,11 @@ inline Statistics statistics_of(std::span<const double> samples) {
   std::sort(sorted.begin(), sorted.end());
   const auto n = sorted.size();
   return {(sorted[(n - 1) / 2] + sorted[n / 2]) / 2,
-          std::accumulate(sorted.begin(), sorted.end(), 0.0) / static_cast<double>(n), sorted.front(), sorted.back(),
-          quantile(sorted, 0.05), quantile(sorted, 0.95)};
+          std::accumulate(sorted.begin(), sorted.end(), 0.0) / static_cast<double>(n),
+          sorted.front(),
+          sorted.back(),
+          quantile(sorted, 0.05),
+          quantile(sorted, 0.95)};
 }
 
 /// Runs `work` warm_up times unmeasured, then `repetitions` times measured [ms].

@@ -3,7 +3,8 @@
 #include <string_view>
 
 /// @file
-/// What the report's page carries inside itself, so that it opens offline: style and script, no library.
+/// What the report's page carries inside itself, so that it opens offline: style and script, no
+/// library.
 
 namespace serpette::detail {
 
@@ -44,6 +45,7 @@ th:first-child,td:first-child{text-align:left}
 thead th{font-weight:600;color:var(--soft);border-bottom:2px solid var(--line)}
 tbody tr:hover{background:var(--mark)}
 td.words,th.words{text-align:left;white-space:normal}
+table.tests th,table.tests td{padding:5px 6px}table.tests td:first-child{white-space:normal;min-width:11em}
 table.glance th{white-space:normal;max-width:9em;vertical-align:bottom}
 td small{color:var(--soft)}
 figure{margin:10px 0 0}

@@ -10,7 +10,8 @@
 namespace serpette {
 
 /// Reads a cells.csv.
-/// @throws Error  with file and line, if a column is missing (a file of another version) or a field is no number.
+/// @throws Error  with file and line, if a column is missing (a file of another version) or a field
+/// is no number.
 inline std::vector<CellRow> read_cells(const std::filesystem::path& path) {
   const std::vector<std::string_view> columns(cell_columns().begin(), cell_columns().end());
   CsvReader csv(path, columns);
@@ -18,7 +19,8 @@ inline std::vector<CellRow> read_cells(const std::filesystem::path& path) {
   while (csv.next()) {
     CellRow c;
     c.scenario = csv.text(0);
-    c.score_init = csv.text(1), c.granularity = csv.text(2), c.attack = csv.text(3), c.color = csv.text(4);
+    c.score_init = csv.text(1), c.granularity = csv.text(2), c.attack = csv.text(3),
+    c.color = csv.text(4);
     c.run = csv.integer(5);
     try {
       c.ratio = Ratio::parse(csv.text(6)).str();
@@ -33,7 +35,8 @@ inline std::vector<CellRow> read_cells(const std::filesystem::path& path) {
     c.ms_post = csv.number_or_nan(16), c.ms_total = csv.number_or_nan(17);
     c.weights_kept = csv.integer(18), c.filters_kept = csv.integer(19);
     c.parameters = csv.integer(20), c.macs = csv.integer(21);
-    c.seconds_pretrain = csv.number(22), c.seconds_scores = csv.number(23), c.seconds_finetune = csv.number(24);
+    c.seconds_pretrain = csv.number(22), c.seconds_scores = csv.number(23),
+    c.seconds_finetune = csv.number(24);
     cells.push_back(std::move(c));
   }
   return cells;

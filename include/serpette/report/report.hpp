@@ -27,10 +27,14 @@ namespace serpette {
 struct ReportOptions {
   PageOptions page = {};
   StudyRules rules = {};
-  std::string place = "cells";  ///< What error messages call the cells, e.g. the file they come from.
-  std::string profile = {};     ///< Whose numbers tables and tests show; "" for standard where the study has it.
-  bool pictures = true;         ///< Draw figures as PNG as well (needs rsvg-convert; skipped where it is missing).
-  std::optional<std::filesystem::path> paper = {};  ///< Folder of the paper's printed tables to compare with.
+  std::string place =
+      "cells";  ///< What error messages call the cells, e.g. the file they come from.
+  std::string profile =
+      {};  ///< Whose numbers tables and tests show; "" for standard where the study has it.
+  bool pictures =
+      true;  ///< Draw figures as PNG as well (needs rsvg-convert; skipped where it is missing).
+  std::optional<std::filesystem::path> paper =
+      {};  ///< Folder of the paper's printed tables to compare with.
 };
 
 /// What was written, and what could not be.
@@ -41,12 +45,16 @@ struct ReportResult {
 };
 
 /// A curve per scenario: mean dots over the ratio, bars of one (population) standard deviation.
-inline Figure ratio_figure(const Study& study, std::string title, std::span<const std::string> scenarios,
-                           const std::string& profile, const Metric& m) {
-  Figure figure{std::move(title), "Pruning ratio [%]",
-                std::string(m.label) + (m.unit.empty() ? "" : fmt::format(" [{}]", m.unit)), {}};
+inline Figure ratio_figure(const Study& study, std::string title,
+                           std::span<const std::string> scenarios, const std::string& profile,
+                           const Metric& m) {
+  Figure figure{std::move(title),
+                "Pruning ratio [%]",
+                std::string(m.label) + (m.unit.empty() ? "" : fmt::format(" [{}]", m.unit)),
+                {}};
   for (const auto& scenario : scenarios) {
-    const auto index = static_cast<std::size_t>(std::ranges::find(study.scenarios(), scenario) - study.scenarios().begin());
+    const auto index = static_cast<std::size_t>(std::ranges::find(study.scenarios(), scenario) -
+                                                study.scenarios().begin());
     Series series{scenario_label(scenario), series_style(index), {}, {}, {}};
     for (const auto& ratio : study.ratios()) {
       const auto d = describe(study.values(scenario, ratio, profile, m));
@@ -61,21 +69,29 @@ inline Figure ratio_figure(const Study& study, std::string title, std::span<cons
 
 namespace detail {
 
-/// The paper's Fig. 1 and 2 as far as the study has their scenarios, then every metric with all scenarios.
-inline std::vector<std::pair<std::string, Figure>> report_figures(const Study& study, const std::string& profile) {
+/// The paper's Fig. 1 and 2 as far as the study has their scenarios, then every metric with all
+/// scenarios.
+inline std::vector<std::pair<std::string, Figure>> report_figures(const Study& study,
+                                                                  const std::string& profile) {
   std::vector<std::pair<std::string, Figure>> figures;
-  const auto add = [&](const std::string& file, const std::string& title, std::vector<std::string> wanted, std::string_view id) {
-    std::erase_if(wanted, [&](const auto& s) { return std::ranges::find(study.scenarios(), s) == study.scenarios().end(); });
-    if (wanted.size() >= 2 && study.has(id)) figures.emplace_back(file, ratio_figure(study, title, wanted, profile, metric(id)));
+  const auto add = [&](const std::string& file, const std::string& title,
+                       std::vector<std::string> wanted, std::string_view id) {
+    std::erase_if(wanted, [&](const auto& s) {
+      return std::ranges::find(study.scenarios(), s) == study.scenarios().end();
+    });
+    if (wanted.size() >= 2 && study.has(id))
+      figures.emplace_back(file, ratio_figure(study, title, wanted, profile, metric(id)));
   };
-  const std::vector<std::string> four{"unstructured_deeplift", "unstructured_hydra", "structured_deeplift", "structured_hydra"};
+  const std::vector<std::string> four{"unstructured_deeplift", "unstructured_hydra",
+                                      "structured_deeplift", "structured_hydra"};
   const std::vector<std::string> colors{"unstructured_deeplift", "unstructured_deeplift_greyscale"};
   add("fig_1a", "Fig. 1a: mAP, DeepLIFT versus HYDRA", four, "AP50");
   add("fig_1b", "Fig. 1b: inference time, DeepLIFT versus HYDRA", four, "ms_total");
   add("fig_2a", "Fig. 2a: mAP, colour versus greyscale", colors, "AP50");
   add("fig_2b", "Fig. 2b: inference time, colour versus greyscale", colors, "ms_total");
   for (const auto& m : study.metrics())
-    figures.emplace_back(std::string(m.id), ratio_figure(study, std::string(m.label), study.scenarios(), profile, m));
+    figures.emplace_back(std::string(m.id),
+                         ratio_figure(study, std::string(m.label), study.scenarios(), profile, m));
   return figures;
 }
 
@@ -85,15 +101,21 @@ inline std::string html_list(std::span<const std::string> lines) {
   return html + "</ul>";
 }
 
-inline PageSection claims_section(std::span<const Claim> claims, std::span<const std::string> remarks) {
+inline PageSection claims_section(std::span<const Claim> claims,
+                                  std::span<const std::string> remarks) {
   PageSection section{"claims", "What the numbers say", {}};
   if (!claims.empty()) {
-    section.html = "<p class=\"soft\">The paper's claims under this study's own data: Welch's test at each ratio, Holm's "
-                   "correction within each family, 5 %.</p><div class=\"scroll\"><table><thead><tr><th>Claim</th>"
-                   "<th class=\"words\">Verdict</th><th class=\"words\">Ratios</th></tr></thead><tbody>";
+    section.html =
+        "<p class=\"soft\">The paper's claims under this study's own data: Welch's test at each "
+        "ratio, Holm's "
+        "correction within each family, 5 %.</p><div "
+        "class=\"scroll\"><table><thead><tr><th>Claim</th>"
+        "<th class=\"words\">Verdict</th><th class=\"words\">Ratios</th></tr></thead><tbody>";
     for (const auto& c : claims)
-      section.html += fmt::format("<tr><td class=\"words\">{}</td><td class=\"words\"><b>{}</b></td><td class=\"words\">{}</td></tr>",
-                                  escape_xml(c.text), c.verdict, escape_xml(c.reason));
+      section.html += fmt::format(
+          "<tr><td class=\"words\">{}</td><td class=\"words\"><b>{}</b></td><td "
+          "class=\"words\">{}</td></tr>",
+          escape_xml(c.text), c.verdict, escape_xml(c.reason));
     section.html += "</tbody></table></div>";
   }
   section.html += html_list(remarks);
@@ -101,9 +123,11 @@ inline PageSection claims_section(std::span<const Claim> claims, std::span<const
 }
 
 inline PageSection tests_section(const Study& study, std::span<const PairTest> tests) {
-  PageSection section{"tests", "Tests", "<p class=\"soft\">p-values of one-way ANOVA (the paper's test); bold: below 5 % in "
-                                        "Welch's test after Holm's correction. Hedges' g with its bootstrap interval in "
-                                        "small print. All tests: tests.csv, pairs.csv, blocked.csv.</p>"};
+  PageSection section{
+      "tests", "Tests",
+      "<p class=\"soft\">p-values of one-way ANOVA (the paper's test); bold: below 5 % in "
+      "Welch's test after Holm's correction. Hedges' g with its bootstrap interval in "
+      "small print. All tests: tests.csv, pairs.csv, blocked.csv.</p>"};
   std::string family_name, table;
   bool open = false;
   std::string label;
@@ -111,19 +135,25 @@ inline PageSection tests_section(const Study& study, std::span<const PairTest> t
     if (!open || t.comparison.family != family_name || t.comparison.table != table) {
       if (open) section.html += "</tr></tbody></table></div>";
       family_name = t.comparison.family, table = t.comparison.table, label.clear(), open = true;
-      section.html += fmt::format("<h3>{}{}</h3><div class=\"scroll\"><table><thead><tr><th>Comparison</th>",
-                                  table.empty() ? "" : "Table " + table + ": ", escape_xml(family_name == "time" ? "inference time" : family_name));
+      section.html += fmt::format(
+          "<h3>{}{}</h3><div class=\"scroll\"><table "
+          "class=\"tests\"><thead><tr><th>Comparison</th>",
+          table.empty() ? "" : "Table " + table + ": ",
+          escape_xml(family_name == "time" ? "inference time" : family_name));
       for (const auto& ratio : study.ratios()) section.html += fmt::format("<th>{} %</th>", ratio);
       section.html += "</tr></thead><tbody>";
     }
     if (t.comparison.label != label) {
-      section.html += fmt::format("{}<tr><td>{}</td>", label.empty() ? "" : "</tr>", escape_xml(t.comparison.label));
+      section.html += fmt::format("{}<tr><td>{}</td>", label.empty() ? "" : "</tr>",
+                                  escape_xml(t.comparison.label));
       label = t.comparison.label;
     }
     const auto p = printed_p(t.anova_p);
-    section.html += fmt::format("<td>{}<br><small>{}</small></td>", t.significant() ? "<b>" + p + "</b>" : p,
-                                std::isfinite(t.hedges_g) ? fmt::format("{:.1f} [{:.1f}, {:.1f}]", t.hedges_g, t.g_low, t.g_high)
-                                                          : "no variance");
+    section.html +=
+        fmt::format("<td>{}<br><small>{}</small></td>", t.significant() ? "<b>" + p + "</b>" : p,
+                    std::isfinite(t.hedges_g)
+                        ? fmt::format("{:.1f}<br>[{:.1f}, {:.1f}]", t.hedges_g, t.g_low, t.g_high)
+                        : "no variance");
   }
   if (open) section.html += "</tr></tbody></table></div>";
   return section;
@@ -132,57 +162,76 @@ inline PageSection tests_section(const Study& study, std::span<const PairTest> t
 inline PageSection agreement_section(std::span<const AgreementEntry> entries) {
   const auto count = [&](auto&& which) { return std::ranges::count_if(entries, which); };
   const auto is_p = [](const auto& e) { return e.statistic == "p"; };
-  const auto p = count(is_p), p_agrees = count([&](const auto& e) { return is_p(e) && e.agrees(); });
-  const auto rest = std::ssize(entries) - p, rest_agrees = count([](const auto& e) { return e.agrees(); }) - p_agrees;
+  const auto p = count(is_p),
+             p_agrees = count([&](const auto& e) { return is_p(e) && e.agrees(); });
+  const auto rest = std::ssize(entries) - p,
+             rest_agrees = count([](const auto& e) { return e.agrees(); }) - p_agrees;
   PageSection section{"agreement", "Agreement with the print",
-                      fmt::format("<p>{} of {} p-values (Tables I–IV) and {} of {} summary entries (under Tables V–XIV) follow from "
+                      fmt::format("<p>{} of {} p-values (Tables I–IV) and {} of {} summary entries "
+                                  "(under Tables V–XIV) follow from "
                                   "the raw runs to within one unit of the last printed digit.</p>",
                                   p_agrees, p, rest_agrees, rest)};
-  TextTable table{.name = {}, .title = {}, .header = {"Table", "entries", "within one unit", "as rounded", "as truncated"}, .rows = {}};
+  TextTable table{.name = {},
+                  .title = {},
+                  .header = {"Table", "entries", "within one unit", "as rounded", "as truncated"},
+                  .rows = {}};
   std::vector<std::string> numbers;
   for (const auto& e : entries)
     if (std::ranges::find(numbers, e.table) == numbers.end()) numbers.push_back(e.table);
   for (const auto& number : numbers) {
-    const auto of = [&](auto&& which) { return fmt::to_string(count([&](const auto& e) { return e.table == number && which(e); })); };
-    table.rows.push_back({number, of([](const auto&) { return true; }), of([](const auto& e) { return e.agrees(); }),
-                          of([](const auto& e) { return e.reading().find("rounded") == 0; }),
-                          of([](const auto& e) { return e.reading().find("truncated") != std::string_view::npos; })});
+    const auto of = [&](auto&& which) {
+      return fmt::to_string(count([&](const auto& e) { return e.table == number && which(e); }));
+    };
+    table.rows.push_back(
+        {number, of([](const auto&) { return true; }), of([](const auto& e) { return e.agrees(); }),
+         of([](const auto& e) { return e.reading().find("rounded") == 0; }), of([](const auto& e) {
+           return e.reading().find("truncated") != std::string_view::npos;
+         })});
   }
   section.html += to_html(table);
-  TextTable all{.name = {}, .title = {}, .header = {"Table", "Entry", "Ratio", "Statistic", "Printed", "Computed", "Units off"}, .rows = {}};
+  TextTable all{
+      .name = {},
+      .title = {},
+      .header = {"Table", "Entry", "Ratio", "Statistic", "Printed", "Computed", "Units off"},
+      .rows = {}};
   for (const auto& e : entries)
-    all.rows.push_back({e.table, e.entry, e.ratio + " %", e.statistic, e.printed, fmt::format("{:.6g}", e.computed),
+    all.rows.push_back({e.table, e.entry, e.ratio + " %", e.statistic, e.printed,
+                        fmt::format("{:.6g}", e.computed),
                         fmt::format("{:+.2f}{}", e.units, e.agrees() ? "" : " !")});
-  section.html += fmt::format("<details><summary>Entry by entry ({})</summary>{}</details>", entries.size(), to_html(all));
+  section.html += fmt::format("<details><summary>Entry by entry ({})</summary>{}</details>",
+                              entries.size(), to_html(all));
   return section;
 }
 
 }  // namespace detail
 
-/// Writes a study's report into a folder: `index.html` (one page that opens offline), `tables/` (CSV, Markdown, LaTeX),
-/// `figures/` (SVG, PNG), and `runs.csv`, `summary.csv`, `anova.csv`, `tests.csv`, `pairs.csv`, `blocked.csv`;
-/// with `options.paper` also `agreement.csv`.
+/// Writes a study's report into a folder: `index.html` (one page that opens offline), `tables/`
+/// (CSV, Markdown, LaTeX), `figures/` (SVG, PNG), and `runs.csv`, `summary.csv`, `anova.csv`,
+/// `tests.csv`, `pairs.csv`, `blocked.csv`; with `options.paper` also `agreement.csv`.
 /// @throws Error  if the cells make no study (see Study) or the folder cannot be written.
-inline ReportResult write_report(std::span<const CellRow> cells, const std::filesystem::path& folder,
-                                 ReportOptions options = {}) {
+inline ReportResult write_report(std::span<const CellRow> cells,
+                                 const std::filesystem::path& folder, ReportOptions options = {}) {
   const Study study(std::vector(cells.begin(), cells.end()), options.place, options.rules);
   const auto profile = options.profile.empty() ? study.main_profile() : options.profile;
   require(std::ranges::find(study.profiles(), profile) != study.profiles().end(), options.place,
           "should have the profile \"{}\", got {}", profile, fmt::join(study.profiles(), ", "));
   ReportResult result{.page = folder / "index.html"};
   if (const auto missing = study.missing(); !missing.empty())
-    result.notes.push_back(fmt::format("{} cells are missing, groups differ in size: {}{}", missing.size(), missing.front(),
+    result.notes.push_back(fmt::format("{} cells are missing, groups differ in size: {}{}",
+                                       missing.size(), missing.front(),
                                        missing.size() > 1 ? "; …" : ""));
 
   const auto tests = pair_tests(study, profile);
   auto page = options.page;
   if (study.scenarios().size() > 1)
-    page.sections.push_back(detail::claims_section(paper_claims(tests), study_remarks(study, profile, tests)));
+    page.sections.push_back(
+        detail::claims_section(paper_claims(tests), study_remarks(study, profile, tests)));
   if (!tests.empty()) page.sections.push_back(detail::tests_section(study, tests));
   if (options.paper) {
     const auto entries = agreement(study, profile, tests, *options.paper);
     result.compared = entries.size();
-    result.agreeing = static_cast<std::size_t>(std::ranges::count_if(entries, &AgreementEntry::agrees));
+    result.agreeing =
+        static_cast<std::size_t>(std::ranges::count_if(entries, &AgreementEntry::agrees));
     write_file(folder / "agreement.csv", agreement_csv(entries));
     page.sections.push_back(detail::agreement_section(entries));
   }
@@ -197,7 +246,8 @@ inline ReportResult write_report(std::span<const CellRow> cells, const std::file
     write_file(file, figure_svg(figure));
     drawn = drawn && draw_png(file);
   }
-  if (options.pictures && !drawn) result.notes.emplace_back("figures are SVG only: no rsvg-convert here (package librsvg2-bin)");
+  if (options.pictures && !drawn)
+    result.notes.emplace_back("figures are SVG only: no rsvg-convert here (package librsvg2-bin)");
   write_file(folder / "runs.csv", runs_csv(study, profile));
   write_file(folder / "summary.csv", summary_csv(summary_entries(study, profile)));
   write_file(folder / "anova.csv", anova_csv(tests));

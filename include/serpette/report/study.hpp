@@ -22,9 +22,9 @@ namespace serpette {
 
 /// A number that every cell has, as reports show it.
 struct Metric {
-  std::string_view id;     ///< Column of cells.csv.
+  std::string_view id;  ///< Column of cells.csv.
   std::string_view label;
-  std::string_view unit;   ///< "" for fractions.
+  std::string_view unit;  ///< "" for fractions.
   bool more_is_better = true;
   int decimals = 3;
   double (*of)(const CellRow&) = nullptr;
@@ -35,16 +35,24 @@ inline constexpr std::array kMetrics{
     Metric{"AP50", "AP50", "", true, 3, [](const CellRow& c) { return c.ap50; }},
     Metric{"AP", "AP (IoU 0.50:0.95)", "", true, 3, [](const CellRow& c) { return c.ap; }},
     Metric{"AP75", "AP75", "", true, 3, [](const CellRow& c) { return c.ap75; }},
-    Metric{"robust_AP50", "Robust AP50 (attacked images)", "", true, 3, [](const CellRow& c) { return c.robust_ap50; }},
-    Metric{"robust_AP", "Robust AP (attacked images)", "", true, 3, [](const CellRow& c) { return c.robust_ap; }},
-    Metric{"ms_network", "Network time", "ms", false, 2, [](const CellRow& c) { return c.ms_network; }},
-    Metric{"ms_total", "Total time per image", "ms", false, 2, [](const CellRow& c) { return c.ms_total; }},
+    Metric{"robust_AP50", "Robust AP50 (attacked images)", "", true, 3,
+           [](const CellRow& c) { return c.robust_ap50; }},
+    Metric{"robust_AP", "Robust AP (attacked images)", "", true, 3,
+           [](const CellRow& c) { return c.robust_ap; }},
+    Metric{"ms_network", "Network time", "ms", false, 2,
+           [](const CellRow& c) { return c.ms_network; }},
+    Metric{"ms_total", "Total time per image", "ms", false, 2,
+           [](const CellRow& c) { return c.ms_total; }},
     Metric{"ms_input", "Input time", "ms", false, 2, [](const CellRow& c) { return c.ms_input; }},
-    Metric{"ms_post", "Post-processing time", "ms", false, 2, [](const CellRow& c) { return c.ms_post; }},
-    Metric{"parameters", "Parameters", "", false, 0, [](const CellRow& c) { return double(c.parameters); }},
+    Metric{"ms_post", "Post-processing time", "ms", false, 2,
+           [](const CellRow& c) { return c.ms_post; }},
+    Metric{"parameters", "Parameters", "", false, 0,
+           [](const CellRow& c) { return double(c.parameters); }},
     Metric{"macs", "Multiply-adds", "", false, 0, [](const CellRow& c) { return double(c.macs); }},
-    Metric{"weights_kept", "Weights kept", "", false, 0, [](const CellRow& c) { return double(c.weights_kept); }},
-    Metric{"filters_kept", "Filters kept", "", false, 0, [](const CellRow& c) { return double(c.filters_kept); }},
+    Metric{"weights_kept", "Weights kept", "", false, 0,
+           [](const CellRow& c) { return double(c.weights_kept); }},
+    Metric{"filters_kept", "Filters kept", "", false, 0,
+           [](const CellRow& c) { return double(c.filters_kept); }},
 };
 
 /// Any metric by its id, whether a study has it or not.
@@ -82,7 +90,8 @@ struct StudyRules {
 /// The cells of one study, checked and indexed: every scenario × ratio × profile has the same runs.
 class Study {
  public:
-  /// @throws Error  if there are no cells, a cell stands there twice, a scenario mixes policies or networks, an AP is
+  /// @throws Error  if there are no cells, a cell stands there twice, a scenario mixes policies or
+  /// networks, an AP is
   ///                no number in [0, 1], or (unless `rules.partial`) a cell is missing.
   /// @param place   what the messages call the cells, e.g. the file.
   explicit Study(std::vector<CellRow> cells, std::string place = "cells", StudyRules rules = {})
@@ -101,7 +110,8 @@ class Study {
   [[nodiscard]] const std::vector<CellRow>& cells() const { return cells_; }
   [[nodiscard]] const std::string& place() const { return place_; }
 
-  /// The metrics that were measured: a column that holds NaN (or, for counts, 0) in every cell is none.
+  /// The metrics that were measured: a column that holds NaN (or, for counts, 0) in every cell is
+  /// none.
   [[nodiscard]] const std::vector<Metric>& metrics() const { return metrics_; }
   [[nodiscard]] bool has(std::string_view id) const {
     return std::ranges::find(metrics_, id, &Metric::id) != metrics_.end();
@@ -116,15 +126,15 @@ class Study {
     return found == profiles_.end() ? profiles_.front() : *found;
   }
 
-  [[nodiscard]] const CellRow* find(std::string_view scenario, std::string_view ratio, std::string_view profile,
-                                    std::int64_t run) const {
+  [[nodiscard]] const CellRow* find(std::string_view scenario, std::string_view ratio,
+                                    std::string_view profile, std::int64_t run) const {
     const auto found = by_key_.find(Key{scenario, ratio, profile, run});
     return found == by_key_.end() ? nullptr : found->second;
   }
 
   /// One value per run that is there, by run ascending.
-  [[nodiscard]] std::vector<double> values(std::string_view scenario, std::string_view ratio, std::string_view profile,
-                                           const Metric& metric) const {
+  [[nodiscard]] std::vector<double> values(std::string_view scenario, std::string_view ratio,
+                                           std::string_view profile, const Metric& metric) const {
     std::vector<double> found;
     for (const auto run : runs_)
       if (const auto* cell = find(scenario, ratio, profile, run)) found.push_back(metric.of(*cell));
@@ -156,15 +166,18 @@ class Study {
       note(ratios_, cell.ratio);
       note(profiles_, cell.profile);
       runs.insert(cell.run);
-      const bool fresh = by_key_.emplace(Key{cell.scenario, cell.ratio, cell.profile, cell.run}, &cell).second;
-      require(fresh, place_, "each cell should stand there once, got {} run {} ratio {} profile {} twice",
+      const bool fresh =
+          by_key_.emplace(Key{cell.scenario, cell.ratio, cell.profile, cell.run}, &cell).second;
+      require(fresh, place_,
+              "each cell should stand there once, got {} run {} ratio {} profile {} twice",
               cell.scenario, cell.run, cell.ratio, cell.profile);
     }
     runs_.assign(runs.begin(), runs.end());
     std::ranges::sort(ratios_, {}, [](const auto& text) { return Ratio::parse(text).fraction(); });
     std::ranges::sort(profiles_, std::greater<>());  // standard before paper
-    static constexpr std::array kPaperOrder{"unstructured_deeplift", "unstructured_hydra", "structured_deeplift",
-                                            "structured_hydra", "unstructured_deeplift_greyscale"};
+    static constexpr std::array kPaperOrder{"unstructured_deeplift", "unstructured_hydra",
+                                            "structured_deeplift", "structured_hydra",
+                                            "unstructured_deeplift_greyscale"};
     std::ranges::stable_sort(scenarios_, {}, [](const std::string& id) {
       return std::ranges::find(kPaperOrder, id) - kPaperOrder.begin();
     });
@@ -179,10 +192,13 @@ class Study {
         return fmt::format("{} / {} / {} / {}", c.score_init, c.granularity, c.attack, c.color);
       };
       require(policies(cell) == policies(other), place_,
-              "the cells of {} should share one configuration, got both \"{}\" and \"{}\"", cell.scenario,
-              policies(other), policies(cell));
-      const auto seed = seeds.emplace(std::pair(std::string_view(cell.scenario), cell.run), cell.seed).first->second;
-      require(seed == cell.seed, place_, "run {} of {} should have one seed, got {} and {}: two studies in one file?",
+              "the cells of {} should share one configuration, got both \"{}\" and \"{}\"",
+              cell.scenario, policies(other), policies(cell));
+      const auto seed =
+          seeds.emplace(std::pair(std::string_view(cell.scenario), cell.run), cell.seed)
+              .first->second;
+      require(seed == cell.seed, place_,
+              "run {} of {} should have one seed, got {} and {}: two studies in one file?",
               cell.run, cell.scenario, seed, cell.seed);
     }
   }
@@ -200,8 +216,8 @@ class Study {
         const bool is_fraction = m.id.find("AP") != std::string_view::npos;
         require(std::isfinite(value) && value >= 0 && (!is_fraction || value <= 1), place_,
                 "{} should be {}, got {} in {} run {} ratio {} ({})", m.id,
-                is_fraction ? "a fraction in [0, 1]" : "a number from 0", value, cell.scenario, cell.run, cell.ratio,
-                cell.profile);
+                is_fraction ? "a fraction in [0, 1]" : "a number from 0", value, cell.scenario,
+                cell.run, cell.ratio, cell.profile);
       }
   }
 
@@ -209,9 +225,11 @@ class Study {
     const auto list = missing();
     if (list.empty()) return;
     std::string some;
-    for (std::size_t i = 0; i < std::min<std::size_t>(list.size(), 3); ++i) some += (i == 0 ? "" : "; ") + list[i];
-    fail(place_, "should have every scenario × run × ratio × profile, got {} cells of {}; missing: {}{}", cells_.size(),
-         cells_.size() + list.size(), some, list.size() > 3 ? "; …" : "");
+    for (std::size_t i = 0; i < std::min<std::size_t>(list.size(), 3); ++i)
+      some += (i == 0 ? "" : "; ") + list[i];
+    fail(place_,
+         "should have every scenario × run × ratio × profile, got {} cells of {}; missing: {}{}",
+         cells_.size(), cells_.size() + list.size(), some, list.size() > 3 ? "; …" : "");
   }
 
   std::vector<CellRow> cells_;

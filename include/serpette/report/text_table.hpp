@@ -14,11 +14,11 @@ namespace serpette {
 
 /// A table of printed text: the first column names the rows.
 struct TextTable {
-  std::string name;   ///< File name without extension, e.g. "table_V".
+  std::string name;  ///< File name without extension, e.g. "table_V".
   std::string title;
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;  ///< As long as the header each.
-  std::size_t rule_before = 0;                 ///< LaTeX: a rule stands before this row; 0 for none.
+  std::size_t rule_before = 0;  ///< LaTeX: a rule stands before this row; 0 for none.
 };
 
 inline std::string to_csv(const TextTable& table) {
@@ -69,8 +69,10 @@ inline std::string to_latex(const TextTable& table) {
     for (const auto& cell : cells) text += (text.empty() ? "" : " & ") + escaped(cell);
     return text + " \\\\\n";
   };
-  std::string text = fmt::format("\\begin{{table}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{}}}\n\\begin{{tabular}}{{l{}}}\n\\toprule\n",
-                                 escaped(table.title), table.name, std::string(table.header.size() - 1, 'r'));
+  std::string text = fmt::format(
+      "\\begin{{table}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{}}}\n\\begin{{tabular}}{{l{}}}"
+      "\n\\toprule\n",
+      escaped(table.title), table.name, std::string(table.header.size() - 1, 'r'));
   text += line(table.header) + "\\midrule\n";
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     if (i > 0 && i == table.rule_before) text += "\\midrule\n";

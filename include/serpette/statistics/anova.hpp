@@ -18,9 +18,11 @@ using Groups = std::vector<std::vector<double>>;
 /// What a test of "all groups are alike" found.
 struct TestResult {
   double statistic = std::numeric_limits<double>::quiet_NaN();
-  double df1 = std::numeric_limits<double>::quiet_NaN();  ///< Numerator (or only) degrees of freedom.
+  double df1 =
+      std::numeric_limits<double>::quiet_NaN();  ///< Numerator (or only) degrees of freedom.
   double df2 = std::numeric_limits<double>::quiet_NaN();
-  double p = std::numeric_limits<double>::quiet_NaN();    ///< NaN: the test is undefined on these data.
+  double p =
+      std::numeric_limits<double>::quiet_NaN();  ///< NaN: the test is undefined on these data.
 
   [[nodiscard]] bool defined() const { return !std::isnan(p); }
 };
@@ -31,8 +33,10 @@ namespace detail {
 inline void require_groups(const Groups& groups, std::size_t size, std::string_view test) {
   require(groups.size() >= 2, test, "should compare at least two groups, got {}", groups.size());
   for (const auto& group : groups) {
-    require(group.size() >= size, test, "every group should have at least {} values, got one of {}", size, group.size());
-    for (const double x : group) require(std::isfinite(x), test, "values should be finite, got {}", x);
+    require(group.size() >= size, test, "every group should have at least {} values, got one of {}",
+            size, group.size());
+    for (const double x : group)
+      require(std::isfinite(x), test, "values should be finite, got {}", x);
   }
 }
 
@@ -50,8 +54,9 @@ struct Anova : TestResult {
   double eta_squared = std::numeric_limits<double>::quiet_NaN();  ///< SS between / SS total.
 };
 
-/// F = (SS between / (k − 1)) / (SS within / (N − k)): are the means of k groups alike, given equal variances?
-/// Groups without any variance inside: F is infinite and p 0 if their values differ, undefined (NaN) if they do not.
+/// F = (SS between / (k − 1)) / (SS within / (N − k)): are the means of k groups alike, given equal
+/// variances? Groups without any variance inside: F is infinite and p 0 if their values differ,
+/// undefined (NaN) if they do not.
 /// @throws Error  for fewer than two groups, an empty group, or values that are not finite.
 /// Source: Fisher 1925; equals scipy.stats.f_oneway.
 inline Anova one_way_anova(const Groups& groups) {
@@ -77,8 +82,9 @@ inline Anova one_way_anova(const Groups& groups) {
 
 /// Welch's analysis of variance: variances may differ.
 /// Undefined (NaN) if a group has no variance.
-/// @throws Error  for fewer than two groups, a group of fewer than two values, or values that are not finite.
-/// Source: Welch 1951; equals pingouin.welch_anova and, for two groups, the square of Welch's t.
+/// @throws Error  for fewer than two groups, a group of fewer than two values, or values that are
+/// not finite. Source: Welch 1951; equals pingouin.welch_anova and, for two groups, the square of
+/// Welch's t.
 inline TestResult welch_anova(const Groups& groups) {
   detail::require_groups(groups, 2, "Welch's ANOVA");
   const auto k = static_cast<double>(groups.size());

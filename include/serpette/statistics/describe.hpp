@@ -18,7 +18,8 @@ struct Description {
   double half_width = 0;     ///< x̄ ± this is Student's 95 % confidence interval of the mean.
 };
 
-/// Summed as distances from the first value: equal values have exactly themselves as mean, and no variance.
+/// Summed as distances from the first value: equal values have exactly themselves as mean, and no
+/// variance.
 inline double mean(std::span<const double> sample) {
   if (sample.empty()) return std::numeric_limits<double>::quiet_NaN();
   double sum = 0;
@@ -41,8 +42,13 @@ inline double variance(std::span<const double> sample) {
 
 inline Description describe(std::span<const double> sample) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-  Description d{.count = sample.size(), .mean = kNan, .min = kNan, .max = kNan, .population_sd = kNan,
-                .sample_sd = kNan, .half_width = kNan};
+  Description d{.count = sample.size(),
+                .mean = kNan,
+                .min = kNan,
+                .max = kNan,
+                .population_sd = kNan,
+                .sample_sd = kNan,
+                .half_width = kNan};
   if (sample.empty()) return d;
   const auto n = static_cast<double>(sample.size());
   const double squares = squared_deviations(sample);
@@ -52,7 +58,8 @@ inline Description describe(std::span<const double> sample) {
   d.population_sd = std::sqrt(squares / n);
   if (sample.size() < 2) return d;
   d.sample_sd = std::sqrt(squares / (n - 1));
-  d.half_width = boost::math::quantile(boost::math::students_t(n - 1), 0.975) * d.sample_sd / std::sqrt(n);
+  d.half_width =
+      boost::math::quantile(boost::math::students_t(n - 1), 0.975) * d.sample_sd / std::sqrt(n);
   return d;
 }
 

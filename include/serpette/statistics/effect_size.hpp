@@ -14,9 +14,9 @@
 
 namespace serpette {
 
-/// g = (x̄ − ȳ) / s_pooled · (1 − 3 / (4(n + m) − 9)): the difference in standard deviations, freed of the bias that
-/// small samples have. NaN or infinite if neither sample varies. Source: Hedges 1981; equals
-/// pingouin.compute_effsize(eftype="hedges").
+/// g = (x̄ − ȳ) / s_pooled · (1 − 3 / (4(n + m) − 9)): the difference in standard deviations, freed
+/// of the bias that small samples have. NaN or infinite if neither sample varies. Source: Hedges
+/// 1981; equals pingouin.compute_effsize(eftype="hedges").
 inline double hedges_g(std::span<const double> x, std::span<const double> y) {
   const auto n = static_cast<double>(x.size()), m = static_cast<double>(y.size());
   const double pooled = std::sqrt((squared_deviations(x) + squared_deviations(y)) / (n + m - 2));
@@ -24,7 +24,9 @@ inline double hedges_g(std::span<const double> x, std::span<const double> y) {
 }
 
 /// x̄ − ȳ.
-inline double mean_difference(std::span<const double> x, std::span<const double> y) { return mean(x) - mean(y); }
+inline double mean_difference(std::span<const double> x, std::span<const double> y) {
+  return mean(x) - mean(y);
+}
 
 /// Which elements each resample of two samples draws.
 struct Resamples {
@@ -33,7 +35,9 @@ struct Resamples {
   /// `count` resamples with replacement; equal seeds, equal draws, on every platform.
   static Resamples draw(std::size_t n, std::size_t m, std::size_t count, std::uint64_t seed) {
     std::mt19937_64 random(seed);
-    const auto below = [&](std::size_t limit) { return static_cast<std::uint32_t>((random() >> 32) * limit >> 32); };
+    const auto below = [&](std::size_t limit) {
+      return static_cast<std::uint32_t>((random() >> 32) * limit >> 32);
+    };
     Resamples drawn;
     for (std::size_t i = 0; i < count; ++i) {
       auto& x = drawn.first.emplace_back();
@@ -45,11 +49,12 @@ struct Resamples {
   }
 };
 
-/// Bootstrap interval (percentiles 2.5 and 97.5, linear between neighbours) of a statistic of two samples.
-/// Resamples on which it is not finite (both without variance) are left out; NaN if more than half are.
+/// Bootstrap interval (percentiles 2.5 and 97.5, linear between neighbours) of a statistic of two
+/// samples. Resamples on which it is not finite (both without variance) are left out; NaN if more
+/// than half are.
 template <class Statistic>
-std::pair<double, double> bootstrap_interval(std::span<const double> x, std::span<const double> y, Statistic&& statistic,
-                                             const Resamples& resamples) {
+std::pair<double, double> bootstrap_interval(std::span<const double> x, std::span<const double> y,
+                                             Statistic&& statistic, const Resamples& resamples) {
   std::vector<double> values, a, b;
   for (std::size_t i = 0; i < resamples.first.size(); ++i) {
     a.clear(), b.clear();

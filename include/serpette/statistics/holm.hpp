@@ -9,9 +9,10 @@
 
 namespace serpette {
 
-/// Holm's step-down adjustment within one family: p₍ᵢ₎ · (m − i), never falling, at most 1. Rejecting where the result
-/// is below α keeps the chance of any false rejection below α. Undefined p-values (NaN) stay so and count as no test.
-/// Source: Holm 1979; equals statsmodels.stats.multitest.multipletests(method="holm").
+/// Holm's step-down adjustment within one family: p₍ᵢ₎ · (m − i), never falling, at most 1.
+/// Rejecting where the result is below α keeps the chance of any false rejection below α. Undefined
+/// p-values (NaN) stay so and count as no test. Source: Holm 1979; equals
+/// statsmodels.stats.multitest.multipletests(method="holm").
 inline std::vector<double> holm(std::span<const double> p) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < p.size(); ++i)

@@ -21,10 +21,11 @@ struct PairComparison {
 namespace detail {
 /// @param critical  the 5 % point of the studentized range, called only where it is needed.
 template <class Critical>
-PairComparison compare_pair(const Groups& groups, std::size_t i, std::size_t j, double error, double df,
-                            Critical&& critical) {
+PairComparison compare_pair(const Groups& groups, std::size_t i, std::size_t j, double error,
+                            double df, Critical&& critical) {
   const auto k = static_cast<int>(groups.size());
-  PairComparison pair{.first = i, .second = j, .difference = mean(groups[i]) - mean(groups[j]), .df = df};
+  PairComparison pair{
+      .first = i, .second = j, .difference = mean(groups[i]) - mean(groups[j]), .df = df};
   if (!(error > 0)) {
     pair.low = pair.high = pair.q = pair.p = std::numeric_limits<double>::quiet_NaN();
     return pair;
@@ -37,8 +38,8 @@ PairComparison compare_pair(const Groups& groups, std::size_t i, std::size_t j, 
 }
 }  // namespace detail
 
-/// All pairs of groups by Tukey's honest significant difference in Kramer's form for unequal sizes; assumes equal
-/// variances. Source: Tukey 1953, Kramer 1956; equals scipy.stats.tukey_hsd.
+/// All pairs of groups by Tukey's honest significant difference in Kramer's form for unequal sizes;
+/// assumes equal variances. Source: Tukey 1953, Kramer 1956; equals scipy.stats.tukey_hsd.
 inline std::vector<PairComparison> tukey_kramer(const Groups& groups) {
   detail::require_groups(groups, 2, "Tukey-Kramer");
   double within = 0, count = 0;
@@ -51,10 +52,11 @@ inline std::vector<PairComparison> tukey_kramer(const Groups& groups) {
   std::vector<PairComparison> pairs;
   for (std::size_t i = 0; i < groups.size(); ++i)
     for (std::size_t j = i + 1; j < groups.size(); ++j)
-      pairs.push_back(detail::compare_pair(
-          groups, i, j,
-          std::sqrt(square / 2 * (1 / static_cast<double>(groups[i].size()) + 1 / static_cast<double>(groups[j].size()))), df,
-          [&] { return critical; }));
+      pairs.push_back(detail::compare_pair(groups, i, j,
+                                           std::sqrt(square / 2 *
+                                                     (1 / static_cast<double>(groups[i].size()) +
+                                                      1 / static_cast<double>(groups[j].size()))),
+                                           df, [&] { return critical; }));
   return pairs;
 }
 
@@ -65,7 +67,8 @@ inline std::vector<PairComparison> games_howell(const Groups& groups) {
   std::vector<PairComparison> pairs;
   for (std::size_t i = 0; i < groups.size(); ++i)
     for (std::size_t j = i + 1; j < groups.size(); ++j) {
-      const auto a = static_cast<double>(groups[i].size()), b = static_cast<double>(groups[j].size());
+      const auto a = static_cast<double>(groups[i].size()),
+                 b = static_cast<double>(groups[j].size());
       const double u = variance(groups[i]) / a;
       const double v = variance(groups[j]) / b;
       const double df = (u + v) * (u + v) / (u * u / (a - 1) + v * v / (b - 1));

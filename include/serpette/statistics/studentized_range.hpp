@@ -19,12 +19,13 @@ double integrate(Function&& f, double low, double high, int panels) {
   double sum = 0;
   const double step = (high - low) / panels;
   for (int i = 0; i < panels; ++i)
-    sum += boost::math::quadrature::gauss<double, 10>::integrate(f, low + i * step, low + (i + 1) * step);
+    sum += boost::math::quadrature::gauss<double, 10>::integrate(f, low + i * step,
+                                                                 low + (i + 1) * step);
   return sum;
 }
 
-/// P(range of k standard normal numbers > w) = k ∫ φ(z) [Φ(z)^(k−1) − (Φ(z) − Φ(z − w))^(k−1)] dz. The difference of
-/// powers is summed as (a − b)·Σ aⁱ bʲ, so that small tails keep their digits.
+/// P(range of k standard normal numbers > w) = k ∫ φ(z) [Φ(z)^(k−1) − (Φ(z) − Φ(z − w))^(k−1)] dz.
+/// The difference of powers is summed as (a − b)·Σ aⁱ bʲ, so that small tails keep their digits.
 inline double normal_range_tail(double w, int k) {
   if (w <= 0) return 1;
   const auto phi = [](double z) { return std::erfc(-z * 0.70710678118654752440) / 2; };
@@ -34,24 +35,27 @@ inline double normal_range_tail(double w, int k) {
     for (int i = 0; i < k - 1; ++i, power *= b) sum = sum * a + power;
     return std::exp(-z * z / 2) * 0.39894228040143267794 * removed * sum;
   };
-  return std::min(1.0, k * integrate(density, std::min(-8.0, w / 2 - 8), std::max(8.0, w / 2 + 8), 10));
+  return std::min(1.0,
+                  k * integrate(density, std::min(-8.0, w / 2 - 8), std::max(8.0, w / 2 + 8), 10));
 }
 
 }  // namespace detail
 
-/// P(Q > q), Q the studentized range of `groups` means with `df` degrees of freedom: Q = range / s, averaged over
-/// s = χ/√df by quadrature. Absolute error below 1e-9 for 2 to 20 groups; equals scipy.stats.studentized_range.sf.
+/// P(Q > q), Q the studentized range of `groups` means with `df` degrees of freedom: Q = range / s,
+/// averaged over s = χ/√df by quadrature. Absolute error below 1e-9 for 2 to 20 groups; equals
+/// scipy.stats.studentized_range.sf.
 /// @throws Error  for fewer than two groups or df < 1.
 inline double studentized_range_tail(double q, int groups, double df) {
-  require(groups >= 2 && df >= 1, "studentized range", "should have at least 2 groups and 1 degree of freedom, got {} and {}",
-          groups, df);
+  require(groups >= 2 && df >= 1, "studentized range",
+          "should have at least 2 groups and 1 degree of freedom, got {} and {}", groups, df);
   if (std::isnan(q)) return q;
   if (q <= 0) return 1;
   if (std::isinf(q)) return 0;
   if (df > 1e6) return detail::normal_range_tail(q, groups);
   const boost::math::chi_squared chi(df);
   const double log_scale = std::log(2.0) + df / 2 * std::log(df / 2) - std::lgamma(df / 2);
-  // s = u³: near 0 the density goes as s^(df−1), which polynomials follow badly for small fractional df.
+  // s = u³: near 0 the density goes as s^(df−1), which polynomials follow badly for small
+  // fractional df.
   const auto density = [&](double u) {
     const double s = u * u * u;
     return 3 * u * u * std::exp(log_scale + (df - 1) * std::log(s) - df * s * s / 2) *

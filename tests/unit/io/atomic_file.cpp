@@ -5,11 +5,12 @@
 #include "support/scratch.hpp"
 
 namespace fs = std::filesystem;
+using Catch::Matchers::ContainsSubstring;
 using serpette::read_file;
 using serpette::write_file;
-using Catch::Matchers::ContainsSubstring;
 
-TEST_CASE("a written file reads back, replaces the old one and leaves nothing else", "[io][atomic_file]") {
+TEST_CASE("a written file reads back, replaces the old one and leaves nothing else",
+          "[io][atomic_file]") {
   const serpette::test::Scratch folder;
   const auto path = folder / "made" / "on" / "the way.txt";
   write_file(path, std::string_view("first"));
@@ -34,7 +35,8 @@ TEST_CASE("a full disk is an error and leaves no file", "[io][atomic_file]") {
 TEST_CASE("a folder that cannot be one is named", "[io][atomic_file]") {
   const serpette::test::Scratch folder;
   write_file(folder / "file", std::string_view(""));
-  CHECK_THROWS_WITH(write_file(folder / "file" / "below", std::string_view("")), ContainsSubstring("should be a folder"));
+  CHECK_THROWS_WITH(write_file(folder / "file" / "below", std::string_view("")),
+                    ContainsSubstring("should be a folder"));
   CHECK_THROWS_WITH(read_file(folder / "missing"), ContainsSubstring("should be a readable file"));
   CHECK_THROWS_WITH(read_file(folder.path()), ContainsSubstring("got a folder"));
   CHECK(read_file(folder / "file").empty());

@@ -5,8 +5,8 @@
 #include "support/scratch.hpp"
 
 using namespace serpette;
-using serpette::test::Scratch;
 using Catch::Matchers::ContainsSubstring;
+using serpette::test::Scratch;
 
 namespace {
 
@@ -62,7 +62,8 @@ TEST_CASE("a file that is no COCO says where and why", "[io][coco_json]") {
   const Scratch folder;
   const auto refused = [&](std::string_view text, const std::string& why) {
     INFO(text);
-    CHECK_THROWS_WITH(read(folder, text), ContainsSubstring("instances.json") && ContainsSubstring(why));
+    CHECK_THROWS_WITH(read(folder, text),
+                      ContainsSubstring("instances.json") && ContainsSubstring(why));
   };
   refused("", "should be JSON");
   refused("nonsense", "should be");
@@ -72,18 +73,28 @@ TEST_CASE("a file that is no COCO says where and why", "[io][coco_json]") {
   refused(kGood.substr(0, kGood.size() - 1), "should be JSON");
   refused(R"({"images": [], "annotations": []} tail)", "should be JSON");
   refused(R"({"images": [], "categories": []})", "\"annotations\"");
-  refused(R"({"images": [{"file_name": "x"}], "annotations": [], "categories": []})", "images[0]: should have the key \"id\"");
+  refused(R"({"images": [{"file_name": "x"}], "annotations": [], "categories": []})",
+          "images[0]: should have the key \"id\"");
   refused(R"({"images": [{"id": 1}, {"id": 1}], "annotations": [], "categories": []})", "1 twice");
   const auto annotation = [&](const std::string& fields, const std::string& why) {
-    refused(R"({"images": [{"id": 1}], "categories": [{"id": 2}], "annotations": [{)" + fields + "}]}", why);
+    refused(
+        R"({"images": [{"id": 1}], "categories": [{"id": 2}], "annotations": [{)" + fields + "}]}",
+        why);
   };
-  annotation(R"("id": 1, "image_id": 1, "category_id": 2)", "annotations[0]: should have the key \"bbox\"");
-  annotation(R"("id": 1, "image_id": 4, "category_id": 2, "bbox": [0, 0, 1, 1])", "image_id should be one of");
-  annotation(R"("id": 1, "image_id": 1, "category_id": 4, "bbox": [0, 0, 1, 1])", "category_id should be one of");
-  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, 1])", "annotations[0].bbox: should be [x, y");
-  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, -1, 1])", "not be negative");
-  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, NaN, 1, 1])", "annotations[0].bbox[1]");
-  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 1e999, 1, 1])", "annotations[0].bbox[1]");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2)",
+             "annotations[0]: should have the key \"bbox\"");
+  annotation(R"("id": 1, "image_id": 4, "category_id": 2, "bbox": [0, 0, 1, 1])",
+             "image_id should be one of");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 4, "bbox": [0, 0, 1, 1])",
+             "category_id should be one of");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, 1])",
+             "annotations[0].bbox: should be [x, y");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 0, -1, 1])",
+             "not be negative");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, NaN, 1, 1])",
+             "annotations[0].bbox[1]");
+  annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 1e999, 1, 1])",
+             "annotations[0].bbox[1]");
   annotation(R"("id": 1.5, "image_id": 1)", "annotations[0].id: should be a whole number, got 1.5");
   annotation(R"("id": "1")", "annotations[0].id: should be a whole number, got \"1\"");
   CHECK_THROWS_WITH(load_instances(folder / "missing.json"), ContainsSubstring("readable"));
@@ -94,18 +105,21 @@ TEST_CASE("boxes outside their image are named", "[io][coco_json]") {
   auto found = read(folder, kGood);
   CHECK_NOTHROW(require_boxes_inside(found, "here"));
   found.annotations[1].box.width = 700;
-  CHECK_THROWS_WITH(require_boxes_inside(found, "here"), ContainsSubstring("annotation 6") && ContainsSubstring("640"));
+  CHECK_THROWS_WITH(require_boxes_inside(found, "here"),
+                    ContainsSubstring("annotation 6") && ContainsSubstring("640"));
 }
 
 TEST_CASE("detections read back from both formats to the last bit", "[io][detections]") {
   const Scratch folder;
   const auto instances = read(folder, kGood);
-  const std::vector<Detection> written = {{9, 1, 1.0 / 3, {0.1, -2.0 / 7, 1e-7, 12345.678901234567}}, {9, 0, 1, {0, 0, 0, 0}}};
+  const std::vector<Detection> written = {
+      {9, 1, 1.0 / 3, {0.1, -2.0 / 7, 1e-7, 12345.678901234567}}, {9, 0, 1, {0, 0, 0, 0}}};
   write_detections_json(folder / "d.json", written, instances);
   write_detections_csv(folder / "d.csv", written, instances);
   CHECK(read_detections(folder / "d.json", instances) == written);
   CHECK(read_detections(folder / "d.csv", instances) == written);
-  CHECK(read_file(folder / "d.csv").starts_with("image_id,x,y,width,height,confidence,category_id,category\n9,0.1,"));
+  CHECK(read_file(folder / "d.csv")
+            .starts_with("image_id,x,y,width,height,confidence,category_id,category\n9,0.1,"));
 }
 
 TEST_CASE("detections that fit no annotations are refused with their place", "[io][detections]") {
@@ -114,15 +128,20 @@ TEST_CASE("detections that fit no annotations are refused with their place", "[i
   const auto refused = [&](const std::string& name, std::string_view text, const std::string& why) {
     write_file(folder / name, text);
     INFO(text);
-    CHECK_THROWS_WITH(read_detections(folder / name, instances), ContainsSubstring(name) && ContainsSubstring(why));
+    CHECK_THROWS_WITH(read_detections(folder / name, instances),
+                      ContainsSubstring(name) && ContainsSubstring(why));
   };
   refused("d.json", kGood, "should be a list");
-  refused("d.json", R"([{"image_id": 9, "category_id": 3, "bbox": [1, 1, 1, 1]}])", "[0]: should have the key \"score\"");
-  refused("d.json", R"([{"image_id": 8, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1}])", "[0]: image_id should be one");
-  refused("d.json", R"([{"image_id": 9, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1})", "should be JSON");
+  refused("d.json", R"([{"image_id": 9, "category_id": 3, "bbox": [1, 1, 1, 1]}])",
+          "[0]: should have the key \"score\"");
+  refused("d.json", R"([{"image_id": 8, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1}])",
+          "[0]: image_id should be one");
+  refused("d.json", R"([{"image_id": 9, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1})",
+          "should be JSON");
   refused("d.csv", "image_id,x\n", "\"y\"");
   refused("d.csv", "image_id,x,y,width,height,confidence,category_id\n9,1,1,1,-1,1,3\n", "d.csv:2");
   refused("d.csv", "image_id,x,y,width,height,confidence,category_id\n9,1,1,1,inf,1,3\n", "finite");
-  write_file(folder / "d.csv", std::string_view("image_id,x,y,width,height,confidence,category_id\n9,1,1,1,1,1,4\n"));
+  write_file(folder / "d.csv",
+             std::string_view("image_id,x,y,width,height,confidence,category_id\n9,1,1,1,1,1,4\n"));
   CHECK(read_detections(folder / "d.csv", instances).at(0).category == kUnknownCategory);
 }

@@ -4,10 +4,10 @@
 
 #include <fstream>
 
+using Catch::Matchers::ContainsSubstring;
 using serpette::CsvReader;
 using serpette::CsvWriter;
 using serpette::Error;
-using Catch::Matchers::ContainsSubstring;
 
 namespace {
 CsvReader reader(std::string text, std::vector<std::string_view> columns) {
@@ -50,7 +50,8 @@ TEST_CASE("what is written reads back", "[io][csv]") {
 
 TEST_CASE("a bad file is refused with its line", "[io][csv]") {
   CHECK_THROWS_WITH(reader("", {"a"}), ContainsSubstring("empty file"));
-  CHECK_THROWS_WITH(reader("a,b\n", {"a", "c"}), ContainsSubstring("t.csv:1") && ContainsSubstring("\"c\""));
+  CHECK_THROWS_WITH(reader("a,b\n", {"a", "c"}),
+                    ContainsSubstring("t.csv:1") && ContainsSubstring("\"c\""));
   auto csv = reader("a,b\n1,2\n1\n", {"a", "b"});
   REQUIRE(csv.next());
   CHECK_THROWS_WITH(csv.next(), ContainsSubstring("t.csv:3: should have 2 fields"));
@@ -60,7 +61,8 @@ TEST_CASE("a bad file is refused with its line", "[io][csv]") {
   CHECK(std::isnan(words.number_or_nan(0)));
   REQUIRE(words.next());
   CHECK_THROWS_WITH(words.integer(0), "t.csv:3: a should be a whole number, got \"x\"");
-  CHECK_THROWS_WITH(words.next(), ContainsSubstring("t.csv:4") && ContainsSubstring("followed by a comma"));
+  CHECK_THROWS_WITH(words.next(),
+                    ContainsSubstring("t.csv:4") && ContainsSubstring("followed by a comma"));
   auto open = reader("a\n\"1\n", {"a"});
   CHECK_THROWS_WITH(open.next(), ContainsSubstring("closed"));
 }

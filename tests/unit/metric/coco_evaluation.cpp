@@ -11,15 +11,16 @@
 #include <random>
 
 using namespace serpette;
-using nlohmann::json;
 using Catch::Matchers::ContainsSubstring;
+using nlohmann::json;
 
 namespace {
 
 std::string fnv(const std::vector<double>& values) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   for (const double value : values)
-    for (auto bits = std::bit_cast<std::uint64_t>(value), i = std::uint64_t{0}; i < 8; ++i, bits >>= 8)
+    for (auto bits = std::bit_cast<std::uint64_t>(value), i = std::uint64_t{0}; i < 8;
+         ++i, bits >>= 8)
       hash = (hash ^ (bits & 0xff)) * 0x100000001b3ULL;
   return fmt::format("{:016x}", hash);
 }
@@ -47,7 +48,9 @@ Case parse(const json& c) {
 
 /// One image of one category with the given boxes.
 Instances scene(const std::vector<Box>& boxes) {
-  Instances truth{{{.id = 1, .file_name = "a.png", .width = 100, .height = 100}}, {}, {{.id = 1, .name = "thing"}}};
+  Instances truth{{{.id = 1, .file_name = "a.png", .width = 100, .height = 100}},
+                  {},
+                  {{.id = 1, .name = "thing"}}};
   for (const auto& box : boxes)
     truth.annotations.push_back({std::ssize(truth.annotations) + 1, 1, 0, box, box.area(), false});
   return truth;
@@ -55,7 +58,8 @@ Instances scene(const std::vector<Box>& boxes) {
 
 }  // namespace
 
-TEST_CASE("precision, recall and the 12 numbers equal pycocotools' to the last bit", "[metric][coco_evaluation][golden]") {
+TEST_CASE("precision, recall and the 12 numbers equal pycocotools' to the last bit",
+          "[metric][coco_evaluation][golden]") {
   const auto cases = json::parse(read_file(test::file("golden/coco_evaluation.json")));
   REQUIRE(cases.size() == 30);
   const int threads = GENERATE(1, 3);
@@ -74,8 +78,9 @@ TEST_CASE("precision, recall and the 12 numbers equal pycocotools' to the last b
 }
 
 TEST_CASE("a scene worked out on paper", "[metric][coco_evaluation]") {
-  // Two objects. Best detection right, second wrong, third right with IoU 0.8: at IoU 0.5 … 0.8 precision is 1 up to
-  // recall 0.5 (51 of 101 steps) and 2/3 beyond (50 steps); above 0.8 the third is wrong as well.
+  // Two objects. Best detection right, second wrong, third right with IoU 0.8: at IoU 0.5 … 0.8
+  // precision is 1 up to recall 0.5 (51 of 101 steps) and 2/3 beyond (50 steps); above 0.8 the
+  // third is wrong as well.
   const auto truth = scene({{10, 10, 40, 40}, {60, 60, 20, 20}});
   const std::vector<Detection> found = {
       {1, 0, 0.9, {10, 10, 40, 40}}, {1, 0, 0.8, {0, 80, 10, 10}}, {1, 0, 0.7, {60, 60, 20, 16}}};
@@ -106,9 +111,11 @@ TEST_CASE("categories the annotations do not list are passed over", "[metric][co
   CHECK(evaluate(truth, found).AP == before);
 }
 
-TEST_CASE("id 0 is no match where annotations have ids, as in pycocotools", "[metric][coco_evaluation]") {
+TEST_CASE("id 0 is no match where annotations have ids, as in pycocotools",
+          "[metric][coco_evaluation]") {
   auto truth = scene({{10, 10, 40, 40}, {60, 60, 20, 20}});
-  const std::vector<Detection> found = {{1, 0, 0.9, {10, 10, 40, 40}}, {1, 0, 0.8, {60, 60, 20, 20}}};
+  const std::vector<Detection> found = {{1, 0, 0.9, {10, 10, 40, 40}},
+                                        {1, 0, 0.8, {60, 60, 20, 20}}};
   CHECK(evaluate(truth, found).AP50 == Catch::Approx(1));
   truth.annotations[0].id = 0;
   CHECK(evaluate(truth, found).AR100 == Catch::Approx(0.5));
@@ -116,7 +123,8 @@ TEST_CASE("id 0 is no match where annotations have ids, as in pycocotools", "[me
   CHECK(evaluate(truth, found).AP50 == Catch::Approx(1));
 }
 
-TEST_CASE("the order of images and of their detections does not matter without ties", "[metric][coco_evaluation]") {
+TEST_CASE("the order of images and of their detections does not matter without ties",
+          "[metric][coco_evaluation]") {
   auto [truth, found] = parse(json::parse(read_file(test::file("golden/coco_evaluation.json")))[5]);
   for (std::size_t i = 0; i < found.size(); ++i) found[i].score = 1.0 / static_cast<double>(i + 2);
   const auto before = evaluate(truth, found);
@@ -137,23 +145,28 @@ TEST_CASE("detections that fit no image are refused", "[metric][coco_evaluation]
 }
 
 TEST_CASE("the report holds the 12 keys in full precision", "[metric][coco_report]") {
-  const auto summary = evaluate(scene({{10, 10, 40, 40}, {60, 60, 20, 20}}), std::vector<Detection>{{1, 0, 0.9, {10, 10, 40, 40}}});
+  const auto summary = evaluate(scene({{10, 10, 40, 40}, {60, 60, 20, 20}}),
+                                std::vector<Detection>{{1, 0, 0.9, {10, 10, 40, 40}}});
   const auto read = json::parse(summary_json(summary));
   CHECK(read.size() == 12);
-  for (const auto& [name, value] : summary.numbers()) CHECK(read.at(std::string(name)).get<double>() == value);
+  for (const auto& [name, value] : summary.numbers())
+    CHECK(read.at(std::string(name)).get<double>() == value);
 }
 
 TEST_CASE("real detections score as pycocotools says", "[metric][coco_evaluation][golden]") {
   const auto data = test::real_data();
   const auto truth = load_instances(data / "coco_dev" / "instances.json");
-  const auto reference = json::parse(read_file(data / "oracle" / "summary.json"))["results"]["coco_dev"];
+  const auto reference =
+      json::parse(read_file(data / "oracle" / "summary.json"))["results"]["coco_dev"];
   const std::string threshold = GENERATE("0.001", "0.5");
-  const auto found = read_detections(data / "oracle" / ("results_coco_dev_conf" + threshold + ".json"), truth);
+  const auto found =
+      read_detections(data / "oracle" / ("results_coco_dev_conf" + threshold + ".json"), truth);
   const auto expected = reference["conf " + threshold];
   const auto summary = evaluate(truth, found);
   CHECK(std::ssize(found) == expected["detections"]);
-  const std::array keys = {"AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large",
+  const std::array keys = {"AP",   "AP50",  "AP75",   "AP_small", "AP_medium", "AP_large",
                            "AR_1", "AR_10", "AR_100", "AR_small", "AR_medium", "AR_large"};
   for (std::size_t i = 0; i < 12; ++i)
-    CHECK(summary.numbers()[i].second == Catch::Approx(expected[keys[i]].get<double>()).margin(5e-7));
+    CHECK(summary.numbers()[i].second ==
+          Catch::Approx(expected[keys[i]].get<double>()).margin(5e-7));
 }

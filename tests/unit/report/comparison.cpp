@@ -8,7 +8,8 @@
 using namespace serpette;
 using Catch::Matchers::ContainsSubstring;
 
-TEST_CASE("studies with the same scenarios are compared scenario by scenario", "[report][comparison]") {
+TEST_CASE("studies with the same scenarios are compared scenario by scenario",
+          "[report][comparison]") {
   auto cells = test::some_cells();
   const Study a(cells);
   for (auto& cell : cells) cell.ap50 += cell.ratio == "50" ? 0.05 : 0;
@@ -25,13 +26,15 @@ TEST_CASE("studies with the same scenarios are compared scenario by scenario", "
     CHECK(t.high >= t.difference - 1e-12);
     CHECK((t.holm_p < 0.05) == (t.ratio == "50"));
   }
-  CHECK_THAT(comparison_words(tests)[0], ContainsSubstring("better at 50 %; not told apart at 0 %, 90 %"));
+  CHECK_THAT(comparison_words(tests)[0],
+             ContainsSubstring("better at 50 %; not told apart at 0 %, 90 %"));
 }
 
 TEST_CASE("studies without a common scenario are compared crosswise", "[report][comparison]") {
   const Study a(test::some_cells());
   auto cells = test::some_cells();
-  std::erase_if(cells, [](const auto& c) { return c.scenario != "structured_hydra" || c.ratio == "0"; });
+  std::erase_if(cells,
+                [](const auto& c) { return c.scenario != "structured_hydra" || c.ratio == "0"; });
   for (auto& cell : cells) cell.scenario = "mine", cell.ms_total *= 2;
   const Study b(cells);
   const auto pairs = contenders(a, b, "paper", "mine");
@@ -40,9 +43,12 @@ TEST_CASE("studies without a common scenario are compared crosswise", "[report][
   CHECK(std::ranges::none_of(tests, [](const auto& t) { return t.ratio == "0"; }));
   const test::Scratch folder;
   const auto words = write_comparison(pairs, "standard", folder.path());
-  CHECK_THAT(fmt::format("{}", fmt::join(words, "\n")), ContainsSubstring("time: Mine (mine) against Structured HYDRA (paper) is worse at 50 %, 90 %"));
+  CHECK_THAT(fmt::format("{}", fmt::join(words, "\n")),
+             ContainsSubstring(
+                 "time: Mine (mine) against Structured HYDRA (paper) is worse at 50 %, 90 %"));
   CHECK(read_file(folder / "compare.csv").starts_with("metric,ratio_percent,first,second"));
-  CHECK_THAT(read_file(folder / "index.html"), ContainsSubstring("<svg") && !ContainsSubstring("src="));
+  CHECK_THAT(read_file(folder / "index.html"),
+             ContainsSubstring("<svg") && !ContainsSubstring("src="));
 }
 
 TEST_CASE("studies that share nothing are refused", "[report][comparison]") {
@@ -50,5 +56,6 @@ TEST_CASE("studies that share nothing are refused", "[report][comparison]") {
   auto cells = test::some_cells();
   for (auto& cell : cells) cell.ratio = cell.ratio == "0" ? "10" : cell.ratio == "50" ? "20" : "30";
   const Study b(cells);
-  CHECK_THROWS_WITH(compare_contenders(contenders(a, b, "a", "b"), "standard"), ContainsSubstring("share a pruning ratio"));
+  CHECK_THROWS_WITH(compare_contenders(contenders(a, b, "a", "b"), "standard"),
+                    ContainsSubstring("share a pruning ratio"));
 }

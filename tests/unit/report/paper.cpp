@@ -15,7 +15,8 @@ namespace {
 std::filesystem::path paper() { return test::file("../share/paper"); }
 }  // namespace
 
-TEST_CASE("all 90 p-values and 360 summary entries of the paper follow from its runs", "[report][paper_data][golden]") {
+TEST_CASE("all 90 p-values and 360 summary entries of the paper follow from its runs",
+          "[report][paper_data][golden]") {
   const Study study(paper_cells(paper()));
   CHECK(study.networks() == 450);
   const auto tests = pair_tests(study, "paper", 50);
@@ -26,7 +27,9 @@ TEST_CASE("all 90 p-values and 360 summary entries of the paper follow from its 
     CAPTURE(e.table, e.entry, e.ratio, e.statistic, e.printed, e.computed);
     CHECK(e.agrees());
     // Tables I and III are truncated, II and IV rounded.
-    if (e.statistic == "p") CHECK_THAT(std::string(e.reading()), ContainsSubstring(e.table == "I" || e.table == "III" ? "truncated" : "rounded"));
+    if (e.statistic == "p")
+      CHECK_THAT(std::string(e.reading()),
+                 ContainsSubstring(e.table == "I" || e.table == "III" ? "truncated" : "rounded"));
   }
 }
 
@@ -48,7 +51,8 @@ TEST_CASE("a printed table that does not follow from the runs is seen", "[report
   const test::Scratch folder;
   for (const auto* name : {"runs.csv", "summary.csv", "anova.csv"}) {
     auto text = read_file(paper() / name);
-    if (const auto at = text.find("max,0.412"); at != std::string::npos) text.replace(at, 9, "max,0.414");
+    if (const auto at = text.find("max,0.412"); at != std::string::npos)
+      text.replace(at, 9, "max,0.414");
     write_file(folder / name, text);
   }
   const Study study(paper_cells(folder.path()));
@@ -65,14 +69,19 @@ TEST_CASE("tables come out as the paper prints them", "[report][tables]") {
   CHECK(tables[0].rows[2][1] == "6.52e-01");
   const auto v = std::ranges::find(tables, "table_V", &TextTable::name);
   REQUIRE(v != tables.end());
-  CHECK(v->rows[0] == std::vector<std::string>{"run 1", "0.410", "0.380", "0.353", "0.358", "0.293", "0.249", "0.176", "0.103", "0.046"});
+  CHECK(v->rows[0] == std::vector<std::string>{"run 1", "0.410", "0.380", "0.353", "0.358", "0.293",
+                                               "0.249", "0.176", "0.103", "0.046"});
   CHECK(v->rows.back()[1] == "8.0e-04");
-  CHECK_THAT(to_markdown(*v), ContainsSubstring("| Pruning ratio | 0% |") && ContainsSubstring("| :-- | --: |"));
-  CHECK_THAT(to_latex(*v), ContainsSubstring("\\toprule") && ContainsSubstring("0\\% & 25\\%") && ContainsSubstring("std dev & 8.0e-04"));
+  CHECK_THAT(to_markdown(*v),
+             ContainsSubstring("| Pruning ratio | 0% |") && ContainsSubstring("| :-- | --: |"));
+  CHECK_THAT(to_latex(*v), ContainsSubstring("\\toprule") && ContainsSubstring("0\\% & 25\\%") &&
+                               ContainsSubstring("std dev & 8.0e-04"));
   CHECK(to_csv(*v).starts_with("Pruning ratio,0%,25%"));
   // Our machine-readable files have the columns of the paper's data.
   CHECK(runs_csv(study, "paper").starts_with(read_file(paper() / "runs.csv").substr(0, 48)));
-  CHECK(anova_csv(tests).starts_with("table,metric,comparison,ratio_percent,p_value\nI,mAP,DeepLIFT vs. HYDRA (Unstructured),0,0.10327938"));
+  CHECK(
+      anova_csv(tests).starts_with("table,metric,comparison,ratio_percent,p_value\nI,mAP,DeepLIFT "
+                                   "vs. HYDRA (Unstructured),0,0.10327938"));
 }
 
 TEST_CASE("claims are judged after correction, ratio by ratio", "[report][claims]") {
@@ -81,15 +90,18 @@ TEST_CASE("claims are judged after correction, ratio by ratio", "[report][claims
   const auto claims = paper_claims(tests);
   REQUIRE(claims.size() == 13);
   const auto verdict = [&](std::string_view words) {
-    const auto found = std::ranges::find_if(claims, [&](const auto& c) { return c.text.find(words) != std::string::npos; });
+    const auto found = std::ranges::find_if(
+        claims, [&](const auto& c) { return c.text.find(words) != std::string::npos; });
     REQUIRE(found != claims.end());
     return found->verdict;
   };
   CHECK(verdict("structured pruning with DeepLIFT, 25") == "supported");
   CHECK(verdict("Greyscale images cost mAP") == "supported");
   CHECK(verdict("At 95 and 99 %") == "supported");
-  // Not every claim survives: the control at 0 % finds a "difference" in time where nothing is pruned.
-  CHECK(verdict("no clear difference to the inference time under unstructured") == "partly supported");
+  // Not every claim survives: the control at 0 % finds a "difference" in time where nothing is
+  // pruned.
+  CHECK(verdict("no clear difference to the inference time under unstructured") ==
+        "partly supported");
   const auto remarks = study_remarks(study, "paper", tests);
   CHECK_THAT(remarks.front(), ContainsSubstring("Control at 0 %") && ContainsSubstring("drift"));
   CHECK_THAT(remarks.at(1), ContainsSubstring("with 10 runs per group"));
@@ -110,13 +122,18 @@ TEST_CASE("groups without variance are called so and stop nothing", "[report][te
     if (t.comparison.family == "mAP") CHECK(std::isnan(t.anova_p));
 }
 
-TEST_CASE("an incomplete study reports with a note when asked, from one run as well", "[report][report]") {
+TEST_CASE("an incomplete study reports with a note when asked, from one run as well",
+          "[report][report]") {
   auto cells = test::some_cells();
-  std::erase_if(cells, [](const auto& c) { return c.scenario == "structured_hydra" && c.run == 2 && c.ratio == "50"; });
+  std::erase_if(cells, [](const auto& c) {
+    return c.scenario == "structured_hydra" && c.run == 2 && c.ratio == "50";
+  });
   const test::Scratch folder;
-  CHECK_THROWS_WITH(write_report(cells, folder / "r"), ContainsSubstring("missing: structured_hydra run 2 ratio 50"));
+  CHECK_THROWS_WITH(write_report(cells, folder / "r"),
+                    ContainsSubstring("missing: structured_hydra run 2 ratio 50"));
   CHECK_FALSE(std::filesystem::exists(folder / "r"));
-  const auto result = write_report(cells, folder / "r", {.rules = {.partial = true}, .pictures = false});
+  const auto result =
+      write_report(cells, folder / "r", {.rules = {.partial = true}, .pictures = false});
   CHECK_THAT(result.notes.at(0), ContainsSubstring("2 cells are missing"));
   std::erase_if(cells, [](const auto& c) { return c.run != 1; });
   CHECK_NOTHROW(write_report(cells, folder / "one", {.pictures = false}));

@@ -19,7 +19,8 @@ TEST_CASE("base64 as RFC 4648 has it", "[report][base64]") {
 }
 
 TEST_CASE("axis ticks are round and span the data", "[report][figure]") {
-  const auto [low, high] = GENERATE(std::pair(0.0, 0.41), std::pair(3.2, 3.3), std::pair(-5.0, 1e6), std::pair(2.0, 2.0));
+  const auto [low, high] = GENERATE(std::pair(0.0, 0.41), std::pair(3.2, 3.3), std::pair(-5.0, 1e6),
+                                    std::pair(2.0, 2.0));
   const auto ticks = axis_ticks(low, high);
   CHECK(ticks.size() >= 2);
   CHECK(ticks.size() <= 12);
@@ -28,12 +29,17 @@ TEST_CASE("axis ticks are round and span the data", "[report][figure]") {
 }
 
 TEST_CASE("a figure draws a dot per mean and a bar per spread", "[report][figure]") {
-  const Figure figure{"A <b>", "x", "y", {{"one & two", series_style(0), {0, 50, 90}, {1, 2, std::nan("")}, {0.1, 0, 0.2}}}};
+  const Figure figure{
+      "A <b>",
+      "x",
+      "y",
+      {{"one & two", series_style(0), {0, 50, 90}, {1, 2, std::nan("")}, {0.1, 0, 0.2}}}};
   const auto svg = figure_svg(figure);
   CHECK_THAT(svg, ContainsSubstring("A &lt;b&gt;") && ContainsSubstring("one &amp; two"));
   CHECK_THAT(svg, !ContainsSubstring("nan"));
   std::size_t dots = 0;
-  for (auto at = svg.find("<circle"); at != std::string::npos; at = svg.find("<circle", at + 1)) ++dots;
+  for (auto at = svg.find("<circle"); at != std::string::npos; at = svg.find("<circle", at + 1))
+    ++dots;
   CHECK(dots == 3);  // two means and the legend
 }
 
@@ -47,14 +53,18 @@ TEST_CASE("the page holds everything it shows", "[report][page]") {
   options.pictures = false;
   const auto path = write_report(test::some_cells(), folder / "report", options).page;
   const auto html = read_file(path);
-  CHECK_THAT(html, ContainsSubstring("Title &lt;&amp;&gt;") && ContainsSubstring("data:image/png;base64,iVBORyByZXN0"));
-  CHECK_THAT(html, !ContainsSubstring("http://") && !ContainsSubstring("https://") && !ContainsSubstring("src=\"f"));
+  CHECK_THAT(html, ContainsSubstring("Title &lt;&amp;&gt;") &&
+                       ContainsSubstring("data:image/png;base64,iVBORyByZXN0"));
+  CHECK_THAT(html, !ContainsSubstring("http://") && !ContainsSubstring("https://") &&
+                       !ContainsSubstring("src=\"f"));
   const std::string open = "id=\"study\">";
   const auto from = html.find(open) + open.size();
   const auto data = nlohmann::json::parse(html.substr(from, html.find("</script>", from) - from));
   const std::vector<double> values = data["values"]["paper"]["structured_hydra"]["50"]["AP50"];
-  CHECK(values == Study(test::some_cells()).values("structured_hydra", "50", "paper", metric("AP50")));
+  CHECK(values ==
+        Study(test::some_cells()).values("structured_hydra", "50", "paper", metric("AP50")));
   CHECK(std::filesystem::exists(folder / "report" / "figures" / "ms_network.svg"));
   options.page.pictures = {{path, "no picture"}};
-  CHECK_THROWS_WITH(write_report(test::some_cells(), folder / "report", options), ContainsSubstring("PNG or JPEG"));
+  CHECK_THROWS_WITH(write_report(test::some_cells(), folder / "report", options),
+                    ContainsSubstring("PNG or JPEG"));
 }

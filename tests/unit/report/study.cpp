@@ -8,8 +8,8 @@
 #include <cmath>
 
 using namespace serpette;
-using test::some_cells;
 using Catch::Matchers::ContainsSubstring;
+using test::some_cells;
 
 TEST_CASE("cells read back as they were written", "[report][read_cells]") {
   const test::Scratch folder;
@@ -18,12 +18,14 @@ TEST_CASE("cells read back as they were written", "[report][read_cells]") {
   CHECK(cells_csv(read_cells(folder / "cells.csv")) == cells_csv(cells));
 }
 
-TEST_CASE("a cells file of another version or with a broken field is refused with its line", "[report][read_cells]") {
+TEST_CASE("a cells file of another version or with a broken field is refused with its line",
+          "[report][read_cells]") {
   const test::Scratch folder;
   auto text = cells_csv(some_cells());
   const auto refused = [&](const std::string& bad, const std::string& why) {
     write_file(folder / "cells.csv", bad);
-    CHECK_THROWS_WITH(read_cells(folder / "cells.csv"), ContainsSubstring("cells.csv:") && ContainsSubstring(why));
+    CHECK_THROWS_WITH(read_cells(folder / "cells.csv"),
+                      ContainsSubstring("cells.csv:") && ContainsSubstring(why));
   };
   auto older = text;
   older.replace(older.find("robust_AP50"), 11, "robust_mAP5");
@@ -34,7 +36,8 @@ TEST_CASE("a cells file of another version or with a broken field is refused wit
   refused(broken, "percentage in [0, 100)");
 }
 
-TEST_CASE("a study knows its scenarios in the paper's order, ratios ascending, values by run", "[report][study]") {
+TEST_CASE("a study knows its scenarios in the paper's order, ratios ascending, values by run",
+          "[report][study]") {
   auto cells = some_cells();
   std::ranges::reverse(cells);
   const Study study(cells);
@@ -53,13 +56,15 @@ TEST_CASE("cells that make no study are refused in words", "[report][study]") {
   const auto refused = [](auto change, const std::string& why) {
     auto cells = some_cells();
     change(cells);
-    CHECK_THROWS_WITH(Study(cells, "cells.csv"), ContainsSubstring("cells.csv: ") && ContainsSubstring(why));
+    CHECK_THROWS_WITH(Study(cells, "cells.csv"),
+                      ContainsSubstring("cells.csv: ") && ContainsSubstring(why));
   };
   refused([](auto& c) { c.clear(); }, "at least one cell");
   refused([](auto& c) { c.push_back(c[3]); }, "twice");
   refused([](auto& c) { c[4].attack = "FGSM"; }, "should share one configuration");
   refused([](auto& c) { c[4].seed = 7; }, "two studies in one file?");
-  refused([](auto& c) { c[4].ap50 = std::nan(""); }, "AP50 should be a fraction in [0, 1], got nan");
+  refused([](auto& c) { c[4].ap50 = std::nan(""); },
+          "AP50 should be a fraction in [0, 1], got nan");
   refused([](auto& c) { c[4].ap = 41; }, "AP should be a fraction");
   refused([](auto& c) { c.erase(c.begin() + 2, c.begin() + 7); }, "31 cells of 36; missing: ");
   auto cells = some_cells();

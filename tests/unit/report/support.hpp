@@ -4,7 +4,8 @@
 
 namespace serpette::test {
 
-/// Cells of two scenarios × {0, 50, 90} × three runs × two profiles, with numbers that follow from the indices.
+/// Cells of two scenarios × {0, 50, 90} × three runs × two profiles, with numbers that follow from
+/// the indices.
 inline std::vector<CellRow> some_cells() {
   std::vector<CellRow> cells;
   for (int s = 0; s < 2; ++s)
@@ -22,10 +23,13 @@ inline std::vector<CellRow> some_cells() {
           c.seed = 100 + static_cast<unsigned>(run);
           c.profile = standard ? "standard" : "paper";
           c.ap50 = (standard ? 0.7 : 0.6) - 0.1 * s - ratio / 200.0 + 0.01 * run;
-          c.ap = c.ap50 / 2, c.ap75 = c.ap50 / 3, c.robust_ap50 = c.ap50 * 0.8, c.robust_ap = c.ap50 * 0.4;
-          c.ms_input = 1, c.ms_network = 10 - (s == 0 ? ratio / 12.0 : 0) + 0.1 * run, c.ms_post = 0.5;
+          c.ap = c.ap50 / 2, c.ap75 = c.ap50 / 3, c.robust_ap50 = c.ap50 * 0.8,
+          c.robust_ap = c.ap50 * 0.4;
+          c.ms_input = 1, c.ms_network = 10 - (s == 0 ? ratio / 12.0 : 0) + 0.1 * run,
+          c.ms_post = 0.5;
           c.ms_total = c.ms_input + c.ms_network + c.ms_post;
-          c.weights_kept = 1000 - 10 * ratio, c.filters_kept = 100, c.parameters = 2000, c.macs = 100000;
+          c.weights_kept = 1000 - 10 * ratio, c.filters_kept = 100, c.parameters = 2000,
+          c.macs = 100000;
           cells.push_back(c);
         }
   return cells;

@@ -1,4 +1,5 @@
-// Every test against SciPy, statsmodels and pingouin on the random samples of tests/golden/stat_tests.py.
+// Every test against SciPy, statsmodels and pingouin on the random samples of
+// tests/golden/stat_tests.py.
 
 #include "serpette/statistics/anova.hpp"
 #include "serpette/statistics/assumptions.hpp"
@@ -71,7 +72,8 @@ TEST_CASE("Shapiro-Wilk equals SciPy's", "[statistics][golden]") {
   }
 }
 
-TEST_CASE("pairs by Tukey-Kramer and Games-Howell equal SciPy's and pingouin's", "[statistics][golden]") {
+TEST_CASE("pairs by Tukey-Kramer and Games-Howell equal SciPy's and pingouin's",
+          "[statistics][golden]") {
   const auto& c = any_case();
   const Groups groups = c["groups"];
   const auto tukey = tukey_kramer(groups);
@@ -79,7 +81,8 @@ TEST_CASE("pairs by Tukey-Kramer and Games-Howell equal SciPy's and pingouin's",
   for (std::size_t i = 0; i < tukey.size(); ++i) {
     CHECK_THAT(tukey[i].difference, WithinAbs(number(c["tukey"][i][0]), 1e-9));
     CHECK_THAT(tukey[i].p, WithinAbs(number(c["tukey"][i][1]), 1e-6));
-    CHECK_THAT(tukey[i].low, WithinAbs(number(c["tukey"][i][2]), 1e-5));  // SciPy's root is found to that
+    CHECK_THAT(tukey[i].low,
+               WithinAbs(number(c["tukey"][i][2]), 1e-5));  // SciPy's root is found to that
     CHECK_THAT(tukey[i].high, WithinAbs(number(c["tukey"][i][3]), 1e-5));
   }
   const auto games = games_howell(groups);
@@ -100,7 +103,8 @@ TEST_CASE("bootstrap intervals equal NumPy's on the same resamples", "[statistic
 }
 
 TEST_CASE("resamples repeat under a seed and stay in range", "[statistics]") {
-  const auto a = Resamples::draw(3, 5, 200, 9), b = Resamples::draw(3, 5, 200, 9), other = Resamples::draw(3, 5, 200, 10);
+  const auto a = Resamples::draw(3, 5, 200, 9), b = Resamples::draw(3, 5, 200, 9),
+             other = Resamples::draw(3, 5, 200, 10);
   CHECK(a.first == b.first);
   CHECK(a.second == b.second);
   CHECK(a.first != other.first);
@@ -111,21 +115,27 @@ TEST_CASE("resamples repeat under a seed and stay in range", "[statistics]") {
 }
 
 TEST_CASE("the studentized range equals SciPy's", "[statistics][golden]") {
-  for (const auto& [q, k, df, expected] : golden()["range"].get<std::vector<std::tuple<double, int, double, double>>>()) {
+  for (const auto& [q, k, df, expected] :
+       golden()["range"].get<std::vector<std::tuple<double, int, double, double>>>()) {
     CAPTURE(q, k, df);
     CHECK_THAT(studentized_range_tail(q, k, df), WithinAbs(expected, 1e-6));
   }
-  CHECK_THAT(studentized_range_quantile(0.05, 3, 10), WithinAbs(3.877, 5e-4));  // as printed tables have it
+  CHECK_THAT(studentized_range_quantile(0.05, 3, 10),
+             WithinAbs(3.877, 5e-4));  // as printed tables have it
   CHECK(studentized_range_tail(0, 3, 10) == 1);
   // Two groups: q = √2 · t.
-  CHECK_THAT(studentized_range_tail(3 * std::sqrt(2), 2, 18),
-             WithinRel(2 * boost::math::cdf(boost::math::complement(boost::math::students_t(18), 3.0)), 1e-9));
+  CHECK_THAT(
+      studentized_range_tail(3 * std::sqrt(2), 2, 18),
+      WithinRel(2 * boost::math::cdf(boost::math::complement(boost::math::students_t(18), 3.0)),
+                1e-9));
 }
 
 TEST_CASE("Holm's adjustment equals statsmodels'", "[statistics][golden]") {
-  for (const auto& [p, expected] : golden()["holm"].get<std::vector<std::pair<std::vector<double>, std::vector<double>>>>()) {
+  for (const auto& [p, expected] :
+       golden()["holm"].get<std::vector<std::pair<std::vector<double>, std::vector<double>>>>()) {
     const auto adjusted = holm(p);
-    for (std::size_t i = 0; i < p.size(); ++i) CHECK_THAT(adjusted[i], WithinRel(expected[i], 1e-12));
+    for (std::size_t i = 0; i < p.size(); ++i)
+      CHECK_THAT(adjusted[i], WithinRel(expected[i], 1e-12));
   }
   const auto with_gap = holm(std::vector{0.01, std::nan(""), 0.04});
   CHECK(with_gap[0] == 0.02);
@@ -149,14 +159,16 @@ TEST_CASE("the blocked analysis equals statsmodels'", "[statistics][golden]") {
 }
 
 TEST_CASE("power equals statsmodels'", "[statistics][golden]") {
-  for (const auto& [f, k, n, expected] : golden()["power"].get<std::vector<std::tuple<double, int, int, double>>>())
+  for (const auto& [f, k, n, expected] :
+       golden()["power"].get<std::vector<std::tuple<double, int, int, double>>>())
     CHECK_THAT(anova_power(f, k, n), WithinRel(expected, 1e-8));
   const double d = detectable_difference(10);
   CHECK_THAT(anova_power(d / 2, 2, 10), WithinRel(0.8, 1e-9));
   CHECK(detectable_difference(3) > d);
 }
 
-TEST_CASE("groups without variance are infinite or undefined, never a number from noise", "[statistics]") {
+TEST_CASE("groups without variance are infinite or undefined, never a number from noise",
+          "[statistics]") {
   const Groups same{{0.1, 0.1, 0.1}, {0.1, 0.1, 0.1}}, apart{{0.1, 0.1, 0.1}, {0.3, 0.3, 0.3}};
   CHECK_FALSE(one_way_anova(same).defined());
   CHECK(std::isinf(one_way_anova(apart).statistic));
@@ -167,7 +179,8 @@ TEST_CASE("groups without variance are infinite or undefined, never a number fro
   CHECK_FALSE(levene(same).defined());
   CHECK_FALSE(shapiro_wilk(same[0]).defined());
   CHECK(std::isnan(tukey_kramer(apart)[0].p));
-  CHECK(std::isnan(bootstrap_interval(apart[0], apart[1], hedges_g, Resamples::draw(3, 3, 50, 1)).first));
+  CHECK(std::isnan(
+      bootstrap_interval(apart[0], apart[1], hedges_g, Resamples::draw(3, 3, 50, 1)).first));
 }
 
 TEST_CASE("tests refuse what they cannot compare", "[statistics]") {
@@ -184,7 +197,8 @@ TEST_CASE("descriptions give both standard deviations", "[statistics]") {
   CHECK(d.mean == 2.5);
   CHECK_THAT(d.population_sd, WithinRel(std::sqrt(1.25), 1e-15));
   CHECK_THAT(d.sample_sd, WithinRel(std::sqrt(5.0 / 3), 1e-15));
-  CHECK_THAT(d.half_width, WithinRel(3.182446305284263 * std::sqrt(5.0 / 3) / 2, 1e-12));  // t(0.975; 3)
+  CHECK_THAT(d.half_width,
+             WithinRel(3.182446305284263 * std::sqrt(5.0 / 3) / 2, 1e-12));  // t(0.975; 3)
   CHECK(std::isnan(describe({}).mean));
   CHECK(std::isnan(describe(std::span(sample).first(1)).sample_sd));
 }
