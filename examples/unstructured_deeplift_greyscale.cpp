@@ -1,3 +1,3 @@
-#include "support/experiment.hpp"
+#include "support/shipped_scenario.hpp"
 
-int main(int argc, char** argv) { return serpette::cli::scenario_main(serpette::kScenarios, "unstructured_deeplift_greyscale", argc, argv); }
+int main(int argc, char** argv) { return serpette::cli::shipped_scenario("unstructured_deeplift_greyscale", argc, argv); }
