@@ -6,6 +6,7 @@
 
 #include "serpette/concepts/attack.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/torch/operators.hpp"
 #include "support/catch.hpp"
 
 namespace serpette::laws {

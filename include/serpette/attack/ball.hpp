@@ -6,7 +6,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/core/seed.hpp"
-#include "serpette/torch/tensor.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

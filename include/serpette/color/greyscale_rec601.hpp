@@ -4,6 +4,7 @@
 
 #include "serpette/concepts/color_mode.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

@@ -16,6 +16,7 @@
 #include "serpette/core/graph.hpp"
 #include "serpette/core/layer_view.hpp"
 #include "serpette/score/rescale.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "serpette/concepts/score_init.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

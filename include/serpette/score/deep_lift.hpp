@@ -10,6 +10,7 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/score/attribution.hpp"
 #include "serpette/score/reference.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

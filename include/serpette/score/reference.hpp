@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "serpette/core/contract.hpp"
-#include "serpette/torch/tensor.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

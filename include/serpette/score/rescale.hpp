@@ -12,7 +12,7 @@
 #include <tuple>
 
 #include "serpette/core/graph.hpp"
-#include "serpette/torch/tensor.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

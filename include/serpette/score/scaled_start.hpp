@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "serpette/torch/tensor.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "serpette/torch/tensor.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

@@ -1,0 +1,67 @@
+// PGD with five steps against five training passes (forward + backward with weight gradients).
+//
+// YOLOv3 at 416, batch 1, one thread, fresh weights with batch norm calibrated on noise. The
+// attack's passes need no weight gradients and run on folded weights: the ratio says what that
+// saves. Before anything is timed, the frozen detector's loss and input gradient are checked
+// against autograd through the detector itself.
+//
+//   OMP_NUM_THREADS=1 bench_pgd --benchmark_out=benchmarks/results/pgd.json
+
+#include <benchmark/benchmark.h>
+
+#include <filesystem>
+
+#include "serpette/attack/pgd.hpp"
+#include "serpette/model/cfg.hpp"
+#include "serpette/model/yolov3.hpp"
+#include "support/rounds.hpp"
+
+namespace {
+
+using namespace serpette;
+
+void pgd_5(benchmark::State& state) {
+  Yolov3 net(
+      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg"),
+      Seed(1));
+  Generator rng{Seed(2)};
+  const auto images = torch::empty({1, 3, 416, 416}).uniform_(0, 1, rng.torch());
+  const auto truth =
+      torch::tensor({0.0F, 3.0F, 0.3F, 0.4F, 0.2F, 0.3F, 0.0F, 7.0F, 0.6F, 0.5F, 0.7F, 0.8F})
+          .view({2, 6});
+  bench::calibrate(net, images);
+
+  const auto frozen = net.objective(truth)(images, {});
+  const auto x = images.clone().set_requires_grad(true);
+  const auto loss = net.loss(net.forward(x), truth).total();
+  const auto gradient = torch::autograd::grad({loss}, {x})[0];
+  const double loss_error = std::abs(frozen.loss.item<double>() / loss.item<double>() - 1);
+  const double gradient_error =
+      ((frozen.gradient - gradient).norm() / gradient.norm()).item<double>();
+  if (!(loss_error < 1e-4 && gradient_error < 1e-3))
+    return state.SkipWithError(
+        "the frozen detector's loss or gradient differs from the detector's");
+
+  bench::rounds(
+      state,
+      {
+          {"five_training_passes_ms",
+           [&] {
+             for (int i = 0; i < 5; ++i) {
+               for (auto& p : net.parameters()) p.mutable_grad() = at::Tensor();
+               net.loss(net.forward(images), truth).total().backward();
+             }
+           }},
+          // What robust training does per batch: freezing the network is part of the price.
+          {"pgd_5_ms",
+           [&] { benchmark::DoNotOptimize(Pgd{}.perturb(net.objective(truth), images, rng)); }},
+      });
+  state.counters["loss_error"] = loss_error;
+  state.counters["gradient_error"] = gradient_error;
+}
+
+}  // namespace
+
+BENCHMARK(pgd_5)->Iterations(20)->UseManualTime()->Unit(benchmark::kMillisecond);
+
+BENCHMARK_MAIN();
