@@ -28,6 +28,7 @@
 #include "serpette/io/draw.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/metric/coco_report.hpp"
+#include "serpette/model/known_mistakes.hpp"
 #include "serpette/model/yolov3.hpp"
 #include "serpette/pipeline/evaluate.hpp"
 #include "serpette/pipeline/progress.hpp"
@@ -128,6 +129,8 @@ void run(const Options& o, const A& attack, const Color& color) {
   const auto device = cli::parse_device(o.device);
   auto detector = Yolov3::load(o.cfg, o.weights);
   detector.to(device);
+  if (const auto mistake = known_mistake(detector.graph(), detector.header()))
+    fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
   const auto& in = detector.graph().input;
   const auto folder = std::filesystem::is_directory(o.images) ? o.images : o.images.parent_path();
   const CocoFolder data(pictures(o, detector.graph()), folder.empty() ? "." : folder,

@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <fstream>
+#include <map>
 #include <set>
 #include <optional>
 #include <string>
@@ -31,7 +31,10 @@ struct ExperimentOptions {
   std::uint64_t seed = 1;
   std::string device = "auto", budget = "demo";
   bool retry_failed = false;
+  bool strict = false;  ///< An unreadable image is an error.
   int workers = 0;  ///< 0: chosen by the size of the network.
+  int shard = 1, shards = 1;  ///< Which part of the cells this process does.
+  bool dry_run = false, collect = false;
   Budget numbers;  ///< The named budget, with what was set alone.
 };
 
@@ -64,6 +67,7 @@ inline void add_experiment_options(CLI::App& app, ExperimentOptions& o, bool own
   app.add_option("--workers", o.workers, "Cells computed at once, one thread each; 0: one per core for small networks")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  app.add_flag("--strict", o.strict, "End at the first image that cannot be read, rather than report and go on");
   app.add_flag("--retry-failed", o.retry_failed, "Try cells again that failed before");
   app.footer(budget_table());
 }
@@ -153,7 +157,7 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
     require(static_cast<int>(instances.categories.size()) == detector.graph().classes(), annotations.string(),
             "should have the {} classes of {}, got {} categories", detector.graph().classes(), o.cfg.string(),
             instances.categories.size());
-    return CocoFolder(std::move(instances), images, {.width = in.width, .height = in.height});
+    return CocoFolder(std::move(instances), images, {.width = in.width, .height = in.height, .strict = o.strict});
   };
   auto train = read(o.annotations, o.images);
   auto test = read(o.test_annotations, o.test_images);
@@ -179,6 +183,51 @@ inline int workers_for(const LoadedExperiment& loaded) {
   return small ? std::max(1, static_cast<int>(std::thread::hardware_concurrency())) : 1;
 }
 
+/// Lists the cells that are left, with what they will cost: one robust training step is timed, and a cell is about its
+/// steps plus an evaluation that costs about as much as a step per batch.
+template <class E, class Dispatch>
+void print_plan(const std::vector<CellId>& plan, const E& experiment, const Store& store, int workers,
+                const Dispatch& dispatch) {
+  const Budget& b = experiment.budget;
+  std::map<std::string, double> step;
+  double total = 0;
+  std::int64_t open = 0;
+  for (const auto& id : plan) {
+    if (CellFiles(store, id).finished()) {
+      fmt::print("{}  finished\n", id.folder());
+      continue;
+    }
+    double seconds = 0;
+    dispatch(id.scenario, [&](const auto& scenario) {
+      if (!step.contains(id.scenario)) {
+        auto detector = experiment.pretrained.clone();
+        auto once = b.finetune;
+        once.steps = 1;
+        Silent silent;
+        Loader<CocoFolder> loader(experiment.train, once.batch_size, Seed(0), 1);
+        const auto next = [&] { return loader.next(); };
+        const auto run = [&] {
+          train(detector, next, scenario.attack, scenario.color, once, Seed(0), nullptr, experiment.device, silent);
+        };
+        run();
+        const Stopwatch watch;
+        run();
+        step[id.scenario] = watch.seconds();
+      }
+      const auto images = b.evaluate.images > 0 ? std::min<std::int64_t>(b.evaluate.images, experiment.test.size()) : experiment.test.size();
+      auto steps = static_cast<double>(b.finetune.steps) + 2.0 * static_cast<double>(images) / static_cast<double>(b.finetune.batch_size);
+      if constexpr (req::TrainsScores<typename std::decay_t<decltype(scenario)>::score_type>) steps += static_cast<double>(b.scores.steps);
+      seconds = steps * step[id.scenario];
+    });
+    fmt::print("{}  about {}\n", id.folder(), clock_text(seconds));
+    total += seconds;
+    ++open;
+  }
+  constexpr double kFloat = 4, kStages = 3;  // network, fine-tuned and trained-score checkpoints of a cell
+  fmt::print("{} cells left: about {} with {} at once, {:.1f} GB of disk\n", open, clock_text(total / workers), workers,
+             static_cast<double>(open) * kStages * kFloat * static_cast<double>(parameters(experiment.pretrained.graph())) / 1e9);
+}
+
 /// Runs the cells of some scenarios of a registry and writes the tables and the sample grid.
 /// @return  exit status: 0, or 1 if a cell failed.
 template <class Registry>
@@ -194,34 +243,56 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
       labels.emplace_back(entry.label);
       configuration += fmt::format("scenario {}: {}\n", id, settings_text(scenario));
     });
-  const Store store(o.out, configuration);
+  const auto part = o.shards == 1 ? std::string("all") : fmt::format("{}-of-{}", o.shard, o.shards);
+  const Store store(o.out, configuration, o.collect ? "collect" : part);
   const Experiment<Yolov3, CocoFolder, CocoFolder> experiment{
       loaded.detector, loaded.train, loaded.test, o.numbers, Seed(o.seed), loaded.device, loaded.configuration};
+  const auto dispatch = [&](const std::string& id, const auto& visit) {
+    with_scenario(registry, id, [&](const auto& entry) {
+      typename std::decay_t<decltype(entry)>::type scenario;
+      attack.apply(scenario.attack);
+      visit(scenario);
+    });
+  };
+  auto plan = plan_cells(ids, o.runs, loaded.ratios, Seed(o.seed));
+  const auto shard = [&, i = 0](const CellId&) mutable { return i++ % o.shards != o.shard - 1; };
+  if (!o.collect) std::erase_if(plan, shard);
+  const int workers = o.workers > 0 ? o.workers : workers_for(loaded);
+  if (o.dry_run) {
+    print_plan(plan, experiment, store, workers, dispatch);
+    return 0;
+  }
 
-  const auto plan = plan_cells(ids, o.runs, loaded.ratios, Seed(o.seed));
   Progress progress(static_cast<std::int64_t>(plan.size()));
   std::int64_t unfinished = 0;
-  try {
-    unfinished = run_cells(plan, experiment, store, o.retry_failed, o.workers > 0 ? o.workers : workers_for(loaded),
-                           progress, [&](const std::string& id, const auto& visit) {
-                             with_scenario(registry, id, [&](const auto& entry) {
-                               typename std::decay_t<decltype(entry)>::type scenario;
-                               attack.apply(scenario.attack);
-                               visit(scenario);
-                             });
-                           });
-  } catch (const Interrupted&) {
+  if (o.collect) {
+    for (const auto& id : plan)
+      if (const CellFiles files(store, id); !files.finished()) {
+        fmt::print(stderr, "missing: {}{}\n", id.folder(), files.failed() ? " (failed: " + files.failure() + ")" : "");
+        ++unfinished;
+      }
+  } else {
+    try {
+      unfinished = run_cells(plan, experiment, store, o.retry_failed, workers, progress, dispatch);
+    } catch (const Interrupted&) {
+      progress.clear();
+      if (o.shards == 1) write_tables(store, ids, o.runs, loaded.ratios);
+      fmt::print(stderr, "stopped; what is done is kept in {}. Run the same command again to go on.\n", o.out.string());
+      return 130;
+    }
     progress.clear();
-    write_tables(store, ids, o.runs, loaded.ratios);
-    fmt::print(stderr, "stopped; what is done is kept in {}. Run the same command again to go on.\n", o.out.string());
-    return 130;
   }
-  progress.clear();
-  write_tables(store, ids, o.runs, loaded.ratios);
-  write_grid(store, ids, labels, loaded.ratios);
-  fmt::print("{} of {} cells in {}; tables in {}\n", static_cast<std::int64_t>(plan.size()) - unfinished, plan.size(),
-             clock_text(progress.seconds()), (o.out / "cells.csv").string());
-  if (unfinished > 0)
+  fmt::print("{} of {} cells in {}\n", static_cast<std::int64_t>(plan.size()) - unfinished, plan.size(),
+             clock_text(progress.seconds()));
+  if (o.shards == 1) {
+    write_tables(store, ids, o.runs, loaded.ratios);
+    write_grid(store, ids, labels, loaded.ratios);
+    fmt::print("tables: {}\n", (o.out / "cells.csv").string());
+  }
+  for (const auto& [what, data] : {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
+    if (const auto n = data->unreadable().size(); n > 0)
+      fmt::print(stderr, "{} {} images could not be read and were left out\n", n, what);
+  if (unfinished > 0 && !o.collect)
     fmt::print(stderr, "{} cells failed (cells/*/failed.txt says why); try them again with --retry-failed\n", unfinished);
   return unfinished > 0 ? 1 : 0;
 }

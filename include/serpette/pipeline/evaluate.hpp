@@ -27,11 +27,11 @@ struct Unattacked {
   [[nodiscard]] at::Tensor perturb(const Objective&, const at::Tensor& images, Generator&) const { return images; }
 };
 
-/// The ground truth of the first `count` images.
-inline Instances first_images(const Instances& all, std::int64_t count) {
-  Instances some{{all.images.begin(), all.images.begin() + count}, {}, all.categories};
-  std::unordered_set<std::int64_t> ids;
-  for (const auto& image : some.images) ids.insert(image.id);
+/// The ground truth of some images.
+inline Instances only(const Instances& all, const std::unordered_set<std::int64_t>& ids) {
+  Instances some{{}, {}, all.categories};
+  std::copy_if(all.images.begin(), all.images.end(), std::back_inserter(some.images),
+               [&](const CocoImage& image) { return ids.contains(image.id); });
   std::copy_if(all.annotations.begin(), all.annotations.end(), std::back_inserter(some.annotations),
                [&](const CocoAnnotation& a) { return ids.contains(a.image_id); });
   return some;
@@ -52,7 +52,8 @@ inline std::vector<Detection> above(std::span<const Detection> detections, doubl
   return kept;
 }
 
-/// Runs the detector over the first `settings.images` test images, each under `attack`, and evaluates.
+/// Runs the detector over the first `settings.images` test images, each under `attack`, and evaluates. Images that
+/// turn out unreadable count neither way.
 /// @param network  what computes the heads: `forward(images)`; the detector itself decodes and is attacked.
 template <Detector D, class Network, Dataset Test, Attack A, ColorMode Color, Observer O>
 Evaluation evaluate(D& detector, Network& network, const Test& test, const A& attack, const Color& color,
@@ -61,17 +62,21 @@ Evaluation evaluate(D& detector, Network& network, const Test& test, const A& at
   const auto count = settings.images > 0 ? std::min<std::int64_t>(settings.images, test.size()) : test.size();
   Generator rng(seed);
   Evaluation result;
+  std::unordered_set<std::int64_t> seen;
   detector.train(false);
   for (std::int64_t begin = 0; begin < count; begin += settings.batch_size) {
     std::vector<std::int64_t> indices;
     for (auto i = begin; i < std::min(count, begin + settings.batch_size); ++i) indices.push_back(i);
     auto batch = test.batch(indices).to(device);
+    if (batch.size() == 0) continue;
+    seen.insert(batch.image_ids.begin(), batch.image_ids.end());
     batch.images = attacked_images(detector, batch, attack, color, rng);
     for (auto& found : detector.detections(network.forward(batch.images), batch, kStandardConfidence))
       std::move(found.begin(), found.end(), std::back_inserter(result.detections));
     notify::step(observer, begin + static_cast<std::int64_t>(indices.size()), std::nan(""));
   }
-  const auto truth = first_images(test.instances(), count);
+  require(!seen.empty(), "evaluation", "should have at least one readable test image, got none of {}", count);
+  const auto truth = only(test.instances(), seen);
   result.standard = serpette::evaluate(truth, result.detections, at::get_num_threads());
   result.paper = serpette::evaluate(truth, above(result.detections, kPaperConfidence), at::get_num_threads());
   return result;

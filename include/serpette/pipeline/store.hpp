@@ -37,13 +37,16 @@ struct StageResult {
 class Store {
  public:
   /// @param configuration  text that identifies the experiment; kept in `configuration.txt`.
+  /// @param part           which part of the experiment this process does; processes of different parts may work in
+  ///                       one folder at once.
   /// @throws Error  if another process works in the folder, or it holds another configuration's results.
-  Store(std::filesystem::path root, std::string_view configuration) : root_(std::move(root)) {
+  Store(std::filesystem::path root, std::string_view configuration, std::string_view part = "all")
+      : root_(std::move(root)) {
     std::error_code code;
     std::filesystem::create_directories(root_, code);
     require(std::filesystem::is_directory(root_), root_.string(), "should be a folder for results, got: {}",
             code ? code.message() : "a file");
-    lock();
+    lock(part);
     const auto file = root_ / "configuration.txt";
     if (std::filesystem::exists(file)) {
       const auto found = read_file(file);
@@ -92,8 +95,8 @@ class Store {
   }
 
  private:
-  void lock() {
-    const auto file = root_ / ".lock";
+  void lock(std::string_view part) {
+    const auto file = root_ / fmt::format(".lock-{}", part);
     lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     require(lock_ >= 0, file.string(), "should be writable, got \"{}\"", std::strerror(errno));
     if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {

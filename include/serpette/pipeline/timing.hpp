@@ -31,6 +31,7 @@ InferenceTime time_inference(const D& detector, Network& network, const Test& te
     const auto index = (i + settings.timing_warmup) % test.size();
     Stopwatch watch;
     auto image = test.load(index);
+    if (image.size() == 0) continue;  // unreadable
     image.images = network_images(color, image.images.to(device));
     synchronize();
     const double a = watch.milliseconds();

@@ -61,7 +61,9 @@ void train(D& detector, Next&& next, const A& attack, const Color& color, const 
   Generator rng(seed);
   const auto optimizer = make_optimizer(detector, settings);
   for (std::int64_t step = 0; step < settings.steps; ++step) {
-    auto batch = robust_batch(detector, next().to(device), attack, color, settings.attacked, rng);
+    auto clean = next().to(device);
+    require(clean.size() > 0, "training", "should find readable images for every batch, got none at step {}", step + 1);
+    auto batch = robust_batch(detector, std::move(clean), attack, color, settings.attacked, rng);
     for (auto& group : optimizer->param_groups()) group.options().set_lr(learning_rate(settings, step));
 
     detector.train(true);
