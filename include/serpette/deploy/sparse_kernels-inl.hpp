@@ -1,6 +1,7 @@
 /// @file
-/// The inner loops of the sparse convolution, compiled once per instruction set: sparse_kernels.hpp has Highway include
-/// this file repeatedly, hence no #pragma once. Included by itself it is that header.
+/// The inner loops of the sparse convolution, compiled once per instruction set: sparse_kernels.hpp
+/// has Highway include this file repeatedly, hence no #pragma once. Included by itself it is that
+/// header.
 
 #ifndef SERPETTE_SPARSE_KERNELS_PER_TARGET
 #include "serpette/deploy/sparse_kernels.hpp"

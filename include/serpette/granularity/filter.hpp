@@ -102,8 +102,8 @@ struct Filter {
       const float* score = scores[i].const_data_ptr<float>();
       auto& mean = importance.emplace_back(static_cast<std::size_t>(filters), 0.0);
       for (auto& m : mean) {
-        for (std::int64_t j = 0; j < area; ++j) m += std::abs(*score++);
-        m /= static_cast<double>(area);
+        m = sum_of_magnitudes(score, area) / static_cast<double>(area);
+        score += area;
       }
       const double layer =
           std::accumulate(mean.begin(), mean.end(), 0.0) / static_cast<double>(filters);
@@ -113,6 +113,16 @@ struct Filter {
         for (auto& m : mean) m /= layer;
     }
     return importance;
+  }
+
+  /// In eight interleaved sums, which the compiler turns into vectors.
+  static double sum_of_magnitudes(const float* values, std::int64_t count) {
+    double sums[8] = {};
+    std::int64_t j = 0;
+    for (; j + 8 <= count; j += 8)
+      for (int lane = 0; lane < 8; ++lane) sums[lane] += std::abs(values[j + lane]);
+    for (; j < count; ++j) sums[0] += std::abs(values[j]);
+    return std::accumulate(std::begin(sums), std::end(sums), 0.0);
   }
 
   static at::Tensor flags(std::int64_t length, const std::vector<std::int64_t>& set) {

@@ -21,7 +21,7 @@ struct Weight {
   /// @param scores  per convolution, like its weight, finite, any device.
   /// @return        masks on the scores' devices; `LayerMask::filter` undefined.
   /// @throws Error  for a wrong shape or a score that is not finite, naming the layer.
-  /// Cost           linear: about 3 ns per weight and thread.
+  /// Cost           linear: a few ns per weight.
   [[nodiscard]] Mask mask(const Graph& graph, const ScoreMap& scores, Ratio ratio) const {
     const auto checked = detail::checked_scores(graph, scores);
     const auto convolutions = graph.convolutions();
