@@ -9,6 +9,7 @@
 
 #include "serpette/attack/ball.hpp"
 #include "serpette/concepts/attack.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

@@ -8,6 +8,7 @@
 
 #include "serpette/attack/ball.hpp"
 #include "serpette/concepts/attack.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "serpette/attack/pgd.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 

@@ -10,6 +10,7 @@
 
 #include "serpette/attack/ball.hpp"
 #include "serpette/concepts/attack.hpp"
+#include "serpette/torch/operators.hpp"
 
 namespace serpette {
 
