@@ -67,7 +67,7 @@ inline void add_experiment_options(CLI::App& app, ExperimentOptions& o, bool own
   app.add_option("--workers", o.workers, "Cells computed at once, one thread each; 0: one per core for small networks")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  app.add_flag("--strict", o.strict, "End at the first image that cannot be read, rather than report and go on");
+  app.add_flag("--strict", o.strict, "Read every image first and refuse the data if one cannot be read, rather than report and go on");
   app.add_flag("--retry-failed", o.retry_failed, "Try cells again that failed before");
   app.footer(budget_table());
 }
@@ -157,7 +157,10 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
     require(static_cast<int>(instances.categories.size()) == detector.graph().classes(), annotations.string(),
             "should have the {} classes of {}, got {} categories", detector.graph().classes(), o.cfg.string(),
             instances.categories.size());
-    return CocoFolder(std::move(instances), images, {.width = in.width, .height = in.height, .strict = o.strict});
+    CocoFolder folder(std::move(instances), images, {.width = in.width, .height = in.height, .strict = o.strict});
+    if (o.strict)  // before any work is done
+      for (std::int64_t i = 0; i < folder.size(); ++i) folder.picture(i);
+    return folder;
   };
   auto train = read(o.annotations, o.images);
   auto test = read(o.test_annotations, o.test_images);

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""The programs as people run them: a scenario end to end on drawn scenes, stopping and going on, and bad input.
+
+usage: scenarios.py FOLDER_OF_PROGRAMS FOLDER_OF_THE_SHIPPED_NETWORK
+"""
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+BIN, NETWORK = map(pathlib.Path, sys.argv[1:])
+CFG, WEIGHTS = NETWORK / "yolov3-slim.cfg", NETWORK / "yolov3-slim.weights"
+os.environ["OMP_NUM_THREADS"] = "1"
+TIMES = ("ms_", "seconds_")
+
+
+def run(program, *arguments, status=0, says=""):
+    result = subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True)
+    shown = f"{program} {' '.join(map(str, arguments))}\n{result.stdout}{result.stderr}"
+    assert result.returncode == status, f"exit status should be {status}, got {result.returncode}: {shown}"
+    assert says in result.stderr, f"should say \"{says}\": {shown}"
+    return result
+
+
+def timeless(path):
+    with open(path) as file:
+        return [{k: v for k, v in row.items() if not k.startswith(TIMES)} for row in csv.DictReader(file)]
+
+
+def main():
+    root = pathlib.Path(tempfile.mkdtemp(prefix="serpette-programs-"))
+    scenes = root / "scenes"
+    run("drawn_scenes", "--out", scenes, "--train", 12, "--test", 6)
+    data = ["--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "train/images",
+            "--annotations", scenes / "train/instances.json", "--test-images", scenes / "test/images",
+            "--test-annotations", scenes / "test/instances.json", "--device", "cpu"]
+    smoke = [*data, "--budget", "smoke", "--ratios", "0,50"]
+
+    # End to end, twice: equal but for the times.
+    for out in ("a", "b"):
+        run("structured_hydra", *smoke, "--out", root / out)
+    first = timeless(root / "a/cells.csv")
+    assert first == timeless(root / "b/cells.csv"), "equal seeds should give equal cells"
+    assert [(r["ratio"], r["profile"]) for r in first] == [("0", "paper"), ("0", "standard"), ("50", "paper"), ("50", "standard")]
+    assert (root / "a/grid.png").stat().st_size > 1000
+    smaller = root / "a/cells/structured_hydra-run1-ratio50"
+    assert (smaller / "network.weights").stat().st_size < WEIGHTS.stat().st_size / 2
+
+    # A pruned network is a network; its detections are those of its cell; without training the 0 % cell is detect's.
+    run("detect", "--cfg", smaller / "network.cfg", "--weights", smaller / "network.weights", "--images", scenes / "test/images",
+        "--annotations", scenes / "test/instances.json", "--out", root / "found", "--device", "cpu")
+    ap = json.loads((root / "found/summary.json").read_text())["AP50"]
+    assert abs(ap - float(first[3]["AP50"])) < 1e-6, (ap, first[3]["AP50"])
+    run("unstructured_deeplift", *data, "--budget", "smoke", "--ratios", "0", "--pretrain-steps", 0, "--finetune-steps", 0,
+        "--out", root / "untrained")
+    run("detect", "--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "test/images", "--annotations",
+        scenes / "test/instances.json", "--out", root / "plain", "--device", "cpu")
+    ap = json.loads((root / "plain/summary.json").read_text())["AP"]
+    assert abs(ap - float(timeless(root / "untrained/cells.csv")[1]["AP"])) < 1e-6
+
+    # Killed and run again: the same cells.
+    command = [BIN / "structured_hydra", *map(str, smoke), "--out", root / "killed"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 60
+    while not list((root / "killed").glob("stages/pretrain-*")) and time.time() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    run("structured_hydra", *smoke, "--out", root / "killed")
+    assert timeless(root / "killed/cells.csv") == first, "a resumed run should give an unbroken one's cells"
+
+    # A study in two shards, collected.
+    study = [*data, "--budget", "smoke", "--ratios", "0,90", "--runs", 1, "--scenarios",
+             "unstructured_hydra,structured_deeplift", "--out", root / "study"]
+    listed = run("study", *study, "--dry-run").stdout
+    assert "4 cells left" in listed, listed
+    run("study", *study, "--shard", "1/2")
+    run("study", *study, "--collect", status=1, says="missing: ")
+    run("study", *study, "--shard", "2/2")
+    run("study", *study, "--collect")
+    assert len(timeless(root / "study/cells.csv")) == 8
+
+    # Bad input: one message, exit status 2, nothing written over.
+    def refuses(says, *arguments, program="structured_hydra"):
+        run(program, *arguments, status=2, says=says)
+
+    def swap(*pairs):
+        wanted = dict(zip(pairs[::2], pairs[1::2]))
+        return [wanted.get(smoke[i - 1], a) if i else a for i, a in enumerate(smoke)]
+
+    new = root / "new"
+    refuses("another configuration", *smoke, "--seed", 2, "--out", root / "a")
+    assert timeless(root / "a/cells.csv") == first
+    refuses("[0, 100)", *data, "--budget", "smoke", "--ratios", "0,100", "--out", new)
+    refuses("twice", *data, "--budget", "smoke", "--ratios", "5,5", "--out", new)
+    refuses("CUDA devices", *swap("--device", "cuda:77"), "--out", new)
+    refuses("--budget", *data, "--budget", "huge", "--out", new)
+    short = root / "short.weights"
+    short.write_bytes(WEIGHTS.read_bytes()[:-400])
+    refuses("short.weights", *swap("--weights", short), "--out", new)
+    short.write_bytes(WEIGHTS.read_bytes() + b"0000")
+    refuses("short.weights", *swap("--weights", short), "--out", new)
+    bad = root / "bad.cfg"
+    bad.write_text(CFG.read_text().replace("[shortcut]", "[shortcat]", 1))
+    refuses("bad.cfg:", *swap("--cfg", bad), "--out", new)
+    bad = root / "bad.json"
+    bad.write_text("[1, 2]")
+    refuses("bad.json", *swap("--annotations", bad), "--out", new)
+    truth = json.loads((scenes / "train/instances.json").read_text())
+    bad.write_text(json.dumps({**truth, "categories": truth["categories"] + [{"id": 99, "name": "extra"}]}))
+    refuses("classes", *swap("--annotations", bad), "--out", new)
+    outside = json.loads(json.dumps(truth))
+    outside["annotations"][0]["bbox"] = [100000, 0, 10, 10]
+    bad.write_text(json.dumps(outside))
+    refuses("inside", *swap("--annotations", bad), "--out", new)
+    bad.write_text(json.dumps({**truth, "images": [], "annotations": []}))
+    refuses("empty split", *swap("--annotations", bad), "--out", new)
+    both = swap("--test-annotations", scenes / "train/instances.json", "--test-images", scenes / "train/images")
+    refuses("in both", *both, "--out", new)
+    refuses("--attack", "--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "test/images", "--attack", "pgd", "--out", new,
+            program="detect")
+    assert not new.exists(), "a refusal should write nothing"
+
+    # A damaged picture is reported and counted; with --strict it ends the run.
+    victim = sorted((scenes / "train/images").iterdir())[0]
+    victim.write_bytes(victim.read_bytes()[:200])
+    told = run("unstructured_hydra", *smoke, "--out", root / "damaged").stderr
+    assert "1 training images could not be read" in told, told
+    run("unstructured_hydra", *smoke, "--strict", "--out", root / "strict", status=2, says=victim.name)
+
+    for program in sorted(BIN.iterdir()):
+        if not program.name.startswith(("unit_", "fuzz_", "laws", "bench_")) and program.is_file():
+            assert "--" in run(program.name, "--help").stdout, program
+    subprocess.run(["rm", "-rf", root], check=True)
+
+
+if __name__ == "__main__":
+    main()
