@@ -3,13 +3,15 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <map>
-#include <set>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "serpette/data/coco_folder.hpp"
+#include "serpette/deploy/plan.hpp"
 #include "serpette/io/coco_json.hpp"
 #include "serpette/model/yolov3.hpp"
 #include "serpette/pipeline/budgets.hpp"
@@ -112,17 +114,34 @@ struct BudgetOverrides {
   }
 };
 
-/// The settings of the shipped attacks as options.
-struct AttackOptions {
-  std::optional<double> epsilon, step;
+/// The settings of the shipped policies as options; what is not given keeps the policy's default.
+struct PolicyOptions {
+  std::optional<double> epsilon, step, score_learning_rate;
   std::optional<int> steps;
   bool random_start = false;
+  std::optional<Reference> reference;
+  std::optional<Target> target;
 
   void add_to(CLI::App& app) {
+    static const std::map<std::string, Reference> kReferences{{"zeros", Reference::kZeros},
+                                                              {"grey", Reference::kLetterboxGrey},
+                                                              {"mean", Reference::kImageMean},
+                                                              {"blurred", Reference::kBlurred},
+                                                              {"clean-twin", Reference::kCleanTwin}};
+    static const std::map<std::string, Target> kTargets{{"detection", Target::kDetection},
+                                                        {"detection+box", Target::kDetectionAndBox}};
     app.add_option("--epsilon", epsilon, "Attack: largest change of a pixel (0.05)")->check(CLI::Range(0.0, 1.0));
     app.add_option("--attack-step", step, "Attack: size of one PGD step (0.02)")->check(CLI::Range(0.0, 1.0));
     app.add_option("--attack-steps", steps, "Attack: number of PGD steps (5)")->check(CLI::Range(0, 100000));
     app.add_flag("--attack-random-start", random_start, "Attack: start PGD at a random point");
+    app.add_option("--deeplift-reference", reference, "DeepLIFT: zeros, grey, mean, blurred or clean-twin (zeros)")
+        ->transform(CLI::Transformer(kReferences))
+        ->type_name("NAME");
+    app.add_option("--deeplift-target", target,
+                   "DeepLIFT: logits that it explains, detection (objectness and class) or detection+box (detection)")
+        ->transform(CLI::Transformer(kTargets))
+        ->type_name("NAME");
+    app.add_option("--score-learning-rate", score_learning_rate, "HYDRA: first learning rate of the score training (0.1)");
   }
 
   template <Attack A>
@@ -131,6 +150,22 @@ struct AttackOptions {
     if constexpr (requires { attack.step; }) attack.step = step.value_or(attack.step);
     if constexpr (requires { attack.steps; }) attack.steps = steps.value_or(attack.steps);
     if constexpr (requires { attack.random_start; }) attack.random_start |= random_start;
+  }
+
+  template <ScoreInit Score>
+  void apply(Score& score) const {
+    if constexpr (requires { score.reference; }) score.reference = reference.value_or(score.reference);
+    if constexpr (requires { score.target; }) score.target = target.value_or(score.target);
+    if constexpr (requires { score.optimizer.learning_rate; })
+      score.optimizer.learning_rate = score_learning_rate.value_or(score.optimizer.learning_rate);
+  }
+
+  /// The scenario with these settings.
+  template <AnyScenario S>
+  [[nodiscard]] S apply_to(S scenario) const {
+    apply(scenario.attack);
+    apply(scenario.score);
+    return scenario;
   }
 };
 
@@ -159,7 +194,7 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
             instances.categories.size());
     CocoFolder folder(std::move(instances), images, {.width = in.width, .height = in.height, .strict = o.strict});
     if (o.strict)  // before any work is done
-      for (std::int64_t i = 0; i < folder.size(); ++i) folder.picture(i);
+      for (std::int64_t i = 0; i < folder.size(); ++i) (void)folder.picture(i);
     return folder;
   };
   auto train = read(o.annotations, o.images);
@@ -226,35 +261,38 @@ void print_plan(const std::vector<CellId>& plan, const E& experiment, const Stor
     total += seconds;
     ++open;
   }
-  constexpr double kFloat = 4, kStages = 3;  // network, fine-tuned and trained-score checkpoints of a cell
+  constexpr double kFloat = 4;  // the network of every cell is kept
   fmt::print("{} cells left: about {} with {} at once, {:.1f} GB of disk\n", open, clock_text(total / workers), workers,
-             static_cast<double>(open) * kStages * kFloat * static_cast<double>(parameters(experiment.pretrained.graph())) / 1e9);
+             static_cast<double>(open) * kFloat * static_cast<double>(parameters(experiment.pretrained.graph())) / 1e9);
+}
+
+/// What is timed on a CPU: every layer in the form that is fastest at its sparsity.
+inline Deployed deploy_plan(const Yolov3& detector) {
+  auto plan = std::make_shared<deploy::Plan>(deploy::make_plan(detector));
+  return [plan](const at::Tensor& images) { return plan->forward(images); };
 }
 
 /// Runs the cells of some scenarios of a registry and writes the tables and the sample grid.
 /// @return  exit status: 0, or 1 if a cell failed.
 template <class Registry>
 int run_scenarios(const Registry& registry, const std::vector<std::string>& ids, const ExperimentOptions& o,
-                  const AttackOptions& attack) {
+                  const PolicyOptions& policies) {
   auto loaded = load_experiment(o);
   auto configuration = loaded.configuration;
   std::vector<std::string> labels;
   for (const auto& id : ids)
     with_scenario(registry, id, [&](const auto& entry) {
-      typename std::decay_t<decltype(entry)>::type scenario;
-      attack.apply(scenario.attack);
       labels.emplace_back(entry.label);
-      configuration += fmt::format("scenario {}: {}\n", id, settings_text(scenario));
+      configuration += fmt::format("scenario {}: {}\n", id, settings_text(policies.apply_to(entry.scenario)));
     });
   const auto part = o.shards == 1 ? std::string("all") : fmt::format("{}-of-{}", o.shard, o.shards);
   const Store store(o.out, configuration, o.collect ? "collect" : part);
-  const Experiment<Yolov3, CocoFolder, CocoFolder> experiment{
+  Experiment<Yolov3, CocoFolder, CocoFolder> experiment{
       loaded.detector, loaded.train, loaded.test, o.numbers, Seed(o.seed), loaded.device, loaded.configuration};
+  if (loaded.device.is_cpu()) experiment.deploy = deploy_plan;
   const auto dispatch = [&](const std::string& id, const auto& visit) {
     with_scenario(registry, id, [&](const auto& entry) {
-      typename std::decay_t<decltype(entry)>::type scenario;
-      attack.apply(scenario.attack);
-      visit(scenario);
+      visit(policies.apply_to(entry.scenario));
     });
   };
   auto plan = plan_cells(ids, o.runs, loaded.ratios, Seed(o.seed));
@@ -311,13 +349,13 @@ int scenario_main(const Registry& registry, const char* id, int argc, char** arg
                              "and a grid of pictures.", label));
     ExperimentOptions options;
     BudgetOverrides overrides;
-    AttackOptions attack;
+    PolicyOptions policies;
     add_experiment_options(app, options, false);
     overrides.add_to(app);
-    attack.add_to(app);
+    policies.add_to(app);
     parse(app, argc, argv);
     options.numbers = overrides.apply(budget_named(options.budget).budget);
-    return run_scenarios(registry, {id}, options, attack);
+    return run_scenarios(registry, {id}, options, policies);
   });
 }
 

@@ -12,7 +12,7 @@ namespace serpette::cli {
 struct StudyProgram {
   ExperimentOptions options;
   BudgetOverrides overrides;
-  AttackOptions attack;
+  PolicyOptions policies;
   DrawnData data;
   std::vector<std::string> scenarios;
   std::string title;
@@ -26,7 +26,7 @@ struct StudyProgram {
   void add_to(CLI::App& app) {
     add_experiment_options(app, options, true);
     overrides.add_to(app);
-    attack.add_to(app);
+    policies.add_to(app);
     app.add_option("--scenarios", scenarios, "Which scenarios to run")->delimiter(',')->capture_default_str();
     app.add_option("--train-pictures", data.train, "Pictures to draw for training, where no data are given")->capture_default_str();
     app.add_option("--test-pictures", data.test, "Pictures to draw for testing")->capture_default_str();
@@ -53,7 +53,7 @@ struct StudyProgram {
       options.test_images = folder / "test" / "images";
       options.test_annotations = folder / "test" / "instances.json";
     }
-    const int status = run_scenarios(kScenarios, scenarios, options, attack);
+    const int status = run_scenarios(kScenarios, scenarios, options, policies);
     return status == 0 && !options.dry_run && options.shards == 1 ? report() : status;
   }
 

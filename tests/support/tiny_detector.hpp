@@ -143,11 +143,14 @@ class TinyDetector {
   }
 
   [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
-                                                const at::Tensor& truth) const {
+                                                const at::Tensor& truth,
+                                                Target target = Target::kDetection) const {
     std::vector<at::Tensor> seeds;
     for (const auto& head : heads) {
       auto seed = at::zeros_like(head);
       for (const auto& [n, c, y, x] : cells(head, truth)) {
+        if (target == Target::kDetectionAndBox)
+          for (int k = 0; k < 4; ++k) seed[n][k][y][x] = 1;
         seed[n][4][y][x] = 1;
         seed[n][5 + c][y][x] = 1;
       }

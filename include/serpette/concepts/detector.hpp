@@ -12,6 +12,13 @@
 
 namespace serpette {
 
+/// The scalar t that an attribution explains, per image: a sum of raw logits at the predictions that answer for ground
+/// truth.
+enum class Target {
+  kDetection,        ///< Objectness and true class. Says nothing of where the box is: weights of box outputs score 0.
+  kDetectionAndBox,  ///< These and the four logits of the box.
+};
+
 /// The training loss by part and image; differentiable. `total()` = Σ of everything ÷ N.
 struct DetectionLoss {
   at::Tensor box, objectness, classes;  ///< [N] each, summed over the image's predictions.
@@ -45,10 +52,10 @@ template <class D>
 concept CanBeAttacked = requires(D& d, const at::Tensor& truth) {
   { d.objective(truth) } -> std::same_as<Objective>;
 };
-/// `targets(heads, truth)`: per head, ∂t/∂logits of the attribution target t (0/1, like the head).
+/// `targets(heads, truth, target)`: per head, ∂t/∂logits of the attribution target t (0/1, like the head).
 template <class D>
 concept HasTargets = requires(const D& d, const std::vector<at::Tensor>& heads, const at::Tensor& truth) {
-  { d.targets(heads, truth) } -> std::same_as<std::vector<at::Tensor>>;
+  { d.targets(heads, truth, Target::kDetection) } -> std::same_as<std::vector<at::Tensor>>;
 };
 /// `detect(images, geometry…, thresholds)` etc.: boxes from raw heads.
 template <class D>

@@ -20,7 +20,8 @@ struct AnyDetector {
   std::vector<at::Tensor> forward(const at::Tensor& images);
   [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads, const at::Tensor& truth) const;
   Objective objective(const at::Tensor& truth);
-  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads, const at::Tensor& truth) const;
+  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads, const at::Tensor& truth,
+                                                Target target) const;
   [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,
                                                                const ImageBatch& batch, double confidence) const;
   [[nodiscard]] AnyDetector clone() const;
@@ -60,6 +61,13 @@ inline constexpr bool needs_input = [] {
   if constexpr (requires { P::needs_input; }) return bool{P::needs_input};
   return true;
 }();
+
+/// Whether batches must hold each image's attacked twin: 2N images, the attacked behind the clean ones.
+template <ScoreInit P>
+constexpr bool wants_twins(const P& policy) {
+  if constexpr (requires { { policy.needs_twins() } -> std::same_as<bool>; }) return policy.needs_twins();
+  return false;
+}
 
 /// Whether a one-layer policy reads `LayerView::gradient`.
 template <ScoreInit P>

@@ -135,15 +135,16 @@ class YoloLoss {
     return sum;
   }
 
-  /// ∂t/∂logits of the attribution target t, the sum of objectness and true-class logits of all positives: 0 or 1.
-  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
-                                                const Assignment& assignment) const {
+  /// ∂t/∂logits of the attribution target t, a sum of logits of all positives: 0 or 1.
+  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads, const Assignment& assignment,
+                                                Target target = Target::kDetection) const {
     std::vector<at::Tensor> ones;
     for (std::size_t h = 0; h < heads_.size(); ++h) {
       const auto& a = assignment[h];
       ones.push_back(at::zeros_like(heads[h].detach()));
       auto places = split(ones.back(), heads_[h]);
-      places.index_put_({a.image, a.slot, at::full_like(a.slot, 4), a.row, a.column}, 1);
+      for (const int logit : target == Target::kDetection ? std::vector{4} : std::vector{0, 1, 2, 3, 4})
+        places.index_put_({a.image, a.slot, at::full_like(a.slot, logit), a.row, a.column}, 1);
       places.index_put_({a.image, a.slot, a.category + 5, a.row, a.column}, 1);
     }
     return ones;

@@ -146,9 +146,10 @@ class Yolov3 {
   /// gradients. For Goal::kMislabel the least likely classes are those of the first images it is asked about.
   [[nodiscard]] Objective objective(const at::Tensor& truth) const;
 
-  /// ∂t/∂logits of the attribution target: 1 at objectness and true class of every positive prediction, else 0.
-  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads, const at::Tensor& truth) const {
-    return loss_->targets(heads, loss_->assign(heads, truth));
+  /// ∂t/∂logits of the attribution target: 1 at the target's logits of every positive prediction, else 0.
+  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads, const at::Tensor& truth,
+                                                Target target = Target::kDetection) const {
+    return loss_->targets(heads, loss_->assign(heads, truth), target);
   }
 
   /// Boxes above `confidence` after class-wise NMS at 0.45, the best 100 per image.

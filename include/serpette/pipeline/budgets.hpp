@@ -32,7 +32,7 @@ inline constexpr std::array<NamedBudget, 3> kBudgets{{
                    .warmup = 2,
                    .optimizer = TrainSettings::Optimizer::kAdam},
       .score_images = 32,
-      .evaluate = {.batch_size = 16, .images = 64, .timing_images = 20, .timing_warmup = 5}}},
+      .evaluate = {.batch_size = 16, .images = 64, .timing_images = 50, .timing_warmup = 5}}},
     {"paper", "the paper's: 50,000 images of 416 x 416, on a GPU",
      {.pretrain = {.steps = 31250, .batch_size = 16, .learning_rate = 1e-3, .warmup = 1000},
       .scores = {.steps = 9375, .batch_size = 16},

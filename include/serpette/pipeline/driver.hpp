@@ -1,7 +1,10 @@
 #pragma once
 
-#include <filesystem>
+#include <array>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "serpette/core/footprint.hpp"
@@ -17,6 +20,15 @@
 
 namespace serpette {
 
+/// A network in the form in which it would be used: images [N, 3, H, W] to raw heads.
+using Deployed = std::function<std::vector<at::Tensor>(const at::Tensor&)>;
+
+/// The detector's own inference form.
+template <Detector D>
+Deployed deploy_frozen(const D& detector) {
+  return [network = detector.frozen()](const at::Tensor& images) mutable { return network.forward(images); };
+}
+
 /// What all cells of an experiment share. `identity` names everything a stage depends on besides policies, run and
 /// ratio: the network, its weights, the data, the budget and the seed.
 template <Detector D, Dataset Train, Dataset Test>
@@ -28,6 +40,8 @@ struct Experiment {
   Seed seed;
   at::Device device = at::kCPU;
   std::string identity;
+  /// What is timed: the finished network in the form it would be used in, made once per cell.
+  std::function<Deployed(const D&)> deploy = deploy_frozen<D>;
   int loader_threads = 1;
 };
 
@@ -48,33 +62,46 @@ struct CellResult {
   std::vector<Detection> clean, attacked;  ///< At the standard profile.
 };
 
-/// What the shared stages of a run depend on; equal keys mean equal stages.
+/// What the stages of a cell depend on; equal keys mean equal stages.
 struct StageKeys {
-  std::string pretraining, scores;
+  std::string pretraining, scores;  ///< Shared by the ratios of a run, and by scenarios that agree so far.
+  std::string trained_scores, finetuning;  ///< The cell's own.
 };
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, int run) {
-  auto pretraining = fmt::format("{}\n{}\n{}\nrun {}", e.identity, settings_text(scenario.attack),
-                                 settings_text(scenario.color), run);
-  auto scores = pretraining + "\n" + settings_text(scenario.score);
-  return {std::move(pretraining), std::move(scores)};
+StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, const CellId& id) {
+  StageKeys keys;
+  keys.pretraining = fmt::format("{}\n{}\n{}\nrun {}", e.identity, settings_text(scenario.attack),
+                                 settings_text(scenario.color), id.run);
+  keys.scores = fmt::format("{}\n{}", keys.pretraining, settings_text(scenario.score));
+  keys.finetuning = fmt::format("{}\n{}\nratio {}", keys.scores, settings_text(scenario.granularity), id.ratio.str());
+  keys.trained_scores = keys.finetuning;
+  return keys;
+}
+
+/// Deletes the checkpoints that only this cell asks for; its network has been saved.
+template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
+void drop_cell_stages(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store, const CellId& id) {
+  const auto keys = stage_keys(scenario, e, id);
+  store.drop("trained_scores", keys.trained_scores);
+  store.drop("finetune", keys.finetuning);
 }
 
 namespace detail {
 
-/// The stages of one run, each kept in the store under everything it depends on.
+/// The stages of one cell, each kept in the store under everything it depends on.
 template <AnyScenario S, Detector D, class Train, class Test, class O>
 class Stages {
  public:
-  Stages(const S& scenario, const Experiment<D, Train, Test>& experiment, const Store& store, int run, O& observer)
-      : scenario_(scenario), e_(experiment), store_(store), observer_(observer),
-        seed_(e_.seed.derive("run").derive(static_cast<std::uint64_t>(run))),
-        keys_(stage_keys(scenario, experiment, run)) {}
+  Stages(const S& scenario, const Experiment<D, Train, Test>& experiment, const Store& store, const CellId& id,
+         O& observer)
+      : scenario_(scenario), e_(experiment), store_(store), observer_(observer), ratio_(id.ratio),
+        seed_(e_.seed.derive("run").derive(static_cast<std::uint64_t>(id.run))),
+        keys_(stage_keys(scenario, experiment, id)) {}
 
   /// 1. Adversarial training of the pre-trained detector; shared by all ratios, and by scenarios of equal attack and
   /// colour.
   StageResult robust_pretraining(D& detector) const {
-    return stage("pretrain", "", detector, [&] {
+    return stage("pretrain", keys_.pretraining, detector, [&] {
       notify::stage(observer_, "robust pre-training", e_.budget.pretrain.steps);
       auto loader = training_loader("pretrain", e_.budget.pretrain);
       train(detector, [&] { return loader.next(); }, scenario_.attack, scenario_.color, e_.budget.pretrain,
@@ -86,31 +113,29 @@ class Stages {
   StageResult scores(D& detector) const {
     return store_.stage("scores", keys_.scores, [&] {
       notify::stage(observer_, "importance scores", 0);
-      auto found = importance_scores(scenario_.score, detector, score_batches(), seed_.derive("scores"));
+      auto found = importance_scores(scenario_.score, detector, score_batches(detector), seed_.derive("scores"));
       return std::vector<at::Tensor>(found.begin(), found.end());
     });
   }
 
   /// 3. HYDRA's score training, anew for every ratio; other scores stay as they are.
-  StageResult trained_scores(D& detector, const StageResult& start, Ratio ratio) const {
+  StageResult trained_scores(D& detector, const StageResult& start) const {
     if constexpr (!req::TrainsScores<typename S::score_type>) {
       return {start.tensors, 0};
     } else {
-      auto key = fmt::format("{}\n{}\nratio {}", keys_.scores, settings_text(scenario_.granularity), ratio.str());
-      return store_.stage("trained_scores", key, [&] {
+      return store_.stage("trained_scores", keys_.trained_scores, [&] {
         notify::stage(observer_, "score training", e_.budget.scores.steps);
         auto loader = training_loader("scores", e_.budget.scores);
         return train_scores(detector, on_device(start.tensors), scenario_.score.optimizer, scenario_.granularity,
-                            ratio, [&] { return loader.next(); }, scenario_.attack, scenario_.color,
+                            ratio_, [&] { return loader.next(); }, scenario_.attack, scenario_.color,
                             e_.budget.scores, seed_.derive("train_scores"), e_.device, observer_);
       });
     }
   }
 
   /// 4. Robust fine-tuning of the masked detector.
-  StageResult finetuning(D& detector, const Mask& mask, Ratio ratio) const {
-    auto key = fmt::format("\n{}\n{}\nratio {}", settings_text(scenario_.score), settings_text(scenario_.granularity), ratio.str());
-    return stage("finetune", key, detector, [&] {
+  StageResult finetuning(D& detector, const Mask& mask) const {
+    return stage("finetune", keys_.finetuning, detector, [&] {
       notify::stage(observer_, "robust fine-tuning", e_.budget.finetune.steps);
       apply_mask(mask, detector);
       auto loader = training_loader("finetune", e_.budget.finetune);
@@ -131,7 +156,7 @@ class Stages {
   /// A stage that leaves the detector in another state.
   template <class Run>
   StageResult stage(std::string_view name, std::string_view key, D& detector, Run&& run) const {
-    auto result = store_.stage(name, keys_.pretraining + std::string(key), [&] {
+    auto result = store_.stage(name, key, [&] {
       run();
       return state_of(detector);
     });
@@ -143,8 +168,9 @@ class Stages {
     return Loader<Train>(e_.train, settings.batch_size, seed_.derive(stage).derive("batches"), e_.loader_threads);
   }
 
-  /// The images that one-pass scores average over, one batch each, in the network's view.
-  [[nodiscard]] std::vector<ImageBatch> score_batches() const {
+  /// The images that one-pass scores average over, in the network's view; their attacked twins behind them where the
+  /// score asks for twins.
+  [[nodiscard]] std::vector<ImageBatch> score_batches(D& detector) const {
     std::vector<ImageBatch> batches;
     Generator rng(seed_.derive("score images"));
     const auto count = std::min<std::int64_t>(e_.budget.score_images, e_.train.size());
@@ -153,7 +179,13 @@ class Stages {
     for (std::int64_t begin = 0; begin < count; begin += kBatch) {
       const std::span<const std::int64_t> indices(order.data() + begin, std::min(kBatch, count - begin));
       auto batch = e_.train.batch(indices).to(e_.device);
-      batch.images = network_images(scenario_.color, batch.images);
+      auto images = network_images(scenario_.color, batch.images);
+      if (wants_twins(scenario_.score)) {
+        require(!is_identity<typename S::attack_type>, S::score_type::name,
+                "compares images with their attacked twins and should have an attack, got {}", S::attack_type::name);
+        images = at::cat({images, attacked_images(detector, batch, scenario_.attack, scenario_.color, rng)});
+      }
+      batch.images = std::move(images);
       batches.push_back(std::move(batch));
     }
     return batches;
@@ -163,17 +195,19 @@ class Stages {
   const Experiment<D, Train, Test>& e_;
   const Store& store_;
   O& observer_;
+  Ratio ratio_;
   Seed seed_;
   StageKeys keys_;
 };
 
 }  // namespace detail
 
-/// The stages that all ratios of a run share: robust pre-training and importance scores.
+/// The stages that all ratios of the cell's run share: robust pre-training and importance scores.
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test, Observer O>
-void prepare_run(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store, int run, O& observer) {
+void prepare_run(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store, const CellId& id,
+                 O& observer) {
   D detector = e.pretrained.clone();
-  const detail::Stages stages(scenario, e, store, run, observer);
+  const detail::Stages stages(scenario, e, store, id, observer);
   stages.robust_pretraining(detector);
   stages.scores(detector);
 }
@@ -184,13 +218,13 @@ template <AnyScenario S, Detector D, Dataset Train, Dataset Test, Observer O>
 CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store, const CellId& id,
                        O& observer) {
   D detector = e.pretrained.clone();
-  const detail::Stages stages(scenario, e, store, id.run, observer);
+  const detail::Stages stages(scenario, e, store, id, observer);
 
   const auto pretraining = stages.robust_pretraining(detector);
   const auto start = stages.scores(detector);
-  const auto trained = stages.trained_scores(detector, start, id.ratio);
+  const auto trained = stages.trained_scores(detector, start);
   const auto mask = scenario.granularity.mask(e.pretrained.graph(), stages.on_device(trained.tensors), id.ratio);
-  const auto finetuning = stages.finetuning(detector, mask, id.ratio);
+  const auto finetuning = stages.finetuning(detector, mask);
   if constexpr (removes_filters<typename S::granularity_type>) detector = detector.compact(mask);
 
   auto network = detector.frozen();
@@ -205,14 +239,20 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
                       e.device, observer);
   }
 
-  [[maybe_unused]] const auto machine = notify::alone(observer);
+  const auto times = [&] {
+    [[maybe_unused]] const auto machine = notify::alone(observer);
+    notify::stage(observer, "timing", e.budget.evaluate.timing_images);
+    const auto deployed = e.deploy(detector);
+    return time_inference(detector, deployed, e.test, scenario.color, std::array{kPaperConfidence, kStandardConfidence},
+                          e.budget.evaluate, e.device);
+  }();
+
   const auto kept = scenario.granularity.kept(e.pretrained.graph(), mask);
   CellResult<D> result{{}, detector, clean.detections, robust.detections};
   for (const bool paper : {true, false}) {
     const auto& a = paper ? clean.paper : clean.standard;
     const auto& b = paper ? robust.paper : robust.standard;
-    const auto ms = time_inference(detector, network, e.test, scenario.color,
-                                   paper ? kPaperConfidence : kStandardConfidence, e.budget.evaluate, e.device);
+    const auto& ms = times[paper ? 0 : 1];
     CellRow row{.scenario = id.scenario,
                 .score_init = std::string(S::score_type::name),
                 .granularity = std::string(S::granularity_type::name),

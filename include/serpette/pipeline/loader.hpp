@@ -39,11 +39,11 @@ class Loader {
   }
 
   /// The next batch; waits until it is made.
-  /// @throws whatever the data set threw.
+  /// @throws whatever the data set threw for this batch.
   ImageBatch next() {
     std::unique_lock lock(mutex_);
-    made_.wait(lock, [&] { return ready_.contains(delivered_) || error_; });
-    if (!ready_.contains(delivered_)) std::rethrow_exception(error_);
+    made_.wait(lock, [&] { return ready_.contains(delivered_) || failed_.contains(delivered_); });
+    if (failed_.contains(delivered_)) std::rethrow_exception(failed_.at(delivered_));
     auto batch = std::move(ready_.extract(delivered_++).mapped());
     wanted_.notify_all();
     return batch;
@@ -66,7 +66,7 @@ class Loader {
         ready_.emplace(mine, std::move(batch));
       } catch (...) {
         const std::lock_guard lock(mutex_);
-        error_ = std::current_exception();
+        failed_.emplace(mine, std::current_exception());
       }
       made_.notify_all();
     }
@@ -95,8 +95,8 @@ class Loader {
   std::condition_variable made_;
   std::condition_variable_any wanted_;
   std::map<std::int64_t, ImageBatch> ready_;
+  std::map<std::int64_t, std::exception_ptr> failed_;
   std::int64_t claimed_ = 0, delivered_ = 0;
-  std::exception_ptr error_;
   std::vector<std::jthread> workers_;  // last: stops before what it uses goes
 };
 

@@ -68,7 +68,7 @@ class Store {
   /// The result of stage `name` under `key`: read if it was finished before, else computed and kept.
   template <class Compute>
   StageResult stage(std::string_view name, std::string_view key, Compute&& compute) const {
-    const auto file = root_ / "stages" / fmt::format("{}-{}.pt", name, fingerprint(key));
+    const auto file = stage_file(name, key);
     StageResult result;
     if (std::filesystem::exists(file)) {
       std::istringstream in(read_file(file));
@@ -94,7 +94,14 @@ class Store {
     return result;
   }
 
+  /// Forgets a stage that nothing will ask for again.
+  void drop(std::string_view name, std::string_view key) const { std::filesystem::remove(stage_file(name, key)); }
+
  private:
+  [[nodiscard]] std::filesystem::path stage_file(std::string_view name, std::string_view key) const {
+    return root_ / "stages" / fmt::format("{}-{}.pt", name, fingerprint(key));
+  }
+
   void lock(std::string_view part) {
     const auto file = root_ / fmt::format(".lock-{}", part);
     lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);

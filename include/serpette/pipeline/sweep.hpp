@@ -138,6 +138,7 @@ bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment
   try {
     const auto result = run_cell(scenario, experiment, store, id, progress);
     files.write(result, experiment.test);
+    drop_cell_stages(scenario, experiment, store, id);
     progress.on_cell(result.rows.back());
     return true;
   } catch (const Error& error) {
@@ -169,7 +170,7 @@ std::int64_t run_cells(const std::vector<CellId>& plan, const Experiment<D, Trai
   std::set<std::string> seen;
   for (const auto& id : open)
     dispatch(id.scenario, [&](const auto& scenario) {
-      const auto keys = stage_keys(scenario, experiment, id.run);
+      const auto keys = stage_keys(scenario, experiment, id);
       if (seen.insert(keys.pretraining).second)
         pretraining.push_back(id);
       else if (!seen.contains(keys.scores))
@@ -179,7 +180,7 @@ std::int64_t run_cells(const std::vector<CellId>& plan, const Experiment<D, Trai
   for (const auto& jobs : {pretraining, scores})
     in_parallel(workers, jobs.size(), progress, [&](std::size_t i) {
       dispatch(jobs[i].scenario,
-               [&](const auto& scenario) { prepare_run(scenario, experiment, store, jobs[i].run, progress); });
+               [&](const auto& scenario) { prepare_run(scenario, experiment, store, jobs[i], progress); });
     });
 
   std::atomic<std::int64_t> failed{0};

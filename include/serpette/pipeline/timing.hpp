@@ -1,15 +1,18 @@
 #pragma once
 
-#include <functional>
+#include <torch/cuda.h>
+
+#include <array>
+#include <cstddef>
 #include <vector>
 
 #include "serpette/metric/stopwatch.hpp"
+#include "serpette/pipeline/settings.hpp"
 #include "serpette/pipeline/view.hpp"
-#include "serpette/pipeline/evaluate.hpp"
 
 namespace serpette {
 
-/// Time per image at batch 1, in its three parts [ms].
+/// Time per image at batch 1 [ms], in its three parts and their sum.
 struct InferenceTime {
   Statistics input;    ///< Decoding the file, letterboxing, colour mode, copy to the device.
   Statistics network;  ///< Image to raw heads, device synchronised.
@@ -17,36 +20,47 @@ struct InferenceTime {
   Statistics total;
 };
 
-/// Times a network as it would be used: one image after the other, after a warm-up, the device synchronised between
-/// the parts. Clean images, in the order of the data set.
-template <Detector D, class Network, Dataset Test, ColorMode Color>
-InferenceTime time_inference(const D& detector, Network& network, const Test& test, const Color& color,
-                             double confidence, const EvaluateSettings& settings, at::Device device) {
-  torch::NoGradGuard no_grad;
+/// Times a network as it would be used: one clean image after the other in the order of the data set, after a warm-up,
+/// the device synchronised between the parts. Every image is read and run once, and post-processed once per
+/// confidence threshold.
+/// @param network  `network(images)` gives the heads.
+/// @return         per threshold; input and network are the same measurement in each.
+template <Detector D, class Network, Dataset Test, ColorMode Color, std::size_t N>
+std::array<InferenceTime, N> time_inference(const D& detector, Network&& network, const Test& test,
+                                            const Color& color, const std::array<double, N>& confidences,
+                                            const EvaluateSettings& settings, at::Device device) {
+  const at::NoGradGuard no_grad;
   const auto synchronize = [&] {
     if (device.is_cuda()) torch::cuda::synchronize(device.index());
   };
-  std::vector<double> input, network_ms, post, total;
+  std::vector<double> input, forward;
+  std::array<std::vector<double>, N> post, total;
   for (std::int64_t i = -settings.timing_warmup; i < settings.timing_images; ++i) {
-    const auto index = (i + settings.timing_warmup) % test.size();
     Stopwatch watch;
-    auto image = test.load(index);
+    auto image = test.load((i + settings.timing_warmup) % test.size());
     if (image.size() == 0) continue;  // unreadable
     image.images = network_images(color, image.images.to(device));
     synchronize();
-    const double a = watch.milliseconds();
-    const auto heads = network.forward(image.images);
+    const double read = watch.milliseconds();
+    const auto heads = network(image.images);
     synchronize();
-    const double b = watch.milliseconds();
-    const auto found = detector.detections(heads, image, confidence);
-    const double c = watch.milliseconds();
+    const double before = watch.milliseconds();
+    for (std::size_t k = 0; k < N; ++k) {
+      const double begin = watch.milliseconds();
+      (void)detector.detections(heads, image, confidences[k]);
+      const double took = watch.milliseconds() - begin;
+      if (i < 0) continue;
+      post[k].push_back(took);
+      total[k].push_back(before + took);
+    }
     if (i < 0) continue;
-    input.push_back(a);
-    network_ms.push_back(b - a);
-    post.push_back(c - b);
-    total.push_back(c);
+    input.push_back(read);
+    forward.push_back(before - read);
   }
-  return {statistics_of(input), statistics_of(network_ms), statistics_of(post), statistics_of(total)};
+  std::array<InferenceTime, N> times;
+  for (std::size_t k = 0; k < N; ++k)
+    times[k] = {statistics_of(input), statistics_of(forward), statistics_of(post[k]), statistics_of(total[k])};
+  return times;
 }
 
 }  // namespace serpette

@@ -13,12 +13,14 @@
 
 namespace serpette {
 
-/// A scenario type under the id people type and the label reports print.
+/// A scenario under the id people type and the label reports print: a type, and settings where they are not its
+/// defaults.
 template <AnyScenario S>
 struct Registered {
   using type = S;
   std::string_view id, label;
   bool in_paper = true;  ///< One of the five of the paper's tables.
+  S scenario{};
 };
 
 /// The shipped scenarios, in the order of the paper's tables. A study runs over this tuple; a user's own is
@@ -29,7 +31,9 @@ inline constexpr auto kScenarios = boost::hana::make_tuple(
     Registered<StructuredDeepLift>{"structured_deeplift", "Structured DeepLIFT"},
     Registered<StructuredHydra>{"structured_hydra", "Structured HYDRA"},
     Registered<UnstructuredDeepLiftGreyscale>{"unstructured_deeplift_greyscale", "Unstructured DeepLIFT Greyscale"},
-    Registered<StructuredDeepLiftGreyscale>{"structured_deeplift_greyscale", "Structured DeepLIFT Greyscale", false});
+    Registered<StructuredDeepLiftGreyscale>{"structured_deeplift_greyscale", "Structured DeepLIFT Greyscale", false},
+    Registered<UnstructuredDeepLift>{"unstructured_deeplift_box", "Unstructured DeepLIFT with box", false,
+                                     {.score = {.target = Target::kDetectionAndBox}}});
 
 /// Calls `visit(entry)` with the registered scenario of this id; the one place where a run-time name becomes a type.
 /// @throws Error  listing the known ids.

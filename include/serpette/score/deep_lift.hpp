@@ -18,7 +18,8 @@ namespace serpette {
 /// one pass.
 ///
 /// The target of an image is the sum of the pre-sigmoid objectness and true-class logits at the
-/// anchors assigned to its ground truth. Each s explains how much the weight moves it away from
+/// anchors assigned to its ground truth, with `Target::kDetectionAndBox` of the box's logits too.
+/// Each s explains how much the weight moves it away from
 /// what the reference gives. Trains nothing, and one score map serves every ratio.
 ///
 /// Cost per image: two forward passes, one backward pass for multipliers and one for weight sums
@@ -29,6 +30,7 @@ struct DeepLift {
   static constexpr std::string_view name = "DeepLIFT";
 
   Reference reference = Reference::kZeros;  ///< What the image is compared with.
+  Target target = Target::kDetection;       ///< What is explained.
   int images_at_once = 4;                   ///< Images per pass; more cost memory, at least 1.
 
   /// Whether batches must hold each image's attacked twin: 2N images, the attacked behind the clean
@@ -73,8 +75,8 @@ struct DeepLift {
           constant = net.run(reference_images(reference, x));
         }
         const auto now = net.run(x);
-        const auto target = detector.targets(net.heads(now), truth);
-        net.explain(now, is_constant(reference) ? constant : own, target,
+        const auto logits = detector.targets(net.heads(now), truth, target);
+        net.explain(now, is_constant(reference) ? constant : own, logits,
                     [&](std::size_t i, at::Tensor sums) { scores[i].add_(sums.abs_()); });
       }
     }

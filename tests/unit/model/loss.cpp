@@ -58,14 +58,18 @@ TEST_CASE("the loss by part, its gradient and its places equal a plain loop over
   }
 }
 
-TEST_CASE("targets are one at objectness and true class of every positive", "[model][loss][golden]") {
+TEST_CASE("targets are one at objectness and true class of every positive, and at its box where asked",
+          "[model][loss][golden]") {
   Golden golden;
   const YoloLoss loss(golden.graph);
-  const auto ones = loss.targets(golden.heads, loss.assign(golden.heads, golden.truth));
+  const auto target = GENERATE(Target::kDetection, Target::kDetectionAndBox);
+  const auto ones = loss.targets(golden.heads, loss.assign(golden.heads, golden.truth), target);
   auto wanted = std::vector{at::zeros_like(golden.heads[0]), at::zeros_like(golden.heads[1])};
   for (const std::vector<std::int64_t> p : golden.json["positives"]) {
     const auto category = golden.truth[p[5]][1].item<std::int64_t>();
-    for (const auto channel : {std::int64_t{4}, 5 + category})
+    std::vector<std::int64_t> channels{4, 5 + category};
+    if (target == Target::kDetectionAndBox) channels.insert(channels.end(), {0, 1, 2, 3});
+    for (const auto channel : channels)
       wanted[static_cast<std::size_t>(p[0])][p[1]][p[2] * 8 + channel][p[3]][p[4]] = 1;
   }
   for (std::size_t h = 0; h < 2; ++h) CHECK(at::equal(ones[h], wanted[h]));

@@ -1,6 +1,8 @@
 #include "serpette/pipeline/driver.hpp"
 
+#include <atomic>
 #include <fstream>
+#include <set>
 
 #include "serpette/attack/no_attack.hpp"
 #include "serpette/attack/pgd.hpp"
@@ -53,6 +55,24 @@ std::string timeless(CellRow row) {
   return cells_csv(std::span(&row, 1)) + details_csv(std::span(&row, 1));
 }
 
+/// Checks what it is given, and scores by magnitude.
+struct TwinScore {
+  static constexpr std::string_view name = "Twins";
+  [[nodiscard]] bool needs_twins() const { return true; }
+  template <Detector D>
+  [[nodiscard]] ScoreMap score_all(D& detector, std::span<const ImageBatch> batches, Generator&) const {
+    const auto& images = batches.front().images;
+    const auto n = images.size(0) / 2;
+    require(images.size(0) == 2 * n && n == 4, name, "should see 4 pairs, got {} images", images.size(0));
+    const auto change = (images.narrow(0, n, n) - images.narrow(0, 0, n)).abs();
+    require(change.max().item<double>() <= 0.05 + 1e-6 && change.flatten(1).amax(1).min().item<double>() > 0.01, name,
+            "twins should differ by the attack");
+    ScoreMap scores;
+    for (const int i : detector.graph().convolutions()) scores.push_back(detector.layer(i).weight.detach().clone());
+    return scores;
+  }
+};
+
 using StructuredHydraTest = Scenario<Hydra, Filter, Pgd, Rgb>;
 
 }  // namespace
@@ -101,6 +121,50 @@ TEST_CASE("removed filters make the network smaller, removed weights do not", "[
   CHECK(structured.rows[0].parameters < full);
   CHECK(unstructured.rows[0].parameters == full);
   CHECK(unstructured.rows[0].weights_kept < full);
+}
+
+TEST_CASE("a finished cell leaves only what other cells share", "[pipeline][driver]") {
+  Lab lab;
+  Folder folder;
+  const Store store(folder.path, "x");
+  const CellId id{"s", 1, Ratio::percent(50)};
+  (void)lab.run<StructuredHydraTest>(store, id.ratio);
+  drop_cell_stages(StructuredHydraTest{}, lab.experiment, store, id);
+  std::set<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path / "stages")) {
+    const auto name = entry.path().filename().string();
+    left.insert(name.substr(0, name.find('-')));
+  }
+  CHECK((left == std::set<std::string>{"pretrain", "scores"}));
+}
+
+TEST_CASE("a score that asks for twins gets the clean images with their attacked twins behind", "[pipeline][driver]") {
+  Lab lab;
+  Folder folder;
+  const Store store(folder.path, "x");
+  CHECK(lab.run<Scenario<TwinScore, Weight, Pgd, GreyscaleRec601>>(store, Ratio::percent(25)).rows.size() == 2);
+  CHECK_THROWS_WITH((lab.run<Scenario<TwinScore, Weight, NoAttack, Rgb>>(store, Ratio::percent(25))),
+                    Catch::Matchers::ContainsSubstring("should have an attack"));
+}
+
+TEST_CASE("what is timed is the deployed network", "[pipeline][timing]") {
+  Lab lab;
+  int made = 0, runs = 0;
+  lab.experiment.deploy = [&](const TinyDetector& detector) -> Deployed {
+    ++made;
+    return [&runs, network = detector.frozen()](const at::Tensor& images) mutable {
+      CHECK(images.size(0) == 1);
+      ++runs;
+      return network.forward(images);
+    };
+  };
+  Folder folder;
+  const Store store(folder.path, "x");
+  const auto rows = lab.run<StructuredHydraTest>(store, Ratio::percent(50)).rows;
+  CHECK(made == 1);
+  CHECK(runs == kBudget.evaluate.timing_images + kBudget.evaluate.timing_warmup);
+  CHECK(rows[0].ms_network == rows[1].ms_network);
+  CHECK(rows[0].ms_input > 0);
 }
 
 TEST_CASE("without an attack the robust numbers are the clean ones", "[pipeline][driver]") {
@@ -154,6 +218,22 @@ TEST_CASE("the loader gives the same batches whatever the number of threads", "[
     CHECK((a.image_ids == b.image_ids));
     CHECK(at::equal(a.images, b.images));
   }
+}
+
+TEST_CASE("a batch that cannot be made fails at its turn, not before", "[pipeline][loader]") {
+  struct Broken : NoiseData {
+    using NoiseData::NoiseData;
+    [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed) const {
+      require(++made < 3, "data", "should last longer");
+      return NoiseData::augmented(indices, seed);
+    }
+    mutable std::atomic<int> made = 0;
+  };
+  const Broken data(6, 3);
+  Loader<Broken> loader(data, 3, Seed(9), 1);
+  CHECK(loader.next().size() == 3);
+  CHECK(loader.next().size() == 3);
+  CHECK_THROWS_AS(loader.next(), Error);
 }
 
 TEST_CASE("every epoch sees every image once", "[pipeline][loader]") {
