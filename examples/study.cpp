@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
     std::string shard = "1/1";
     CLI::App app("Runs a study of many cells: kill it anywhere and run it again, it goes on where it was.");
     program.add_to(app);
-    app.add_option("--shard", shard, "i/n: only every n-th cell, starting with the i-th; shards may share --out")->capture_default_str();
+    app.add_option("--shard", shard, "i/n: only the i-th of n stretches of the cells; shards may share --out")->capture_default_str();
     app.add_flag("--collect", program.options.collect, "Run nothing: merge what is there and check that no cell is missing");
     app.add_flag("--dry-run", program.options.dry_run, "List the cells with an estimate of time and disk, run nothing");
     cli::parse(app, argc, argv);

@@ -296,8 +296,7 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
     });
   };
   auto plan = plan_cells(ids, o.runs, loaded.ratios, Seed(o.seed));
-  const auto shard = [&, i = 0](const CellId&) mutable { return i++ % o.shards != o.shard - 1; };
-  if (!o.collect) std::erase_if(plan, shard);
+  if (!o.collect) plan = shard_of(plan, o.shard, o.shards);
   const int workers = o.workers > 0 ? o.workers : workers_for(loaded);
   if (o.dry_run) {
     print_plan(plan, experiment, store, workers, dispatch);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "serpette/data/drawn_data.hpp"
+#include "serpette/io/file_lock.hpp"
 #include "serpette/report/read_cells.hpp"
 #include "serpette/report/report.hpp"
 #include "support/experiment.hpp"
@@ -47,7 +48,10 @@ struct StudyProgram {
     }
     if (given == 0) {
       const auto folder = options.out / "scenes";
-      data.write(folder);
+      {
+        const FileLock lock(options.out / ".lock-scenes");  // shards may start at once
+        data.write(folder);
+      }
       options.images = folder / "train" / "images";
       options.annotations = folder / "train" / "instances.json";
       options.test_images = folder / "test" / "images";

@@ -68,6 +68,7 @@
 #include "serpette/io/csv.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/draw.hpp"
+#include "serpette/io/file_lock.hpp"
 #include "serpette/io/font.hpp"
 #include "serpette/io/image.hpp"
 #include "serpette/io/jpeg.hpp"

@@ -14,6 +14,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/file_lock.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/torch/nn.hpp"
 
@@ -65,23 +66,15 @@ class Store {
 
   [[nodiscard]] const std::filesystem::path& root() const { return root_; }
 
-  /// The result of stage `name` under `key`: read if it was finished before, else computed and kept.
+  /// The result of stage `name` under `key`: read if it was finished before, else computed and kept. Where several
+  /// processes or threads want it, one computes it and the others wait.
   template <class Compute>
   StageResult stage(std::string_view name, std::string_view key, Compute&& compute) const {
     const auto file = stage_file(name, key);
+    if (std::filesystem::exists(file)) return read(file);
+    const FileLock lock(file.string() + ".lock");
+    if (std::filesystem::exists(file)) return read(file);
     StageResult result;
-    if (std::filesystem::exists(file)) {
-      std::istringstream in(read_file(file));
-      try {
-        torch::load(result.tensors, in);
-      } catch (const c10::Error&) {
-        fail(file.string(), "should be a checkpoint of this stage, got a damaged file; delete it to compute it anew");
-      }
-      require(!result.tensors.empty(), file.string(), "should be a checkpoint of this stage, got an empty file");
-      result.seconds = result.tensors.back().item<double>();
-      result.tensors.pop_back();
-      return result;
-    }
     const auto start = std::chrono::steady_clock::now();
     result.tensors = std::forward<Compute>(compute)();
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -91,6 +84,7 @@ class Store {
     std::ostringstream out;
     torch::save(kept, out);
     write_file(file, out.str());
+    lock.done();
     return result;
   }
 
@@ -100,6 +94,20 @@ class Store {
  private:
   [[nodiscard]] std::filesystem::path stage_file(std::string_view name, std::string_view key) const {
     return root_ / "stages" / fmt::format("{}-{}.pt", name, fingerprint(key));
+  }
+
+  static StageResult read(const std::filesystem::path& file) {
+    StageResult result;
+    std::istringstream in(read_file(file));
+    try {
+      torch::load(result.tensors, in);
+    } catch (const c10::Error&) {
+      fail(file.string(), "should be a checkpoint of this stage, got a damaged file; delete it to compute it anew");
+    }
+    require(!result.tensors.empty(), file.string(), "should be a checkpoint of this stage, got an empty file");
+    result.seconds = result.tensors.back().item<double>();
+    result.tensors.pop_back();
+    return result;
   }
 
   void lock(std::string_view part) {

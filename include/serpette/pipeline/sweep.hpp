@@ -38,6 +38,16 @@ inline std::vector<CellId> plan_cells(const std::vector<std::string>& scenarios,
   return plan;
 }
 
+/// The part of a plan that one of several machines does: a stretch of it, so that runs stay whole where they can, and a
+/// machine is no more than a block of the statistics; lengths differ by one at most.
+/// @param shard  1 to `shards`.
+inline std::vector<CellId> shard_of(const std::vector<CellId>& plan, int shard, int shards) {
+  require(shards >= 1 && shard >= 1 && shard <= shards, "shard", "should be i/n with 1 <= i <= n, got {}/{}", shard,
+          shards);
+  const auto end = [&](int k) { return plan.begin() + std::ssize(plan) * k / shards; };
+  return {end(shard - 1), end(shard)};
+}
+
 /// The files of one cell; cells.csv is written last and says that the cell is finished.
 class CellFiles {
  public:

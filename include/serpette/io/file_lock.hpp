@@ -1,0 +1,45 @@
+#pragma once
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "serpette/core/contract.hpp"
+
+namespace serpette {
+
+/// Work that several processes or threads might do at once is done by one: the others wait here until it is finished,
+/// and should then look whether anything is left to do. Ends with the process, however that ends. On a file system
+/// that knows no locks nobody waits: use it to save work, not to keep results right.
+class FileLock {
+ public:
+  /// Waits until the lock is free.
+  /// @param path  a file of the lock's own beside what it guards; made if it is not there, and its folder.
+  /// @throws Error  if the file cannot be made.
+  explicit FileLock(std::filesystem::path path) : path_(std::move(path)) {
+    std::error_code code;
+    if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), code);
+    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    require(file_ >= 0, path_.string(), "should be writable, got \"{}\"", std::strerror(errno));
+    while (::flock(file_, LOCK_EX) != 0 && errno == EINTR) {
+    }
+  }
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+  ~FileLock() { ::close(file_); }
+
+  /// Removes the file: for when the work is done, and everybody who comes later will see that without a lock.
+  void done() const { ::unlink(path_.c_str()); }
+
+ private:
+  std::filesystem::path path_;
+  int file_ = -1;
+};
+
+}  // namespace serpette
