@@ -5,21 +5,15 @@
 // The data flows one way: pictures → letterboxed network input → (colour mode, attack) → heads → boxes → files.
 
 #include <CLI/CLI.hpp>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <string>
 #include <vector>
 
-#include "serpette/attack/fgsm.hpp"
-#include "serpette/attack/no_attack.hpp"
-#include "serpette/attack/pgd.hpp"
-#include "serpette/color/greyscale_rec601.hpp"
-#include "serpette/color/rgb.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/data/image_list.hpp"
@@ -34,6 +28,7 @@
 #include "serpette/pipeline/progress.hpp"
 #include "serpette/pipeline/store.hpp"
 #include "support/cli.hpp"
+#include "support/policies.hpp"
 
 namespace {
 
@@ -41,34 +36,13 @@ using namespace serpette;
 
 struct Options {
   std::filesystem::path cfg, weights, images, out, annotations, names;
-  std::string profile = "standard", color = "rgb", attack = "none", device = "auto";
+  std::string profile = "standard", device = "auto";
+  cli::PolicyNames policies;
   std::int64_t draw = 0, batch_size = 8;
   std::uint64_t seed = 1;
   bool strict = false;
 
   [[nodiscard]] double confidence() const { return profile == "paper" ? kPaperConfidence : kStandardConfidence; }
-};
-
-/// One line on a terminal: images done and time left. Silent in a pipe.
-class Meter {
- public:
-  explicit Meter(std::int64_t total) : total_(total), live_(::isatty(STDERR_FILENO) != 0) {}
-  ~Meter() {
-    if (live_) fmt::print(stderr, "\r\x1b[K");
-  }
-
-  void show(std::int64_t done) const {
-    if (!live_ || done == 0) return;
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
-    fmt::print(stderr, "\r\x1b[K{}/{} images, {} left", done, total_,
-               clock_text(spent.count() * static_cast<double>(total_ - done) / static_cast<double>(done)));
-    std::fflush(stderr);
-  }
-
- private:
-  std::int64_t total_;
-  bool live_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 /// Class names: the annotations' own, a file with one name a line, or COCO's where there are 80 classes.
@@ -141,13 +115,14 @@ void run(const Options& o, const A& attack, const Color& color) {
                                        fingerprint(read_file(o.cfg)), fingerprint(read_file(o.weights)),
                                        std::filesystem::weakly_canonical(o.images).string(),
                                        o.annotations.empty() ? "none" : fingerprint(read_file(o.annotations)),
-                                       o.profile, o.color, o.attack, o.seed));
+                                       o.profile, o.policies.color, o.policies.attack, o.seed));
   const auto network = detector.frozen();
   Generator rng(Seed(o.seed).derive("attack"));
   std::vector<Detection> detections;
   {
     const torch::NoGradGuard no_grad;
-    const Meter meter(data.size());
+    Progress progress;
+    notify::stage(progress, "images", data.size());
     for (std::int64_t begin = 0; begin < data.size(); begin += o.batch_size) {
       std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(o.batch_size, data.size() - begin)));
       std::iota(indices.begin(), indices.end(), begin);
@@ -157,8 +132,9 @@ void run(const Options& o, const A& attack, const Color& color) {
         for (const auto& found : detector.detections(network.forward(batch.images), batch, o.confidence()))
           detections.insert(detections.end(), found.begin(), found.end());
       }
-      meter.show(begin + std::ssize(indices));
+      notify::step(progress, begin + std::ssize(indices), std::nan(""));
     }
+    progress.clear();
   }
 
   auto truth = data.instances();
@@ -178,11 +154,6 @@ void run(const Options& o, const A& attack, const Color& color) {
   fmt::print("{}", summary_text(summary));
 }
 
-template <Attack A>
-void run(const Options& o, const A& attack) {
-  o.color == "rgb" ? run(o, attack, Rgb{}) : run(o, attack, GreyscaleRec601{});
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -199,10 +170,7 @@ int main(int argc, char** argv) {
     app.add_option("--profile", o.profile,
                    "Confidence above which boxes count: standard = 0.001, as AP wants it;\npaper = 0.5, as people want it")
         ->check(CLI::IsMember({"standard", "paper"}))->capture_default_str();
-    app.add_option("--color", o.color, "What the network sees: rgb or greyscale (Rec. 601)")
-        ->check(CLI::IsMember({"rgb", "greyscale"}))->capture_default_str();
-    app.add_option("--attack", o.attack, "Perturb every image first: fgsm (0.05) or pgd (5 steps of 0.02 within 0.05);\nneeds --annotations")
-        ->check(CLI::IsMember({"none", "fgsm", "pgd"}))->capture_default_str();
+    o.policies.add_to(app, "Perturb every image first: fgsm (0.05) or pgd (5 steps of 0.02 within 0.05);\nneeds --annotations");
     app.add_option("--draw", o.draw, "Draw boxes above 0.25 on the first N pictures, into OUT/drawn")
         ->check(CLI::NonNegativeNumber)->capture_default_str();
     app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
@@ -212,10 +180,8 @@ int main(int argc, char** argv) {
     app.add_flag("--strict", o.strict, "An unreadable image ends the run; otherwise it is reported and counted");
     app.footer("Example:\n  detect --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images photos --out found --profile paper --draw 10");
     cli::parse(app, argc, argv);
-    require(o.attack == "none" || !o.annotations.empty(), "--attack",
+    require(o.policies.attack == "none" || !o.annotations.empty(), "--attack",
             "should come with --annotations, since an attack raises the loss on ground truth; got none");
-    if (o.attack == "pgd") return run(o, Pgd{});
-    if (o.attack == "fgsm") return run(o, Fgsm{});
-    run(o, NoAttack{});
+    o.policies.visit([&](const auto& attack, const auto& color) { run(o, attack, color); });
   });
 }

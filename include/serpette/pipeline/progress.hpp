@@ -82,8 +82,8 @@ class Turnstile {
   bool taken_ = false;
 };
 
-/// An observer for programs: one live line on a terminal (cells done, stage, loss, time left), one plain line per cell
-/// in a pipe; Ctrl-C ends the run at the next step. Several workers may report to one Progress.
+/// An observer for programs: one live line on a terminal (cells done, running and failed, stage, loss, time left, last
+/// AP50), one plain line per cell in a pipe; Ctrl-C ends the run at the next step. Several workers may report to one Progress.
 class Progress {
  public:
   /// @param cells  how many there are to do, for the estimate of the time left.
@@ -96,6 +96,7 @@ class Progress {
     const std::lock_guard lock(mutex_);
     stage_ = stage;
     steps_ = steps;
+    stage_start_ = std::chrono::steady_clock::now();
     draw(0, std::nan(""));
   }
   void on_step(std::int64_t step, double loss) {
@@ -110,21 +111,28 @@ class Progress {
     ++known_;
   }
 
+  /// A worker begins a cell; `on_cell` or `on_failed_cell` ends it.
+  void on_cell_begin() {
+    const std::lock_guard lock(mutex_);
+    ++running_;
+  }
+  void on_failed_cell(std::string_view cell, std::string_view reason) {
+    const std::lock_guard lock(mutex_);
+    --running_;
+    ++failed_;
+    clear();
+    fmt::print(stderr, "{} failed: {}\n", cell, reason);
+  }
   void on_cell(const CellRow& row) {
     const std::lock_guard lock(mutex_);
+    --running_;
     ++done_;
+    last_ap50_ = row.ap50;
     clear();
     fmt::print("{} run {} ratio {:>4} %  AP50 {:.3f}  robust {:.3f}  {} parameters  network {:.2f} ms{}\n", row.scenario,
                row.run, row.ratio, row.ap50, row.robust_ap50, row.parameters, row.ms_network,
-               cells_ > 0 ? fmt::format("  [{}/{}, {} left]", done_ + known_, cells_, clock_text(left())) : "");
+               cells_ > 0 ? fmt::format("  [{}/{}, {} left]", over(), cells_, clock_text(left())) : "");
     std::fflush(stdout);
-  }
-
-  /// A message between the lines.
-  void say(std::string_view message) {
-    const std::lock_guard lock(mutex_);
-    clear();
-    fmt::print(stderr, "{}\n", message);
   }
 
   [[nodiscard]] Turnstile::Alone alone() { return Turnstile::Alone(turnstile_); }
@@ -145,8 +153,12 @@ class Progress {
     return flag;
   }
 
+  /// Cells that nothing is left to do for.
+  [[nodiscard]] std::int64_t over() const { return known_ + done_ + failed_; }
+
   [[nodiscard]] double left() const {
-    return done_ == 0 ? 0 : seconds() / static_cast<double>(done_) * static_cast<double>(cells_ - known_ - done_);
+    const auto tried = done_ + failed_;
+    return tried == 0 ? 0 : seconds() / static_cast<double>(tried) * static_cast<double>(cells_ - over());
   }
 
   void draw(std::int64_t step, double loss) {
@@ -155,20 +167,28 @@ class Progress {
     if (step > 0 && step < steps_ && now - drawn_ < std::chrono::milliseconds(100)) return;
     drawn_ = now;
     clear();
-    if (cells_ > 0) fmt::print(stderr, "[{}/{}] ", done_ + known_, cells_);
+    if (cells_ > 0)
+      fmt::print(stderr, "[{}/{}, {} running{}] ", over(), cells_, running_,
+                 failed_ > 0 ? fmt::format(", {} failed", failed_) : "");
     fmt::print(stderr, "{}", stage_);
     if (steps_ > 0) fmt::print(stderr, " {}/{}", step, steps_);
     if (std::isfinite(loss)) fmt::print(stderr, "  loss {:.3f}", loss);
-    if (done_ > 0) fmt::print(stderr, "  {} left", clock_text(left()));
+    if (cells_ > 0 && done_ > 0) fmt::print(stderr, "  {} left, last AP50 {:.3f}", clock_text(left()), last_ap50_);
+    if (cells_ == 0 && step > 0 && steps_ > 0) {
+      const std::chrono::duration<double> spent = now - stage_start_;
+      fmt::print(stderr, "  {} left",
+                 clock_text(spent.count() / static_cast<double>(step) * static_cast<double>(steps_ - step)));
+    }
     std::fflush(stderr);
   }
 
   std::mutex mutex_;
   Turnstile turnstile_;
-  std::int64_t cells_, done_ = 0, known_ = 0, steps_ = 0;
+  std::int64_t cells_, done_ = 0, known_ = 0, failed_ = 0, running_ = 0, steps_ = 0;
+  double last_ap50_ = 0;
   bool live_;
   std::string stage_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), drawn_{};
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), stage_start_{}, drawn_{};
 };
 
 }  // namespace serpette

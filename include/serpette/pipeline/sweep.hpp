@@ -141,10 +141,11 @@ bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment
                  const CellId& id, Progress& progress) {
   const CellFiles files(store, id);
   const auto failed = [&](const char* reason) {
-    progress.say(fmt::format("{} failed: {}", id.folder(), reason));
+    progress.on_failed_cell(id.folder(), reason);
     files.fail(reason);
     return false;
   };
+  progress.on_cell_begin();
   try {
     const auto result = run_cell(scenario, experiment, store, id, progress);
     files.write(result, experiment.test);
