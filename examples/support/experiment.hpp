@@ -120,6 +120,7 @@ struct PolicyOptions {
   std::optional<int> steps;
   bool random_start = false;
   std::optional<Reference> reference;
+  std::optional<AttributionRule> rule;
   std::optional<Target> target;
 
   void add_to(CLI::App& app) {
@@ -136,6 +137,11 @@ struct PolicyOptions {
     app.add_flag("--attack-random-start", random_start, "Attack: start PGD at a random point");
     app.add_option("--deeplift-reference", reference, "DeepLIFT: zeros, grey, mean, blurred or clean-twin (zeros)")
         ->transform(CLI::Transformer(kReferences))
+        ->type_name("NAME");
+    static const std::map<std::string, AttributionRule> kRules{{"rescale", AttributionRule::kRescale},
+                                                               {"reveal-cancel", AttributionRule::kRevealCancel}};
+    app.add_option("--deeplift-rule", rule, "DeepLIFT: rescale or reveal-cancel (rescale)")
+        ->transform(CLI::Transformer(kRules))
         ->type_name("NAME");
     app.add_option("--deeplift-target", target,
                    "DeepLIFT: logits that it explains, detection (objectness and class) or detection+box (detection)")
@@ -155,6 +161,7 @@ struct PolicyOptions {
   template <ScoreInit Score>
   void apply(Score& score) const {
     if constexpr (requires { score.reference; }) score.reference = reference.value_or(score.reference);
+    if constexpr (requires { score.rule; }) score.rule = rule.value_or(score.rule);
     if constexpr (requires { score.target; }) score.target = target.value_or(score.target);
     if constexpr (requires { score.optimizer.learning_rate; })
       score.optimizer.learning_rate = score_learning_rate.value_or(score.optimizer.learning_rate);

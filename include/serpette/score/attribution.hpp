@@ -2,17 +2,18 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/conv2d.h>
-#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/upsample_nearest2d_backward.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/zeros.h>
 
+#include <array>
 #include <cstdint>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "serpette/core/convolve.hpp"
 #include "serpette/core/graph.hpp"
 #include "serpette/core/layer_view.hpp"
 #include "serpette/score/rescale.hpp"
@@ -76,7 +77,7 @@ class Attribution {
     return found;
   }
 
-  /// One backward pass of multipliers, from the heads to the image.
+  /// One backward pass of multipliers, from the heads to the image, by the Rescale rule.
   /// @param x, reference  of the images and of their references; the reference may be one for all
   /// images.
   /// @param target        ∂t/∂logits of every head, [N, …] like the heads of x.
@@ -87,14 +88,28 @@ class Attribution {
   template <class Sink>
   void explain(const Activations& x, const Activations& reference,
                const std::vector<at::Tensor>& target, Sink&& sink) const {
+    walk(Rescale{*this, x, reference}, target, sink);
+  }
+
+  /// The same by any rule, which says how multipliers pass what is not linear:
+  ///   seed(target)                             multipliers of a head
+  ///   through(i, activation, m)                in front of layer i's activation from behind it
+  ///   convolution(i, conv, m, wanted, sink)    each image's sums to the sink; returns the input's
+  ///                                            multipliers if they are wanted
+  ///   pool(i, pool, m)                         of a max-pool's input
+  /// The multipliers' batch may hold more than one per image.
+  template <class Rule, class Sink>
+  void walk(const Rule& rule, const std::vector<at::Tensor>& target, Sink&& sink) const {
     const at::NoGradGuard no_grad;
     std::vector<at::Tensor> multipliers(graph_.layers.size());
     const auto heads = graph_.heads();
     for (std::size_t h = 0; h < heads.size(); ++h)
-      multipliers[static_cast<std::size_t>(heads[h])] = target[h];
+      multipliers[static_cast<std::size_t>(heads[h])] = rule.seed(target[h]);
     auto position = graph_.convolutions().size();
     for (int i = graph_.size() - 1; i >= 0; --i) {
-      if (graph_[i].as<Convolutional>()) --position;
+      const auto& layer = graph_[i];
+      const int from = layer.inputs.front();
+      if (layer.as<Convolutional>()) --position;
       const auto m = std::exchange(multipliers[static_cast<std::size_t>(i)], {});
       if (!m.defined()) continue;  // no head hears this layer
       const auto give = [&](int input, const at::Tensor& part) {
@@ -102,14 +117,44 @@ class Attribution {
         auto& sum = multipliers[static_cast<std::size_t>(input)];
         sum = sum.defined() ? sum + part : part;
       };
-      backward(i, m, x, reference, give, [&](const at::Tensor& sums) { sink(position, sums); });
+      if (const auto* conv = layer.as<Convolutional>()) {
+        give(from, rule.convolution(i, *conv, rule.through(i, conv->activation, m), from != kImage,
+                                    [&](const at::Tensor& sums) { sink(position, sums); }));
+      } else if (const auto* shortcut = layer.as<Shortcut>()) {
+        const auto before = rule.through(i, shortcut->activation, m);
+        for (const int input : layer.inputs) give(input, before);
+      } else if (const auto* route = layer.as<Route>()) {
+        std::int64_t channel = 0;
+        for (const int input : layer.inputs) {
+          const auto channels = shape_of(input, m)[1], width = channels / route->groups;
+          auto part = m.narrow(1, channel, width);
+          if (route->groups > 1) {
+            auto spread = at::zeros(shape_of(input, m), m.options());
+            spread.narrow(1, width * route->group_id, width).copy_(part);
+            part = spread;
+          }
+          give(input, part);
+          channel += width;
+        }
+      } else if (const auto* up = layer.as<Upsample>()) {
+        const auto in = shape_of(from, m);
+        give(from,
+             at::upsample_nearest2d_backward(m, {in[2] * up->stride, in[3] * up->stride}, in));
+      } else if (const auto* pool = layer.as<MaxPool>()) {
+        give(from, rule.pool(i, *pool, m));
+      } else {
+        give(from, m);
+      }
     }
   }
 
   /// The folded weight of the n-th convolution.
   [[nodiscard]] const at::Tensor& weight(std::size_t position) const {
-    return layers_[static_cast<std::size_t>(graph_.convolutions()[position])].weight;
+    return folded(graph_.convolutions()[position]);
   }
+
+  /// The folded weight of the convolution at a graph index.
+  [[nodiscard]] const at::Tensor& folded(int index) const { return at_(index).weight; }
 
  private:
   struct Folded {
@@ -144,8 +189,7 @@ class Attribution {
     auto& before = a.before[static_cast<std::size_t>(i)];
     if (const auto* conv = layer.as<Convolutional>()) {
       const auto& p = at_(i);
-      return activate(at::conv2d(x, p.weight, p.bias, conv->stride, conv->padding, 1, conv->groups),
-                      conv->activation, before);
+      return activate(convolve(x, p.weight, p.bias, *conv), conv->activation, before);
     }
     if (const auto* shortcut = layer.as<Shortcut>())
       return activate(x + a.of(layer.inputs.back()), shortcut->activation, before);
@@ -163,80 +207,57 @@ class Attribution {
     return x;  // a head passes on what it reads
   }
 
-  /// The multiplier in front of an activation from the one behind it.
-  static at::Tensor through(Activation activation, std::size_t i, const at::Tensor& m,
-                            const Activations& x, const Activations& reference) {
-    switch (activation) {
-      case Activation::kLinear:
-        return m;
-      case Activation::kLeaky:
-        return through_leaky(m, x.output[i], reference.output[i], kLeakySlope);
-      case Activation::kRelu:
-        return relu_slope(x.before[i], reference.before[i]).mul_(m);
-      case Activation::kLogistic:
-        return logistic_slope(x.before[i], reference.before[i]).mul_(m);
-    }
-    return m;
-  }
+  /// Source: Shrikumar et al. 2017, sec. 3.5.1.
+  struct Rescale {
+    const Attribution& net;
+    const Activations &x, &reference;
 
-  template <class Give, class Sink>
-  void backward(int i, const at::Tensor& m, const Activations& x, const Activations& reference,
-                const Give& give, const Sink& sink) const {
-    const auto& layer = graph_[i];
-    const int from = layer.inputs.front();
-    const auto place = static_cast<std::size_t>(i);
-    if (const auto* conv = layer.as<Convolutional>()) {
-      const auto before = through(conv->activation, place, m, x, reference);
-      give(from, convolution(*conv, at_(i).weight, before, x.of(from) - reference.of(from),
-                             from != kImage, sink));
-    } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      const auto before = through(shortcut->activation, place, m, x, reference);
-      for (const int input : layer.inputs) give(input, before);
-    } else if (const auto* route = layer.as<Route>()) {
-      std::int64_t channel = 0;
-      for (const int input : layer.inputs) {
-        const auto& whole = x.of(input);
-        const auto width = whole.size(1) / route->groups;
-        auto part = m.narrow(1, channel, width);
-        if (route->groups > 1) {
-          auto spread = at::zeros_like(whole);
-          spread.narrow(1, width * route->group_id, width).copy_(part);
-          part = spread;
-        }
-        give(input, part);
-        channel += width;
+    static at::Tensor seed(const at::Tensor& target) { return target; }
+
+    [[nodiscard]] at::Tensor through(int index, Activation activation, const at::Tensor& m) const {
+      const auto i = static_cast<std::size_t>(index);
+      switch (activation) {
+        case Activation::kLinear:
+          return m;
+        case Activation::kLeaky:
+          return through_leaky(m, x.output[i], reference.output[i], kLeakySlope);
+        case Activation::kRelu:
+          return relu_slope(x.before[i], reference.before[i]).mul_(m);
+        case Activation::kLogistic:
+          return logistic_slope(x.before[i], reference.before[i]).mul_(m);
       }
-    } else if (const auto* up = layer.as<Upsample>()) {
-      const auto& in = x.of(from);
-      give(from, at::upsample_nearest2d_backward(
-                     m, {in.size(2) * up->stride, in.size(3) * up->stride}, in.sizes()));
-    } else if (const auto* pool = layer.as<MaxPool>()) {
-      give(from, max_pool_multiplier(m, x.of(from), reference.of(from), *pool));
-    } else {
-      give(from, m);
+      return m;
     }
-  }
 
-  /// Sums of each image's weights to the sink, and the multiplier of the input (undefined unless
-  /// `wanted`).
-  template <class Sink>
-  static at::Tensor convolution(const Convolutional& conv, const at::Tensor& weight,
-                                const at::Tensor& m, const at::Tensor& delta, bool wanted,
-                                const Sink& sink) {
-    const auto pass = [&](const at::Tensor& m_y, const at::Tensor& dx, bool input, bool weights) {
-      return at::convolution_backward(m_y, dx, weight, at::OptionalIntArrayRef{},
-                                      {conv.stride, conv.stride}, {conv.padding, conv.padding},
-                                      {1, 1}, false, {0, 0}, conv.groups, {input, weights, false});
-    };
-    const auto images = delta.size(0);
-    if (images == 1) {
-      const auto [input, sums, none] = pass(m, delta, wanted, true);
-      sink(sums);
-      return input;
+    template <class Sink>
+    [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv, const at::Tensor& m,
+                                         bool wanted, const Sink& sink) const {
+      const int from = net.graph_[i].inputs.front();
+      const auto& weight = net.folded(i);
+      const auto delta = x.of(from) - reference.of(from);
+      const auto images = delta.size(0);
+      if (images == 1) {
+        const auto [input, sums] = convolve_backward(m, delta, weight, conv, wanted, true);
+        sink(sums);
+        return input;
+      }
+      for (std::int64_t n = 0; n < images; ++n)
+        sink(std::get<1>(convolve_backward(m.narrow(0, n, 1), delta.narrow(0, n, 1), weight, conv,
+                                           false, true)));
+      return wanted ? std::get<0>(convolve_backward(m, delta, weight, conv, true, false))
+                    : at::Tensor{};
     }
-    for (std::int64_t n = 0; n < images; ++n)
-      sink(std::get<1>(pass(m.narrow(0, n, 1), delta.narrow(0, n, 1), false, true)));
-    return wanted ? std::get<0>(pass(m, delta, true, false)) : at::Tensor{};
+
+    [[nodiscard]] at::Tensor pool(int i, const MaxPool& pool, const at::Tensor& m) const {
+      const int from = net.graph_[i].inputs.front();
+      return max_pool_multiplier(m, x.of(from), reference.of(from), pool);
+    }
+  };
+
+  /// [N, C, H, W] of a layer's output, N that of the multipliers.
+  [[nodiscard]] std::array<std::int64_t, 4> shape_of(int index, const at::Tensor& m) const {
+    const auto& s = index == kImage ? graph_.input : graph_.shape(index);
+    return {m.size(0), s.channels, s.height, s.width};
   }
 
   Graph graph_;

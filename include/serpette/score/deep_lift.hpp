@@ -10,9 +10,16 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/score/attribution.hpp"
 #include "serpette/score/reference.hpp"
+#include "serpette/score/reveal_cancel.hpp"
 #include "serpette/torch/operators.hpp"
 
 namespace serpette {
+
+/// How multipliers pass a nonlinearity.
+enum class AttributionRule {
+  kRescale,       ///< By its slope between reference and image.
+  kRevealCancel,  ///< What pushes up and what pushes down apart; see RevealCancel.
+};
 
 /// DeepLIFT on weights:  s_w = mean over images |w · Σ_positions m_y·(x − x⁰)|,  all layers from
 /// one pass.
@@ -24,13 +31,14 @@ namespace serpette {
 ///
 /// Cost per image: two forward passes, one backward pass for multipliers and one for weight sums
 /// (one forward pass less where the reference is constant). Memory: the activations of
-/// `images_at_once` images, and the reference's. Source: Shrikumar et al. 2017 (Rescale rule);
+/// `images_at_once` images, and the reference's. Source: Shrikumar et al. 2017;
 /// docs/policies/score_init.md.
 struct DeepLift {
   static constexpr std::string_view name = "DeepLIFT";
 
   Reference reference = Reference::kZeros;  ///< What the image is compared with.
   Target target = Target::kDetection;       ///< What is explained.
+  AttributionRule rule = AttributionRule::kRescale;
   int images_at_once = 4;                   ///< Images per pass; more cost memory, at least 1.
 
   /// Whether batches must hold each image's attacked twin: 2N images, the attacked behind the clean
@@ -76,8 +84,12 @@ struct DeepLift {
         }
         const auto now = net.run(x);
         const auto logits = detector.targets(net.heads(now), truth, target);
-        net.explain(now, is_constant(reference) ? constant : own, logits,
-                    [&](std::size_t i, at::Tensor sums) { scores[i].add_(sums.abs_()); });
+        const auto& then = is_constant(reference) ? constant : own;
+        const auto add = [&](std::size_t i, at::Tensor sums) { scores[i].add_(sums.abs_()); };
+        if (rule == AttributionRule::kRescale)
+          net.explain(now, then, logits, add);
+        else
+          net.walk(RevealCancel(net, now, then), logits, add);
       }
     }
     require(images > 0, name, "should be given at least one image, got none");

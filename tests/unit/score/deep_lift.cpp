@@ -4,55 +4,15 @@
 #include "serpette/score/deep_lift_trained.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
+#include "support/kinds_graph.hpp"
 #include "support/tiny_detector.hpp"
 
 using namespace serpette;
+using test::all_kinds;
 using test::GraphBuilder;
 using test::TinyDetector;
 
 namespace {
-
-constexpr Activation kLeaky = Activation::kLeaky;
-
-/// Every kind of layer and of activation, two heads; convolutions 0 and the pair of heads cut the
-/// graph.
-Graph all_kinds() {
-  return GraphBuilder({3, 16, 16})
-      .conv({.filters = 8,
-             .size = 3,
-             .padding = 1,
-             .batch_normalize = true,
-             .activation = kLeaky})  // 0
-      .conv({.filters = 8,
-             .size = 3,
-             .padding = 1,
-             .groups = 2,
-             .batch_normalize = true,
-             .activation = kLeaky})
-      .shortcut(0, kLeaky)                                    // 2
-      .max_pool({.size = 2, .stride = 2, .padding = 1})       // 3
-      .conv({.filters = 8, .size = 1, .activation = kLeaky})  // 4
-      .max_pool({.size = 2, .stride = 1, .padding = 1})       // 5
-      .max_pool({.size = 5, .stride = 1, .padding = 4})       // 6
-      .route({6, 5, 4})                                       // 7
-      .conv({.filters = 8,
-             .size = 3,
-             .stride = 2,
-             .padding = 1,
-             .activation = Activation::kLogistic})  // 8
-      .route({8}, 2, 1)                             // 9
-      .head(2)                                      // 11
-      .route({9})                                   // 12
-      .upsample()                                   // 13
-      .route({13, 5})                               // 14
-      .conv({.filters = 6,
-             .size = 3,
-             .padding = 1,
-             .batch_normalize = true,
-             .activation = Activation::kRelu})  // 15
-      .head(2)                                  // 17
-      .done();
-}
 
 /// Signed contributions of one image's weights, by the library.
 std::vector<at::Tensor> contributions(TinyDetector& detector, const at::Tensor& x,
