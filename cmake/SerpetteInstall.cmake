@@ -4,7 +4,10 @@ if(SERPETTE_FETCHED)
   return()
 endif()
 
+# Two components: `library`, which packages hold too, and `programs` (examples/CMakeLists.txt), which depend on the
+# machine and its LibTorch.
 include(GNUInstallDirs)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME library)
 include(CMakePackageConfigHelpers)
 set(_destination ${CMAKE_INSTALL_DATADIR}/cmake/serpette)
 
@@ -29,4 +32,5 @@ set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS
   "libfmt-dev, librange-v3-dev, libboost-dev, nlohmann-json3-dev, libsimdjson-dev, libhwy-dev, libjpeg-dev, libpng-dev")
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_INSTALL_CMAKE_PROJECTS "${PROJECT_BINARY_DIR};serpette;library;/")
 include(CPack)

@@ -3,41 +3,35 @@
 //
 //   compare out/demo/cells.csv out/mine/cells.csv --out out/compare
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <string>
 
 #include "serpette/report/comparison.hpp"
 #include "serpette/report/read_cells.hpp"
+#include "support/program.hpp"
 
 int main(int argc, char** argv) {
-  CLI::App app(
-      "Compares two studies (cells.csv each) ratio by ratio: means, differences with intervals, "
-      "Welch's test with\n"
-      "Holm's correction, effect sizes. Scenarios that both have are compared with themselves; "
-      "where the studies share\n"
-      "none, every scenario of B is compared with every one of A.");
-  std::string a, b, out, profile, name_a, name_b;
-  serpette::StudyRules rules;
-  app.add_option("A", a, "cells.csv of the first study, the reference")->required();
-  app.add_option("B", b, "cells.csv of the second")->required();
-  app.add_option("--out", out, "Folder for compare.csv, figures and index.html; made if missing")
-      ->required();
-  app.add_option("--profile", profile,
-                 "standard (confidence 0.001) or paper (0.5); default: standard if both have it");
-  app.add_option("--name-a", name_a, "What readers know A by; default: its folder's name");
-  app.add_option("--name-b", name_b, "What readers know B by; default: its folder's name");
-  app.add_flag("--partial", rules.partial, "Accept studies of which cells are missing");
-  app.footer("Example:\n  compare out/demo/cells.csv out/mine/cells.csv --out out/compare");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  try {
+  return serpette::cli::run_main([&] {
+    CLI::App app(
+        "Compares two studies (cells.csv each) ratio by ratio: means, differences with intervals, "
+        "Welch's test with\n"
+        "Holm's correction, effect sizes. Scenarios that both have are compared with themselves; "
+        "where the studies share\n"
+        "none, every scenario of B is compared with every one of A.");
+    std::string a, b, out, profile, name_a, name_b;
+    serpette::StudyRules rules;
+    app.add_option("A", a, "cells.csv of the first study, the reference")->required();
+    app.add_option("B", b, "cells.csv of the second")->required();
+    app.add_option("--out", out, "Folder for compare.csv, figures and index.html; made if missing")
+        ->required();
+    app.add_option("--profile", profile,
+                   "standard (confidence 0.001) or paper (0.5); default: standard if both have it");
+    app.add_option("--name-a", name_a, "What readers know A by; default: its folder's name");
+    app.add_option("--name-b", name_b, "What readers know B by; default: its folder's name");
+    app.add_flag("--partial", rules.partial, "Accept studies of which cells are missing");
+    app.footer("Example:\n  compare out/demo/cells.csv out/mine/cells.csv --out out/compare");
+    serpette::cli::parse(app, argc, argv);
     const auto name = [](const std::string& given, const std::string& file, const char* otherwise) {
       if (!given.empty()) return given;
       const auto folder = std::filesystem::absolute(file).parent_path().filename().string();
@@ -57,8 +51,5 @@ int main(int argc, char** argv) {
              serpette::contenders(first, second, name_a, name_b), profile, out))
       fmt::print("{}\n", sentence);
     fmt::print("{}\n", (std::filesystem::path(out) / "index.html").string());
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "compare: {}\n", error.what());
-    return 2;
-  }
+  });
 }

@@ -3,11 +3,8 @@
 //
 //   evaluate --annotations instances.json --detections detections.json --out summary.json
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <string>
 
 #include "serpette/io/atomic_file.hpp"
@@ -15,36 +12,35 @@
 #include "serpette/io/detections.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/metric/coco_report.hpp"
+#include "support/program.hpp"
 
 int main(int argc, char** argv) {
-  CLI::App app(
-      "Compares detections with ground truth and writes COCO's 12 numbers.\n"
-      "AP is the mean over IoU 0.50:0.95, AP50 and AP75 hold at one IoU; s, m, l are small (below "
-      "32² pixels),\n"
-      "medium and large (above 96²) objects; AR1, AR10, AR100 are recalls with so many detections "
-      "per image and\n"
-      "category. A number is -1 where the annotations hold nothing of its kind.");
-  std::string annotations, detections, out;
-  int threads = 0;
-  bool per_category = false;
-  app.add_option("--annotations", annotations, "Ground truth: COCO instances JSON")->required();
-  app.add_option("--detections", detections,
-                 "Detections: COCO results JSON, or CSV with the columns\n"
-                 "image_id,x,y,width,height,confidence,category_id (name ends in .csv)")
-      ->required();
-  app.add_option("--out", out, "Where the numbers go as JSON, in full precision")->required();
-  app.add_flag("--per-category", per_category, "Print AP of each category as well");
-  app.add_option("--threads", threads, "Threads to use; 0 takes all")
-      ->check(CLI::NonNegativeNumber);
-  app.footer(
-      "Example:\n  evaluate --annotations instances.json --detections detections.csv --out "
-      "summary.json");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  try {
+  return serpette::cli::run_main([&] {
+    CLI::App app(
+        "Compares detections with ground truth and writes COCO's 12 numbers.\n"
+        "AP is the mean over IoU 0.50:0.95, AP50 and AP75 hold at one IoU; s, m, l are small "
+        "(below "
+        "32² pixels),\n"
+        "medium and large (above 96²) objects; AR1, AR10, AR100 are recalls with so many "
+        "detections "
+        "per image and\n"
+        "category. A number is -1 where the annotations hold nothing of its kind.");
+    std::string annotations, detections, out;
+    int threads = 0;
+    bool per_category = false;
+    app.add_option("--annotations", annotations, "Ground truth: COCO instances JSON")->required();
+    app.add_option("--detections", detections,
+                   "Detections: COCO results JSON, or CSV with the columns\n"
+                   "image_id,x,y,width,height,confidence,category_id (name ends in .csv)")
+        ->required();
+    app.add_option("--out", out, "Where the numbers go as JSON, in full precision")->required();
+    app.add_flag("--per-category", per_category, "Print AP of each category as well");
+    app.add_option("--threads", threads, "Threads to use; 0 takes all")
+        ->check(CLI::NonNegativeNumber);
+    app.footer(
+        "Example:\n  evaluate --annotations instances.json --detections detections.csv --out "
+        "summary.json");
+    serpette::cli::parse(app, argc, argv);
     const auto truth = serpette::load_instances(annotations);
     const auto found = serpette::read_detections(detections, truth);
     const auto unknown =
@@ -70,8 +66,5 @@ int main(int argc, char** argv) {
     if (per_category)
       for (std::size_t k = 0; k < truth.categories.size(); ++k)
         fmt::print("  {:<24} {:.6f}\n", truth.categories[k].name, summary.average_precision(k));
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "evaluate: {}\n", error.what());
-    return 2;
-  }
+  });
 }

@@ -3,78 +3,92 @@
 //   report --cells out/study/cells.csv --out out/report
 //   report --paper --out out/paper
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "serpette/report/read_cells.hpp"
 #include "serpette/report/report.hpp"
+#include "support/program.hpp"
 
 namespace {
 
-/// The paper's tables that ship with serpette: share/ of the installation or of the source tree
-/// this program lies in.
-std::filesystem::path paper_folder() {
-  namespace fs = std::filesystem;
-  std::error_code code;
-  std::vector<fs::path> roots{fs::current_path(code)};
-  for (auto at = fs::read_symlink("/proc/self/exe", code); at.has_relative_path();
-       at = at.parent_path())
-    roots.push_back(at.parent_path());
-  for (const auto& root : roots)
-    for (const auto* place : {"share/serpette/paper", "share/paper"})
-      if (fs::exists(root / place / "runs.csv", code)) return root / place;
-  serpette::fail("--paper",
-                 "should find share/paper/runs.csv beside the program, got none; name its folder "
-                 "with --paper-data");
+/// Where a study's pictures and detections lie, if it kept them.
+std::optional<serpette::SampleSource> sample_source(const std::filesystem::path& study,
+                                                    std::filesystem::path images,
+                                                    std::filesystem::path annotations) {
+  serpette::require(images.empty() == annotations.empty(), "--test-images",
+                    "should be given together with --test-annotations, got only one of them");
+  const bool given = !images.empty();
+  if (!given) {
+    images = study / "scenes" / "test" / "images";
+    annotations = study / "scenes" / "test" / "instances.json";
+  }
+  const auto cells = study / "cells";
+  const bool there = std::filesystem::exists(cells) && std::filesystem::exists(annotations);
+  serpette::require(there || !given,
+                    given && std::filesystem::exists(cells) ? annotations.string() : cells.string(),
+                    "should be there for --test-images, got nothing");
+  if (!there) return std::nullopt;
+  return serpette::SampleSource{.cells = cells, .images = images, .annotations = annotations};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app(
-      "Turns the cells of a study (cells.csv: one row per pruned network and profile) into\n"
-      "  index.html    one page that opens offline: curves, trade-off, times, results, tests, "
-      "verdicts in words\n"
-      "  tables/       per run and p-values, as CSV, Markdown and LaTeX     figures/   as SVG and "
-      "PNG\n"
-      "  runs.csv, summary.csv, anova.csv, tests.csv, pairs.csv, blocked.csv   full precision\n"
-      "With --paper it does the same for the paper's raw tables and compares every printed number "
-      "with them\n"
-      "(agreement.csv).");
-  std::string cells, out;
-  bool paper = false;
-  serpette::ReportOptions options;
-  std::vector<std::string> pictures;
-  auto* const source = app.add_option_group("source")->require_option(1);
-  source->add_option("--cells", cells, "cells.csv of a study, a demo or a scenario program");
-  source->add_flag("--paper", paper, "The paper's own tables, which ship with serpette");
-  std::filesystem::path paper_data;
-  app.add_option("--paper-data", paper_data,
-                 "Folder of runs.csv, summary.csv and anova.csv for --paper, if not found alone");
-  app.add_option("--out", out, "Folder for the report; made if missing")->required();
-  app.add_option("--profile", options.profile,
-                 "Whose numbers tables and tests show: standard (confidence 0.001) or paper (0.5); "
-                 "default: standard if there");
-  app.add_option("--title", options.page.title, "Title of the page");
-  app.add_option("--picture", pictures,
-                 "A PNG or JPEG for the page, e.g. a sample grid; may be repeated");
-  app.add_flag("--partial", options.rules.partial,
-               "Report a study of which cells are missing (groups differ in size)");
-  app.footer("Example:\n  report --cells out/demo/cells.csv --out out/report");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  try {
+  return serpette::cli::run_main([&] {
+    CLI::App app(
+        "Turns the cells of a study (cells.csv: one row per pruned network and profile) into\n"
+        "  index.html    one page that opens offline: curves, trade-off, times, boxes, results, "
+        "tests, "
+        "verdicts in words\n"
+        "  tables/       per run and p-values, as CSV, Markdown and LaTeX     figures/   as SVG "
+        "and "
+        "PNG\n"
+        "  runs, summary, anova, tests, assumptions, omnibus, pairs, blocked, tradeoff (.csv, full "
+        "precision)\n"
+        "  claims.md     what the paper claims, and whether these data support it\n"
+        "With --paper it does the same for the paper's raw tables and compares every printed "
+        "number "
+        "with them\n"
+        "(agreement.csv).");
+    std::string cells, out;
+    bool paper = false;
+    serpette::ReportOptions options;
+    std::vector<std::string> pictures;
+    auto* const source = app.add_option_group("source")->require_option(1);
+    source->add_option("--cells", cells, "cells.csv of a study, a demo or a scenario program");
+    source->add_flag("--paper", paper, "The paper's own tables, which ship with serpette");
+    std::filesystem::path paper_data, images, annotations;
+    app.add_option(
+        "--paper-data", paper_data,
+        "Folder of runs.csv, summary.csv and anova.csv for --paper, instead of the one that ships");
+    app.add_option("--out", out, "Folder for the report; made if missing")->required();
+    app.add_option(
+        "--profile", options.profile,
+        "Whose numbers tables and tests show: standard (confidence 0.001) or paper (0.5); "
+        "default: standard if there");
+    app.add_option("--title", options.page.title, "Title of the page");
+    app.add_option("--picture", pictures,
+                   "A PNG or JPEG for the page, e.g. a sample grid; may be repeated");
+    app.add_option(
+        "--test-images", images,
+        "Folder of the study's test images: the page then shows what each network found on some "
+        "of them; default: scenes/test/images beside the cells");
+    app.add_option(
+        "--test-annotations", annotations,
+        "Their boxes (COCO instances JSON); default: scenes/test/instances.json beside the cells");
+    app.add_flag("--partial", options.rules.partial,
+                 "Report a study of which cells are missing (groups differ in size)");
+    app.footer("Example:\n  report --cells out/demo/cells.csv --out out/report");
+    serpette::cli::parse(app, argc, argv);
+
     std::vector<serpette::CellRow> rows;
     if (paper) {
-      options.paper = paper_data.empty() ? paper_folder() : paper_data;
+      options.paper = paper_data.empty()
+                          ? serpette::cli::shared_folder("paper", "runs.csv", SERPETTE_PAPER)
+                          : paper_data;
       options.place = (*options.paper / "runs.csv").string();
       rows = serpette::paper_cells(*options.paper);
       if (options.page.title == serpette::PageOptions{}.title)
@@ -85,6 +99,8 @@ int main(int argc, char** argv) {
       options.place = cells;
       rows = serpette::read_cells(cells);
       options.page.facts = {{"Source", cells}};
+      options.samples =
+          sample_source(std::filesystem::absolute(cells).parent_path(), images, annotations);
     }
     for (const auto& file : pictures)
       options.page.pictures.push_back({file, "Detections across pruning ratios"});
@@ -94,8 +110,5 @@ int main(int argc, char** argv) {
       fmt::print("{} of {} printed entries agree to within one unit of the last digit\n",
                  result.agreeing, result.compared);
     fmt::print("{}\n", result.page.string());
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "report: {}\n", error.what());
-    return 2;
-  }
+  });
 }

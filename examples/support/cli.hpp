@@ -1,7 +1,6 @@
 #pragma once
 
 #include <c10/core/Device.h>
-#include <c10/util/Exception.h>
 #include <fmt/core.h>
 #include <torch/cuda.h>
 
@@ -10,40 +9,9 @@
 #include <string>
 
 #include "serpette/core/contract.hpp"
+#include "support/program.hpp"
 
 namespace serpette::cli {
-
-/// What `parse` throws after it has printed help or a mistake in the options.
-struct Exit {
-  int status;
-};
-
-/// Reads the command line. `--help` ends the program with status 0, a mistake with one message and status 2.
-inline void parse(CLI::App& app, int argc, char** argv) {
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    throw Exit{app.exit(error) == 0 ? 0 : 2};
-  }
-}
-
-/// The frame of every program: bad input ends in one message and exit status 2.
-/// @param body  returns nothing, or the exit status.
-template <class Body>
-int run_main(Body&& body) {
-  try {
-    if constexpr (std::is_void_v<std::invoke_result_t<Body&>>)
-      body();
-    else
-      return body();
-    return 0;
-  } catch (const Exit& exit) {
-    return exit.status;
-  } catch (const Error& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 2;
-  }
-}
 
 /// "auto" is the GPU where there is one.
 /// @throws Error  if the name is none, or the device is not there.

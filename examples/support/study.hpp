@@ -43,8 +43,9 @@ struct StudyProgram {
             given);
     require(options.cfg.empty() == options.weights.empty(), "network", "should be given by both --cfg and --weights, or by neither");
     if (options.cfg.empty()) {
-      options.cfg = std::filesystem::path(SERPETTE_DEMO) / "yolov3-slim.cfg";
-      options.weights = std::filesystem::path(SERPETTE_DEMO) / "yolov3-slim.weights";
+      const auto network = shared_folder("demo", "yolov3-slim.cfg", SERPETTE_DEMO);
+      options.cfg = network / "yolov3-slim.cfg";
+      options.weights = network / "yolov3-slim.weights";
     }
     if (given == 0) {
       const auto folder = options.out / "scenes";
@@ -75,7 +76,7 @@ struct StudyProgram {
                          {"Pre-training steps per run", fmt::to_string(options.numbers.pretrain.steps)},
                          {"Fine-tuning steps per cell", fmt::to_string(options.numbers.finetune.steps)},
                          {"Score-training steps (HYDRA)", fmt::to_string(options.numbers.scores.steps)}};
-    report.page.pictures = {{options.out / "grid.png", "Detections across pruning ratios, run 1"}};
+    report.samples = {.cells = options.out / "cells", .images = options.test_images, .annotations = options.test_annotations};
     report.place = (options.out / "cells.csv").string();
     fmt::print("report: {}\n", write_report(read_cells(options.out / "cells.csv"), options.out, report).page.string());
     return 0;

@@ -33,6 +33,12 @@ def samples():
     return groups if all(len(set(g)) > 1 for g in groups) else samples()
 
 
+def eta_squared(x, y):
+    """pingouin's np2 of a one-way design is η²; NaN where nothing varies."""
+    frame = pd.DataFrame({"v": np.concatenate([x, y]), "g": [0] * len(x) + [1] * len(y)})
+    return pingouin.anova(frame, dv="v", between="g", detailed=True)["np2"].iloc[0] if frame.v.nunique() > 1 else np.nan
+
+
 def case():
     groups = samples()
     frame = pd.DataFrame([(i, v) for i, g in enumerate(groups) for v in g], columns=["group", "value"])
@@ -53,6 +59,8 @@ def case():
     first = rng.integers(0, len(x), (60, len(x)))
     second = rng.integers(0, len(y), (60, len(y)))
     values = [pingouin.compute_effsize(x[a], y[b], eftype="hedges") for a, b in zip(first, second)]
+    etas = [eta_squared(x[a], y[b]) for a, b in zip(first, second)]
+    between_means = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.95)
     values = [v for v in values if abs(v) < 1e9]  # resamples without variance divide by rounding errors
     return {
         "groups": groups, "anova": [anova.statistic, anova.pvalue, between / total],
@@ -60,9 +68,11 @@ def case():
         "levene_mean": list(levene[0]), "levene_median": list(levene[1]), "shapiro": [list(s) for s in shapiro],
         "tukey": [[tukey.statistic[p], tukey.pvalue[p], interval.low[p], interval.high[p]] for p in pairs],
         "games": [[float(d), float(p)] for d, p in zip(games["diff"], games[g_column])],
+        "welch_interval": [between_means.low, between_means.high],
         "hedges": pingouin.compute_effsize(x, y, eftype="hedges"),
         "bootstrap": {"first": first.tolist(), "second": second.tolist(),
-                      "interval": np.percentile(values, [2.5, 97.5]).tolist()}}
+                      "interval": np.percentile(values, [2.5, 97.5]).tolist(),
+                      "eta_interval": np.nanpercentile(etas, [2.5, 97.5]).tolist()}}
 
 
 def blocked():

@@ -32,6 +32,11 @@ struct CellRow {
   std::vector<std::pair<std::string, double>> details;
 };
 
+/// Where a study keeps a cell's files, below its folder `cells`.
+inline std::string cell_folder(std::string_view scenario, std::int64_t run, std::string_view ratio) {
+  return fmt::format("{}-run{}-ratio{}", scenario, run, ratio);
+}
+
 inline const std::vector<std::string>& cell_columns() {
   static const std::vector<std::string> columns{
       "scenario", "score_init", "granularity", "attack", "color", "run", "ratio", "seed", "profile", "AP", "AP50",

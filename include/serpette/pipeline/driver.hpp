@@ -51,7 +51,7 @@ struct CellId {
   int run = 1;           ///< 1-based.
   Ratio ratio;
 
-  [[nodiscard]] std::string folder() const { return fmt::format("{}-run{}-ratio{}", scenario, run, ratio.str()); }
+  [[nodiscard]] std::string folder() const { return cell_folder(scenario, run, ratio.str()); }
 };
 
 /// A finished cell: its numbers, the network as it runs, and what it saw.

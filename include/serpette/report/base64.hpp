@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "serpette/core/contract.hpp"
+
 namespace serpette {
 
 /// RFC 4648, with padding.
@@ -23,6 +25,15 @@ inline std::string base64(std::string_view bytes) {
     text += i + 2 < bytes.size() ? kDigits[group & 63] : '=';
   }
   return text;
+}
+
+/// A PNG or JPEG file as a data: address, so that a page needs no file beside it.
+/// @throws Error  naming `place` if the bytes are neither.
+inline std::string picture_address(std::string_view bytes, std::string_view place) {
+  const bool jpeg = bytes.starts_with("\xFF\xD8");
+  require(jpeg || bytes.starts_with("\x89PNG"), place,
+          "should be a PNG or JPEG picture, got something else");
+  return fmt::format("data:image/{};base64,{}", jpeg ? "jpeg" : "png", base64(bytes));
 }
 
 }  // namespace serpette

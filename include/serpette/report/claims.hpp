@@ -19,8 +19,10 @@ namespace serpette {
 /// A sentence of the paper, held against a study.
 struct Claim {
   std::string text;     ///< What the paper says.
-  std::string verdict;  ///< "supported", "partly supported", "not supported", "contradicted".
-  std::string reason;   ///< Ratio by ratio.
+  std::string verdict;  ///< "supported", "partly supported", "not supported", "contradicted"; of a
+                        ///< claimed equality "not refuted", "refuted at some ratios": tests can
+                        ///< refute one, but not prove it.
+  std::string reason;  ///< Ratio by ratio.
 };
 
 namespace detail {
@@ -77,12 +79,14 @@ inline std::string join(const std::vector<std::string>& words) {
 
 /// The paper's claims under Welch's test after Holm's correction (5 % per family), as far as the
 /// study has the scenarios: a claimed difference must be found at every ratio claimed to be
-/// supported, a claimed equality must not be refuted (which a small study cannot do: see the power
-/// statement).
+/// supported, a claimed equality must not be refuted; how large a difference may have escaped is
+/// said with it.
 inline std::vector<Claim> paper_claims(std::span<const PairTest> tests) {
   std::vector<Claim> claims;
   for (const auto& rule : detail::kClaims) {
     std::vector<std::string> with, against, open;
+    double escaped =
+        0;  // the largest difference that the intervals of the open ratios leave room for
     for (const auto& t : tests) {
       const bool same = t.comparison.first == rule.first && t.comparison.second == rule.second;
       const bool swapped = t.comparison.first == rule.second && t.comparison.second == rule.first;
@@ -94,6 +98,7 @@ inline std::vector<Claim> paper_claims(std::span<const PairTest> tests) {
       const auto entry = t.ratio + " %";
       if (!t.significant()) {
         open.push_back(entry);
+        escaped = std::fmax(escaped, std::fmax(std::abs(t.low), std::abs(t.high)));
       } else if (rule.expect == detail::Expect::kFirstMore   ? difference > 0
                  : rule.expect == detail::Expect::kFirstLess ? difference < 0
                                                              : false) {
@@ -110,11 +115,14 @@ inline std::vector<Claim> paper_claims(std::span<const PairTest> tests) {
             fmt::format("{}{} at {}", claim.reason.empty() ? "" : "; ", what, detail::join(ratios));
     };
     if (rule.expect == detail::Expect::kNoDifference) {
-      claim.verdict = against.empty() ? "supported"
+      claim.verdict = against.empty() ? "not refuted"
                       : open.empty()  ? "contradicted"
-                                      : "partly supported";
+                                      : "refuted at some ratios";
       say("a difference is found", against);
       say("none is found", open);
+      if (escaped > 0 && !open.empty())
+        claim.reason += fmt::format(" (there it may be up to {:.2g}{}: 95 % intervals)", escaped,
+                                    rule.family == "time" ? " ms" : "");
     } else {
       claim.verdict = !with.empty() && against.empty() && open.empty() ? "supported"
                       : !with.empty()                                  ? "partly supported"
@@ -138,9 +146,9 @@ inline std::vector<std::string> study_remarks(const Study& study, const std::str
   std::size_t tested = 0, unequal = 0, crooked = 0, shapes = 0, controls = 0;
   for (const auto& t : tests) {
     ++tested;
-    unequal += t.levene_p < 0.05 ? 1 : 0;
-    shapes += std::isnan(t.shapiro_p) ? 0 : 1;
-    crooked += t.shapiro_p < 0.05 ? 1 : 0;
+    unequal += t.levene.p < 0.05 ? 1 : 0;
+    shapes += std::isnan(t.shapiro_p()) ? 0 : 1;
+    crooked += t.shapiro_p() < 0.05 ? 1 : 0;
     if (t.ratio != "0" || t.comparison.label.starts_with("Greyscale")) continue;
     ++controls;
     if (t.significant() || t.anova_holm < 0.05)
@@ -192,36 +200,6 @@ inline std::vector<std::string> study_remarks(const Study& study, const std::str
                     f.name, 100 * lines[1].sum_of_squares / total,
                     100 * lines[0].sum_of_squares / total, 100 * lines[2].sum_of_squares / total,
                     100 * lines[3].sum_of_squares / total, 100 * lines[4].sum_of_squares / total));
-  }
-  // The S shape: a curve that falls slowly, fast, slowly again has its steepest stretch inside.
-  if (study.has("ms_total") && study.ratios().size() >= 4) {
-    std::vector<std::string> shapes_found;
-    for (const auto& scenario : study.scenarios()) {
-      double steepest = -INFINITY, first = 0, last = 0;
-      std::size_t at = 0;
-      for (std::size_t i = 0; i + 1 < study.ratios().size(); ++i) {
-        const auto value = [&](std::size_t k) {
-          return mean(study.values(scenario, study.ratios()[k], profile, metric("ms_total")));
-        };
-        const double step = 100 * (Ratio::parse(study.ratios()[i + 1]).fraction() -
-                                   Ratio::parse(study.ratios()[i]).fraction());
-        const double slope = (value(i) - value(i + 1)) / step;
-        if (i == 0) first = slope;
-        if (i + 2 == study.ratios().size()) last = slope;
-        if (slope > steepest) steepest = slope, at = i;
-      }
-      if (std::isnan(first) || std::isnan(last)) continue;
-      const bool inside =
-          at > 0 && at + 2 < study.ratios().size() && first < steepest / 2 && last < steepest / 2;
-      shapes_found.push_back(
-          fmt::format("{} {} (steepest between {} and {} %: {:.3g} ms per percent; {:.3g} at the "
-                      "start, {:.3g} at the end)",
-                      scenario_label(scenario), inside ? "yes" : "no", study.ratios()[at],
-                      study.ratios()[at + 1], steepest, first, last));
-    }
-    remarks.push_back(fmt::format(
-        "S shape of total time over ratio (both ends less than half as steep as the middle): {}.",
-        fmt::join(shapes_found, "; ")));
   }
   return remarks;
 }

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "serpette/io/csv.hpp"
+
 namespace serpette {
 
 /// Escapes text for XML and HTML.
@@ -67,6 +69,15 @@ struct Figure {
   std::string title, x_label, y_label;
   std::vector<Series> series;
 };
+
+/// The figure's points.
+inline std::string figure_csv(const Figure& figure) {
+  CsvWriter csv;
+  csv.row("series", "x", "mean", "spread");
+  for (const auto& s : figure.series)
+    for (std::size_t i = 0; i < s.x.size(); ++i) csv.row(s.label, s.x[i], s.mean[i], s.spread[i]);
+  return std::string(csv.text());
+}
 
 /// About `count` round values that span [low, high].
 inline std::vector<double> axis_ticks(double low, double high, int count = 6) {

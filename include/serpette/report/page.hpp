@@ -13,7 +13,9 @@
 #include "serpette/report/base64.hpp"
 #include "serpette/report/figure.hpp"
 #include "serpette/report/page_assets.hpp"
+#include "serpette/report/samples.hpp"
 #include "serpette/report/study.hpp"
+#include "serpette/report/viewer.hpp"
 #include "serpette/statistics/describe.hpp"
 
 namespace serpette {
@@ -38,6 +40,7 @@ struct PageOptions {
       facts;                          ///< How it was made: name and value (command, seed, …).
   std::vector<PagePicture> pictures;  ///< Sample grids.
   std::vector<PageSection> sections;  ///< Shown behind the results, in this order.
+  const Samples* samples = nullptr;   ///< For the viewer of boxes; none without.
 };
 
 namespace detail {
@@ -58,8 +61,10 @@ inline std::string page_data(const Study& study) {
                                  {"label", scenario_label(study.scenarios()[i])},
                                  {"color", style.color},
                                  {"marker", style.marker},
-                                 {"dash", style.dash}});
+                                 {"dash", style.dash},
+                                 {"grey", is_grey(study, study.scenarios()[i])}});
   }
+  data["runs"] = study.runs();
   data["ratios"] = study.ratios();
   data["profiles"] = study.profiles();
   for (const auto& profile : study.profiles())
@@ -74,17 +79,16 @@ inline std::string page_data(const Study& study) {
     for (const auto& scenario : study.scenarios())
       for (const auto& ratio : study.ratios())
         for (const auto& m : study.metrics()) {
-          const auto values = study.values(scenario, ratio, profile, m);
-          auto& list = data["values"][profile][scenario][ratio];
-          if (values.empty()) continue;
-          for (const double v : values)
-            list[std::string(m.id)].push_back(m.decimals == 0 ? ordered_json(std::int64_t(v))
-                                                              : ordered_json(v));
+          if (study.values(scenario, ratio, profile, m).empty()) continue;
+          auto& list = data["values"][profile][scenario][ratio][std::string(m.id)];
+          for (const auto run : study.runs()) {
+            const auto* cell = study.find(scenario, ratio, profile, run);
+            list.push_back(cell == nullptr   ? ordered_json(nullptr)
+                           : m.decimals == 0 ? ordered_json(std::int64_t(m.of(*cell)))
+                                             : ordered_json(m.of(*cell)));
+          }
         }
-  auto text = data.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-  for (std::size_t at = 0; (at = text.find("</", at)) != std::string::npos; at += 3)
-    text.replace(at, 2, "<\\/");
-  return text;
+  return script_json(data);
 }
 
 /// One row per scenario: what pruning costs and brings, without script.
@@ -129,14 +133,6 @@ inline std::string glance_table(const Study& study) {
   return html + "</tbody></table></div>";
 }
 
-inline std::string embedded(const std::filesystem::path& picture) {
-  const auto bytes = read_file(picture);
-  const bool jpeg = bytes.starts_with("\xFF\xD8");
-  require(jpeg || bytes.starts_with("\x89PNG"), picture.string(),
-          "should be a PNG or JPEG picture, got something else");
-  return fmt::format("data:image/{};base64,{}", jpeg ? "jpeg" : "png", base64(bytes));
-}
-
 }  // namespace detail
 
 /// The study as one HTML page that opens offline: style, script, data and pictures are inside.
@@ -153,12 +149,16 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
   }
   std::string pictures;
   for (const auto& picture : options.pictures)
-    pictures += fmt::format(
-        "<figure><img src=\"{}\" alt=\"{}\"><figcaption>{}</figcaption></figure>",
-        detail::embedded(picture.file), escape_xml(picture.caption), escape_xml(picture.caption));
-  if (!pictures.empty())
+    pictures +=
+        fmt::format("<figure><img src=\"{}\" alt=\"{}\"><figcaption>{}</figcaption></figure>",
+                    picture_address(read_file(picture.file), picture.file.string()),
+                    escape_xml(picture.caption), escape_xml(picture.caption));
+  if (options.samples != nullptr) {
+    pictures = viewer_section(*options.samples);
+  } else if (!pictures.empty()) {
     pictures = fmt::format("<section id=\"samples\"><h2>What the networks see</h2>{}</section>\n",
                            pictures);
+  }
   const bool timed = study.has("ms_network") && study.has("ms_input") && study.has("ms_post");
   std::string facts;
   for (const auto& [name, value] : options.facts)
@@ -169,6 +169,7 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">";
   html += fmt::format("<title>{}</title><style>", escape_xml(options.title));
   html += detail::kPageStyle;
+  html += detail::kViewerStyle;
   html += fmt::format(
       "</style></head><body>\n<header><h1>{}</h1><p class=\"soft\">{} pruned networks: {} "
       "scenarios × {} ratios × {} "
@@ -231,6 +232,8 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
           "<footer>Made by serpette.</footer>\n<script type=\"application/json\" id=\"study\">" +
           detail::page_data(study) + "</script>\n<script>";
   html += detail::kPageScript;
+  html += detail::kViewerScript;
+  html += detail::kPageScriptEnd;
   return html + "</script></body></html>\n";
 }
 

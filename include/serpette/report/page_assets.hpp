@@ -60,6 +60,9 @@ footer{padding:6px 24px 40px;color:var(--soft);font-size:13px}
 @media print{body{background:#fff}section{break-inside:avoid}}
 )css";
 
+/// Ends inside its function, so that other parts of the page can stand behind it: kPageScriptEnd
+/// closes it.
+inline constexpr std::string_view kPageScriptEnd = "})();";
 inline constexpr std::string_view kPageScript = R"js(
 (() => {
 "use strict";
@@ -71,7 +74,8 @@ const on = new Set(S.scenarios.map(s => s.id));
 const state = {profile: S.profiles[0]};
 const mean = v => v.reduce((a, b) => a + b, 0) / v.length;
 const spread = v => { const m = mean(v); return Math.sqrt(v.reduce((a, b) => a + (b - m) * (b - m), 0) / v.length); };
-const values = (s, r, m) => { const c = ((S.values[state.profile] || {})[s] || {})[r]; return c ? c[m] : null; };
+const values = (s, r, m) => { const c = ((S.values[state.profile] || {})[s] || {})[r]; return c && c[m] ? c[m].filter(v => v !== null) : null; };
+const value = (s, r, m, run) => (((S.values[state.profile] || {})[s] || {})[r] || {})[m]?.[S.runs.indexOf(run)];
 const big = v => v >= 1e9 ? (v / 1e9).toFixed(2) + " G" : v >= 1e6 ? (v / 1e6).toFixed(2) + " M" : v >= 1e4 ? (v / 1e3).toFixed(1) + " k" : v.toFixed(0);
 const show = (v, m) => m.decimals === 0 ? big(v) : v.toFixed(m.decimals) + (m.unit ? " " + m.unit : "");
 const esc = t => t.replace(/[&<>"]/g, c => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}[c]));
@@ -247,7 +251,6 @@ for (const l of document.querySelectorAll(".legend")) for (const s of S.scenario
 }
 matchMedia("(prefers-color-scheme:dark)").addEventListener("change", draw);
 draw();
-})();
 )js";
 
 }  // namespace serpette::detail

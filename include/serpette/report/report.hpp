@@ -11,14 +11,18 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/cells.hpp"
 #include "serpette/report/claims.hpp"
+#include "serpette/report/curve_claims.hpp"
 #include "serpette/report/families.hpp"
 #include "serpette/report/figure.hpp"
 #include "serpette/report/page.hpp"
 #include "serpette/report/paper_data.hpp"
 #include "serpette/report/picture.hpp"
+#include "serpette/report/samples.hpp"
 #include "serpette/report/study.hpp"
 #include "serpette/report/tables.hpp"
 #include "serpette/report/tests.hpp"
+#include "serpette/report/tradeoff.hpp"
+#include "serpette/report/viewer.hpp"
 #include "serpette/statistics/describe.hpp"
 
 namespace serpette {
@@ -35,6 +39,8 @@ struct ReportOptions {
       true;  ///< Draw figures as PNG as well (needs rsvg-convert; skipped where it is missing).
   std::optional<std::filesystem::path> paper =
       {};  ///< Folder of the paper's printed tables to compare with.
+  std::optional<SampleSource> samples =
+      {};  ///< Where pictures and boxes lie, for the viewer and Fig. 3.
 };
 
 /// What was written, and what could not be.
@@ -107,8 +113,8 @@ inline PageSection claims_section(std::span<const Claim> claims,
   if (!claims.empty()) {
     section.html =
         "<p class=\"soft\">The paper's claims under this study's own data: Welch's test at each "
-        "ratio, Holm's "
-        "correction within each family, 5 %.</p><div "
+        "ratio with Holm's correction within each family, 5 %; claims about whole curves by "
+        "resampling runs.</p><div "
         "class=\"scroll\"><table><thead><tr><th>Claim</th>"
         "<th class=\"words\">Verdict</th><th class=\"words\">Ratios</th></tr></thead><tbody>";
     for (const auto& c : claims)
@@ -122,12 +128,24 @@ inline PageSection claims_section(std::span<const Claim> claims,
   return section;
 }
 
+/// The same for readers of text.
+inline std::string claims_markdown(std::span<const Claim> claims,
+                                   std::span<const std::string> remarks) {
+  TextTable table{.name = {}, .title = {}, .header = {"Claim", "Verdict", "Ratios"}, .rows = {}};
+  for (const auto& c : claims) table.rows.push_back({c.text, c.verdict, c.reason});
+  auto text = table.rows.empty() ? std::string() : to_markdown(table) + "\n";
+  for (const auto& remark : remarks) text += "- " + remark + "\n";
+  return text;
+}
+
 inline PageSection tests_section(const Study& study, std::span<const PairTest> tests) {
   PageSection section{
       "tests", "Tests",
       "<p class=\"soft\">p-values of one-way ANOVA (the paper's test); bold: below 5 % in "
       "Welch's test after Holm's correction. Hedges' g with its bootstrap interval in "
-      "small print. All tests: tests.csv, pairs.csv, blocked.csv.</p>"};
+      "small print. More: tests.csv (Welch, Kruskal-Wallis, Holm, effect sizes), assumptions.csv, "
+      "omnibus.csv and pairs.csv (all scenarios at once; Tukey-Kramer, Games-Howell), blocked.csv "
+      "(scenario × ratio, runs as blocks).</p>"};
   std::string family_name, table;
   bool open = false;
   std::string label;
@@ -206,8 +224,9 @@ inline PageSection agreement_section(std::span<const AgreementEntry> entries) {
 }  // namespace detail
 
 /// Writes a study's report into a folder: `index.html` (one page that opens offline), `tables/`
-/// (CSV, Markdown, LaTeX), `figures/` (SVG, PNG), and `runs.csv`, `summary.csv`, `anova.csv`,
-/// `tests.csv`, `pairs.csv`, `blocked.csv`; with `options.paper` also `agreement.csv`.
+/// (CSV, Markdown, LaTeX), `figures/` (SVG, PNG, and their points as CSV), and `runs.csv`,
+/// `summary.csv`, `anova.csv`, `tests.csv`, `assumptions.csv`, `omnibus.csv`, `pairs.csv`,
+/// `blocked.csv`, `tradeoff.csv`, `claims.md`; with `options.paper` also `agreement.csv`.
 /// @throws Error  if the cells make no study (see Study) or the folder cannot be written.
 inline ReportResult write_report(std::span<const CellRow> cells,
                                  const std::filesystem::path& folder, ReportOptions options = {}) {
@@ -223,9 +242,11 @@ inline ReportResult write_report(std::span<const CellRow> cells,
 
   const auto tests = pair_tests(study, profile);
   auto page = options.page;
-  if (study.scenarios().size() > 1)
-    page.sections.push_back(
-        detail::claims_section(paper_claims(tests), study_remarks(study, profile, tests)));
+  auto claims = paper_claims(tests);
+  for (auto& claim : curve_claims(study, profile)) claims.push_back(std::move(claim));
+  const auto remarks = study_remarks(study, profile, tests);
+  if (!claims.empty() || !remarks.empty())
+    page.sections.push_back(detail::claims_section(claims, remarks));
   if (!tests.empty()) page.sections.push_back(detail::tests_section(study, tests));
   if (options.paper) {
     const auto entries = agreement(study, profile, tests, *options.paper);
@@ -235,23 +256,47 @@ inline ReportResult write_report(std::span<const CellRow> cells,
     write_file(folder / "agreement.csv", agreement_csv(entries));
     page.sections.push_back(detail::agreement_section(entries));
   }
+  Samples samples;
+  if (options.samples) {
+    samples = read_samples(study, *options.samples);
+    if (samples.cells.empty() || samples.pictures.empty())
+      result.notes.push_back(
+          fmt::format("no boxes on the page: {} keeps no detections of these cells",
+                      options.samples->cells.string()));
+    else
+      page.samples = &samples;
+  }
   for (const auto& table : all_tables(study, profile, tests)) {
     write_file(folder / "tables" / (table.name + ".csv"), to_csv(table));
     write_file(folder / "tables" / (table.name + ".md"), to_markdown(table));
     write_file(folder / "tables" / (table.name + ".tex"), to_latex(table));
   }
-  bool drawn = options.pictures;
-  for (const auto& [name, figure] : detail::report_figures(study, profile)) {
+  const auto figures = detail::report_figures(study, profile);
+  std::string undrawn;  // why a figure is SVG only
+  const auto draw = [&](const std::string& name, const std::string& svg) {
     const auto file = folder / "figures" / (name + ".svg");
-    write_file(file, figure_svg(figure));
-    drawn = drawn && draw_png(file);
+    write_file(file, svg);
+    std::error_code code;  // an older PNG would show other numbers
+    std::filesystem::remove(folder / "figures" / (name + ".png"), code);
+    if (options.pictures && undrawn.empty()) undrawn = draw_png(file);
+  };
+  for (const auto& [name, figure] : figures) {
+    draw(name, figure_svg(figure));
+    write_file(folder / "figures" / (name + ".csv"), figure_csv(figure));
   }
-  if (options.pictures && !drawn)
-    result.notes.emplace_back("figures are SVG only: no rsvg-convert here (package librsvg2-bin)");
+  if (page.samples != nullptr) {
+    draw("fig_3", sample_figure_svg(samples, study, study.runs().front()));
+    write_file(folder / "figures" / "fig_3.csv", samples_csv(samples, study.runs().front()));
+  }
+  if (!undrawn.empty()) result.notes.push_back("figures are SVG only: " + undrawn);
   write_file(folder / "runs.csv", runs_csv(study, profile));
   write_file(folder / "summary.csv", summary_csv(summary_entries(study, profile)));
   write_file(folder / "anova.csv", anova_csv(tests));
   write_file(folder / "tests.csv", tests_csv(tests));
+  write_file(folder / "assumptions.csv", assumptions_csv(tests));
+  write_file(folder / "omnibus.csv", omnibus_csv(study, profile));
+  write_file(folder / "tradeoff.csv", tradeoff_csv(study));
+  write_file(folder / "claims.md", detail::claims_markdown(claims, remarks));
   write_file(folder / "pairs.csv", pairs_csv(study, profile));
   write_file(folder / "blocked.csv", blocked_csv(study, profile));
   write_file(result.page, page_html(study, page));

@@ -184,7 +184,7 @@ class Study {
   }
 
   void check_configurations() const {
-    std::map<std::string_view, const CellRow*> first;
+    std::map<std::string_view, const CellRow*> first, unpruned;
     std::map<std::pair<std::string_view, std::int64_t>, std::uint64_t> seeds;
     for (const auto& cell : cells_) {
       const auto& other = *first.emplace(cell.scenario, &cell).first->second;
@@ -200,6 +200,14 @@ class Study {
       require(seed == cell.seed, place_,
               "run {} of {} should have one seed, got {} and {}: two studies in one file?",
               cell.run, cell.scenario, seed, cell.seed);
+      if (cell.ratio != "0") continue;  // nothing is pruned there: one network for all
+      const auto& whole = *unpruned.emplace(cell.scenario, &cell).first->second;
+      require(whole.parameters == cell.parameters && whole.macs == cell.macs, place_,
+              "the unpruned cells of {} should be one network, got {} parameters and {} "
+              "multiply-adds in run {}, "
+              "{} and {} in run {}",
+              cell.scenario, whole.parameters, whole.macs, whole.run, cell.parameters, cell.macs,
+              cell.run);
     }
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +27,35 @@ inline double hedges_g(std::span<const double> x, std::span<const double> y) {
 /// x̄ − ȳ.
 inline double mean_difference(std::span<const double> x, std::span<const double> y) {
   return mean(x) - mean(y);
+}
+
+/// η² of two samples: the part of all variation that lies between them. NaN if nothing varies.
+inline double eta_squared(std::span<const double> x, std::span<const double> y) {
+  const auto n = static_cast<double>(x.size()), m = static_cast<double>(y.size());
+  const double off = mean_difference(x, y), between = off * off * n * m / (n + m);
+  return between / (between + squared_deviations(x) + squared_deviations(y));
+}
+
+/// Welch's 95 % interval of x̄ − ȳ: variances may differ. NaN if neither sample varies.
+/// @param x, y  at least two values each.
+/// Source: Welch 1947; equals scipy.stats.ttest_ind(equal_var=False).confidence_interval().
+inline std::pair<double, double> welch_interval(std::span<const double> x,
+                                                std::span<const double> y) {
+  const auto n = static_cast<double>(x.size()), m = static_cast<double>(y.size());
+  const double u = variance(x) / n, v = variance(y) / m;
+  if (!(u + v > 0))
+    return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
+  const double df = (u + v) * (u + v) / (u * u / (n - 1) + v * v / (m - 1));
+  const double half = boost::math::quantile(boost::math::students_t(df), 0.975) * std::sqrt(u + v);
+  return {mean_difference(x, y) - half, mean_difference(x, y) + half};
+}
+
+/// The value below which the part q of sorted values lies, linear between neighbours.
+inline double percentile(std::span<const double> sorted, double q) {
+  const double at = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const auto above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
 /// Which elements each resample of two samples draws.
@@ -65,13 +95,7 @@ std::pair<double, double> bootstrap_interval(std::span<const double> x, std::spa
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   if (values.empty() || 2 * values.size() < resamples.first.size()) return {kNan, kNan};
   std::ranges::sort(values);
-  const auto percentile = [&](double q) {
-    const double at = q * static_cast<double>(values.size() - 1);
-    const auto below = static_cast<std::size_t>(at);
-    const auto above = std::min(below + 1, values.size() - 1);
-    return values[below] + (at - static_cast<double>(below)) * (values[above] - values[below]);
-  };
-  return {percentile(0.025), percentile(0.975)};
+  return {percentile(values, 0.025), percentile(values, 0.975)};
 }
 
 }  // namespace serpette

@@ -1,6 +1,7 @@
 // The paper's own tables: what it prints follows from its raw runs.
 
 #include "serpette/report/claims.hpp"
+#include "serpette/report/curve_claims.hpp"
 #include "serpette/report/paper_data.hpp"
 #include "serpette/report/report.hpp"
 
@@ -97,14 +98,62 @@ TEST_CASE("claims are judged after correction, ratio by ratio", "[report][claims
   };
   CHECK(verdict("structured pruning with DeepLIFT, 25") == "supported");
   CHECK(verdict("Greyscale images cost mAP") == "supported");
-  CHECK(verdict("At 95 and 99 %") == "supported");
+  // An equality can be refuted, not proven.
+  CHECK(verdict("At 95 and 99 %") == "not refuted");
   // Not every claim survives: the control at 0 % finds a "difference" in time where nothing is
   // pruned.
   CHECK(verdict("no clear difference to the inference time under unstructured") ==
-        "partly supported");
+        "refuted at some ratios");
   const auto remarks = study_remarks(study, "paper", tests);
   CHECK_THAT(remarks.front(), ContainsSubstring("Control at 0 %") && ContainsSubstring("drift"));
   CHECK_THAT(remarks.at(1), ContainsSubstring("with 10 runs per group"));
+}
+
+TEST_CASE("claims about whole curves are judged by resampling runs", "[report][claims]") {
+  const Study study(paper_cells(paper()));
+  const auto claims = curve_claims(study, "paper");
+  REQUIRE(claims.size() == 7);
+  CHECK(claims[0].verdict == "supported");
+  CHECK(claims[0].reason == "found at 40 of 40 steps");
+  CHECK_THAT(claims[1].text, ContainsSubstring("\"S\" shape"));
+  CHECK(claims[1].verdict == "supported");
+  // 54.0 ms of 88.3 ms at 65 %: more than 0.6 of it.
+  CHECK_THAT(claims[3].text, ContainsSubstring("half the time") && ContainsSubstring("HYDRA"));
+  CHECK(claims[3].verdict == "partly supported");
+  CHECK_THAT(claims[3].reason, ContainsSubstring("0.61 [0.61, 0.62] at 65 %"));
+  CHECK(claims[6].verdict == "supported");
+}
+
+TEST_CASE("a flat or straight curve has no S shape", "[report][claims]") {
+  auto cells = paper_cells(paper());
+  const auto verdict = [&](auto&& time) {
+    for (auto& c : cells) c.ms_total = time(100 * Ratio::parse(c.ratio).fraction(), c.run);
+    return curve_claims(Study(cells), "paper")[1].verdict;
+  };
+  CHECK(verdict([](double x, auto) { return 120 - x; }) == "contradicted");
+  CHECK(verdict([](double, auto run) { return 50 + 0.1 * static_cast<double>(run); }) ==
+        "contradicted");
+  // Flat but for one step up and down again: noise, though steepest inside.
+  CHECK(verdict([](double x, auto) { return x == 50 ? 51.0 : 50.0; }) == "contradicted");
+  CHECK(verdict([](double x, auto) { return 100 / (1 + std::exp((x - 60) / 8)); }) == "supported");
+}
+
+TEST_CASE("assumptions are a table beside the tests", "[report][tests]") {
+  const Study study(paper_cells(paper()));
+  const auto tests = pair_tests(study, "paper", 50);
+  const auto csv = assumptions_csv(tests);
+  CHECK(std::ranges::count(csv, '\n') == 91);
+  CHECK_THAT(csv,
+             ContainsSubstring("variances differ") && ContainsSubstring("nothing against them"));
+  // Unstructured DeepLIFT against HYDRA in time at 0 %: 0.22 ms against 0.066 ms of spread.
+  CHECK_THAT(csv, ContainsSubstring("II,time,DeepLIFT vs. HYDRA (Unstructured),0,10,10,0.05"));
+  CHECK(std::ranges::count(omnibus_csv(study, "paper"), '\n') == 19);
+  for (const auto& t : tests) {
+    CHECK(t.low <= t.difference);
+    CHECK(t.difference <= t.high);
+    CHECK(t.eta_low <= t.eta_high);
+    CHECK(t.detectable > 0);
+  }
 }
 
 TEST_CASE("groups without variance are called so and stop nothing", "[report][tests]") {

@@ -1,5 +1,6 @@
 #include "serpette/report/report.hpp"
 
+#include "serpette/io/image.hpp"
 #include "serpette/io/read_file.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
@@ -67,4 +68,117 @@ TEST_CASE("the page holds everything it shows", "[report][page]") {
   options.page.pictures = {{path, "no picture"}};
   CHECK_THROWS_WITH(write_report(test::some_cells(), folder / "report", options),
                     ContainsSubstring("PNG or JPEG"));
+}
+
+namespace {
+
+/// A folder as a study leaves it: three pictures with truth, detections of two cells.
+void write_study_folder(const test::Scratch& folder) {
+  write_jpeg(folder / "images/a.jpg", Image(40, 30, 128));
+  write_jpeg(folder / "images/b.jpg", Image(60, 40, 90));
+  write_jpeg(folder / "images/big.jpg", Image(960, 480, 200));
+  write_file(folder / "truth.json", std::string_view(R"({"images": [
+    {"id": 1, "file_name": "a.jpg", "width": 40, "height": 30}, {"id": 2, "file_name": "b.jpg", "width": 60, "height": 40},
+    {"id": 3, "file_name": "big.jpg", "width": 960, "height": 480}],
+    "annotations": [{"id": 1, "image_id": 1, "category_id": 7, "bbox": [5, 5, 10, 10]},
+    {"id": 2, "image_id": 3, "category_id": 7, "bbox": [100, 100, 200, 200]},
+    {"id": 3, "image_id": 3, "category_id": 9, "bbox": [400, 100, 200, 200]}],
+    "categories": [{"id": 7, "name": "cup"}, {"id": 9, "name": "</script>"}]})"));
+  const std::string head = "image_id,x,y,width,height,confidence,category_id,category\n";
+  write_file(
+      folder / "cells/structured_hydra-run1-ratio0/detections.csv",
+      std::string_view(
+          head +
+          "3,100,100,200,180,0.5,7,cup\n3,110,100,200,200,0.9,7,cup\n1,5,5,10,9,0.04,7,cup\n"));
+  write_file(folder / "cells/structured_hydra-run1-ratio0/detections_attacked.csv",
+             std::string_view(head));
+  write_file(folder / "cells/unstructured_deeplift-run2-ratio90/detections.csv",
+             std::string_view(head + "2,1,2,3,4,0.25,9,x\n"));
+}
+
+SampleSource source_of(const test::Scratch& folder) {
+  return {
+      .cells = folder / "cells", .images = folder / "images", .annotations = folder / "truth.json"};
+}
+
+}  // namespace
+
+TEST_CASE("samples are the telling pictures, large ones shrunk with their boxes",
+          "[report][samples]") {
+  const test::Scratch folder;
+  write_study_folder(folder);
+  const auto samples = read_samples(Study(test::some_cells()), source_of(folder));
+  REQUIRE(samples.pictures.size() == 3);
+  const auto& first = samples.pictures[0];
+  CHECK(first.name == "big.jpg");  // two kinds of objects
+  CHECK(first.width == 480);
+  CHECK(first.height == 240);
+  REQUIRE(first.truth.size() == 2);
+  CHECK(first.truth[0].box == Box{50, 50, 100, 100});
+  CHECK(samples.pictures[1].jpeg == read_file(folder / "images/a.jpg"));
+  REQUIRE(samples.cells.size() == 2);
+  const auto& cell = samples.cells.at({"structured_hydra", "0", 1});
+  REQUIRE(cell.clean[0].size() == 2);
+  CHECK(cell.clean[0][0].confidence == 0.9);
+  CHECK(cell.clean[1].empty());  // 0.04 is below what is shown
+  CHECK(cell.attacked.size() == 3);
+  CHECK(samples.cells.at({"unstructured_deeplift", "90", 2}).attacked.empty());
+  // Each object counts once, for the surest box.
+  CHECK(right_boxes(cell.clean[0], first.truth) == std::vector<bool>{true, false});
+  CHECK(samples_csv(samples, 1) ==
+        "image,attacked,scenario,ratio_percent,run,category,confidence,x,y,width,height,right\n"
+        "big.jpg,no,structured_hydra,0,1,cup,0.9,55,50,100,100,yes\n"
+        "big.jpg,no,structured_hydra,0,1,cup,0.5,50,50,100,90,no\n");
+}
+
+TEST_CASE("the page's viewer holds pictures once and every box", "[report][viewer]") {
+  const test::Scratch folder;
+  write_study_folder(folder);
+  ReportOptions options;
+  options.pictures = false;
+  options.samples = source_of(folder);
+  const auto html = read_file(write_report(test::some_cells(), folder / "report", options).page);
+  const std::string open = "id=\"boxes\">";
+  const auto from = html.find(open) + open.size();
+  const auto data = nlohmann::json::parse(html.substr(from, html.find("</script>", from) - from));
+  CHECK(data["categories"][1]["name"] == "</script>");
+  CHECK(data["pictures"].size() == 3);
+  CHECK(data["pictures"][0]["truth"] ==
+        nlohmann::json({500, 500, 1000, 1000, 100, 0, 2000, 500, 1000, 1000, 100, 1}));
+  CHECK(data["clean"]["structured_hydra"]["0"]["1"][0] ==
+        nlohmann::json({550, 500, 1000, 1000, 90, 0, 500, 500, 1000, 900, 50, 0}));
+  CHECK(data["clean"]["unstructured_deeplift"]["90"]["2"][2] ==
+        nlohmann::json({10, 20, 30, 40, 25, 1}));
+  CHECK(data["attacked"].size() == 1);
+  const auto svg = read_file(folder / "report/figures/fig_3.svg");
+  CHECK_THAT(svg, ContainsSubstring("data:image/jpeg;base64,") && ContainsSubstring("cup 0.90") &&
+                      ContainsSubstring("stroke-dasharray"));
+  CHECK(std::filesystem::exists(folder / "report/figures/fig_3.csv"));
+}
+
+TEST_CASE("detections that do not fit their annotations are refused with their line",
+          "[report][samples]") {
+  const test::Scratch folder;
+  write_study_folder(folder);
+  write_file(
+      folder / "cells/structured_hydra-run1-ratio0/detections.csv",
+      std::string_view(
+          "image_id,x,y,width,height,confidence,category_id,category\n1,5,5,9,9,0.5,8,cup\n"));
+  CHECK_THROWS_WITH(read_samples(Study(test::some_cells()), source_of(folder)),
+                    ContainsSubstring("detections.csv:2: category_id should be one that"));
+}
+
+TEST_CASE("the Pareto front has what nothing beats", "[report][tradeoff]") {
+  const Study study(test::some_cells());
+  const auto points = tradeoff(study, "standard", metric("AP50"), metric("ms_network"));
+  REQUIRE(points.size() == 6);
+  for (const auto& p : points) {
+    bool beaten = false;
+    for (const auto& q : points)
+      beaten = beaten || (q.cost <= p.cost && q.quality > p.quality) ||
+               (q.cost < p.cost && q.quality >= p.quality);
+    CHECK(p.on_front == !beaten);
+  }
+  CHECK_THAT(tradeoff_csv(study),
+             ContainsSubstring("standard,AP50,ms_network,Unstructured DeepLIFT,0,"));
 }

@@ -63,6 +63,7 @@ TEST_CASE("cells that make no study are refused in words", "[report][study]") {
   refused([](auto& c) { c.push_back(c[3]); }, "twice");
   refused([](auto& c) { c[4].attack = "FGSM"; }, "should share one configuration");
   refused([](auto& c) { c[4].seed = 7; }, "two studies in one file?");
+  refused([](auto& c) { c[6].parameters = 7; }, "should be one network, got 2000 parameters");
   refused([](auto& c) { c[4].ap50 = std::nan(""); },
           "AP50 should be a fraction in [0, 1], got nan");
   refused([](auto& c) { c[4].ap = 41; }, "AP should be a fraction");

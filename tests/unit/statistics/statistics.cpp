@@ -102,6 +102,21 @@ TEST_CASE("bootstrap intervals equal NumPy's on the same resamples", "[statistic
   CHECK_THAT(high, WithinRel(number(c["bootstrap"]["interval"][1]), 1e-9));
 }
 
+TEST_CASE("eta squared's bootstrap interval and Welch's interval equal pingouin's and SciPy's",
+          "[statistics][golden]") {
+  const auto& c = any_case();
+  const Groups groups = c["groups"];
+  const Resamples resamples{c["bootstrap"]["first"], c["bootstrap"]["second"]};
+  const auto [low, high] = bootstrap_interval(groups[0], groups[1], eta_squared, resamples);
+  CHECK_THAT(low, WithinAbs(number(c["bootstrap"]["eta_interval"][0]), 1e-9));
+  CHECK_THAT(high, WithinRel(number(c["bootstrap"]["eta_interval"][1]), 1e-9));
+  const auto [from, to] = welch_interval(groups[0], groups[1]);
+  CHECK_THAT(from, WithinRel(number(c["welch_interval"][0]), 1e-9));
+  CHECK_THAT(to, WithinRel(number(c["welch_interval"][1]), 1e-9));
+  CHECK_THAT(eta_squared(groups[0], groups[1]),
+             WithinRel(one_way_anova({groups[0], groups[1]}).eta_squared, 1e-12));
+}
+
 TEST_CASE("resamples repeat under a seed and stay in range", "[statistics]") {
   const auto a = Resamples::draw(3, 5, 200, 9), b = Resamples::draw(3, 5, 200, 9),
              other = Resamples::draw(3, 5, 200, 10);
@@ -179,6 +194,9 @@ TEST_CASE("groups without variance are infinite or undefined, never a number fro
   CHECK_FALSE(levene(same).defined());
   CHECK_FALSE(shapiro_wilk(same[0]).defined());
   CHECK(std::isnan(tukey_kramer(apart)[0].p));
+  CHECK(std::isnan(welch_interval(apart[0], apart[1]).first));
+  CHECK(std::isnan(eta_squared(same[0], same[1])));
+  CHECK(eta_squared(apart[0], apart[1]) == 1);
   CHECK(std::isnan(
       bootstrap_interval(apart[0], apart[1], hedges_g, Resamples::draw(3, 3, 50, 1)).first));
 }

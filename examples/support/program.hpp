@@ -1,0 +1,93 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <new>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+
+/// @file
+/// The frame of every program; needs no LibTorch.
+
+namespace serpette::cli {
+
+/// What `parse` throws after it has printed help or a mistake in the options.
+struct Exit {
+  int status;
+};
+
+/// Reads the command line. `--help` ends the program with status 0, a mistake with one message and
+/// status 2.
+inline void parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    throw Exit{app.exit(error) == 0 ? 0 : 2};
+  }
+}
+
+/// What an exception of a library says, without what LibTorch (c10::Error) puts behind it: where in
+/// its own sources the error arose, and a backtrace.
+inline std::string first_words(std::string_view what) {
+  what = what.substr(0, what.find("\nException raised from"));
+  what = what.substr(0, what.find("Exception raised from"));
+  std::string line;
+  for (const char c : what) line += c == '\n' ? ' ' : c;
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return line;
+}
+
+/// The frame of every program: bad input ends in one message and exit status 2, and so does what a
+/// library throws.
+/// @param body  returns nothing, or the exit status.
+template <class Body>
+int run_main(Body&& body) {
+  try {
+    if constexpr (std::is_void_v<std::invoke_result_t<Body&>>)
+      body();
+    else
+      return body();
+    return 0;
+  } catch (const Exit& exit) {
+    return exit.status;
+  } catch (const Error& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr,
+               "error: memory should suffice for this, got no more of it; try a smaller batch or "
+               "fewer workers\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "error: {}\n", first_words(error.what()));
+  }
+  return 2;
+}
+
+/// The folder `name` of data that ships with serpette: `share/serpette/name` of the installation
+/// that this program lies in, else `source`, where the program was built.
+/// @param file    must be in it.
+/// @throws Error  if it is in neither.
+inline std::filesystem::path shared_folder(const std::string& name, const std::string& file,
+                                           const std::filesystem::path& source) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  std::vector<fs::path> places;
+  for (auto at = fs::read_symlink("/proc/self/exe", code).parent_path(); at.has_relative_path();
+       at = at.parent_path())
+    places.push_back(at / "share" / "serpette" / name);
+  places.push_back(source);
+  for (const auto& place : places)
+    if (fs::exists(place / file, code)) return place;
+  fail(places.front().string(),
+       "should hold {}, which ships with serpette; got neither that nor {}", file,
+       (source / file).string());
+}
+
+}  // namespace serpette::cli

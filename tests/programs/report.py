@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""report, compare and evaluate as people run them: what they write, from where they find their data, and bad input.
+
+usage: report.py FOLDER_OF_PROGRAMS [BUILD_FOLDER [CMAKE]]     with a build folder: also as installed from it
+"""
+import csv
+import fcntl
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+BIN = pathlib.Path(sys.argv[1]).resolve()
+POLICIES = {"structured_hydra": ("HYDRA", "Structured"), "unstructured_deeplift": ("DeepLIFT", "Unstructured")}
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def cells(shift=0.0, scenarios=POLICIES):
+    """Rows of a small complete study, with numbers that follow from the indices."""
+    rows = []
+    for s, name in enumerate(scenarios):
+        score, granularity = POLICIES.get(name, ("Mine", "Unstructured"))
+        for run in (1, 2, 3):
+            for ratio in ("0", "50", "90"):
+                for profile in ("paper", "standard"):
+                    ap50 = 0.6 - 0.1 * s - float(ratio) / 200 + 0.01 * run + shift
+                    ms = 10 - s + 0.1 * run
+                    rows.append({"scenario": name, "score_init": score, "granularity": granularity, "attack": "PGD",
+                                 "color": "Colour", "run": run, "ratio": ratio, "seed": 100 + run, "profile": profile,
+                                 "AP": ap50 / 2, "AP50": ap50, "AP75": ap50 / 3, "robust_AP": ap50 / 4,
+                                 "robust_AP50": ap50 / 2, "ms_input": 1, "ms_network": ms, "ms_post": 0.5,
+                                 "ms_total": ms + 1.5, "weights_kept": 1000, "filters_kept": 100, "parameters": 2000,
+                                 "macs": 100000, "seconds_pretrain": 1, "seconds_scores": 1, "seconds_finetune": 1})
+    return rows
+
+
+def write(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def run(program, *arguments, status=0, says="", **options):
+    program = pathlib.Path(program)
+    result = subprocess.run([program if program.is_absolute() else BIN / program, *map(str, arguments)],
+                            capture_output=True, text=True, **options)
+    shown = f"{program} {' '.join(map(str, arguments))}\n{result.stdout}{result.stderr}"
+    assert result.returncode == status, f"exit status should be {status}, got {result.returncode}: {shown}"
+    assert says in result.stderr, f"should say \"{says}\": {shown}"
+    return result
+
+
+def files(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def no_room():
+    """What is written beyond 32 KB fails, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15))
+
+
+def main():
+    root = pathlib.Path(tempfile.mkdtemp(prefix="serpette-report-"))
+    good = write(root / "study/cells.csv", cells())
+
+    # What a report holds; equal cells give equal bytes.
+    run("report", "--cells", good, "--out", root / "a")
+    run("report", "--cells", good, "--out", root / "b")
+    written = files(root / "a")
+    assert written == files(root / "b"), "equal cells should give equal reports"
+    names = {str(p) for p in written}
+    wanted = {"index.html", "claims.md", "figures/fig_1a.svg", "figures/fig_1a.csv"}
+    wanted |= {f"{n}.csv" for n in "runs summary anova tests assumptions omnibus pairs blocked tradeoff".split()}
+    wanted |= {f"tables/table_V.{e}" for e in ("csv", "md", "tex")}
+    assert wanted <= names, wanted - names
+    if shutil.which("rsvg-convert"):
+        assert "figures/fig_1a.png" in names
+    page = (root / "a/index.html").read_text()
+    assert "http://" not in page and "https://" not in page, "the page should need no network"
+
+    # The paper's tables come along: from any folder, moved elsewhere, and installed.
+    says = "450 of 450 printed entries agree"
+    assert says in run("report", "--paper", "--out", root / "paper", cwd=root).stdout
+    assert sum(1 for _ in open(root / "paper/agreement.csv")) == 451
+    moved = root / "moved/report"
+    moved.parent.mkdir()
+    shutil.copy(BIN / "report", moved)
+    assert says in run(moved, "--paper", "--out", root / "paper", cwd="/").stdout
+    if len(sys.argv) > 2:
+        cmake = sys.argv[3] if len(sys.argv) > 3 else "cmake"
+        subprocess.run([cmake, "--install", sys.argv[2], "--component", "programs", "--prefix", root / "usr"], check=True,
+                       stdout=subprocess.DEVNULL)
+        summary = root / "usr/share/serpette/paper/summary.csv"
+        summary.write_text(summary.read_text().replace("max,0.412", "max,0.414"))  # proves which one is read
+        told = run(root / "usr/bin/report", "--paper", "--out", root / "paper", cwd="/").stdout
+        assert "449 of 450" in told, told
+
+    # Two studies side by side.
+    better = write(root / "better/cells.csv", cells(shift=0.1))
+    told = run("compare", good, better, "--out", root / "compared").stdout
+    assert "(better) against" in told and "is better at 0 %, 50 %, 90 %" in told, told
+    mine = write(root / "mine/cells.csv", cells(scenarios=["my_policy"]))
+    told = run("compare", good, mine, "--out", root / "compared").stdout
+    assert "My Policy (mine) against Structured HYDRA (study)" in told, told
+
+    # Bad input: one message, exit status 2, nothing written.
+    new = root / "new"
+
+    def refuses(says, rows, *arguments):
+        bad = write(root / "bad/cells.csv", rows) if isinstance(rows, list) else rows
+        for program, inputs in (("report", ["--cells", bad]), ("compare", [good, bad])):
+            told = run(program, *inputs, "--out", new, *arguments, status=2, says=says).stderr
+            assert told.startswith("error: ") and told.count("\n") == 1, told
+        assert not new.exists(), "a refusal should write nothing"
+
+    def changed(index, **values):
+        rows = cells()
+        rows[index].update(values)
+        return rows
+
+    refuses("nowhere.csv", root / "nowhere.csv")
+    refuses("\"robust_AP50\" is missing", [{k: v for k, v in r.items() if k != "robust_AP50"} for r in cells()])
+    refuses("should share one configuration", changed(4, attack="FGSM"))
+    refuses("two studies in one file?", changed(4, seed=7))
+    refuses("should be one network", changed(6, parameters=7))
+    refuses("twice", [*cells(), cells()[3]])
+    refuses("35 cells of 36; missing: unstructured_deeplift run 3 ratio 90 (standard)", cells()[:-1])
+    refuses("AP50 should be a fraction in [0, 1], got nan in structured_hydra run 1 ratio 50 (paper)", changed(2, AP50="nan"))
+    refuses("cells.csv:4: AP50 should be a number, got \"0,5\"", changed(2, AP50="0,5"))
+    refuses("[0, 100)", changed(2, ratio="100"))
+    refuses("should have the profile \"strict\"", cells(), "--profile", "strict")
+    truncated = root / "bad/cells.csv"
+    write(truncated, cells()).write_bytes(good.read_bytes()[:-40])
+    refuses("should have 25 fields", truncated)
+    run("report", "--cells", good, "--out", new, "--test-images", root, status=2, says="--test-annotations")
+    assert not new.exists()
+
+    # Missing cells on request; groups that do not vary are called so.
+    told = run("report", "--cells", write(root / "bad/cells.csv", cells()[:-1]), "--out", root / "partial", "--partial").stderr
+    assert "1 cells are missing" in told, told
+    flat = [{**r, "AP50": 0.25} for r in cells()]
+    run("report", "--cells", write(root / "bad/cells.csv", flat), "--out", root / "flat")
+    rows = list(csv.DictReader(open(root / "flat/assumptions.csv")))
+    assert {r["verdict"] for r in rows if r["metric"] == "mAP"} == {"a group does not vary"}, rows[0]
+    assert "undefined" in (root / "flat/tables/anova_AP50.md" if (root / "flat/tables/anova_AP50.md").exists()
+                           else root / "flat/tables/table_I.md").read_text()
+
+    # No space: one message, what was there stays whole, no temporary file stays behind.
+    before = (root / "a/index.html").read_bytes()
+    told = run("report", "--cells", better, "--out", root / "a", status=2, says="index.html: should be writable", preexec_fn=no_room)
+    assert told.stderr.count("error: ") == 1, told.stderr
+    assert (root / "a/index.html").read_bytes() == before
+    assert not [p for p in root.rglob("*.part*")], "a failed write should leave no temporary file"
+
+    # A folder that another process works in: who it is.
+    if (BIN / "study").exists():
+        (root / "busy").mkdir()
+        with open(root / "busy/.lock-all", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.write("4711 on elsewhere")
+            lock.flush()
+            run("study", "--budget", "smoke", "--train-pictures", 8, "--test-pictures", 4, "--device", "cpu", "--out",
+                root / "busy", status=2, says="process 4711 on elsewhere works in it")
+        run("study", "--budget", "smoke", "--train-pictures", 8, "--test-pictures", 4, "--runs", 1, "--ratios", "0",
+            "--device", "cpu", "--out", root / "full", status=2, says="should be writable", preexec_fn=no_room)
+        assert not (root / "full/cells.csv").exists()
+    shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()
