@@ -58,7 +58,7 @@ inline std::vector<double> percents(const Study& study) {
 }
 
 /// Slopes of a falling curve: loss per percent between neighbouring ratios.
-struct Shape {
+struct CurveShape {
   std::size_t steepest = 0;                ///< Between this ratio and the next.
   double first = 0, middle = 0, last = 0;  ///< `middle` at the steepest.
   double steepest_fall = 0, fall = 0;      ///< Of that step, and of the whole curve.
@@ -71,8 +71,8 @@ struct Shape {
   }
 };
 
-inline Shape shape_of(std::span<const double> means, std::span<const double> percent) {
-  Shape shape;
+inline CurveShape curve_shape(std::span<const double> means, std::span<const double> percent) {
+  CurveShape shape;
   shape.middle = -INFINITY;
   shape.fall = means.front() - means.back();
   for (std::size_t i = 0; i + 1 < means.size(); ++i) {
@@ -113,10 +113,10 @@ inline void claim_s_shape(const Study& study, const std::string& profile,
     const auto curve = curve_of(study, scenario, profile, metric("ms_total"));
     std::vector<std::uint32_t> all(study.runs().size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
-    const auto shape = shape_of(curve_means(curve, all), percent);
+    const auto shape = curve_shape(curve_means(curve, all), percent);
     std::size_t shaped = 0;
     for (const auto& draw : draws)
-      shaped += shape_of(curve_means(curve, draw), percent).is_s(percent.size()) ? 1 : 0;
+      shaped += curve_shape(curve_means(curve, draw), percent).is_s(percent.size()) ? 1 : 0;
     const double share = static_cast<double>(shaped) / static_cast<double>(draws.size());
     yes += share >= 0.95 ? 1 : 0, no += share <= 0.05 ? 1 : 0;
     reason += fmt::format(
