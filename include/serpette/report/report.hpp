@@ -128,12 +128,16 @@ inline PageSection claims_section(std::span<const Claim> claims,
   return section;
 }
 
+inline TextTable claims_table(std::span<const Claim> claims) {
+  TextTable table{.name = {}, .title = {}, .header = {"Claim", "Verdict", "Ratios"}, .rows = {}};
+  for (const auto& c : claims) table.rows.push_back({c.text, c.verdict, c.reason});
+  return table;
+}
+
 /// The same for readers of text.
 inline std::string claims_markdown(std::span<const Claim> claims,
                                    std::span<const std::string> remarks) {
-  TextTable table{.name = {}, .title = {}, .header = {"Claim", "Verdict", "Ratios"}, .rows = {}};
-  for (const auto& c : claims) table.rows.push_back({c.text, c.verdict, c.reason});
-  auto text = table.rows.empty() ? std::string() : to_markdown(table) + "\n";
+  auto text = claims.empty() ? std::string() : to_markdown(claims_table(claims)) + "\n";
   for (const auto& remark : remarks) text += "- " + remark + "\n";
   return text;
 }
@@ -296,6 +300,7 @@ inline ReportResult write_report(std::span<const CellRow> cells,
   write_file(folder / "assumptions.csv", assumptions_csv(tests));
   write_file(folder / "omnibus.csv", omnibus_csv(study, profile));
   write_file(folder / "tradeoff.csv", tradeoff_csv(study));
+  write_file(folder / "claims.csv", to_csv(detail::claims_table(claims)));
   write_file(folder / "claims.md", detail::claims_markdown(claims, remarks));
   write_file(folder / "pairs.csv", pairs_csv(study, profile));
   write_file(folder / "blocked.csv", blocked_csv(study, profile));
