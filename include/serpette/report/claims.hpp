@@ -22,7 +22,7 @@ struct Claim {
   std::string verdict;  ///< "supported", "partly supported", "not supported", "contradicted"; of a
                         ///< claimed equality "not refuted", "refuted at some ratios": tests can
                         ///< refute one, but not prove it.
-  std::string reason;  ///< Ratio by ratio.
+  std::string reason;   ///< Ratio by ratio.
 };
 
 namespace detail {

@@ -150,7 +150,7 @@ function curves(el, m) {
 }
 
 function tradeoff(el, mx, my) {
-  const W = 1120, H = 440, L = 62, R = 20, T = 28, B = 46, pts = [];
+  const W = 1120, H = 440, L = 62, R = 34, T = 28, B = 46, pts = [];
   for (const s of active()) for (const r of S.ratios) {
     const a = values(s.id, r, mx.id), b = values(s.id, r, my.id);
     if (a && b) pts.push({s, r, x: mean(a), y: mean(b), dx: spread(a), dy: spread(b)});

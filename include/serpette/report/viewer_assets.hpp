@@ -69,7 +69,7 @@ if ($("boxes")) {
   function drawing(k, boxes, pixels, labels, grey) {
     const p = P.pictures[k], u = p.w / pixels, truth = unpack(p.truth);
     let g = `<use href="#picture-${k}"${grey ? ' filter="url(#grey)"' : ""}/>`;
-    if ($("v-truth").checked && boxes)
+    if ($("v-truth").checked && labels)
       for (const t of truth) g += `<rect x="${t.x}" y="${t.y}" width="${t.w}" height="${t.h}" fill="none" stroke="#000" stroke-width="${3 * u}"/><rect x="${t.x}" y="${t.y}" width="${t.w}" height="${t.h}" fill="none" stroke="#fff" stroke-width="${1.4 * u}"/>`;
     for (const b of (boxes || []).slice().reverse()) {
       const c = P.categories[b.c];

@@ -163,10 +163,10 @@ TEST_CASE("the blocked analysis equals statsmodels'", "[statistics][golden]") {
     const auto lines = blocked_anova(c["y"]);
     REQUIRE(lines.size() == 5);
     for (std::size_t i = 0; i < 4; ++i) {
-      CHECK_THAT(lines[i].sum_of_squares, WithinRel(number(c["lines"][i][0]), 1e-8));
+      CHECK_THAT(lines[i].sum_of_squares, WithinRel(number(c["lines"][i][0]), 1e-9));
       CHECK(lines[i].df == number(c["lines"][i][1]));
-      CHECK_THAT(lines[i].f, WithinRel(number(c["lines"][i][2]), 1e-8));
-      CHECK_THAT(lines[i].p, WithinRel(number(c["lines"][i][3]), 1e-8));
+      CHECK_THAT(lines[i].f, WithinRel(number(c["lines"][i][2]), 1e-9));
+      CHECK_THAT(lines[i].p, WithinRel(number(c["lines"][i][3]), 1e-9));
     }
     CHECK_THAT(lines[4].sum_of_squares, WithinRel(number(c["residual"][0]), 1e-9));
   }
@@ -176,7 +176,7 @@ TEST_CASE("the blocked analysis equals statsmodels'", "[statistics][golden]") {
 TEST_CASE("power equals statsmodels'", "[statistics][golden]") {
   for (const auto& [f, k, n, expected] :
        golden()["power"].get<std::vector<std::tuple<double, int, int, double>>>())
-    CHECK_THAT(anova_power(f, k, n), WithinRel(expected, 1e-8));
+    CHECK_THAT(anova_power(f, k, n), WithinRel(expected, 1e-9));
   const double d = detectable_difference(10);
   CHECK_THAT(anova_power(d / 2, 2, 10), WithinRel(0.8, 1e-9));
   CHECK(detectable_difference(3) > d);
