@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A study as a Slurm array job, by the templates of examples/cluster, on a Slurm of the test's own: slurmctld and slurmd
 on this host, in a temporary folder, on free ports. Shards are stopped, killed, queued and submitted again; the cells in
-the end should be those of a study without shards.
+the end should be those of a study without shards. Then srun starts two processes that train one network.
 
-usage: slurm.py FOLDER_OF_PROGRAMS FOLDER_OF_THE_TEMPLATES     exit status 77: skipped, Slurm is not installed
+usage: slurm.py FOLDER_OF_PROGRAMS EXAMPLES WHETHER_BUILT_FOR_SEVERAL     exit status 77: skipped, Slurm is not installed
 """
 import csv
 import ctypes
@@ -18,7 +18,10 @@ import sys
 import tempfile
 import time
 
-BIN, CLUSTER = (pathlib.Path(argument).resolve() for argument in sys.argv[1:])
+from together import Training, free_port
+
+BIN, EXAMPLES = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+CLUSTER = EXAMPLES / "cluster"
 TIMES = ("ms_", "seconds_")
 STUDY = ["--budget", "smoke", "--train-pictures", 12, "--test-pictures", 6, "--ratios", "0,25,50,75,90", "--runs", 2,
          "--scenarios", "unstructured_hydra,structured_deeplift", "--finetune-steps", 6, "--device", "cpu"]
@@ -39,12 +42,6 @@ def call(*command, status=0):
     result = subprocess.run([*map(str, command)], capture_output=True, text=True)
     assert result.returncode == status, f"{command} ended with {result.returncode}: {result.stdout}{result.stderr}"
     return result.stdout
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def with_parent():
@@ -202,7 +199,7 @@ def check(root):
 
 
 def main():
-    missing = [name for name in ("slurmctld", "slurmd", "sbatch", "scancel", "scontrol", "sinfo", "squeue")
+    missing = [name for name in ("slurmctld", "slurmd", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
                if not shutil.which(name, path=PATH)]
     if missing:
         print(f"SKIPPED: Slurm is not installed, no {', '.join(missing)} (Debian: slurmctld slurmd slurm-client)")
@@ -216,6 +213,9 @@ def main():
     try:
         with Slurm(root):
             check(root)
+            if sys.argv[3] == "1":
+                training = Training(BIN, EXAMPLES / "demo", root / "together")
+                training.compare("srun.weights", call("srun", "--ntasks=2", *training.command("srun.weights")))
     finally:
         os.chdir("/")
         shutil.rmtree(root, ignore_errors=True)
