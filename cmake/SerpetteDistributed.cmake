@@ -3,6 +3,9 @@
 #
 # SERPETTE_DISTRIBUTED decides: AUTO (the default) where Gloo's headers are found, ON or fail, OFF never.
 # Result: SERPETTE_HAS_DISTRIBUTED, and if so the target serpette_distributed.
+if(TARGET serpette_distributed)
+  return()
+endif()
 set(SERPETTE_DISTRIBUTED AUTO CACHE STRING "Train with several processes: AUTO (where Gloo's headers are found), ON or OFF")
 set_property(CACHE SERPETTE_DISTRIBUTED PROPERTY STRINGS AUTO ON OFF)
 
