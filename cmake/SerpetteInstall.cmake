@@ -19,7 +19,7 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/serpette-config.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/serpette-config-version.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/serpette-config.cmake ${PROJECT_BINARY_DIR}/serpette-config-version.cmake
-  ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake DESTINATION ${_destination})
+  ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake ${CMAKE_CURRENT_LIST_DIR}/SerpetteDistributed.cmake DESTINATION ${_destination})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/tests/laws/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serpette/laws
   FILES_MATCHING PATTERN *.hpp)
 install(FILES ${PROJECT_SOURCE_DIR}/tests/support/catch.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serpette/laws/support)

@@ -1,5 +1,6 @@
 // Trains a detector, robustly if asked, and writes darknet weights.
 //   train --cfg F --images DIR --annotations F --out weights [--weights F] [--attack pgd] [--test-images DIR …]
+// Started by torchrun, mpirun or srun, all processes train one network, each on its share of every batch.
 #include <CLI/CLI.hpp>
 
 #include "serpette/attack/fgsm.hpp"
@@ -8,6 +9,7 @@
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
 #include "serpette/data/coco_folder.hpp"
+#include "serpette/distributed/process_group.hpp"
 #include "serpette/io/coco_json.hpp"
 #include "serpette/model/yolov3.hpp"
 #include "serpette/pipeline/evaluate.hpp"
@@ -41,17 +43,30 @@ CocoFolder folder(const Yolov3& detector, const std::filesystem::path& annotatio
 
 template <Attack A, ColorMode Color>
 void run(const Options& o, const A& attack, const Color& color) {
-  const auto device = cli::parse_device(o.device);
+  const auto launch = launch_from_environment();
+  require(o.settings.batch_size % launch.size == 0, "--batch-size", "should be a multiple of the {} processes, got {}",
+          launch.size, o.settings.batch_size);
+  auto device = cli::parse_device(o.device);
+  if (device.is_cuda() && launch.size > 1 && o.device.find(':') == std::string::npos)
+    device = cli::parse_device(fmt::format("cuda:{}", launch.local_rank));
   auto detector = o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed)) : Yolov3::load(o.cfg, o.weights, Seed(o.seed));
   detector.to(device);
   const auto data = folder(detector, o.annotations, o.images, o.plain);
   std::optional<CocoFolder> test;
   if (!o.test_annotations.empty()) test.emplace(folder(detector, o.test_annotations, o.test_images, true));
 
+  detector.set_peers(join(launch, device));
+  Loader<CocoFolder> loader(data, o.settings.batch_size, Seed(o.seed).derive("batches"), 1, detector.peers().share);
+  const auto learn = [&](auto& observer) {
+    train(detector, [&] { return loader.next(); }, attack, color, o.settings, Seed(o.seed), nullptr, device, observer);
+  };
+  if (launch.rank > 0) {
+    Silent silent;
+    return learn(silent);
+  }
   Progress progress;
-  Loader<CocoFolder> loader(data, o.settings.batch_size, Seed(o.seed).derive("batches"), 1);
   progress.on_stage("training", o.settings.steps);
-  train(detector, [&] { return loader.next(); }, attack, color, o.settings, Seed(o.seed), nullptr, device, progress);
+  learn(progress);
 
   auto header = detector.header();
   header.seen += static_cast<std::uint64_t>(o.settings.steps * o.settings.batch_size);
@@ -89,7 +104,7 @@ int main(int argc, char** argv) {
     app.add_option("--test-annotations", o.test_annotations, "Their boxes");
     app.add_option("--out", o.out, "Weights to write")->required();
     app.add_option("--steps", o.settings.steps, "Optimizer steps")->capture_default_str();
-    app.add_option("--batch-size", o.settings.batch_size, "Images per step")->capture_default_str();
+    app.add_option("--batch-size", o.settings.batch_size, "Images per step, of all processes together")->capture_default_str();
     app.add_option("--learning-rate", o.settings.learning_rate, "Its peak")->capture_default_str();
     app.add_option("--warmup", o.settings.warmup, "Steps of the linear rise")->capture_default_str();
     app.add_option("--weight-decay", o.settings.weight_decay, "On convolution weights")->capture_default_str();

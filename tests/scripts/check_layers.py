@@ -21,6 +21,7 @@ ALLOWED = {
     "io": {"concepts", "core", "cuda", "detail"},
     "data": {"concepts", "core", "cuda", "detail", "io", TENSOR},
     "model": {"concepts", "core", "cuda", "detail", "io", TENSOR, NN},
+    "distributed": {"core", "detail", TENSOR, NN},
     "deploy": {"model", "core", "cuda", "detail", "io", TENSOR, NN},
     "pipeline": {"scenario/scenario.hpp", "concepts", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "core", "detail", "io", "score", "granularity", "attack", "color", "model", "data",

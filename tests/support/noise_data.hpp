@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "serpette/concepts/dataset.hpp"
+#include "serpette/core/share.hpp"
 
 namespace serpette::test {
 
@@ -45,10 +46,12 @@ class NoiseData {
     return b;
   }
 
-  [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed) const {
+  [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed, Share share = {}) const {
     auto b = batch(indices);
-    Generator rng(seed);
-    b.images = (b.images + at::rand(b.images.sizes(), rng.torch()) * 0.1).clamp(0, 1);
+    for (std::int64_t i = 0; i < b.size(); ++i) {
+      Generator rng(seed.derive(static_cast<std::uint64_t>(share.rank + i * share.size)));
+      b.images[i].add_(at::rand(b.images[i].sizes(), rng.torch()) * 0.1).clamp_(0, 1);
+    }
     return b;
   }
 

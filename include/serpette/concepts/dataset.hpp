@@ -16,6 +16,7 @@ concept HasSize = requires(const D& d) {
   { d.size() } -> std::convertible_to<std::int64_t>;
 };
 /// `batch(indices)`: letterboxed, not augmented. `augmented(indices, seed)`: a training view; equal seeds, equal views.
+/// For training by several processes also `augmented(indices, seed, share)`: the same views for a share of the batch.
 template <class D>
 concept GivesBatches = requires(const D& d, std::span<const std::int64_t> indices, Seed seed) {
   { d.batch(indices) } -> std::same_as<ImageBatch>;

@@ -27,6 +27,7 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/core/image_batch.hpp"
 #include "serpette/core/letterbox.hpp"
+#include "serpette/core/share.hpp"
 #include "serpette/data/augment.hpp"
 #include "serpette/data/letterbox.hpp"
 #include "serpette/io/image.hpp"
@@ -150,7 +151,9 @@ class CocoFolder {
   }
 
   /// Training views. Their `geometry` is the identity: a view has no way back to one image.
-  [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed) const {
+  /// @param share  the images are this share of a batch: their views are the ones they have there.
+  [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed,
+                                     Share share = {}) const {
     const auto labelled = [&](std::int64_t index) {
       return LabelledImage{picture(index), truth_[static_cast<std::size_t>(index)]};
     };
@@ -161,7 +164,8 @@ class CocoFolder {
     return assemble(indices, [&](std::size_t k, std::int64_t index, float* canvas, auto& boxes) {
       std::optional<Letterbox> geometry;
       if (const auto first = labelled(index); first.image) {
-        Generator rng(seed.derive(k));
+        Generator rng(seed.derive(static_cast<std::uint64_t>(share.rank) +
+                                  k * static_cast<std::uint64_t>(share.size)));
         boxes = options_.augment.view(canvas, width, height, first, any, rng);
         geometry = Letterbox::fit(width, height, width, height);
       }

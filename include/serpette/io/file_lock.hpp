@@ -14,13 +14,15 @@
 
 namespace serpette {
 
-/// Work that several processes or threads might do at once is done by one: the others wait here until it is finished,
-/// and should then look whether anything is left to do. Ends with the process, however that ends. On a file system
-/// that knows no locks nobody waits: use it to save work, not to keep results right.
+/// Work that several processes or threads might do at once is done by one: the others wait here
+/// until it is finished, and should then look whether anything is left to do. Ends with the
+/// process, however that ends. On a file system that knows no locks nobody waits: use it to save
+/// work, not to keep results right.
 class FileLock {
  public:
   /// Waits until the lock is free.
-  /// @param path  a file of the lock's own beside what it guards; made if it is not there, and its folder.
+  /// @param path  a file of the lock's own beside what it guards; made if it is not there, and its
+  /// folder.
   /// @throws Error  if the file cannot be made.
   explicit FileLock(std::filesystem::path path) : path_(std::move(path)) {
     std::error_code code;
@@ -34,7 +36,8 @@ class FileLock {
   FileLock& operator=(const FileLock&) = delete;
   ~FileLock() { ::close(file_); }
 
-  /// Removes the file: for when the work is done, and everybody who comes later will see that without a lock.
+  /// Removes the file: for when the work is done, and everybody who comes later will see that
+  /// without a lock.
   void done() const { ::unlink(path_.c_str()); }
 
  private:

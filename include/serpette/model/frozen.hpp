@@ -84,8 +84,8 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
   }
 
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias, const at::Tensor& packed, const Convolutional* c) {
-    auto y = run(x, weight, bias, packed, *c);
+                            const at::Tensor& bias, const at::Tensor* packed, const Convolutional* c) {
+    auto y = run(x, weight, bias, *packed, *c);  // a pointer, since autograd takes no tensor that is undefined
     context->save_for_backward({x, weight, y});
     context->saved_data["convolution"] =
         std::vector<std::int64_t>{c->stride, c->padding, c->groups, static_cast<std::int64_t>(c->activation)};
@@ -145,7 +145,7 @@ class FrozenNetwork {
       const auto& [weight, bias, packed] = layers_[static_cast<std::size_t>(i)];
       const auto* conv = graph_[i].as<Convolutional>();
       if (at::GradMode::is_enabled() && in.requires_grad())
-        return detail::FrozenConvolution::apply(in, weight, bias, packed, conv);
+        return detail::FrozenConvolution::apply(in, weight, bias, &packed, conv);
       return detail::FrozenConvolution::run(in, weight, bias, packed, *conv);
     });
   }

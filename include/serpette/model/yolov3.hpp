@@ -17,6 +17,7 @@
 #include "serpette/core/graph.hpp"
 #include "serpette/core/layer_view.hpp"
 #include "serpette/core/mask.hpp"
+#include "serpette/core/peers.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/model/cfg.hpp"
@@ -24,6 +25,7 @@
 #include "serpette/core/execute.hpp"
 #include "serpette/model/frozen.hpp"
 #include "serpette/model/loss.hpp"
+#include "serpette/model/synchronised_batch_norm.hpp"
 #include "serpette/model/weights.hpp"
 #include "serpette/torch/nn.hpp"
 
@@ -37,6 +39,7 @@ class DarknetModule : public torch::nn::Module {
  public:
   double momentum = 0.1;  ///< Of the running statistics:  r ← (1 − momentum)·r + momentum·batch.
   Precision precision = Precision::kFloat32;
+  Peers peers;  ///< Whose batches the batch norm statistics of training are taken over.
 
   /// Fresh weights, normal with variance 2 / fan_in (He et al. 2015); γ = 1, β = 0; the objectness of a head starts at
   /// a probability of 1 %, since nearly every prediction is background. Without a seed the weights are left unset, for
@@ -88,7 +91,9 @@ class DarknetModule : public torch::nn::Module {
     const auto& c = *graph_[i].as<Convolutional>();
     const auto cast = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.to(in.scalar_type()) : tensor; };
     auto y = at::conv2d(in, cast(p.weight), cast(p.bias), c.stride, c.padding, 1, c.groups);
-    if (p.gamma.defined())
+    if (p.gamma.defined() && is_training() && !peers.alone())
+      y = synchronised_batch_norm(y, p, momentum, kBatchNormEpsilon, peers);
+    else if (p.gamma.defined())
       y = at::batch_norm(y, p.gamma, p.beta, p.running_mean, p.running_var, is_training(), momentum, kBatchNormEpsilon,
                          true);
     return detail::activate_(y, c.activation);
@@ -193,6 +198,11 @@ class Yolov3 {
   void set_momentum(double momentum) { module_->momentum = momentum; }
   void set_precision(Precision precision) { module_->precision = precision; }
 
+  /// The processes that train this network together: batch norm statistics are taken over all, and `train` sums their
+  /// gradients. Copies of the network keep them.
+  void set_peers(Peers peers) { module_->peers = std::move(peers); }
+  [[nodiscard]] const Peers& peers() const { return module_->peers; }
+
   /// The weights file's header; `seen` counts training images and goes with `save`.
   [[nodiscard]] const WeightsHeader& header() const { return header_; }
   void set_header(const WeightsHeader& header) { header_ = header; }
@@ -214,6 +224,7 @@ class Yolov3 {
     result.header_ = header_;
     result.module_->momentum = module_->momentum;
     result.module_->precision = module_->precision;
+    result.module_->peers = module_->peers;
     result.train(module_->is_training());
     const torch::NoGradGuard no_grad;
     const auto convolutions = this->graph().convolutions();

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <span>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "serpette/concepts/dataset.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/share.hpp"
 
 namespace serpette {
 
@@ -25,15 +27,21 @@ inline std::vector<std::int64_t> shuffled(std::int64_t n, Generator& rng) {
 }
 
 /// Augmented training batches without end, made ahead by threads. Every epoch sees every image once, in an order of
-/// its own; batch k is the same whatever the number of threads.
+/// its own; batch k is the same whatever the number of threads. One of several processes makes its share of each batch:
+/// all shares are the batch, view by view.
 template <Dataset D>
 class Loader {
  public:
   /// @param dataset  outlives the loader.
+  /// @param batch_size  of the whole batch.
   /// @param threads  workers, at least 1.
-  Loader(const D& dataset, std::int64_t batch_size, Seed seed, int threads)
-      : dataset_(dataset), batch_size_(batch_size), seed_(seed) {
+  /// @param share    which part of every batch to make; needs a data set whose `augmented` takes one.
+  Loader(const D& dataset, std::int64_t batch_size, Seed seed, int threads, Share share = {})
+      : dataset_(dataset), batch_size_(batch_size), seed_(seed), share_(share) {
     require(batch_size > 0, "loader", "batch size should be at least 1, got {}", batch_size);
+    require(batch_size % share.size == 0, "loader", "batch size should be a multiple of the {} processes, got {}",
+            share.size, batch_size);
+    require(share.size == 1 || kShares, "loader", "data set should have augmented(indices, seed, share)");
     require(threads > 0, "loader", "should have at least one thread, got {}", threads);
     for (int i = 0; i < threads; ++i) workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
   }
@@ -51,6 +59,9 @@ class Loader {
 
  private:
   static constexpr std::int64_t kAhead = 4;  // batches made but not yet taken
+  static constexpr bool kShares = requires(const D& d, std::span<const std::int64_t> indices, Seed seed, Share share) {
+    d.augmented(indices, seed, share);
+  };
 
   void work(const std::stop_token& stop) {
     while (true) {
@@ -83,14 +94,19 @@ class Loader {
         Generator rng(seed_.derive("epoch").derive(static_cast<std::uint64_t>(epoch)));
         order = shuffled(n, rng);
       }
-      indices.push_back(order[static_cast<std::size_t>(i % n)]);
+      if (i % share_.size == share_.rank) indices.push_back(order[static_cast<std::size_t>(i % n)]);
     }
-    return dataset_.augmented(indices, seed_.derive("views").derive(static_cast<std::uint64_t>(k)));
+    const auto views = seed_.derive("views").derive(static_cast<std::uint64_t>(k));
+    if constexpr (kShares)
+      return dataset_.augmented(indices, views, share_);
+    else
+      return dataset_.augmented(indices, views);
   }
 
   const D& dataset_;
   std::int64_t batch_size_;
   Seed seed_;
+  Share share_;
   std::mutex mutex_;
   std::condition_variable made_;
   std::condition_variable_any wanted_;

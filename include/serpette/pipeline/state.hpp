@@ -10,16 +10,24 @@
 
 namespace serpette {
 
-/// Copies of all tensors of a detector's convolutions, in graph order: what a checkpoint holds.
+/// Handles to all tensors of a detector's convolutions, in graph order.
 template <Detector D>
-std::vector<at::Tensor> state_of(const D& detector) {
-  std::vector<at::Tensor> state;
+std::vector<at::Tensor> tensors_of(const D& detector) {
+  std::vector<at::Tensor> tensors;
   for (const int index : detector.graph().convolutions()) {
     const LayerParameters layer = detector.layer(index);
     for (const auto& tensor :
          {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean, layer.running_var})
-      if (tensor.defined()) state.push_back(tensor.detach().clone());
+      if (tensor.defined()) tensors.push_back(tensor.detach());
   }
+  return tensors;
+}
+
+/// Copies of them: what a checkpoint holds.
+template <Detector D>
+std::vector<at::Tensor> state_of(const D& detector) {
+  auto state = tensors_of(detector);
+  for (auto& tensor : state) tensor = tensor.clone();
   return state;
 }
 

@@ -8,6 +8,7 @@
 #include "serpette/concepts/observer.hpp"
 #include "serpette/pipeline/settings.hpp"
 #include "serpette/pipeline/state.hpp"
+#include "serpette/pipeline/together.hpp"
 #include "serpette/pipeline/view.hpp"
 #include "serpette/torch/nn.hpp"
 
@@ -53,12 +54,16 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(D& detector, const Train
 
 /// Robust training (PGD-AT): every batch is part clean, part attacked; attacks are crafted with batch norm in
 /// evaluation mode; a mask, where given, is re-applied after every step, so what is pruned stays pruned.
+/// A detector with peers is trained together: every process calls this with its share of each batch, crafts the attacks
+/// on it, and ends with the network that one process with whole batches would have.
 /// @param next  a callable that returns the next ImageBatch of training views, on any device.
 template <Detector D, class Next, Attack A, ColorMode Color, Observer O>
 void train(D& detector, Next&& next, const A& attack, const Color& color, const TrainSettings& settings, Seed seed,
            const Mask* mask, at::Device device, O& observer) {
   if (settings.steps == 0) return;
-  Generator rng(seed);
+  const Peers peers = peers_of(detector);
+  take_from_first(peers, tensors_of(detector));
+  Generator rng(peers.alone() ? seed : seed.derive("process").derive(static_cast<std::uint64_t>(peers.share.rank)));
   const auto optimizer = make_optimizer(detector, settings);
   for (std::int64_t step = 0; step < settings.steps; ++step) {
     auto clean = next().to(device);
@@ -67,14 +72,16 @@ void train(D& detector, Next&& next, const A& attack, const Color& color, const 
     for (auto& group : optimizer->param_groups()) group.options().set_lr(learning_rate(settings, step));
 
     detector.train(true);
-    const auto loss = detector.loss(detector.forward(batch.images), batch.truth).total();
+    const auto mean = detector.loss(detector.forward(batch.images), batch.truth).total();
+    const auto loss = part_of_whole(peers, mean, batch.size());
     optimizer->zero_grad();
     loss.backward();
+    sum_gradients(peers, detector.parameters());
     if (settings.clip > 0) torch::nn::utils::clip_grad_norm_(detector.parameters(), settings.clip);
     optimizer->step();
     detector.train(false);
     if (mask) apply_mask(*mask, detector);
-    const auto value = loss.template item<double>();
+    const double value = total(peers, loss);
     require(std::isfinite(value), "training", "the loss should be finite, got {} at step {}; lower the learning rate",
             value, step + 1);
     notify::step(observer, step + 1, value);

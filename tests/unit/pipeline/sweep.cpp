@@ -18,9 +18,12 @@ std::vector<std::string> names(const std::vector<CellId>& plan) {
 
 }  // namespace
 
-TEST_CASE("shards are stretches of the plan: together all of it, equally long to within one, whole runs where they can",
-          "[pipeline][sweep]") {
-  const auto plan = plan_cells({"a", "b", "c"}, 4, {Ratio::percent(0), Ratio::percent(50)}, Seed(3));
+TEST_CASE(
+    "shards are stretches of the plan: together all of it, equally long to within one, whole runs "
+    "where they can",
+    "[pipeline][sweep]") {
+  const auto plan =
+      plan_cells({"a", "b", "c"}, 4, {Ratio::percent(0), Ratio::percent(50)}, Seed(3));
   const int shards = GENERATE(1, 2, 4, 5, 7, 24, 30);
   std::vector<std::string> together;
   for (int i = 1; i <= shards; ++i) {
@@ -37,8 +40,10 @@ TEST_CASE("shards are stretches of the plan: together all of it, equally long to
   CHECK_THROWS_AS(shard_of(plan, shards + 1, shards), Error);
 }
 
-TEST_CASE("a stage that several want at once is computed by one, the others wait for it", "[pipeline][store]") {
-  const auto folder = std::filesystem::temp_directory_path() / fmt::format("serpette-sweep-{}", ::getpid());
+TEST_CASE("a stage that several want at once is computed by one, the others wait for it",
+          "[pipeline][store]") {
+  const auto folder =
+      std::filesystem::temp_directory_path() / fmt::format("serpette-sweep-{}", ::getpid());
   std::atomic<int> computed{0};
   std::vector<double> found(4);
   {
@@ -55,6 +60,7 @@ TEST_CASE("a stage that several want at once is computed by one, the others wait
   }
   CHECK(computed == 1);
   CHECK(found == std::vector<double>(4, 1));
-  CHECK(std::distance(std::filesystem::directory_iterator(folder / "stages"), {}) == 1);  // no lock is left
+  CHECK(std::distance(std::filesystem::directory_iterator(folder / "stages"), {}) ==
+        1);  // no lock is left
   std::filesystem::remove_all(folder);
 }

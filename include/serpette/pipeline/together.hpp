@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "serpette/concepts/detector.hpp"
+#include "serpette/core/peers.hpp"
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+// What several processes do to train one network as one process with the whole batch would. For a
+// process alone each of these does nothing.
+
+/// Whom a detector is trained with: nobody, unless it has `peers()`.
+template <Detector D>
+Peers peers_of(const D& detector) {
+  if constexpr (requires { detector.peers(); })
+    return detector.peers();
+  else
+    return {};
+}
+
+/// Makes tensors what they are in the first process, in place.
+inline void take_from_first(const Peers& peers, const std::vector<at::Tensor>& tensors) {
+  if (peers.alone()) return;
+  const torch::NoGradGuard no_grad;
+  for (auto tensor : tensors) {
+    if (peers.share.rank > 0) tensor.zero_();
+    peers.sum(tensor);
+  }
+}
+
+/// This process's part of the loss of the whole batch: all parts add up to it.
+/// @param mean  the loss per image over the `images` of this process.
+inline at::Tensor part_of_whole(const Peers& peers, const at::Tensor& mean, std::int64_t images) {
+  if (peers.alone()) return mean;
+  auto all = at::full({1}, static_cast<double>(images),
+                      mean.options().dtype(at::kDouble).requires_grad(false));
+  peers.sum(all);
+  return mean * (static_cast<double>(images) / all.item<double>());
+}
+
+/// The sum of a number over all processes.
+inline double total(const Peers& peers, const at::Tensor& part) {
+  auto sum = part.detach().to(at::kDouble, false, true);
+  if (!peers.alone()) peers.sum(sum);
+  return sum.item<double>();
+}
+
+/// Replaces gradients by their sums over all processes, in one message. The same parameters must
+/// have one everywhere.
+inline void sum_gradients(const Peers& peers, const std::vector<at::Tensor>& parameters) {
+  if (peers.alone()) return;
+  const torch::NoGradGuard no_grad;
+  std::vector<at::Tensor> gradients, flat;
+  for (const auto& parameter : parameters)
+    if (parameter.grad().defined()) {
+      gradients.push_back(parameter.grad());
+      flat.push_back(gradients.back().reshape({-1}));
+    }
+  auto all = at::cat(flat);
+  peers.sum(all);
+  std::int64_t begin = 0;
+  for (auto& gradient : gradients) {
+    gradient.copy_(all.narrow(0, begin, gradient.numel()).view(gradient.sizes()));
+    begin += gradient.numel();
+  }
+}
+
+}  // namespace serpette
