@@ -2,8 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/conv2d.h>
-#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/upsample_nearest2d_backward.h>
@@ -13,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/core/convolve.hpp"
 #include "serpette/core/graph.hpp"
 #include "serpette/core/layer_view.hpp"
 #include "serpette/score/rescale.hpp"
@@ -144,8 +143,7 @@ class Attribution {
     auto& before = a.before[static_cast<std::size_t>(i)];
     if (const auto* conv = layer.as<Convolutional>()) {
       const auto& p = at_(i);
-      return activate(at::conv2d(x, p.weight, p.bias, conv->stride, conv->padding, 1, conv->groups),
-                      conv->activation, before);
+      return activate(convolve(x, p.weight, p.bias, *conv), conv->activation, before);
     }
     if (const auto* shortcut = layer.as<Shortcut>())
       return activate(x + a.of(layer.inputs.back()), shortcut->activation, before);
@@ -223,20 +221,17 @@ class Attribution {
   static at::Tensor convolution(const Convolutional& conv, const at::Tensor& weight,
                                 const at::Tensor& m, const at::Tensor& delta, bool wanted,
                                 const Sink& sink) {
-    const auto pass = [&](const at::Tensor& m_y, const at::Tensor& dx, bool input, bool weights) {
-      return at::convolution_backward(m_y, dx, weight, at::OptionalIntArrayRef{},
-                                      {conv.stride, conv.stride}, {conv.padding, conv.padding},
-                                      {1, 1}, false, {0, 0}, conv.groups, {input, weights, false});
-    };
     const auto images = delta.size(0);
     if (images == 1) {
-      const auto [input, sums, none] = pass(m, delta, wanted, true);
+      const auto [input, sums] = convolve_backward(m, delta, weight, conv, wanted, true);
       sink(sums);
       return input;
     }
     for (std::int64_t n = 0; n < images; ++n)
-      sink(std::get<1>(pass(m.narrow(0, n, 1), delta.narrow(0, n, 1), false, true)));
-    return wanted ? std::get<0>(pass(m, delta, true, false)) : at::Tensor{};
+      sink(std::get<1>(convolve_backward(m.narrow(0, n, 1), delta.narrow(0, n, 1), weight,
+                                                 conv, false, true)));
+    return wanted ? std::get<0>(convolve_backward(m, delta, weight, conv, true, false))
+                  : at::Tensor{};
   }
 
   Graph graph_;
