@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "serpette/core/graph.hpp"
+#include "serpette/core/convolve.hpp"
 #include "serpette/core/layer_view.hpp"
 #include "serpette/core/execute.hpp"
 #include "serpette/torch/nn.hpp"
@@ -80,7 +81,7 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
   static at::Tensor run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                         const at::Tensor& packed, const Convolutional& c) {
     if (packed.defined()) return (*FusedConvolution::get())(x, packed, bias, c);
-    return activate_(at::conv2d(x, weight, bias, c.stride, c.padding, 1, c.groups), c.activation);
+    return activate_(convolve(x, weight, bias, c), c.activation);
   }
 
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
@@ -88,7 +89,7 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
     auto y = run(x, weight, bias, *packed, *c);  // a pointer, since autograd takes no tensor that is undefined
     context->save_for_backward({x, weight, y});
     context->saved_data["convolution"] =
-        std::vector<std::int64_t>{c->stride, c->padding, c->groups, static_cast<std::int64_t>(c->activation)};
+        std::vector<std::int64_t>{c->size, c->stride, c->padding, c->groups, static_cast<std::int64_t>(c->activation)};
     return y;
   }
 
@@ -96,16 +97,18 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto& [x, weight, y] = std::tie(saved[0], saved[1], saved[2]);
-    const auto c = context->saved_data["convolution"].toIntVector();
+    const auto kept = context->saved_data["convolution"].toIntVector();
+    Convolutional c{.size = static_cast<int>(kept[0]), .stride = static_cast<int>(kept[1]),
+                    .padding = static_cast<int>(kept[2]), .groups = static_cast<int>(kept[3]),
+                    .activation = static_cast<Activation>(kept[4])};
     auto g = gradients[0];
-    switch (static_cast<Activation>(c[3])) {
+    switch (c.activation) {
       case Activation::kLinear: break;
       case Activation::kLeaky: g = at::leaky_relu_backward(g, y, kLeakySlope, true); break;
       case Activation::kRelu: g = at::threshold_backward(g, y, 0); break;
       case Activation::kLogistic: g = at::sigmoid_backward(g, y); break;
     }
-    auto to_input = std::get<0>(at::convolution_backward(g, x, weight, std::nullopt, {c[0], c[0]}, {c[1], c[1]},
-                                                         {1, 1}, false, {0, 0}, c[2], {true, false, false}));
+    const auto to_input = std::get<0>(convolve_backward(g, x, weight, c, true, false));
     return {to_input, {}, {}, {}, {}};
   }
 };

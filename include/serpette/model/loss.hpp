@@ -26,18 +26,10 @@
 #include "serpette/concepts/detector.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/graph.hpp"
+#include "serpette/model/head_loss.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
-
-/// Who answers for which truth, for one head. K predictions of it are positive: each holds one truth.
-struct HeadAssignment {
-  at::Tensor image, slot, row, column;  ///< [K] int64: where the positives are; no two are equal.
-  at::Tensor box;         ///< [K, 4] targets of σ(tx), σ(ty), tw, th.
-  at::Tensor box_weight;  ///< [K] 2 − w·h of the truth, fractions of the canvas: small boxes count more.
-  at::Tensor category;    ///< [K] int64
-  at::Tensor background;  ///< [N, A, h, w] 1 where the objectness should be 0, else 0 (positive or ignored).
-};
 
 /// What is decided about a batch before its loss is differentiated; one entry per head.
 using Assignment = std::vector<HeadAssignment>;
@@ -111,17 +103,11 @@ class YoloLoss {
     DetectionLoss loss{at::zeros({n}, heads.front().options()), at::zeros({n}, heads.front().options()),
                        at::zeros({n}, heads.front().options())};
     for (std::size_t h = 0; h < heads_.size(); ++h) {
-      const auto& a = assignment[h];
-      const auto logits = split(heads[h], heads_[h]);
-      loss.objectness = loss.objectness + (a.background * at::softplus(logits.select(2, 4))).sum({1, 2, 3});
-      if (a.image.numel() == 0) continue;
-      const auto p = at_positives(logits, a);  // [K, 5 + C]
-      const auto centre = bce(p.narrow(1, 0, 2), a.box.narrow(1, 0, 2)).sum(1);
-      const auto size = (p.narrow(1, 2, 2) - a.box.narrow(1, 2, 2)).square().sum(1) * 0.5;
-      const auto wanted = at::one_hot(a.category, heads_[h].classes).to(p.scalar_type());
-      loss.box = loss.box.index_add(0, a.image, a.box_weight * (centre + size));
-      loss.objectness = loss.objectness.index_add(0, a.image, at::softplus(-p.select(1, 4)));
-      loss.classes = loss.classes.index_add(0, a.image, bce(p.narrow(1, 5, heads_[h].classes), wanted).sum(1));
+      const auto parts = detail::HeadLoss::apply(heads[h], static_cast<std::int64_t>(heads_[h].anchors.size()),
+                                                 assignment[h]);
+      loss.box = loss.box + parts[0];
+      loss.objectness = loss.objectness + parts[1];
+      loss.classes = loss.classes + parts[2];
     }
     return loss;
   }
@@ -156,7 +142,7 @@ class YoloLoss {
     std::vector<at::Tensor> categories;
     for (std::size_t h = 0; h < heads_.size(); ++h) {
       const auto& a = assignment[h];
-      auto classes = at_positives(split(heads[h].detach(), heads_[h]), a).narrow(1, 5, heads_[h].classes).clone();
+      auto classes = detail::at_positives(split(heads[h].detach(), heads_[h]), a).narrow(1, 5, heads_[h].classes).clone();
       classes.scatter_(1, a.category.unsqueeze(1), std::numeric_limits<float>::max());
       categories.push_back(classes.argmin(1));
     }
@@ -179,17 +165,9 @@ class YoloLoss {
     return numbers;
   }
 
-  static at::Tensor bce(const at::Tensor& logits, const at::Tensor& target) {
-    return at::binary_cross_entropy_with_logits(logits, target, {}, {}, at::Reduction::None);
-  }
-
   /// [N, A, 5 + C, h, w], a view whatever the memory format.
   static at::Tensor split(const at::Tensor& head, const Head& h) {
     return head.unflatten(1, {static_cast<std::int64_t>(h.anchors.size()), 5 + h.classes});
-  }
-
-  static at::Tensor at_positives(const at::Tensor& logits, const HeadAssignment& a) {
-    return logits.permute({0, 1, 3, 4, 2}).index({a.image, a.slot, a.row, a.column});
   }
 
   void require_heads(const std::vector<at::Tensor>& heads) const {

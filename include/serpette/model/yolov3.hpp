@@ -1,8 +1,5 @@
 #pragma once
 
-#include <ATen/ops/batch_norm.h>
-#include <ATen/ops/conv2d.h>
-
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -20,8 +17,10 @@
 #include "serpette/core/peers.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/model/batch_norm.hpp"
 #include "serpette/model/cfg.hpp"
 #include "serpette/model/decode.hpp"
+#include "serpette/core/convolve.hpp"
 #include "serpette/core/execute.hpp"
 #include "serpette/model/frozen.hpp"
 #include "serpette/model/loss.hpp"
@@ -89,13 +88,16 @@ class DarknetModule : public torch::nn::Module {
   [[nodiscard]] at::Tensor convolve(int i, const at::Tensor& in) {
     const auto& p = layer(i);
     const auto& c = *graph_[i].as<Convolutional>();
-    const auto cast = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.to(in.scalar_type()) : tensor; };
-    auto y = at::conv2d(in, cast(p.weight), cast(p.bias), c.stride, c.padding, 1, c.groups);
+    // One copy to the layout and type that the convolution reads, where it has another.
+    const auto cast = [&](const at::Tensor& tensor) {
+      return tensor.dim() == 4 ? tensor.to(in.scalar_type(), false, false, at::MemoryFormat::ChannelsLast)
+                               : tensor.to(in.scalar_type());
+    };
+    auto y = serpette::convolve(in, cast(p.weight), p.bias.defined() ? cast(p.bias) : p.bias, c);
     if (p.gamma.defined() && is_training() && !peers.alone())
       y = synchronised_batch_norm(y, p, momentum, kBatchNormEpsilon, peers);
     else if (p.gamma.defined())
-      y = at::batch_norm(y, p.gamma, p.beta, p.running_mean, p.running_var, is_training(), momentum, kBatchNormEpsilon,
-                         true);
+      return normalise_and_activate(y, p, c.activation, is_training(), momentum);
     return detail::activate_(y, c.activation);
   }
 

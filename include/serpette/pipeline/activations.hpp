@@ -1,12 +1,12 @@
 #pragma once
 
 #include <ATen/ops/batch_norm.h>
-#include <ATen/ops/conv2d.h>
 
 #include <span>
 #include <vector>
 
 #include "serpette/concepts/detector.hpp"
+#include "serpette/core/convolve.hpp"
 #include "serpette/core/execute.hpp"
 
 namespace serpette {
@@ -22,7 +22,7 @@ std::vector<at::Tensor> convolution_inputs(const D& detector, std::span<const Im
     inputs.push_back(x);
     const auto& conv = *graph[index].as<Convolutional>();
     const LayerParameters layer = detector.layer(index);
-    auto y = at::conv2d(x, layer.weight, layer.bias, conv.stride, conv.padding, 1, conv.groups);
+    auto y = convolve(x, layer.weight, layer.bias, conv);
     if (conv.batch_normalize)
       y = at::batch_norm(y, layer.gamma, layer.beta, layer.running_mean, layer.running_var, false, 0, 1e-5, false);
     return detail::activate_(y, conv.activation);

@@ -161,3 +161,29 @@ TEST_CASE("a loss over what does not fit is refused", "[model][loss][errors]") {
   truth[0][0] = 3;
   CHECK_THROWS_MATCHES(loss.assign(heads, truth), Error, MessageMatches(ContainsSubstring("image should be in 0 to 2")));
 }
+
+TEST_CASE("the gradient follows the weights of parts and images", "[model][loss]") {
+  Golden golden;
+  const YoloLoss loss(golden.graph);
+  Generator rng{Seed(9)};
+  const auto assignment = loss.assign(golden.heads, golden.truth);
+  const auto n = golden.heads.front().size(0);
+  const auto weights = at::empty({3, n}, golden.heads.front().options()).normal_(0, 1, rng.torch());
+  std::vector<at::Tensor> directions;
+  for (const auto& head : golden.heads) directions.push_back(at::empty_like(head).normal_(0, 1, rng.torch()));
+  const auto value = [&](double step, std::vector<at::Tensor>* gradient) {
+    std::vector<at::Tensor> heads;
+    for (std::size_t h = 0; h < directions.size(); ++h)
+      heads.push_back((golden.heads[h].detach() + step * directions[h]).requires_grad_(true));
+    const auto parts = loss(heads, assignment);
+    const auto sum = (weights[0] * parts.box + weights[1] * parts.objectness + weights[2] * parts.classes).sum();
+    if (gradient != nullptr) *gradient = torch::autograd::grad({sum}, heads);
+    return sum.item<double>();
+  };
+  std::vector<at::Tensor> gradient;
+  value(0, &gradient);
+  double slope = 0;
+  for (std::size_t h = 0; h < directions.size(); ++h) slope += (gradient[h] * directions[h]).sum().item<double>();
+  const double step = 1e-5, difference = (value(step, nullptr) - value(-step, nullptr)) / (2 * step);
+  CHECK(slope == Catch::Approx(difference).epsilon(1e-8));
+}
