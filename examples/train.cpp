@@ -3,11 +3,6 @@
 // Started by torchrun, mpirun or srun, all processes train one network, each on its share of every batch.
 #include <CLI/CLI.hpp>
 
-#include "serpette/attack/fgsm.hpp"
-#include "serpette/attack/no_attack.hpp"
-#include "serpette/attack/pgd.hpp"
-#include "serpette/color/greyscale_rec601.hpp"
-#include "serpette/color/rgb.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/distributed/process_group.hpp"
 #include "serpette/io/coco_json.hpp"
@@ -17,6 +12,7 @@
 #include "serpette/pipeline/progress.hpp"
 #include "serpette/pipeline/train.hpp"
 #include "support/cli.hpp"
+#include "support/policies.hpp"
 
 namespace {
 
@@ -24,7 +20,8 @@ using namespace serpette;
 
 struct Options {
   std::filesystem::path cfg, weights, images, annotations, test_images, test_annotations, out;
-  std::string attack = "none", color = "rgb", device = "auto", optimizer = "sgd";
+  std::string device = "auto", optimizer = "sgd";
+  cli::PolicyNames policies;
   std::uint64_t seed = 1;
   bool plain = false;
   TrainSettings settings{.steps = 1000, .batch_size = 16, .learning_rate = 1e-3, .warmup = 100};
@@ -57,8 +54,13 @@ void run(const Options& o, const A& attack, const Color& color) {
 
   detector.set_peers(join(launch, device));
   Loader<CocoFolder> loader(data, o.settings.batch_size, Seed(o.seed).derive("batches"), 1, detector.peers().share);
+  std::int64_t steps = 0;
   const auto learn = [&](auto& observer) {
-    train(detector, [&] { return loader.next(); }, attack, color, o.settings, Seed(o.seed), nullptr, device, observer);
+    const auto next = [&] {
+      ++steps;
+      return loader.next();
+    };
+    train(detector, next, attack, color, o.settings, Seed(o.seed), nullptr, device, observer);
   };
   if (launch.rank > 0) {
     Silent silent;
@@ -66,13 +68,22 @@ void run(const Options& o, const A& attack, const Color& color) {
   }
   Progress progress;
   progress.on_stage("training", o.settings.steps);
-  learn(progress);
-
-  auto header = detector.header();
-  header.seen += static_cast<std::uint64_t>(o.settings.steps * o.settings.batch_size);
-  detector.set_header(header);
-  save_weights(detector, o.out, header);
-  progress.clear();
+  const auto save = [&] {
+    auto header = detector.header();
+    header.seen += static_cast<std::uint64_t>(steps * o.settings.batch_size);
+    detector.set_header(header);
+    save_weights(detector, o.out, header);
+    progress.clear();
+  };
+  try {
+    learn(progress);
+  } catch (const Interrupted&) {
+    save();
+    fmt::print(stderr, "stopped after {} of {} steps; the weights so far are in {}, and --weights goes on from them\n",
+               steps, o.settings.steps, o.out.string());
+    throw cli::Exit{130};
+  }
+  save();
   fmt::print("{} steps in {}; weights in {}\n", o.settings.steps, clock_text(progress.seconds()), o.out.string());
   if (!test) return;
   const auto network = detector.frozen();
@@ -83,11 +94,6 @@ void run(const Options& o, const A& attack, const Color& color) {
     const auto hit = evaluate(detector, network, *test, attack, color, {}, Seed(o.seed), device, progress);
     fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", A::name, hit.standard.AP, hit.standard.AP50);
   }
-}
-
-template <Attack A>
-void run(const Options& o, const A& attack) {
-  o.color == "rgb" ? run(o, attack, Rgb{}) : run(o, attack, GreyscaleRec601{});
 }
 
 }  // namespace
@@ -110,16 +116,13 @@ int main(int argc, char** argv) {
     app.add_option("--weight-decay", o.settings.weight_decay, "On convolution weights")->capture_default_str();
     app.add_option("--clip", o.settings.clip, "Largest gradient norm; 0: no limit")->capture_default_str();
     app.add_option("--optimizer", o.optimizer, "sgd or adam")->check(CLI::IsMember({"sgd", "adam"}))->capture_default_str();
-    app.add_option("--attack", o.attack, "none, fgsm or pgd")->check(CLI::IsMember({"none", "fgsm", "pgd"}))->capture_default_str();
+    o.policies.add_to(app, "What attacks the training images: none, fgsm or pgd");
     app.add_option("--attacked", o.settings.attacked, "Part of every batch that is attacked")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-    app.add_option("--color", o.color, "rgb or greyscale")->check(CLI::IsMember({"rgb", "greyscale"}))->capture_default_str();
     app.add_flag("--no-augmentation", o.plain, "Train on the images as they are");
     app.add_option("--seed", o.seed, "Root of all randomness")->capture_default_str();
     app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
     cli::parse(app, argc, argv);
     o.settings.optimizer = o.optimizer == "sgd" ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
-    if (o.attack == "pgd") return run(o, Pgd{});
-    if (o.attack == "fgsm") return run(o, Fgsm{});
-    run(o, NoAttack{});
+    o.policies.visit([&](const auto& attack, const auto& color) { run(o, attack, color); });
   });
 }

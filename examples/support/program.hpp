@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "serpette/concepts/observer.hpp"
 #include "serpette/core/contract.hpp"
 
 /// @file
@@ -58,6 +59,9 @@ int run_main(Body&& body) {
     return 0;
   } catch (const Exit& exit) {
     return exit.status;
+  } catch (const Interrupted&) {
+    fmt::print(stderr, "\nstopped\n");
+    return 130;
   } catch (const Error& error) {
     fmt::print(stderr, "error: {}\n", error.what());
   } catch (const std::bad_alloc&) {
