@@ -161,14 +161,17 @@ def main():
             if source.stat().st_size > MOST_BYTES:
                 sys.exit(f"{source}: should have at most {MOST_BYTES} bytes to be committed, got {source.stat().st_size}")
             shutil.copyfile(source, HOME / name)
+        for figure in HOME.glob("*.svg"):  # of the study before
+            figure.unlink()
     cells = HOME / "cells.csv"
     if not cells.exists():
         sys.exit(f"{cells}: should hold a study's cells, got nothing; name a finished study with --study")
     with tempfile.TemporaryDirectory() as folder:
         report, paper = pathlib.Path(folder) / "study", pathlib.Path(folder) / "paper"
         source = options.study / "cells.csv" if options.study else cells  # a whole study keeps its boxes too: Fig. 3
-        subprocess.run([options.report, "--cells", source, "--out", report], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([options.report, "--paper", "--out", paper], check=True, stdout=subprocess.DEVNULL)
+        for arguments in (["--cells", source, "--out", report], ["--paper", "--out", paper]):
+            if subprocess.run([options.report, *arguments], stdout=subprocess.DEVNULL).returncode != 0:
+                sys.exit(1)  # it has said why
         for name in [*FIGURES, *(["fig_3"] if options.study else [])]:
             if (report / f"figures/{name}.svg").exists():
                 shutil.copyfile(report / f"figures/{name}.svg", HOME / f"{name}.svg")

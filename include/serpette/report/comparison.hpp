@@ -32,10 +32,10 @@ struct ContenderTest {
   std::string family, ratio, first, second;
   std::size_t first_runs = 0, second_runs = 0;
   double first_mean = NAN, second_mean = NAN;
-  double difference = NAN, low = NAN, high = NAN;  ///< With a 95 % bootstrap interval.
+  double difference = NAN, low = NAN, high = NAN;  ///< With Welch's 95 % interval.
   double welch_p = NAN,
          holm_p = NAN;  ///< NaN: a group does not vary or has one run; Holm per pair and metric.
-  double hedges_g = NAN;
+  double hedges_g = NAN, g_low = NAN, g_high = NAN;  ///< With its bootstrap interval of 95 %.
 };
 
 /// The scenarios of two studies, two by two: those both have by name; or, where they share none (a
@@ -80,11 +80,12 @@ inline std::vector<ContenderTest> compare_contenders(
                         mean(x),
                         mean(y)};
         t.difference = t.second_mean - t.first_mean;
-        std::tie(t.low, t.high) =
-            bootstrap_interval(y, x, mean_difference, Resamples::draw(y.size(), x.size(), 2000, 7));
         if (x.size() >= 2 && y.size() >= 2) {
           t.welch_p = welch_anova({x, y}).p;
+          std::tie(t.low, t.high) = welch_interval(y, x);
           t.hedges_g = hedges_g(y, x);
+          std::tie(t.g_low, t.g_high) =
+              bootstrap_interval(y, x, hedges_g, Resamples::draw(y.size(), x.size(), 2000, 7));
         }
         p.push_back(t.welch_p);
         tests.push_back(std::move(t));
@@ -102,10 +103,11 @@ inline std::string comparison_csv(std::span<const ContenderTest> tests) {
   CsvWriter csv;
   csv.row("metric", "ratio_percent", "first", "second", "first_runs", "second_runs", "first_mean",
           "second_mean", "difference", "difference_low", "difference_high", "welch_p",
-          "welch_p_holm", "hedges_g");
+          "welch_p_holm", "hedges_g", "hedges_g_low", "hedges_g_high");
   for (const auto& t : tests)
     csv.row(t.family, t.ratio, t.first, t.second, t.first_runs, t.second_runs, t.first_mean,
-            t.second_mean, t.difference, t.low, t.high, t.welch_p, t.holm_p, t.hedges_g);
+            t.second_mean, t.difference, t.low, t.high, t.welch_p, t.holm_p, t.hedges_g, t.g_low,
+            t.g_high);
   return std::string(csv.text());
 }
 
@@ -152,8 +154,9 @@ inline std::vector<std::string> write_comparison(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Two studies compared"
       "</title><style>{}</style></head><body><header><h1>Two studies compared</h1><p "
       "class=\"soft\">"
-      "Differences are second less first, with 95 % bootstrap intervals; p-values are Welch's, "
-      "Holm-adjusted within each pair and metric. Profile {}.</p></header><main>",
+      "Differences are second less first, with Welch's 95 % intervals; p-values are Welch's too, "
+      "Holm-adjusted within each pair and metric; Hedges' g has its bootstrap interval. Profile "
+      "{}.</p></header><main>",
       detail::kPageStyle, escape_xml(profile));
   html += "<section><h2>In words</h2><ul>";
   for (const auto& sentence : words) html += "<li>" + escape_xml(sentence) + "</li>";
@@ -187,9 +190,14 @@ inline std::vector<std::string> write_comparison(
              fmt::format("{:.{}f}", t.first_mean, f.decimals),
              fmt::format("{:.{}f}", t.second_mean, f.decimals),
              fmt::format("{:+.{}f}", t.difference, f.decimals + 1),
-             fmt::format("{:+.{}f} … {:+.{}f}", t.low, f.decimals + 1, t.high, f.decimals + 1),
+             std::isnan(t.low) ? "–"
+                               : fmt::format("{:+.{}f} … {:+.{}f}", t.low, f.decimals + 1, t.high,
+                                             f.decimals + 1),
              std::isnan(t.holm_p) ? "undefined" : fmt::format("{:.2g}", t.holm_p),
-             std::isfinite(t.hedges_g) ? fmt::format("{:+.2f}", t.hedges_g) : "–"});
+             !std::isfinite(t.hedges_g) ? "–"
+             : std::isnan(t.g_low)
+                 ? fmt::format("{:+.2f}", t.hedges_g)
+                 : fmt::format("{:+.2f} [{:+.1f}, {:+.1f}]", t.hedges_g, t.g_low, t.g_high)});
     if (table.rows.empty()) continue;
     const auto svg = figure_svg(figure);
     write_file(folder / "figures" / fmt::format("{}.svg", f.metric), svg);

@@ -46,6 +46,7 @@ thead th{font-weight:600;color:var(--soft);border-bottom:2px solid var(--line)}
 tbody tr:hover{background:var(--mark)}
 td.words,th.words{text-align:left;white-space:normal}
 table.tests th,table.tests td{padding:5px 6px}table.tests td:first-child{white-space:normal;min-width:11em}
+table.claims td:first-child{min-width:24em}table.claims td:nth-child(2){min-width:7.5em}
 table.glance th{white-space:normal;max-width:9em;vertical-align:bottom}
 td small{color:var(--soft)}
 figure{margin:10px 0 0}

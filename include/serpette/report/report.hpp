@@ -115,7 +115,7 @@ inline PageSection claims_section(std::span<const Claim> claims,
         "<p class=\"soft\">The paper's claims under this study's own data: Welch's test at each "
         "ratio with Holm's correction within each family, 5 %; claims about whole curves by "
         "resampling runs.</p><div "
-        "class=\"scroll\"><table><thead><tr><th>Claim</th>"
+        "class=\"scroll\"><table class=\"claims\"><thead><tr><th>Claim</th>"
         "<th class=\"words\">Verdict</th><th class=\"words\">Ratios</th></tr></thead><tbody>";
     for (const auto& c : claims)
       section.html += fmt::format(

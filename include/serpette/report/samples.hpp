@@ -70,15 +70,14 @@ struct SampleSource {
 
 namespace detail {
 
-/// The pictures with the most kinds of objects, earlier ones first among equals.
-inline std::vector<std::size_t> telling_pictures(const Instances& truth, std::size_t count) {
+/// All pictures, those with the most kinds of objects first, earlier ones first among equals.
+inline std::vector<std::size_t> telling_pictures(const Instances& truth) {
   std::unordered_map<std::int64_t, std::set<int>> kinds;
   for (const auto& a : truth.annotations) kinds[a.image_id].insert(a.category);
   std::vector<std::size_t> order(truth.images.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::ranges::stable_sort(order, std::greater<>(),
                            [&](std::size_t i) { return kinds[truth.images[i].id].size(); });
-  order.resize(std::min(order.size(), count));
   return order;
 }
 
@@ -112,8 +111,9 @@ inline Box scaled(const Box& box, double by) {
 
 }  // namespace detail
 
-/// Reads pictures, truth and every cell's detections; a cell that kept none is left out.
-/// @throws Error  naming the file, if a picture or a table cannot be read.
+/// Reads pictures, truth and every cell's detections; a picture that cannot be read is passed over,
+/// a cell that kept no detections is left out.
+/// @throws Error  naming the file, if annotations or detections cannot be read.
 inline Samples read_samples(const Study& study, const SampleSource& source) {
   const auto truth = load_instances(source.annotations);
   Samples samples;
@@ -124,11 +124,15 @@ inline Samples read_samples(const Study& study, const SampleSource& source) {
   }
   std::vector<double> scales;
   std::unordered_map<std::int64_t, std::size_t> picture_of;
-  for (const auto i : detail::telling_pictures(truth, source.pictures)) {
-    auto [picture, scale] = detail::sample_picture(truth.images[i], source);
-    picture_of.emplace(picture.id, samples.pictures.size());
-    samples.pictures.push_back(std::move(picture));
-    scales.push_back(scale);
+  for (const auto i : detail::telling_pictures(truth)) {
+    if (samples.pictures.size() == source.pictures) break;
+    try {
+      auto [picture, scale] = detail::sample_picture(truth.images[i], source);
+      picture_of.emplace(picture.id, samples.pictures.size());
+      samples.pictures.push_back(std::move(picture));
+      scales.push_back(scale);
+    } catch (const Error&) {  // cannot be read: another one will do
+    }
   }
   for (const auto& a : truth.annotations)
     if (const auto at = picture_of.find(a.image_id); at != picture_of.end() && !a.is_crowd)

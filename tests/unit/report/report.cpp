@@ -72,17 +72,19 @@ TEST_CASE("the page holds everything it shows", "[report][page]") {
 
 namespace {
 
-/// A folder as a study leaves it: three pictures with truth, detections of two cells.
+/// A folder as a study leaves it: pictures with truth (one of them lost), detections of two cells.
 void write_study_folder(const test::Scratch& folder) {
   write_jpeg(folder / "images/a.jpg", Image(40, 30, 128));
   write_jpeg(folder / "images/b.jpg", Image(60, 40, 90));
   write_jpeg(folder / "images/big.jpg", Image(960, 480, 200));
   write_file(folder / "truth.json", std::string_view(R"({"images": [
     {"id": 1, "file_name": "a.jpg", "width": 40, "height": 30}, {"id": 2, "file_name": "b.jpg", "width": 60, "height": 40},
-    {"id": 3, "file_name": "big.jpg", "width": 960, "height": 480}],
+    {"id": 3, "file_name": "big.jpg", "width": 960, "height": 480},
+    {"id": 4, "file_name": "gone.jpg", "width": 9, "height": 9}],
     "annotations": [{"id": 1, "image_id": 1, "category_id": 7, "bbox": [5, 5, 10, 10]},
     {"id": 2, "image_id": 3, "category_id": 7, "bbox": [100, 100, 200, 200]},
-    {"id": 3, "image_id": 3, "category_id": 9, "bbox": [400, 100, 200, 200]}],
+    {"id": 3, "image_id": 3, "category_id": 9, "bbox": [400, 100, 200, 200]},
+    {"id": 4, "image_id": 4, "category_id": 7, "bbox": [1, 1, 2, 2]}, {"id": 5, "image_id": 4, "category_id": 9, "bbox": [1, 1, 2, 2]}],
     "categories": [{"id": 7, "name": "cup"}, {"id": 9, "name": "</script>"}]})"));
   const std::string head = "image_id,x,y,width,height,confidence,category_id,category\n";
   write_file(
