@@ -174,3 +174,14 @@ TEST_CASE("calls from several threads give what one gives", "[data][coco_folder]
     CHECK(batch.truth.equal(expected.truth));
   }
 }
+
+TEST_CASE("an image has the same view in a share as in the whole batch", "[data][coco_folder]") {
+  Small small;
+  const auto data = small.open();
+  const std::vector<std::int64_t> all{0, 1, 0, 1}, zeros{0, 0}, ones{1, 1};
+  const auto whole = data.augmented(all, Seed(5)).images;
+  REQUIRE(whole.size(0) == 4);
+  CHECK(data.augmented(zeros, Seed(5), {0, 2}).images.equal(whole.slice(0, 0, 4, 2)));
+  CHECK(data.augmented(ones, Seed(5), {1, 2}).images.equal(whole.slice(0, 1, 4, 2)));
+  CHECK_FALSE(data.augmented(ones, Seed(5)).images.equal(whole.slice(0, 1, 4, 2)));
+}
