@@ -46,14 +46,16 @@ struct BatchNormActivation : torch::autograd::Function<BatchNormActivation> {
       // About the first row, so that the squares do not cancel.
       std::vector<float> origin(static_cast<std::size_t>(channels));
       over(x, [&](const auto* in) {
-        std::transform(in, in + channels, origin.begin(), [](auto v) { return batch_norm::widen(v); });
+        std::transform(in, in + channels, origin.begin(),
+                       [](auto v) { return batch_norm::widen(v); });
       });
       const auto origins = tiling.repeated(origin.data());
       const auto total = sum_blocks(tiling, [&](std::int64_t block, double* one, double* two) {
         over(x, [&](const auto* in) { batch_norm::sums(tiling, in, origins, block, one, two); });
       });
       const auto n = static_cast<double>(tiling.rows);
-      auto *to_mean = mean.mutable_data_ptr<float>(), *to_inverse = inverse.mutable_data_ptr<float>();
+      auto *to_mean = mean.mutable_data_ptr<float>(),
+           *to_inverse = inverse.mutable_data_ptr<float>();
       auto old_mean = running_mean.accessor<float, 1>(), old_var = running_var.accessor<float, 1>();
       for (std::int64_t c = 0; c < channels; ++c) {
         const double off = total[static_cast<std::size_t>(c)] / n;

@@ -1,7 +1,8 @@
 #pragma once
 
 /// @file
-/// Batch norm in training with the activation behind it: loops over channels-last maps. No LibTorch.
+/// Batch norm in training with the activation behind it: loops over channels-last maps. No
+/// LibTorch.
 
 #include <algorithm>
 #include <bit>
@@ -108,8 +109,7 @@ void apply(const Tiling& t, const Coefficients& c, const T* x, T* y, std::int64_
     t.pieces(block, [&](std::int64_t at, std::int64_t count) SERPETTE_INLINE {
       const T* in = x + at;
       T* out = y + at;
-      const float *mean = c.mean.data(), *scale = c.scale.data(),
-                  *shift = c.shift.data();
+      const float *mean = c.mean.data(), *scale = c.scale.data(), *shift = c.shift.data();
       SERPETTE_INDEPENDENT
       for (std::int64_t i = 0; i < count; ++i) {
         const float v = (widen(in[i]) - mean[i]) * scale[i] + shift[i];
@@ -128,8 +128,7 @@ void backward_sums(const Tiling& t, const Coefficients& c, const T* x, const T* 
     const float slope = c.slope;
     t.pieces(block, [&](std::int64_t at, std::int64_t count) SERPETTE_INLINE {
       const T *in = x + at, *of_y = gradient + at;
-      const float *mean = c.mean.data(), *scale = c.scale.data(),
-                  *shift = c.shift.data();
+      const float *mean = c.mean.data(), *scale = c.scale.data(), *shift = c.shift.data();
       float* s = one.data();
       float* q = two.data();
       SERPETTE_INDEPENDENT
@@ -155,9 +154,8 @@ void backward_apply(const Tiling& t, const Coefficients& c, const std::vector<fl
     t.pieces(block, [&](std::int64_t at, std::int64_t count) SERPETTE_INLINE {
       const T *in = x + at, *of_y = gradient + at;
       T* out = result + at;
-      const float *mean = c.mean.data(), *scale = c.scale.data(),
-                  *shift = c.shift.data(), *k1 = by_x.data(),
-                  *k0 = constant.data();
+      const float *mean = c.mean.data(), *scale = c.scale.data(), *shift = c.shift.data(),
+                  *k1 = by_x.data(), *k0 = constant.data();
       SERPETTE_INDEPENDENT
       for (std::int64_t i = 0; i < count; ++i) {
         const float d = widen(in[i]) - mean[i], g = widen(of_y[i]);

@@ -12,13 +12,16 @@
 
 namespace serpette {
 
-/// Who answers for which truth, for one head. K predictions of it are positive: each holds one truth.
+/// Who answers for which truth, for one head. K predictions of it are positive: each holds one
+/// truth.
 struct HeadAssignment {
   at::Tensor image, slot, row, column;  ///< [K] int64: where the positives are; no two are equal.
-  at::Tensor box;         ///< [K, 4] targets of σ(tx), σ(ty), tw, th.
-  at::Tensor box_weight;  ///< [K] 2 − w·h of the truth, fractions of the canvas: small boxes count more.
+  at::Tensor box;                       ///< [K, 4] targets of σ(tx), σ(ty), tw, th.
+  at::Tensor
+      box_weight;  ///< [K] 2 − w·h of the truth, fractions of the canvas: small boxes count more.
   at::Tensor category;    ///< [K] int64
-  at::Tensor background;  ///< [N, A, h, w] 1 where the objectness should be 0, else 0 (positive or ignored).
+  at::Tensor background;  ///< [N, A, h, w] 1 where the objectness should be 0, else 0 (positive or
+                          ///< ignored).
 };
 
 namespace detail {
@@ -40,8 +43,8 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
 
   /// @param head     raw logits [N, A·(5 + C), h, w], in any memory format.
   /// @param anchors  A.
-  static torch::autograd::variable_list forward(Context* context, const at::Tensor& head, std::int64_t anchors,
-                                                const HeadAssignment& a) {
+  static torch::autograd::variable_list forward(Context* context, const at::Tensor& head,
+                                                std::int64_t anchors, const HeadAssignment& a) {
     const auto logits = head.unflatten(1, {anchors, head.size(1) / anchors});
     const auto objectness = logits.select(2, 4).contiguous();
     const auto of_background = (a.background * at::softplus(objectness)).sum({1, 2, 3});
@@ -52,22 +55,26 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     const auto size = (p.narrow(1, 2, 2) - a.box.narrow(1, 2, 2)).square().sum(1) * 0.5;
     const auto none = at::zeros({head.size(0)}, head.options());
 
-    context->save_for_backward({objectness, p, wanted, a.image, a.slot, a.row, a.column, a.box, a.box_weight,
-                                a.background});
+    context->save_for_backward({objectness, p, wanted, a.image, a.slot, a.row, a.column, a.box,
+                                a.box_weight, a.background});
     context->saved_data["shape"] = head.sizes().vec();
-    context->saved_data["channels_last"] = head.suggest_memory_format() == at::MemoryFormat::ChannelsLast;
+    context->saved_data["channels_last"] =
+        head.suggest_memory_format() == at::MemoryFormat::ChannelsLast;
     return {none.index_add(0, a.image, a.box_weight * (centre + size)),
             of_background.index_add(0, a.image, at::softplus(-p.select(1, 4))),
             none.index_add(0, a.image, bce(p.narrow(1, 5, classes), wanted).sum(1))};
   }
 
-  static torch::autograd::variable_list backward(Context* context, const torch::autograd::variable_list& by) {
+  static torch::autograd::variable_list backward(Context* context,
+                                                 const torch::autograd::variable_list& by) {
     const auto saved = context->get_saved_variables();
-    const auto &objectness = saved[0], &p = saved[1], &wanted = saved[2], &image = saved[3], &slot = saved[4],
-               &row = saved[5], &column = saved[6], &box = saved[7], &box_weight = saved[8], &background = saved[9];
+    const auto &objectness = saved[0], &p = saved[1], &wanted = saved[2], &image = saved[3],
+               &slot = saved[4], &row = saved[5], &column = saved[6], &box = saved[7],
+               &box_weight = saved[8], &background = saved[9];
     const auto shape = context->saved_data["shape"].toIntVector();
-    const auto format = context->saved_data["channels_last"].toBool() ? at::MemoryFormat::ChannelsLast
-                                                                      : at::MemoryFormat::Contiguous;
+    const auto format = context->saved_data["channels_last"].toBool()
+                            ? at::MemoryFormat::ChannelsLast
+                            : at::MemoryFormat::Contiguous;
     const auto of_head = at::empty(shape, p.options(), format).zero_();
     const auto of_logits = of_head.unflatten(1, {objectness.size(1), p.size(1)});
     of_logits.select(2, 4).copy_(objectness.sigmoid() * background * by[1].view({-1, 1, 1, 1}));

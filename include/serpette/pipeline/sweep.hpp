@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/core/reused_memory.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/io/cells.hpp"
 #include "serpette/io/detections.hpp"
@@ -165,6 +166,7 @@ bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment
 template <Detector D, Dataset Train, Dataset Test, class Dispatch>
 std::int64_t run_cells(const std::vector<CellId>& plan, const Experiment<D, Train, Test>& experiment,
                        const Store& store, bool retry_failed, int workers, Progress& progress, Dispatch&& dispatch) {
+  const ReusedMemory memory;  // of all workers, from before the first starts
   std::vector<CellId> open;
   std::int64_t unfinished = 0;
   for (const auto& id : plan) {

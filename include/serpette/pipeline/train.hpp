@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "serpette/concepts/observer.hpp"
+#include "serpette/core/reused_memory.hpp"
 #include "serpette/pipeline/settings.hpp"
 #include "serpette/pipeline/state.hpp"
 #include "serpette/pipeline/together.hpp"
@@ -61,6 +62,7 @@ template <Detector D, class Next, Attack A, ColorMode Color, Observer O>
 void train(D& detector, Next&& next, const A& attack, const Color& color, const TrainSettings& settings, Seed seed,
            const Mask* mask, at::Device device, O& observer) {
   if (settings.steps == 0) return;
+  const ReusedMemory memory;
   const Peers peers = peers_of(detector);
   take_from_first(peers, tensors_of(detector));
   Generator rng(peers.alone() ? seed : seed.derive("process").derive(static_cast<std::uint64_t>(peers.share.rank)));

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "serpette/core/graph.hpp"
+#include "serpette/detail/widest.hpp"
 #include "serpette/torch/operators.hpp"
 
 namespace serpette {
@@ -41,14 +42,17 @@ inline void through_leaky(const float* m, const float* out, const float* referen
                           std::int64_t count, float a) {
   constexpr std::int64_t kGrain = 1 << 15;
   at::parallel_for(0, count, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = begin; i < end; ++i) {
-      const float o = out[i], r = reference[i];
-      const float rise = (o > 0 ? o : 0) - (r > 0 ? r : 0);
-      const float delta = rise + ((o < 0 ? o : 0) - (r < 0 ? r : 0)) / a;
-      const bool small = std::abs(delta) < static_cast<float>(kRescaleThreshold);
-      const float slope = a + (1 - a) * (rise / (small ? 1 : delta));
-      result[i] = m[i] * (small ? (o >= 0 ? 1 : a) : slope);
-    }
+    widest([&]() SERPETTE_INLINE {
+      SERPETTE_INDEPENDENT
+      for (auto i = begin; i < end; ++i) {
+        const float o = out[i], r = reference[i];
+        const float rise = (o > 0 ? o : 0) - (r > 0 ? r : 0);
+        const float delta = rise + ((o < 0 ? o : 0) - (r < 0 ? r : 0)) / a;
+        const bool small = std::abs(delta) < static_cast<float>(kRescaleThreshold);
+        const float slope = a + (1 - a) * (rise / (small ? 1 : delta));
+        result[i] = m[i] * (small ? (o >= 0 ? 1 : a) : slope);
+      }
+    });
   });
 }
 }  // namespace detail

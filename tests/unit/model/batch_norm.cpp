@@ -18,14 +18,17 @@ struct Problem {
 
 Problem problem(at::IntArrayRef shape, double mean, double deviation) {
   Generator rng{Seed(5)};
-  const auto draw = [&](at::IntArrayRef s) { return at::empty(s, at::kDouble).normal_(0, 1, rng.torch()); };
+  const auto draw = [&](at::IntArrayRef s) {
+    return at::empty(s, at::kDouble).normal_(0, 1, rng.torch());
+  };
   Problem p{draw(shape) * deviation + mean, draw({shape[1]}), draw({shape[1]}), draw(shape)};
   return p;
 }
 
 Outcome run(const Problem& p, Activation activation, at::ScalarType maps, at::ScalarType others) {
   const auto x = p.x.to(maps).contiguous(at::MemoryFormat::ChannelsLast).requires_grad_(true);
-  const auto gamma = p.gamma.to(others).requires_grad_(true), beta = p.beta.to(others).requires_grad_(true);
+  const auto gamma = p.gamma.to(others).requires_grad_(true),
+             beta = p.beta.to(others).requires_grad_(true);
   LayerParameters layer;
   layer.gamma = gamma;
   layer.beta = beta;
@@ -42,23 +45,29 @@ double error(const at::Tensor& a, const at::Tensor& b) {
 }
 
 double worst(const Outcome& a, const Outcome& b) {
-  return std::max({error(a.y, b.y), error(a.of_x, b.of_x), error(a.of_gamma, b.of_gamma), error(a.of_beta, b.of_beta),
-                   error(a.running_mean, b.running_mean), error(a.running_var, b.running_var)});
+  return std::max({error(a.y, b.y), error(a.of_x, b.of_x), error(a.of_gamma, b.of_gamma),
+                   error(a.of_beta, b.of_beta), error(a.running_mean, b.running_mean),
+                   error(a.running_var, b.running_var)});
 }
 
 }  // namespace
 
-TEST_CASE("fused batch norm, activation and gradients equal LibTorch's operations in double", "[model][batch_norm]") {
+TEST_CASE("fused batch norm, activation and gradients equal LibTorch's operations in double",
+          "[model][batch_norm]") {
   const auto channels = GENERATE(1, 3, 8, 13, 16, 255, 300);
   const auto activation = GENERATE(Activation::kLeaky, Activation::kRelu, Activation::kLinear);
   const auto p = problem({3, channels, 7, 11}, 0.5, 2);
-  REQUIRE(serpette::detail::BatchNormActivation::fits(p.x.to(at::kFloat).contiguous(at::MemoryFormat::ChannelsLast),
-                                            p.gamma.to(at::kFloat), activation));
-  REQUIRE_FALSE(serpette::detail::BatchNormActivation::fits(p.x.contiguous(at::MemoryFormat::ChannelsLast), p.gamma, activation));
-  CHECK(worst(run(p, activation, at::kFloat, at::kFloat), run(p, activation, at::kDouble, at::kDouble)) < 1e-5);
+  REQUIRE(serpette::detail::BatchNormActivation::fits(
+      p.x.to(at::kFloat).contiguous(at::MemoryFormat::ChannelsLast), p.gamma.to(at::kFloat),
+      activation));
+  REQUIRE_FALSE(serpette::detail::BatchNormActivation::fits(
+      p.x.contiguous(at::MemoryFormat::ChannelsLast), p.gamma, activation));
+  CHECK(worst(run(p, activation, at::kFloat, at::kFloat),
+              run(p, activation, at::kDouble, at::kDouble)) < 1e-5);
 }
 
-TEST_CASE("fused batch norm in bfloat16 rounds its inputs and outputs alone", "[model][batch_norm]") {
+TEST_CASE("fused batch norm in bfloat16 rounds its inputs and outputs alone",
+          "[model][batch_norm]") {
   auto p = problem({4, 24, 9, 9}, 0.5, 2);
   p.x = p.x.to(at::kBFloat16).to(at::kDouble);
   p.by = p.by.to(at::kBFloat16).to(at::kDouble);
@@ -82,7 +91,8 @@ TEST_CASE("fused batch norm survives a mean far from zero", "[model][batch_norm]
   CHECK(error(here.y, exact.y) < 1e-3);  // μ itself is a float: 3e-5 off
 }
 
-TEST_CASE("fused batch norm of a channel that does not vary is its shift, without a gradient", "[model][batch_norm]") {
+TEST_CASE("fused batch norm of a channel that does not vary is its shift, without a gradient",
+          "[model][batch_norm]") {
   auto p = problem({2, 4, 6, 6}, 0, 1);
   p.x.select(1, 2).fill_(7);
   const auto r = run(p, Activation::kLinear, at::kFloat, at::kFloat);
