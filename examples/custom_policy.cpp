@@ -1,12 +1,15 @@
-// A pruning variant of one's own: a ScoreInit is a type with a name and a score. Run it like any scenario:
-//   custom_policy --cfg F --weights F --images DIR --annotations F --test-images DIR --test-annotations F --out DIR
+// A pruning variant of one's own: a ScoreInit is a type with a name and a score. Run it like any
+// scenario:
+//   custom_policy --cfg F --weights F --images DIR --annotations F --test-images DIR
+//   --test-annotations F --out DIR
 #include "support/experiment.hpp"
 
 // [policy]
 /// Score = |w| · mean |x| of the channel that feeds it.
 struct ActivityWeighted {
   static constexpr std::string_view name = "Activity weighted";
-  double floor = 1e-8;  ///< Added to each mean activation [same unit as x], so silent inputs still rank.
+  double floor =
+      1e-8;  ///< Added to each mean activation [same unit as x], so silent inputs still rank.
 
   at::Tensor score(const serpette::LayerView& layer, serpette::Generator&) const {
     const auto activity = layer.input.abs().mean({0, 2, 3}).add(floor);  // [C_in]
@@ -18,7 +21,7 @@ using Mine = serpette::Scenario<ActivityWeighted, serpette::Filter, serpette::Pg
 // [policy]
 
 int main(int argc, char** argv) {
-  constexpr auto registry =
-      boost::hana::make_tuple(serpette::Registered<Mine>{"activity_weighted", "Structured activity weighted", false});
+  constexpr auto registry = boost::hana::make_tuple(
+      serpette::Registered<Mine>{"activity_weighted", "Structured activity weighted", false});
   return serpette::cli::scenario_main(registry, "activity_weighted", argc, argv);
 }

@@ -11,7 +11,9 @@ int main(int argc, char** argv) {
     program.options.runs = 3;
     program.data.train = 1000;
     program.data.test = 64;
-    CLI::App app("The paper's five scenarios on drawn scenes: data, robust training, pruning, evaluation, report.");
+    CLI::App app(
+        "The paper's five scenarios on drawn scenes: data, robust training, pruning, evaluation, "
+        "report.");
     program.add_to(app);
     cli::parse(app, argc, argv);
     return program.run();

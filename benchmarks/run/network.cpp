@@ -9,7 +9,8 @@
 //   decode         heads of YOLOv3 at 416, logits like a trained network's, at 0.001 and 0.5; and a
 //                  network that fires everywhere.
 //   loss           those heads at batch 8, 56 truths: decide and add up; with its gradient.
-//   training_step  quarter-width YOLOv3 at 416, batch 8: forward, loss, backward, SGD. First: eager,
+//   training_step  quarter-width YOLOv3 at 416, batch 8: forward, loss, backward, SGD. First:
+//   eager,
 //                  channels-first, float.
 //
 //   OMP_NUM_THREADS=1 bench_network --benchmark_out=benchmarks/results/network.json
@@ -102,12 +103,11 @@ void forward(benchmark::State& state) {
   const double worst = std::max(error(frozen.forward(images), peer()),
                                 error(frozen.forward(images), eager(net, images, false)));
   if (!(worst < 1e-4)) return state.SkipWithError("the contestants' heads differ");
-  bench::rounds(
-      state,
-      {{"eager_folded_channels_last_ms", [&] { benchmark::DoNotOptimize(peer()); }},
-       {"serpette_ms", [&] { benchmark::DoNotOptimize(frozen.forward(images)); }},
-       {"eager_ms", [&] { benchmark::DoNotOptimize(eager(net, images, false)); }},
-       {"freeze_ms", [&] { benchmark::DoNotOptimize(net.frozen()); }}});
+  bench::rounds(state,
+                {{"eager_folded_channels_last_ms", [&] { benchmark::DoNotOptimize(peer()); }},
+                 {"serpette_ms", [&] { benchmark::DoNotOptimize(frozen.forward(images)); }},
+                 {"eager_ms", [&] { benchmark::DoNotOptimize(eager(net, images, false)); }},
+                 {"freeze_ms", [&] { benchmark::DoNotOptimize(net.frozen()); }}});
   state.counters["error"] = worst;
 }
 
@@ -126,13 +126,13 @@ std::vector<at::Tensor> plausible_heads(std::int64_t images) {
 }
 
 void decode_and_nms(benchmark::State& state) {
-  const auto graph = load_cfg(std::filesystem::path(__FILE__).parent_path() /
-                              "../../examples/cfg/yolov3.cfg");
+  const auto graph =
+      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg");
   const auto heads = plausible_heads(1);
   std::vector<at::Tensor> flat;
   for (const auto& head : heads) flat.push_back(at::zeros_like(head));
-  const ImageBatch batch{at::zeros({1, 3, 416, 416}), at::zeros({0, 6}), {1},
-                         {Letterbox::fit(640, 480, 416, 416)}};
+  const ImageBatch batch{
+      at::zeros({1, 3, 416, 416}), at::zeros({0, 6}), {1}, {Letterbox::fit(640, 480, 416, 416)}};
   const auto at_confidence = [&](const std::vector<at::Tensor>& h, double confidence) {
     benchmark::DoNotOptimize(decode(graph, h, batch, {.confidence = confidence}));
   };
@@ -143,18 +143,17 @@ void decode_and_nms(benchmark::State& state) {
 }
 
 void loss(benchmark::State& state) {
-  const auto graph = load_cfg(std::filesystem::path(__FILE__).parent_path() /
-                              "../../examples/cfg/yolov3.cfg");
+  const auto graph =
+      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg");
   const YoloLoss criterion(graph);
   auto heads = plausible_heads(8);
   for (auto& head : heads) head.requires_grad_(true);
   const auto truth = boxes(8);
   const auto value = [&] { return criterion(heads, criterion.assign(heads, truth)).total(); };
-  bench::rounds(
-      state,
-      {{"value_ms", [&] { benchmark::DoNotOptimize(value()); }},
-       {"value_and_gradient_ms",
-        [&] { benchmark::DoNotOptimize(torch::autograd::grad({value()}, heads)); }}});
+  bench::rounds(state, {{"value_ms", [&] { benchmark::DoNotOptimize(value()); }},
+                        {"value_and_gradient_ms", [&] {
+                           benchmark::DoNotOptimize(torch::autograd::grad({value()}, heads));
+                         }}});
 }
 
 void training_step(benchmark::State& state) {
@@ -188,10 +187,10 @@ void training_step(benchmark::State& state) {
   const auto plain_forward = [&] { return eager(plain.net, images, true); };
   const double worst = error(ours.net.forward(images), plain_forward());
   if (!(worst < 1e-3)) return state.SkipWithError("the contestants' heads differ");
-  bench::rounds(
-      state, {{"eager_ms", [&] { step(plain, plain_forward); }},
-              {"float_ms", [&] { step(ours, [&] { return ours.net.forward(images); }); }},
-              {"bfloat16_ms", [&] { step(half, [&] { return half.net.forward(images); }); }}});
+  bench::rounds(state,
+                {{"eager_ms", [&] { step(plain, plain_forward); }},
+                 {"float_ms", [&] { step(ours, [&] { return ours.net.forward(images); }); }},
+                 {"bfloat16_ms", [&] { step(half, [&] { return half.net.forward(images); }); }}});
   state.counters["error"] = worst;
 }
 

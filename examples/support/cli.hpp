@@ -16,15 +16,19 @@ namespace serpette::cli {
 /// "auto" is the GPU where there is one.
 /// @throws Error  if the name is none, or the device is not there.
 inline at::Device parse_device(const std::string& name) {
-  const auto count = torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+  const auto count =
+      torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
   if (name == "auto") return count > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
   if (name == "cpu") return at::kCPU;
-  require(name == "cuda" || name.starts_with("cuda:"), "--device", "should be auto, cpu, cuda or cuda:N, got \"{}\"", name);
+  require(name == "cuda" || name.starts_with("cuda:"), "--device",
+          "should be auto, cpu, cuda or cuda:N, got \"{}\"", name);
   const auto digits = name == "cuda" ? std::string("0") : name.substr(5);
-  require(!digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos,
+  require(!digits.empty() && digits.size() < 4 &&
+              digits.find_first_not_of("0123456789") == std::string::npos,
           "--device", "should be cuda:N with a number, got \"{}\"", name);
   const int index = std::stoi(digits);
-  require(index < count, "--device", "should be one of the {} CUDA devices here, got \"{}\"", count, name);
+  require(index < count, "--device", "should be one of the {} CUDA devices here, got \"{}\"", count,
+          name);
   return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
 

@@ -33,8 +33,8 @@ struct ExperimentOptions {
   std::uint64_t seed = 1;
   std::string device = "auto", budget = "demo";
   bool retry_failed = false;
-  bool strict = false;  ///< An unreadable image is an error.
-  int workers = 0;  ///< 0: chosen by the size of the network.
+  bool strict = false;        ///< An unreadable image is an error.
+  int workers = 0;            ///< 0: chosen by the size of the network.
   int shard = 1, shards = 1;  ///< Which part of the cells this process does.
   bool dry_run = false, collect = false;
   Budget numbers;  ///< The named budget, with what was set alone.
@@ -42,16 +42,20 @@ struct ExperimentOptions {
 
 /// One line per budget, for --help: what the names mean in numbers.
 inline std::string budget_table() {
-  auto table = fmt::format("\nBudgets (each number can be set alone):\n  {:<8}{:>10}{:>8}{:>10}{:>8}{:>14}{:>13}{:>8}\n",
-                           "", "pretrain", "score", "finetune", "batch", "score images", "test images", "timed");
+  auto table = fmt::format(
+      "\nBudgets (each number can be set alone):\n  {:<8}{:>10}{:>8}{:>10}{:>8}{:>14}{:>13}{:>8}\n",
+      "", "pretrain", "score", "finetune", "batch", "score images", "test images", "timed");
   for (const auto& [name, meaning, b] : kBudgets)
-    table += fmt::format("  {:<8}{:>10}{:>8}{:>10}{:>8}{:>14}{:>13}{:>8}  {}\n", name, b.pretrain.steps, b.scores.steps,
-                         b.finetune.steps, b.finetune.batch_size, b.score_images,
-                         b.evaluate.images ? fmt::to_string(b.evaluate.images) : "all", b.evaluate.timing_images, meaning);
+    table +=
+        fmt::format("  {:<8}{:>10}{:>8}{:>10}{:>8}{:>14}{:>13}{:>8}  {}\n", name, b.pretrain.steps,
+                    b.scores.steps, b.finetune.steps, b.finetune.batch_size, b.score_images,
+                    b.evaluate.images ? fmt::to_string(b.evaluate.images) : "all",
+                    b.evaluate.timing_images, meaning);
   return table;
 }
 
-/// The options every experiment has. Numbers given alone win over the named budget, in whatever order they come.
+/// The options every experiment has. Numbers given alone win over the named budget, in whatever
+/// order they come.
 inline void add_experiment_options(CLI::App& app, ExperimentOptions& o, bool own_data) {
   const auto needed = [&](CLI::Option* option) { return own_data ? option : option->required(); };
   needed(app.add_option("--cfg", o.cfg, "Network in darknet's format"));
@@ -59,44 +63,66 @@ inline void add_experiment_options(CLI::App& app, ExperimentOptions& o, bool own
   needed(app.add_option("--images", o.images, "Folder of the training images"));
   needed(app.add_option("--annotations", o.annotations, "Their boxes (COCO instances JSON)"));
   needed(app.add_option("--test-images", o.test_images, "Folder of the test images"));
-  needed(app.add_option("--test-annotations", o.test_annotations, "Their boxes (COCO instances JSON)"));
-  app.add_option("--ratios", o.ratios, "Pruning ratios in percent, each in [0, 100)")->delimiter(',')->capture_default_str();
-  app.add_option("--runs", o.runs, "Independent runs per ratio")->check(CLI::Range(1, 100000))->capture_default_str();
-  app.add_option("--seed", o.seed, "Root of all randomness; equal seeds give equal results")->capture_default_str();
-  app.add_option("--out", o.out, "Folder for results; a stopped run goes on there")->required(!own_data)->capture_default_str();
+  needed(app.add_option("--test-annotations", o.test_annotations,
+                        "Their boxes (COCO instances JSON)"));
+  app.add_option("--ratios", o.ratios, "Pruning ratios in percent, each in [0, 100)")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--runs", o.runs, "Independent runs per ratio")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  app.add_option("--seed", o.seed, "Root of all randomness; equal seeds give equal results")
+      ->capture_default_str();
+  app.add_option("--out", o.out, "Folder for results; a stopped run goes on there")
+      ->required(!own_data)
+      ->capture_default_str();
   app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
-  app.add_option("--budget", o.budget, "smoke, demo or paper; see the table below")->capture_default_str();
-  app.add_option("--workers", o.workers, "Cells computed at once, one thread each; 0: one per core for small networks")
+  app.add_option("--budget", o.budget, "smoke, demo or paper; see the table below")
+      ->capture_default_str();
+  app.add_option("--workers", o.workers,
+                 "Cells computed at once, one thread each; 0: one per core for small networks")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  app.add_flag("--strict", o.strict, "Read every image first and refuse the data if one cannot be read, rather than report and go on");
+  app.add_flag("--strict", o.strict,
+               "Read every image first and refuse the data if one cannot be read, rather than "
+               "report and go on");
   app.add_flag("--retry-failed", o.retry_failed, "Try cells again that failed before");
   app.footer(budget_table());
 }
 
 /// Options that set one number of the budget; read after the budget is known.
 struct BudgetOverrides {
-  std::optional<std::int64_t> pretrain_steps, score_steps, finetune_steps, batch_size, score_images, test_limit,
-      timing_images, timing_warmup;
+  std::optional<std::int64_t> pretrain_steps, score_steps, finetune_steps, batch_size, score_images,
+      test_limit, timing_images, timing_warmup;
   std::optional<double> pretrain_learning_rate, finetune_learning_rate, attacked;
 
   void add_to(CLI::App& app) {
     const auto count = CLI::NonNegativeNumber;
-    app.add_option("--pretrain-steps", pretrain_steps, "Steps of robust pre-training")->check(count);
-    app.add_option("--score-steps", score_steps, "Steps of HYDRA's score training, per ratio")->check(count);
-    app.add_option("--finetune-steps", finetune_steps, "Steps of robust fine-tuning, per cell")->check(count);
-    app.add_option("--batch-size", batch_size, "Images per step")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
-    app.add_option("--score-images", score_images, "Images that DeepLIFT averages over")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+    app.add_option("--pretrain-steps", pretrain_steps, "Steps of robust pre-training")
+        ->check(count);
+    app.add_option("--score-steps", score_steps, "Steps of HYDRA's score training, per ratio")
+        ->check(count);
+    app.add_option("--finetune-steps", finetune_steps, "Steps of robust fine-tuning, per cell")
+        ->check(count);
+    app.add_option("--batch-size", batch_size, "Images per step")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
+    app.add_option("--score-images", score_images, "Images that DeepLIFT averages over")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
     app.add_option("--test-limit", test_limit, "Test images to evaluate on; 0: all")->check(count);
-    app.add_option("--timing-images", timing_images, "Images timed one by one")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
-    app.add_option("--timing-warmup", timing_warmup, "Images before the timing starts")->check(count);
+    app.add_option("--timing-images", timing_images, "Images timed one by one")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+    app.add_option("--timing-warmup", timing_warmup, "Images before the timing starts")
+        ->check(count);
     app.add_option("--pretrain-learning-rate", pretrain_learning_rate, "Its learning rate");
     app.add_option("--finetune-learning-rate", finetune_learning_rate, "Its learning rate");
-    app.add_option("--attacked", attacked, "Part of every training batch that is attacked")->check(CLI::Range(0.0, 1.0));
+    app.add_option("--attacked", attacked, "Part of every training batch that is attacked")
+        ->check(CLI::Range(0.0, 1.0));
   }
 
   [[nodiscard]] Budget apply(Budget b) const {
-    const auto set = [](auto& number, const auto& given) { if (given) number = *given; };
+    const auto set = [](auto& number, const auto& given) {
+      if (given) number = *given;
+    };
     set(b.pretrain.steps, pretrain_steps);
     set(b.scores.steps, score_steps);
     set(b.finetune.steps, finetune_steps);
@@ -124,30 +150,37 @@ struct PolicyOptions {
   std::optional<Target> target;
 
   void add_to(CLI::App& app) {
-    static const std::map<std::string, Reference> kReferences{{"zeros", Reference::kZeros},
-                                                              {"grey", Reference::kLetterboxGrey},
-                                                              {"mean", Reference::kImageMean},
-                                                              {"blurred", Reference::kBlurred},
-                                                              {"clean-twin", Reference::kCleanTwin}};
-    static const std::map<std::string, Target> kTargets{{"detection", Target::kDetection},
-                                                        {"detection+box", Target::kDetectionAndBox}};
-    app.add_option("--epsilon", epsilon, "Attack: largest change of a pixel (0.05)")->check(CLI::Range(0.0, 1.0));
-    app.add_option("--attack-step", step, "Attack: size of one PGD step (0.02)")->check(CLI::Range(0.0, 1.0));
-    app.add_option("--attack-steps", steps, "Attack: number of PGD steps (5)")->check(CLI::Range(0, 100000));
+    static const std::map<std::string, Reference> kReferences{
+        {"zeros", Reference::kZeros},
+        {"grey", Reference::kLetterboxGrey},
+        {"mean", Reference::kImageMean},
+        {"blurred", Reference::kBlurred},
+        {"clean-twin", Reference::kCleanTwin}};
+    static const std::map<std::string, Target> kTargets{
+        {"detection", Target::kDetection}, {"detection+box", Target::kDetectionAndBox}};
+    app.add_option("--epsilon", epsilon, "Attack: largest change of a pixel (0.05)")
+        ->check(CLI::Range(0.0, 1.0));
+    app.add_option("--attack-step", step, "Attack: size of one PGD step (0.02)")
+        ->check(CLI::Range(0.0, 1.0));
+    app.add_option("--attack-steps", steps, "Attack: number of PGD steps (5)")
+        ->check(CLI::Range(0, 100000));
     app.add_flag("--attack-random-start", random_start, "Attack: start PGD at a random point");
-    app.add_option("--deeplift-reference", reference, "DeepLIFT: zeros, grey, mean, blurred or clean-twin (zeros)")
+    app.add_option("--deeplift-reference", reference,
+                   "DeepLIFT: zeros, grey, mean, blurred or clean-twin (zeros)")
         ->transform(CLI::Transformer(kReferences))
         ->type_name("NAME");
-    static const std::map<std::string, AttributionRule> kRules{{"rescale", AttributionRule::kRescale},
-                                                               {"reveal-cancel", AttributionRule::kRevealCancel}};
+    static const std::map<std::string, AttributionRule> kRules{
+        {"rescale", AttributionRule::kRescale}, {"reveal-cancel", AttributionRule::kRevealCancel}};
     app.add_option("--deeplift-rule", rule, "DeepLIFT: rescale or reveal-cancel (rescale)")
         ->transform(CLI::Transformer(kRules))
         ->type_name("NAME");
     app.add_option("--deeplift-target", target,
-                   "DeepLIFT: logits that it explains, detection (objectness and class) or detection+box (detection)")
+                   "DeepLIFT: logits that it explains, detection (objectness and class) or "
+                   "detection+box (detection)")
         ->transform(CLI::Transformer(kTargets))
         ->type_name("NAME");
-    app.add_option("--score-learning-rate", score_learning_rate, "HYDRA: first learning rate of the score training (0.1)");
+    app.add_option("--score-learning-rate", score_learning_rate,
+                   "HYDRA: first learning rate of the score training (0.1)");
   }
 
   template <Attack A>
@@ -160,7 +193,8 @@ struct PolicyOptions {
 
   template <ScoreInit Score>
   void apply(Score& score) const {
-    if constexpr (requires { score.reference; }) score.reference = reference.value_or(score.reference);
+    if constexpr (requires { score.reference; })
+      score.reference = reference.value_or(score.reference);
     if constexpr (requires { score.rule; }) score.rule = rule.value_or(score.rule);
     if constexpr (requires { score.target; }) score.target = target.value_or(score.target);
     if constexpr (requires { score.optimizer.learning_rate; })
@@ -189,17 +223,20 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   std::vector<Ratio> ratios;
   for (const auto& text : o.ratios) {
     ratios.push_back(Ratio::parse(text));
-    require(std::count(ratios.begin(), ratios.end(), ratios.back()) == 1, "--ratios", "should name each ratio once, got {} twice", text);
+    require(std::count(ratios.begin(), ratios.end(), ratios.back()) == 1, "--ratios",
+            "should name each ratio once, got {} twice", text);
   }
   const auto device = parse_device(o.device);
   auto detector = Yolov3::load(o.cfg, o.weights);
   const auto& in = detector.graph().input;
-  const auto read = [&](const std::filesystem::path& annotations, const std::filesystem::path& images) {
+  const auto read = [&](const std::filesystem::path& annotations,
+                        const std::filesystem::path& images) {
     auto instances = load_instances(annotations);
-    require(static_cast<int>(instances.categories.size()) == detector.graph().classes(), annotations.string(),
-            "should have the {} classes of {}, got {} categories", detector.graph().classes(), o.cfg.string(),
-            instances.categories.size());
-    CocoFolder folder(std::move(instances), images, {.width = in.width, .height = in.height, .strict = o.strict});
+    require(static_cast<int>(instances.categories.size()) == detector.graph().classes(),
+            annotations.string(), "should have the {} classes of {}, got {} categories",
+            detector.graph().classes(), o.cfg.string(), instances.categories.size());
+    CocoFolder folder(std::move(instances), images,
+                      {.width = in.width, .height = in.height, .strict = o.strict});
     if (o.strict)  // before any work is done
       for (std::int64_t i = 0; i < folder.size(); ++i) (void)folder.picture(i);
     return folder;
@@ -207,32 +244,38 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   auto train = read(o.annotations, o.images);
   auto test = read(o.test_annotations, o.test_images);
   std::set<std::filesystem::path> seen;
-  for (std::int64_t i = 0; i < train.size(); ++i) seen.insert(std::filesystem::weakly_canonical(train.path(i)));
+  for (std::int64_t i = 0; i < train.size(); ++i)
+    seen.insert(std::filesystem::weakly_canonical(train.path(i)));
   for (std::int64_t i = 0; i < test.size(); ++i)
-    require(!seen.contains(std::filesystem::weakly_canonical(test.path(i))), o.test_annotations.string(),
+    require(!seen.contains(std::filesystem::weakly_canonical(test.path(i))),
+            o.test_annotations.string(),
             "should share no image with the training set, got {} in both", test.path(i).string());
 
   auto configuration = fmt::format(
-      "serpette: {}.{}.{}\ncfg: {}\nweights: {}\ntraining annotations: {}\ntest annotations: {}\nbudget: {}\nseed: {}\ndevice: {}\n",
-      SERPETTE_VERSION_MAJOR, SERPETTE_VERSION_MINOR, SERPETTE_VERSION_PATCH, fingerprint(read_file(o.cfg)),
-      fingerprint(read_file(o.weights)), fingerprint(read_file(o.annotations)),
-      fingerprint(read_file(o.test_annotations)), settings_text(o.numbers), o.seed, device.is_cuda() ? "cuda" : "cpu");
+      "serpette: {}.{}.{}\ncfg: {}\nweights: {}\ntraining annotations: {}\ntest annotations: "
+      "{}\nbudget: {}\nseed: {}\ndevice: {}\n",
+      SERPETTE_VERSION_MAJOR, SERPETTE_VERSION_MINOR, SERPETTE_VERSION_PATCH,
+      fingerprint(read_file(o.cfg)), fingerprint(read_file(o.weights)),
+      fingerprint(read_file(o.annotations)), fingerprint(read_file(o.test_annotations)),
+      settings_text(o.numbers), o.seed, device.is_cuda() ? "cuda" : "cpu");
   detector.to(device);
-  return {std::move(detector), std::move(train), std::move(test), std::move(ratios), device, std::move(configuration)};
+  return {std::move(detector), std::move(train), std::move(test),
+          std::move(ratios),   device,           std::move(configuration)};
 }
 
-/// Small networks keep one core busy each; large ones are faster one at a time on all cores. On a GPU one at a time.
+/// Small networks keep one core busy each; large ones are faster one at a time on all cores. On a
+/// GPU one at a time.
 inline int workers_for(const LoadedExperiment& loaded) {
   constexpr std::int64_t kSmall = 500'000'000;
   const bool small = loaded.device.is_cpu() && macs(loaded.detector.graph()) < kSmall;
   return small ? std::max(1, static_cast<int>(std::thread::hardware_concurrency())) : 1;
 }
 
-/// Lists the cells that are left, with what they will cost: one robust training step is timed, and a cell is about its
-/// steps plus an evaluation that costs about as much as a step per batch.
+/// Lists the cells that are left, with what they will cost: one robust training step is timed, and
+/// a cell is about its steps plus an evaluation that costs about as much as a step per batch.
 template <class E, class Dispatch>
-void print_plan(const std::vector<CellId>& plan, const E& experiment, const Store& store, int workers,
-                const Dispatch& dispatch) {
+void print_plan(const std::vector<CellId>& plan, const E& experiment, const Store& store,
+                int workers, const Dispatch& dispatch) {
   const Budget& b = experiment.budget;
   std::map<std::string, double> step;
   double total = 0;
@@ -252,16 +295,21 @@ void print_plan(const std::vector<CellId>& plan, const E& experiment, const Stor
         Loader<CocoFolder> loader(experiment.train, once.batch_size, Seed(0), 1);
         const auto next = [&] { return loader.next(); };
         const auto run = [&] {
-          train(detector, next, scenario.attack, scenario.color, once, Seed(0), nullptr, experiment.device, silent);
+          train(detector, next, scenario.attack, scenario.color, once, Seed(0), nullptr,
+                experiment.device, silent);
         };
         run();
         const Stopwatch watch;
         run();
         step[id.scenario] = watch.seconds();
       }
-      const auto images = b.evaluate.images > 0 ? std::min<std::int64_t>(b.evaluate.images, experiment.test.size()) : experiment.test.size();
-      auto steps = static_cast<double>(b.finetune.steps) + 2.0 * static_cast<double>(images) / static_cast<double>(b.finetune.batch_size);
-      if constexpr (req::TrainsScores<typename std::decay_t<decltype(scenario)>::score_type>) steps += static_cast<double>(b.scores.steps);
+      const auto images = b.evaluate.images > 0
+                              ? std::min<std::int64_t>(b.evaluate.images, experiment.test.size())
+                              : experiment.test.size();
+      auto steps = static_cast<double>(b.finetune.steps) +
+                   2.0 * static_cast<double>(images) / static_cast<double>(b.finetune.batch_size);
+      if constexpr (req::TrainsScores<typename std::decay_t<decltype(scenario)>::score_type>)
+        steps += static_cast<double>(b.scores.steps);
       seconds = steps * step[id.scenario];
     });
     fmt::print("{}  about {}\n", id.folder(), clock_text(seconds));
@@ -269,8 +317,10 @@ void print_plan(const std::vector<CellId>& plan, const E& experiment, const Stor
     ++open;
   }
   constexpr double kFloat = 4;  // the network of every cell is kept
-  fmt::print("{} cells left: about {} with {} at once, {:.1f} GB of disk\n", open, clock_text(total / workers), workers,
-             static_cast<double>(open) * kFloat * static_cast<double>(parameters(experiment.pretrained.graph())) / 1e9);
+  fmt::print("{} cells left: about {} with {} at once, {:.1f} GB of disk\n", open,
+             clock_text(total / workers), workers,
+             static_cast<double>(open) * kFloat *
+                 static_cast<double>(parameters(experiment.pretrained.graph())) / 1e9);
 }
 
 /// What is timed on a CPU: every layer in the form that is fastest at its sparsity.
@@ -282,25 +332,26 @@ inline Deployed deploy_plan(const Yolov3& detector) {
 /// Runs the cells of some scenarios of a registry and writes the tables and the sample grid.
 /// @return  exit status: 0, or 1 if a cell failed.
 template <class Registry>
-int run_scenarios(const Registry& registry, const std::vector<std::string>& ids, const ExperimentOptions& o,
-                  const PolicyOptions& policies) {
+int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
+                  const ExperimentOptions& o, const PolicyOptions& policies) {
   auto loaded = load_experiment(o);
   auto configuration = loaded.configuration;
   std::vector<std::string> labels;
   for (const auto& id : ids)
     with_scenario(registry, id, [&](const auto& entry) {
       labels.emplace_back(entry.label);
-      configuration += fmt::format("scenario {}: {}\n", id, settings_text(policies.apply_to(entry.scenario)));
+      configuration +=
+          fmt::format("scenario {}: {}\n", id, settings_text(policies.apply_to(entry.scenario)));
     });
   const auto part = o.shards == 1 ? std::string("all") : fmt::format("{}-of-{}", o.shard, o.shards);
   const Store store(o.out, configuration, o.collect ? "collect" : part);
   Experiment<Yolov3, CocoFolder, CocoFolder> experiment{
-      loaded.detector, loaded.train, loaded.test, o.numbers, Seed(o.seed), loaded.device, loaded.configuration};
+      loaded.detector, loaded.train,  loaded.test,         o.numbers,
+      Seed(o.seed),    loaded.device, loaded.configuration};
   if (loaded.device.is_cpu()) experiment.deploy = deploy_plan;
   const auto dispatch = [&](const std::string& id, const auto& visit) {
-    with_scenario(registry, id, [&](const auto& entry) {
-      visit(policies.apply_to(entry.scenario));
-    });
+    with_scenario(registry, id,
+                  [&](const auto& entry) { visit(policies.apply_to(entry.scenario)); });
   };
   auto plan = plan_cells(ids, o.runs, loaded.ratios, Seed(o.seed));
   if (!o.collect) plan = shard_of(plan, o.shard, o.shards);
@@ -315,7 +366,8 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   if (o.collect) {
     for (const auto& id : plan)
       if (const CellFiles files(store, id); !files.finished()) {
-        fmt::print(stderr, "missing: {}{}\n", id.folder(), files.failed() ? " (failed: " + files.failure() + ")" : "");
+        fmt::print(stderr, "missing: {}{}\n", id.folder(),
+                   files.failed() ? " (failed: " + files.failure() + ")" : "");
         ++unfinished;
       }
   } else {
@@ -324,23 +376,29 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
     } catch (const Interrupted&) {
       progress.clear();
       if (o.shards == 1) write_tables(store, ids, o.runs, loaded.ratios);
-      fmt::print(stderr, "stopped; what is done is kept in {}. Run the same command again to go on.\n", o.out.string());
+      fmt::print(stderr,
+                 "stopped; what is done is kept in {}. Run the same command again to go on.\n",
+                 o.out.string());
       return 130;
     }
     progress.clear();
   }
-  fmt::print("{} of {} cells in {}\n", static_cast<std::int64_t>(plan.size()) - unfinished, plan.size(),
-             clock_text(progress.seconds()));
+  fmt::print("{} of {} cells in {}\n", static_cast<std::int64_t>(plan.size()) - unfinished,
+             plan.size(), clock_text(progress.seconds()));
   if (o.shards == 1) {
     write_tables(store, ids, o.runs, loaded.ratios);
     write_grid(store, ids, labels, loaded.ratios);
     fmt::print("tables: {}\n", (o.out / "cells.csv").string());
   }
-  for (const auto& [what, data] : {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
+  for (const auto& [what, data] :
+       {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
     if (const auto n = data->unreadable().size(); n > 0)
       fmt::print(stderr, "{} {} images could not be read and were left out\n", n, what);
   if (unfinished > 0 && !o.collect)
-    fmt::print(stderr, "{} cells failed (cells/*/failed.txt says why); try them again with --retry-failed\n", unfinished);
+    fmt::print(
+        stderr,
+        "{} cells failed (cells/*/failed.txt says why); try them again with --retry-failed\n",
+        unfinished);
   return unfinished > 0 ? 1 : 0;
 }
 
@@ -350,9 +408,11 @@ int scenario_main(const Registry& registry, const char* id, int argc, char** arg
   return run_main([&] {
     std::string label;
     with_scenario(registry, id, [&](const auto& entry) { label = entry.label; });
-    CLI::App app(fmt::format("Prunes a robust detector: {}.\nRobust pre-training, scores, mask and robust fine-tuning "
-                             "for every ratio; writes cells.csv, details.csv, the pruned networks, their detections "
-                             "and a grid of pictures.", label));
+    CLI::App app(fmt::format(
+        "Prunes a robust detector: {}.\nRobust pre-training, scores, mask and robust fine-tuning "
+        "for every ratio; writes cells.csv, details.csv, the pruned networks, their detections "
+        "and a grid of pictures.",
+        label));
     ExperimentOptions options;
     BudgetOverrides overrides;
     PolicyOptions policies;

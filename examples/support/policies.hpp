@@ -16,7 +16,9 @@ struct PolicyNames {
   std::string attack = "none", color = "rgb";
 
   void add_to(CLI::App& app, const std::string& attack_help) {
-    app.add_option("--attack", attack, attack_help)->check(CLI::IsMember({"none", "fgsm", "pgd"}))->capture_default_str();
+    app.add_option("--attack", attack, attack_help)
+        ->check(CLI::IsMember({"none", "fgsm", "pgd"}))
+        ->capture_default_str();
     app.add_option("--color", color, "What the network sees: rgb or greyscale (Rec. 601)")
         ->check(CLI::IsMember({"rgb", "greyscale"}))
         ->capture_default_str();

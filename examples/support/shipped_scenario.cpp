@@ -4,6 +4,8 @@
 
 namespace serpette::cli {
 
-int shipped_scenario(const char* id, int argc, char** argv) { return scenario_main(kScenarios, id, argc, argv); }
+int shipped_scenario(const char* id, int argc, char** argv) {
+  return scenario_main(kScenarios, id, argc, argv);
+}
 
 }  // namespace serpette::cli

@@ -4,7 +4,10 @@
 struct InPlace {
   static constexpr std::string_view name = "In place";
 #ifdef PASSING_TWIN
-  at::Tensor perturb(const serpette::Objective&, const at::Tensor& images, serpette::Generator&) const { return images; }
+  at::Tensor perturb(const serpette::Objective&, const at::Tensor& images,
+                     serpette::Generator&) const {
+    return images;
+  }
 #else
   void perturb(const serpette::Objective&, at::Tensor&, serpette::Generator&) const {}
 #endif

@@ -4,7 +4,9 @@
 struct Halves {
   static constexpr std::string_view name = "Halves";
 #ifdef PASSING_TWIN
-  serpette::Mask mask(const serpette::Graph&, const serpette::ScoreMap&, serpette::Ratio) const { return {}; }
+  serpette::Mask mask(const serpette::Graph&, const serpette::ScoreMap&, serpette::Ratio) const {
+    return {};
+  }
 #else
   serpette::Mask mask(const serpette::Graph&, const serpette::ScoreMap&, float) const { return {}; }
 #endif

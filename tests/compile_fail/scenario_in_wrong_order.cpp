@@ -6,8 +6,10 @@
 #include "serpette/score/magnitude.hpp"
 
 #ifdef PASSING_TWIN
-using Mine = serpette::Scenario<serpette::Magnitude, serpette::Weight, serpette::NoAttack, serpette::Rgb>;
+using Mine =
+    serpette::Scenario<serpette::Magnitude, serpette::Weight, serpette::NoAttack, serpette::Rgb>;
 #else
-using Mine = serpette::Scenario<serpette::Magnitude, serpette::NoAttack, serpette::Weight, serpette::Rgb>;
+using Mine =
+    serpette::Scenario<serpette::Magnitude, serpette::NoAttack, serpette::Weight, serpette::Rgb>;
 #endif
 Mine mine;

@@ -4,7 +4,9 @@
 struct Forgetful {
   static constexpr std::string_view name = "Forgetful";
 #ifdef PASSING_TWIN
-  at::Tensor score(const serpette::LayerView& layer, serpette::Generator&) const { return layer.weight; }
+  at::Tensor score(const serpette::LayerView& layer, serpette::Generator&) const {
+    return layer.weight;
+  }
 #else
   float score(const serpette::LayerView&, serpette::Generator&) const { return 0; }
 #endif

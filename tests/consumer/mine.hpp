@@ -9,6 +9,7 @@
 #include "serpette/score/magnitude.hpp"
 
 /// The same scenario in two sources: every function of the headers they share is defined in both.
-using Mine = serpette::Scenario<serpette::Magnitude, serpette::Weight, serpette::NoAttack, serpette::Rgb>;
+using Mine =
+    serpette::Scenario<serpette::Magnitude, serpette::Weight, serpette::NoAttack, serpette::Rgb>;
 
 std::string describe_elsewhere(const Mine& mine);

@@ -7,7 +7,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   instances.images = {{1, "a.jpg", 64, 48}, {42, "b.jpg", 48, 64}};
   instances.categories = {{1, "person"}, {18, "dog"}};
   for (const char* name : {"detections.csv", "detections.json"})
-    serpette::test::accept_or_refuse(
-        [&] { serpette::read_detections(serpette::test::input_file(data, size, name), instances); });
+    serpette::test::accept_or_refuse([&] {
+      serpette::read_detections(serpette::test::input_file(data, size, name), instances);
+    });
   return 0;
 }

@@ -16,10 +16,12 @@ inline std::string_view text(const std::uint8_t* data, std::size_t size) {
 }
 
 /// The input as a file of this name, the same one each time.
-inline std::filesystem::path input_file(const std::uint8_t* data, std::size_t size, const char* name) {
+inline std::filesystem::path input_file(const std::uint8_t* data, std::size_t size,
+                                        const char* name) {
   static const Scratch folder;
   const auto path = folder / name;
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
   return path;
 }
 

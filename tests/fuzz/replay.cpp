@@ -1,6 +1,6 @@
-// What a fuzz target does where there is no fuzzer: runs it on every file of a folder, on every such file cut short, and on
-// copies with a few bytes changed (always the same ones). A crash, a hang or an exception other than
-// serpette::Error is a failure.
+// What a fuzz target does where there is no fuzzer: runs it on every file of a folder, on every
+// such file cut short, and on copies with a few bytes changed (always the same ones). A crash, a
+// hang or an exception other than serpette::Error is a failure.
 
 #include <cstddef>
 #include <cstdint>
@@ -32,7 +32,8 @@ int main(int count, char** arguments) {
     std::mt19937_64 random(text.size());
     for (int copy = 0; copy < 256 && !text.empty(); ++copy) {
       auto changed = text;
-      for (int change = 0; change <= copy % 4; ++change) changed[random() % changed.size()] = static_cast<char>(random());
+      for (int change = 0; change <= copy % 4; ++change)
+        changed[random() % changed.size()] = static_cast<char>(random());
       run(changed);
     }
   }

@@ -17,7 +17,9 @@ namespace serpette::test {
 
 #ifdef SERPETTE_TESTS
 /// A file of this repository's tests folder, e.g. `file("golden/nms.json")`.
-inline std::filesystem::path file(const std::string& name) { return std::filesystem::path(SERPETTE_TESTS) / name; }
+inline std::filesystem::path file(const std::string& name) {
+  return std::filesystem::path(SERPETTE_TESTS) / name;
+}
 #endif
 
 /// The real data (YOLOv3-tiny, COCO images), or SKIPPED where SERPETTE_DATA does not name it.

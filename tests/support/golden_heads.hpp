@@ -29,7 +29,8 @@ struct GoldenHeads {
   }
   [[nodiscard]] at::Tensor like_head(std::size_t h, const nlohmann::json& numbers) const {
     const auto s = graph[graph.heads()[h]].output;
-    return torch::tensor(numbers.get<std::vector<double>>(), at::kDouble).view({-1, s.channels, s.height, s.width});
+    return torch::tensor(numbers.get<std::vector<double>>(), at::kDouble)
+        .view({-1, s.channels, s.height, s.width});
   }
   [[nodiscard]] at::Tensor vector(const char* key) const {
     return torch::tensor(json[key].get<std::vector<double>>(), at::kDouble);

@@ -20,11 +20,11 @@ inline Graph all_kinds() {
              .batch_normalize = true,
              .activation = Activation::kLeaky})
       .shortcut(0, Activation::kLeaky)                                    // 2
-      .max_pool({.size = 2, .stride = 2, .padding = 1})       // 3
+      .max_pool({.size = 2, .stride = 2, .padding = 1})                   // 3
       .conv({.filters = 8, .size = 1, .activation = Activation::kLeaky})  // 4
-      .max_pool({.size = 2, .stride = 1, .padding = 1})       // 5
-      .max_pool({.size = 5, .stride = 1, .padding = 4})       // 6
-      .route({6, 5, 4})                                       // 7
+      .max_pool({.size = 2, .stride = 1, .padding = 1})                   // 5
+      .max_pool({.size = 5, .stride = 1, .padding = 4})                   // 6
+      .route({6, 5, 4})                                                   // 7
       .conv({.filters = 8,
              .size = 3,
              .stride = 2,

@@ -19,7 +19,8 @@ class NoiseData {
       instances_.images.push_back({i + 1, "", side, side});
       const double w = rng.uniform(4, 8), h = rng.uniform(4, 8);
       const Box box{rng.uniform(0, side - w), rng.uniform(0, side - h), w, h};
-      instances_.annotations.push_back({i + 1, i + 1, static_cast<int>(rng.below(2)), box, box.area(), false});
+      instances_.annotations.push_back(
+          {i + 1, i + 1, static_cast<int>(rng.below(2)), box, box.area(), false});
     }
   }
 
@@ -34,8 +35,9 @@ class NoiseData {
     for (const auto i : indices) {
       const auto& a = instances_.annotations[static_cast<std::size_t>(i)];
       const float s = static_cast<float>(side_);
-      for (const double v : {double(b.image_ids.size()), double(a.category), (a.box.x + a.box.width / 2) / s,
-                             (a.box.y + a.box.height / 2) / s, a.box.width / s, a.box.height / s})
+      for (const double v :
+           {double(b.image_ids.size()), double(a.category), (a.box.x + a.box.width / 2) / s,
+            (a.box.y + a.box.height / 2) / s, a.box.width / s, a.box.height / s})
         truth.push_back(static_cast<float>(v));
       images.push_back(images_[i]);
       b.image_ids.push_back(a.image_id);
@@ -46,7 +48,8 @@ class NoiseData {
     return b;
   }
 
-  [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed, Share share = {}) const {
+  [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed,
+                                     Share share = {}) const {
     auto b = batch(indices);
     for (std::int64_t i = 0; i < b.size(); ++i) {
       Generator rng(seed.derive(static_cast<std::uint64_t>(share.rank + i * share.size)));

@@ -23,10 +23,11 @@ struct Aim {
   friend bool operator==(const Aim&, const Aim&) = default;
 };
 
-/// Value and gradient of the attacked loss. An attack always ascends: for the goals that are targets the loss is
-/// the negated distance to the target.
+/// Value and gradient of the attacked loss. An attack always ascends: for the goals that are
+/// targets the loss is the negated distance to the target.
 struct Ascent {
-  at::Tensor loss;      ///< [N], one per image: images do not influence each other (batch norm in eval mode).
+  at::Tensor
+      loss;  ///< [N], one per image: images do not influence each other (batch norm in eval mode).
   at::Tensor gradient;  ///< ∂(Σ loss)/∂images, like the images.
 };
 
@@ -35,16 +36,18 @@ struct Ascent {
 using Objective = std::function<Ascent(const at::Tensor& images, const Aim& aim)>;
 
 namespace req {
-/// `perturb(objective, images, rng)`: images [N, C, H, W] in [0, 1] → the attacked images, same shape, in [0, 1];
-/// the argument is not modified.
+/// `perturb(objective, images, rng)`: images [N, C, H, W] in [0, 1] → the attacked images, same
+/// shape, in [0, 1]; the argument is not modified.
 template <class P>
-concept PerturbsImages = requires(const P& p, const Objective& objective, const at::Tensor& images, Generator& rng) {
-  { p.perturb(objective, images, rng) } -> std::same_as<at::Tensor>;
-};
+concept PerturbsImages =
+    requires(const P& p, const Objective& objective, const at::Tensor& images, Generator& rng) {
+      { p.perturb(objective, images, rng) } -> std::same_as<at::Tensor>;
+    };
 }  // namespace req
 
-/// A way to change images so that the detector fails. An identity (NoAttack) says `static constexpr bool
-/// is_identity = true`, and the driver then skips the second half of every batch and the attacked evaluation.
+/// A way to change images so that the detector fails. An identity (NoAttack) says `static constexpr
+/// bool is_identity = true`, and the driver then skips the second half of every batch and the
+/// attacked evaluation.
 template <class P>
 concept Attack = req::Value<P> && req::Named<P> && req::PerturbsImages<P>;
 

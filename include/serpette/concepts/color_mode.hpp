@@ -25,10 +25,11 @@ concept ExpandsToNetwork = requires(const P& p, const at::Tensor& encoded) {
 };
 }  // namespace req
 
-/// What the detector sees of an image's colour, in training, attack and evaluation alike. The network reads
-/// `expand(encode(rgb))`; an attack perturbs `encode(rgb)`, so a grey image stays grey under attack.
+/// What the detector sees of an image's colour, in training, attack and evaluation alike. The
+/// network reads `expand(encode(rgb))`; an attack perturbs `encode(rgb)`, so a grey image stays
+/// grey under attack.
 template <class P>
-concept ColorMode =
-    req::Value<P> && req::Named<P> && req::CountsChannels<P> && req::EncodesRgb<P> && req::ExpandsToNetwork<P>;
+concept ColorMode = req::Value<P> && req::Named<P> && req::CountsChannels<P> &&
+                    req::EncodesRgb<P> && req::ExpandsToNetwork<P>;
 
 }  // namespace serpette

@@ -12,10 +12,11 @@
 
 namespace serpette {
 
-/// The scalar t that an attribution explains, per image: a sum of raw logits at the predictions that answer for ground
-/// truth.
+/// The scalar t that an attribution explains, per image: a sum of raw logits at the predictions
+/// that answer for ground truth.
 enum class Target {
-  kDetection,        ///< Objectness and true class. Says nothing of where the box is: weights of box outputs score 0.
+  kDetection,  ///< Objectness and true class. Says nothing of where the box is: weights of box
+               ///< outputs score 0.
   kDetectionAndBox,  ///< These and the four logits of the box.
 };
 
@@ -23,7 +24,9 @@ enum class Target {
 struct DetectionLoss {
   at::Tensor box, objectness, classes;  ///< [N] each, summed over the image's predictions.
 
-  [[nodiscard]] at::Tensor total() const { return box.add(objectness).add(classes).sum().div(box.size(0)); }
+  [[nodiscard]] at::Tensor total() const {
+    return box.add(objectness).add(classes).sum().div(box.size(0));
+  }
 };
 
 namespace req {
@@ -32,7 +35,8 @@ template <class D>
 concept HasGraph = requires(const D& d) {
   { d.graph() } -> std::convertible_to<const Graph&>;
 };
-/// `layer(i)`: the tensors of the convolution at graph index i (handles: writing through them changes the net).
+/// `layer(i)`: the tensors of the convolution at graph index i (handles: writing through them
+/// changes the net).
 template <class D>
 concept ExposesLayers = requires(const D& d, int i) {
   { d.layer(i) } -> std::convertible_to<LayerParameters>;
@@ -44,36 +48,44 @@ concept Forwards = requires(D& d, const at::Tensor& images) {
 };
 /// `loss(heads, truth)`: truth [M, 6] as in ImageBatch.
 template <class D>
-concept HasLoss = requires(const D& d, const std::vector<at::Tensor>& heads, const at::Tensor& truth) {
-  { d.loss(heads, truth) } -> std::same_as<DetectionLoss>;
-};
-/// `objective(truth)`: the frozen detector (evaluation mode) as an attack sees it; network input space.
+concept HasLoss =
+    requires(const D& d, const std::vector<at::Tensor>& heads, const at::Tensor& truth) {
+      { d.loss(heads, truth) } -> std::same_as<DetectionLoss>;
+    };
+/// `objective(truth)`: the frozen detector (evaluation mode) as an attack sees it; network input
+/// space.
 template <class D>
 concept CanBeAttacked = requires(D& d, const at::Tensor& truth) {
   { d.objective(truth) } -> std::same_as<Objective>;
 };
-/// `targets(heads, truth, target)`: per head, ∂t/∂logits of the attribution target t (0/1, like the head).
+/// `targets(heads, truth, target)`: per head, ∂t/∂logits of the attribution target t (0/1, like the
+/// head).
 template <class D>
-concept HasTargets = requires(const D& d, const std::vector<at::Tensor>& heads, const at::Tensor& truth) {
-  { d.targets(heads, truth, Target::kDetection) } -> std::same_as<std::vector<at::Tensor>>;
-};
+concept HasTargets =
+    requires(const D& d, const std::vector<at::Tensor>& heads, const at::Tensor& truth) {
+      { d.targets(heads, truth, Target::kDetection) } -> std::same_as<std::vector<at::Tensor>>;
+    };
 /// `detect(images, geometry…, thresholds)` etc.: boxes from raw heads.
 template <class D>
-concept Decodes = requires(const D& d, const std::vector<at::Tensor>& heads, const ImageBatch& batch) {
-  { d.detections(heads, batch, 0.5) } -> std::same_as<std::vector<std::vector<Detection>>>;
-};
-/// `clone()` copies all tensors; `compact(mask)` returns the smaller network without the removed filters.
+concept Decodes =
+    requires(const D& d, const std::vector<at::Tensor>& heads, const ImageBatch& batch) {
+      { d.detections(heads, batch, 0.5) } -> std::same_as<std::vector<std::vector<Detection>>>;
+    };
+/// `clone()` copies all tensors; `compact(mask)` returns the smaller network without the removed
+/// filters.
 template <class D>
 concept Clones = requires(const D& d, const Mask& mask) {
   { d.clone() } -> std::same_as<D>;
   { d.compact(mask) } -> std::same_as<D>;
 };
-/// `frozen()`: the network as it evaluates now, in the form that is fast to infer with; `forward(images)` as above.
+/// `frozen()`: the network as it evaluates now, in the form that is fast to infer with;
+/// `forward(images)` as above.
 template <class D>
 concept Freezes = requires(const D& d, const at::Tensor& images) {
   { d.frozen().forward(images) } -> std::same_as<std::vector<at::Tensor>>;
 };
-/// `train(on)` switches batch norm between batch and running statistics; `parameters()` are the trainable tensors.
+/// `train(on)` switches batch norm between batch and running statistics; `parameters()` are the
+/// trainable tensors.
 template <class D>
 concept Trains = requires(D& d) {
   d.train(true);
@@ -81,10 +93,11 @@ concept Trains = requires(D& d) {
 };
 }  // namespace req
 
-/// All that the pipeline asks of a detector; `Yolov3` is ours, tests drive a three-layer TinyDetector.
+/// All that the pipeline asks of a detector; `Yolov3` is ours, tests drive a three-layer
+/// TinyDetector.
 template <class D>
-concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> && req::HasLoss<D> &&
-                   req::CanBeAttacked<D> && req::HasTargets<D> && req::Decodes<D> && req::Clones<D> && req::Freezes<D> &&
-                   req::Trains<D>;
+concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> &&
+                   req::HasLoss<D> && req::CanBeAttacked<D> && req::HasTargets<D> &&
+                   req::Decodes<D> && req::Clones<D> && req::Freezes<D> && req::Trains<D>;
 
 }  // namespace serpette

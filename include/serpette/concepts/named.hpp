@@ -4,11 +4,12 @@
 #include <string_view>
 
 /// @namespace serpette::req
-/// The atoms of serpette's concepts: one requirement each, named by the word a compiler error shows. Look the word
-/// up here or in docs/policies/.
+/// The atoms of serpette's concepts: one requirement each, named by the word a compiler error
+/// shows. Look the word up here or in docs/policies/.
 namespace serpette::req {
 
-/// `P::name`: the label of the policy in tables and reports, in the paper's words where the paper has some.
+/// `P::name`: the label of the policy in tables and reports, in the paper's words where the paper
+/// has some.
 template <class P>
 concept Named = requires {
   { P::name } -> std::convertible_to<std::string_view>;

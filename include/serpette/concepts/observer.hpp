@@ -5,17 +5,20 @@
 
 namespace serpette {
 
-/// The hooks of the pipeline. An observer is any type that implements some of them; those it lacks cost nothing.
+/// The hooks of the pipeline. An observer is any type that implements some of them; those it lacks
+/// cost nothing.
 ///
-///     void on_stage(std::string_view stage, std::int64_t steps)   a stage begins, of so many steps (0: unknown)
-///     void on_step(std::int64_t step, double loss)                one step of it is done; loss is NaN where there is none
-///     void on_cell(const CellRow& row)                            a cell is finished and written
-///     bool stop_requested()                                       true ends the run at the next step, cleanly
-///     auto alone()                                                a guard; while it lives no other cell computes (timing)
+///     void on_stage(std::string_view stage, std::int64_t steps)   a stage begins, of so many steps
+///     (0: unknown) void on_step(std::int64_t step, double loss)                one step of it is
+///     done; loss is NaN where there is none void on_cell(const CellRow& row) a cell is finished
+///     and written bool stop_requested()                                       true ends the run at
+///     the next step, cleanly auto alone()                                                a guard;
+///     while it lives no other cell computes (timing)
 template <class T>
 concept Observer = requires(T& o, std::string_view stage, std::int64_t n, double loss) {
-  requires(requires { o.on_stage(stage, n); } || requires { o.on_step(n, loss); } || requires { T::is_silent; } ||
-           requires { o.stop_requested(); });
+  requires(
+      requires { o.on_stage(stage, n); } || requires { o.on_step(n, loss); } ||
+      requires { T::is_silent; } || requires { o.stop_requested(); });
 };
 
 /// Hears nothing.

@@ -18,12 +18,14 @@ struct AnyDetector {
   [[nodiscard]] const Graph& graph() const;
   [[nodiscard]] LayerParameters layer(int index) const;
   std::vector<at::Tensor> forward(const at::Tensor& images);
-  [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads, const at::Tensor& truth) const;
+  [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads,
+                                   const at::Tensor& truth) const;
   Objective objective(const at::Tensor& truth);
-  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads, const at::Tensor& truth,
-                                                Target target) const;
+  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
+                                                const at::Tensor& truth, Target target) const;
   [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,
-                                                               const ImageBatch& batch, double confidence) const;
+                                                               const ImageBatch& batch,
+                                                               double confidence) const;
   [[nodiscard]] AnyDetector clone() const;
   [[nodiscard]] AnyDetector compact(const Mask& mask) const;
   [[nodiscard]] AnyDetector frozen() const;
@@ -38,22 +40,24 @@ template <class P>
 concept ScoresOneLayer = requires(const P& p, const LayerView& layer, Generator& rng) {
   { p.score(layer, rng) } -> std::same_as<at::Tensor>;
 };
-/// `score_all(detector, batches, rng)`: all layers at once. The images of the batches are network inputs: the
-/// colour mode has been applied.
+/// `score_all(detector, batches, rng)`: all layers at once. The images of the batches are network
+/// inputs: the colour mode has been applied.
 template <class P>
-concept ScoresAllLayers =
-    requires(const P& p, detail::AnyDetector& detector, std::span<const ImageBatch> batches, Generator& rng) {
-      { p.score_all(detector, batches, rng) } -> std::same_as<ScoreMap>;
-    };
+concept ScoresAllLayers = requires(const P& p, detail::AnyDetector& detector,
+                                   std::span<const ImageBatch> batches, Generator& rng) {
+  { p.score_all(detector, batches, rng) } -> std::same_as<ScoreMap>;
+};
 /// `P::optimizer`: settings of a score training that follows the start (HYDRA's).
 template <class P>
 concept TrainsScores = requires(const P& p) { p.optimizer; };
 }  // namespace req
 
 /// Where importance scores come from. Either form will do; the driver picks by `if constexpr`.
-/// Optional flags: `needs_input` (default true for one-layer policies), `needs_gradient` (default false).
+/// Optional flags: `needs_input` (default true for one-layer policies), `needs_gradient` (default
+/// false).
 template <class P>
-concept ScoreInit = req::Value<P> && req::Named<P> && (req::ScoresOneLayer<P> || req::ScoresAllLayers<P>);
+concept ScoreInit =
+    req::Value<P> && req::Named<P> && (req::ScoresOneLayer<P> || req::ScoresAllLayers<P>);
 
 /// Whether a one-layer policy reads `LayerView::input`.
 template <ScoreInit P>
@@ -62,10 +66,14 @@ inline constexpr bool needs_input = [] {
   return true;
 }();
 
-/// Whether batches must hold each image's attacked twin: 2N images, the attacked behind the clean ones.
+/// Whether batches must hold each image's attacked twin: 2N images, the attacked behind the clean
+/// ones.
 template <ScoreInit P>
 constexpr bool wants_twins(const P& policy) {
-  if constexpr (requires { { policy.needs_twins() } -> std::same_as<bool>; }) return policy.needs_twins();
+  if constexpr (requires {
+                  { policy.needs_twins() } -> std::same_as<bool>;
+                })
+    return policy.needs_twins();
   return false;
 }
 

@@ -5,7 +5,8 @@
 
 namespace serpette {
 
-/// An axis-aligned box as COCO writes it: top-left corner and size, in pixels of the original image.
+/// An axis-aligned box as COCO writes it: top-left corner and size, in pixels of the original
+/// image.
 struct Box {
   double x = 0, y = 0, width = 0, height = 0;
 
@@ -25,9 +26,10 @@ inline double iou(const Box& a, const Box& b) {
 /// One detected object.
 struct Detection {
   std::int64_t image_id = 0;
-  int category = 0;    ///< Contiguous class index, 0-based; `Categories` translates to the data set's ids.
-  double score = 0;    ///< Objectness × class probability, in [0, 1].
-  Box box;             ///< Pixels of the original image.
+  int category =
+      0;  ///< Contiguous class index, 0-based; `Categories` translates to the data set's ids.
+  double score = 0;  ///< Objectness × class probability, in [0, 1].
+  Box box;           ///< Pixels of the original image.
 
   friend bool operator==(const Detection&, const Detection&) = default;
 };

@@ -16,14 +16,16 @@ struct CocoImage {
 
 struct CocoAnnotation {
   std::int64_t id = 0, image_id = 0;
-  int category = 0;     ///< Index into `Instances::categories`.
-  Box box;              ///< Pixels of the image.
-  double area = 0;      ///< Of the object's outline, as COCO gives it [pixels²]; decides small, medium, large.
+  int category = 0;  ///< Index into `Instances::categories`.
+  Box box;           ///< Pixels of the image.
+  double area =
+      0;  ///< Of the object's outline, as COCO gives it [pixels²]; decides small, medium, large.
   bool is_crowd = false;
 };
 
 struct CocoCategory {
-  std::int64_t id = 0;  ///< The data set's own id (COCO's 80 categories run from 1 to 90 with gaps).
+  std::int64_t id =
+      0;  ///< The data set's own id (COCO's 80 categories run from 1 to 90 with gaps).
   std::string name;
 };
 
@@ -31,7 +33,8 @@ struct CocoCategory {
 struct Instances {
   std::vector<CocoImage> images;
   std::vector<CocoAnnotation> annotations;
-  std::vector<CocoCategory> categories;  ///< Ascending by id; the position is the network's class index.
+  std::vector<CocoCategory>
+      categories;  ///< Ascending by id; the position is the network's class index.
 };
 
 }  // namespace serpette

@@ -20,37 +20,47 @@ namespace serpette {
 
 namespace detail {
 
-/// The activation in place: `x` must be fresh from an operation whose backward pass does not read its own result.
+/// The activation in place: `x` must be fresh from an operation whose backward pass does not read
+/// its own result.
 inline at::Tensor activate_(at::Tensor x, Activation activation) {
   switch (activation) {
-    case Activation::kLinear: return x;
-    case Activation::kLeaky: return at::leaky_relu_(x, kLeakySlope);
-    case Activation::kRelu: return x.relu_();
-    case Activation::kLogistic: return x.sigmoid_();
+    case Activation::kLinear:
+      return x;
+    case Activation::kLeaky:
+      return at::leaky_relu_(x, kLeakySlope);
+    case Activation::kRelu:
+      return x.relu_();
+    case Activation::kLogistic:
+      return x.sigmoid_();
   }
   return x;
 }
 
-/// Darknet's max-pool: the window sees −∞ beyond the edge, padding / 2 cells before and the rest after.
+/// Darknet's max-pool: the window sees −∞ beyond the edge, padding / 2 cells before and the rest
+/// after.
 inline at::Tensor max_pool(const at::Tensor& x, const MaxPool& pool, const Shape& out) {
   const std::int64_t before = pool.padding / 2, after = pool.padding - before;
-  const auto cells = [&](std::int64_t in) { return (in + 2 * before - pool.size) / pool.stride + 1; };
+  const auto cells = [&](std::int64_t in) {
+    return (in + 2 * before - pool.size) / pool.stride + 1;
+  };
   // LibTorch pads both sides alike; where that gives as many windows, they are the same windows.
   if (2 * before <= pool.size && cells(x.size(2)) == out.height && cells(x.size(3)) == out.width)
     return at::max_pool2d(x, {pool.size, pool.size}, {pool.stride, pool.stride}, {before, before});
-  const auto padded = at::constant_pad_nd(x, {before, after, before, after}, -std::numeric_limits<double>::infinity());
+  const auto padded = at::constant_pad_nd(x, {before, after, before, after},
+                                          -std::numeric_limits<double>::infinity());
   return at::max_pool2d(padded, {pool.size, pool.size}, {pool.stride, pool.stride});
 }
 
 }  // namespace detail
 
-/// Runs a graph over images; what a convolution does (folded, batch norm by batch or running statistics, sparse) is
-/// the caller's.
+/// Runs a graph over images; what a convolution does (folded, batch norm by batch or running
+/// statistics, sparse) is the caller's.
 /// @param images    [N, C, H, W] like `graph.input`.
 /// @param convolve  (graph index, input) → the convolution's activated output, a tensor of its own.
 /// @return          what each head reads, in the order of `graph.heads()`.
 template <class Convolve>
-std::vector<at::Tensor> run_graph(const Graph& graph, const at::Tensor& images, Convolve&& convolve) {
+std::vector<at::Tensor> run_graph(const Graph& graph, const at::Tensor& images,
+                                  Convolve&& convolve) {
   std::vector<int> last_reader(graph.layers.size(), 0);
   for (int i = 0; i < graph.size(); ++i)
     for (const int j : graph[i].inputs)
@@ -91,8 +101,8 @@ inline void require_images(const Graph& graph, const at::Tensor& images) {
   const auto& in = graph.input;
   require(images.dim() == 4 && images.size(1) == in.channels && images.size(2) == in.height &&
               images.size(3) == in.width,
-          "images", "shape should be [N, {}, {}, {}] as the network's input, got [{}]", in.channels, in.height,
-          in.width, fmt::join(images.sizes().vec(), ", "));
+          "images", "shape should be [N, {}, {}, {}] as the network's input, got [{}]", in.channels,
+          in.height, in.width, fmt::join(images.sizes().vec(), ", "));
 }
 
 }  // namespace serpette

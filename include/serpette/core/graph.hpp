@@ -28,7 +28,8 @@ struct Convolutional {
 struct Shortcut {
   Activation activation = Activation::kLinear;
 };
-/// Concatenation of the inputs along channels; of each input only the `group_id`-th of `groups` equal parts.
+/// Concatenation of the inputs along channels; of each input only the `group_id`-th of `groups`
+/// equal parts.
 struct Route {
   int groups = 1, group_id = 0;
 };
@@ -40,12 +41,15 @@ struct Upsample {
 struct MaxPool {
   int size = 2, stride = 2, padding = 1;
 };
-/// A detection head: reads raw logits [N, A·(5 + classes), H, W], channel a·(5 + C) + {tx, ty, tw, th, obj, class…}.
+/// A detection head: reads raw logits [N, A·(5 + classes), H, W], channel a·(5 + C) + {tx, ty, tw,
+/// th, obj, class…}.
 struct Yolo {
-  std::vector<std::array<float, 2>> anchors;  ///< All anchors of the network (w, h) [pixels of the canvas].
-  std::vector<int> mask;                      ///< Which of them this head predicts.
+  std::vector<std::array<float, 2>>
+      anchors;            ///< All anchors of the network (w, h) [pixels of the canvas].
+  std::vector<int> mask;  ///< Which of them this head predicts.
   int classes = 80;
-  float ignore_thresh = 0.5F;  ///< A prediction whose IoU with some truth exceeds it is no negative example.
+  float ignore_thresh =
+      0.5F;  ///< A prediction whose IoU with some truth exceeds it is no negative example.
   float truth_thresh = 1.0F;
 };
 
@@ -60,11 +64,13 @@ struct Shape {
 inline constexpr int kImage = -1;
 
 struct Layer {
-  std::string name;         ///< kind_index, e.g. "conv_7"; index as in darknet (the [net] section does not count).
+  std::string
+      name;  ///< kind_index, e.g. "conv_7"; index as in darknet (the [net] section does not count).
   Operation operation;
-  std::vector<int> inputs;  ///< Indices of the layers read, each below this layer's own; kImage for the image.
+  std::vector<int>
+      inputs;  ///< Indices of the layers read, each below this layer's own; kImage for the image.
   Shape output;
-  int line = 0;             ///< Where the cfg file declares it, 1-based; 0 if made in memory.
+  int line = 0;  ///< Where the cfg file declares it, 1-based; 0 if made in memory.
 
   template <class Kind>
   [[nodiscard]] const Kind* as() const {
@@ -76,19 +82,24 @@ struct Layer {
   }
 };
 
-/// The typed layer graph of a darknet network, in execution order: what forward, masks, compaction, attribution and
-/// the cfg writer all read. Holds no tensor.
+/// The typed layer graph of a darknet network, in execution order: what forward, masks, compaction,
+/// attribution and the cfg writer all read. Holds no tensor.
 struct Graph {
   Shape input{3, 416, 416};
   std::vector<Layer> layers;
-  /// Every key = value of [net] as read, so that a rewritten cfg keeps what serpette does not interpret.
+  /// Every key = value of [net] as read, so that a rewritten cfg keeps what serpette does not
+  /// interpret.
   std::vector<std::pair<std::string, std::string>> net;
 
-  [[nodiscard]] const Layer& operator[](int index) const { return layers[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] const Layer& operator[](int index) const {
+    return layers[static_cast<std::size_t>(index)];
+  }
   [[nodiscard]] int size() const { return static_cast<int>(layers.size()); }
 
   /// Shape of what `index` produces; the image's for kImage.
-  [[nodiscard]] const Shape& shape(int index) const { return index == kImage ? input : (*this)[index].output; }
+  [[nodiscard]] const Shape& shape(int index) const {
+    return index == kImage ? input : (*this)[index].output;
+  }
 
   /// Indices of all layers of one kind, ascending.
   template <class Kind>

@@ -13,8 +13,8 @@ namespace serpette {
 struct ImageBatch {
   at::Tensor images;  ///< [N, 3, H, W] float in [0, 1], RGB, letterboxed.
 
-  /// Ground truth of all images, [M, 6] float: (image index in the batch, class, cx, cy, w, h), boxes as fractions
-  /// of the canvas, rows ordered by image.
+  /// Ground truth of all images, [M, 6] float: (image index in the batch, class, cx, cy, w, h),
+  /// boxes as fractions of the canvas, rows ordered by image.
   at::Tensor truth;
 
   std::vector<std::int64_t> image_ids;  ///< [N] ids of the data set.
@@ -26,12 +26,16 @@ struct ImageBatch {
     return {images.to(device), truth.to(device), image_ids, geometry};
   }
 
-  /// Images begin … end − 1, their truth renumbered from 0; views of this batch where LibTorch allows.
+  /// Images begin … end − 1, their truth renumbered from 0; views of this batch where LibTorch
+  /// allows.
   [[nodiscard]] ImageBatch slice(std::int64_t begin, std::int64_t end) const {
     const auto image = truth.select(1, 0);
-    auto rows = truth.index_select(0, image.ge(begin).logical_and(image.lt(end)).nonzero().squeeze(1));
+    auto rows =
+        truth.index_select(0, image.ge(begin).logical_and(image.lt(end)).nonzero().squeeze(1));
     rows.select(1, 0).sub_(begin);
-    return {images.slice(0, begin, end), std::move(rows), {image_ids.begin() + begin, image_ids.begin() + end},
+    return {images.slice(0, begin, end),
+            std::move(rows),
+            {image_ids.begin() + begin, image_ids.begin() + end},
             {geometry.begin() + begin, geometry.begin() + end}};
   }
 };

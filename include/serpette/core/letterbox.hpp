@@ -6,8 +6,8 @@
 
 namespace serpette {
 
-/// How an image lies on the network's canvas: scaled by one factor, centred, the rest grey. Darknet's integer
-/// arithmetic; `to_image` inverts `to_canvas` exactly up to rounding of doubles.
+/// How an image lies on the network's canvas: scaled by one factor, centred, the rest grey.
+/// Darknet's integer arithmetic; `to_image` inverts `to_canvas` exactly up to rounding of doubles.
 struct Letterbox {
   int image_width = 0, image_height = 0;    ///< Original image [pixels].
   int canvas_width = 0, canvas_height = 0;  ///< Network input [pixels].

@@ -11,8 +11,8 @@ namespace serpette {
 
 /// A pruning ratio: the fraction of weights, kernels or filters that is removed, in [0, 1).
 ///
-/// Kept as an integer number of millionths of a percent, so that `count(n)` = floor(ratio · n) is exact: 25 % of
-/// 100 is 25 on every machine, never 24.
+/// Kept as an integer number of millionths of a percent, so that `count(n)` = floor(ratio · n) is
+/// exact: 25 % of 100 is 25 on every machine, never 24.
 class Ratio {
  public:
   constexpr Ratio() = default;
@@ -25,16 +25,19 @@ class Ratio {
   static Ratio parse(std::string_view text) {
     const auto point = text.find('.');
     const auto whole = text.substr(0, point);
-    const auto decimals = point == std::string_view::npos ? std::string_view{} : text.substr(point + 1);
+    const auto decimals =
+        point == std::string_view::npos ? std::string_view{} : text.substr(point + 1);
     const auto number = [&](std::string_view digits) {
       std::int64_t value = 0;
       const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-      require(code == std::errc{} && end == digits.data() + digits.size() && digits.front() != '-', "ratio",
-              "should be a percentage in [0, 100), got \"{}\"", text);
+      require(code == std::errc{} && end == digits.data() + digits.size() && digits.front() != '-',
+              "ratio", "should be a percentage in [0, 100), got \"{}\"", text);
       return value;
     };
-    require(!whole.empty() && decimals.size() <= 6 && (point == std::string_view::npos || !decimals.empty()), "ratio",
-            "should be a percentage in [0, 100) with at most six decimals, got \"{}\"", text);
+    require(!whole.empty() && decimals.size() <= 6 &&
+                (point == std::string_view::npos || !decimals.empty()),
+            "ratio", "should be a percentage in [0, 100) with at most six decimals, got \"{}\"",
+            text);
     std::int64_t value = number(whole);
     require(value < 100, "ratio", "should be a percentage in [0, 100), got \"{}\"", text);
     value *= kUnit;
@@ -47,9 +50,13 @@ class Ratio {
   }
 
   /// floor(ratio · n), exactly.
-  [[nodiscard]] constexpr std::int64_t count(std::int64_t n) const { return n * millionths_ / (100 * kUnit); }
+  [[nodiscard]] constexpr std::int64_t count(std::int64_t n) const {
+    return n * millionths_ / (100 * kUnit);
+  }
 
-  [[nodiscard]] constexpr double fraction() const { return static_cast<double>(millionths_) / (100.0 * kUnit); }
+  [[nodiscard]] constexpr double fraction() const {
+    return static_cast<double>(millionths_) / (100.0 * kUnit);
+  }
 
   /// Percents as people write them: "25", "99.5".
   [[nodiscard]] std::string str() const {

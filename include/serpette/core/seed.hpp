@@ -1,7 +1,7 @@
 #pragma once
 
-#include <ATen/core/Generator.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/Generator.h>
 
 #include <cstdint>
 #include <limits>
@@ -9,8 +9,9 @@
 
 namespace serpette {
 
-/// The root of all randomness of a run. Every consumer derives its own stream by name, so that adding a consumer
-/// never shifts the numbers of another, and a resumed run draws what an unbroken one would have drawn.
+/// The root of all randomness of a run. Every consumer derives its own stream by name, so that
+/// adding a consumer never shifts the numbers of another, and a resumed run draws what an unbroken
+/// one would have drawn.
 class Seed {
  public:
   constexpr explicit Seed(std::uint64_t value = 0) : value_(value) {}
@@ -40,12 +41,14 @@ class Seed {
 };
 
 /// One stream of random numbers, drawn on the CPU so that every device sees the same ones.
-/// Models std::uniform_random_bit_generator; `torch()` is the stream to hand to LibTorch's random functions.
+/// Models std::uniform_random_bit_generator; `torch()` is the stream to hand to LibTorch's random
+/// functions.
 class Generator {
  public:
   using result_type = std::uint64_t;
 
-  explicit Generator(Seed seed) : state_(seed), torch_(at::detail::createCPUGenerator(seed.derive("torch").value())) {}
+  explicit Generator(Seed seed)
+      : state_(seed), torch_(at::detail::createCPUGenerator(seed.derive("torch").value())) {}
 
   static constexpr result_type min() { return 0; }
   static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }

@@ -13,7 +13,8 @@ namespace serpette {
 
 namespace detail {
 
-/// Converts to anything: counts the members of an aggregate by how many of these it can be braced from.
+/// Converts to anything: counts the members of an aggregate by how many of these it can be braced
+/// from.
 struct Anything {
   template <class T>
   operator T() const;  // NOLINT(google-explicit-constructor): the conversion is its purpose
@@ -31,7 +32,9 @@ consteval std::size_t count_members() {
 template <class T>
 auto members(const T& value) {
   constexpr auto n = count_members<T>();
-  static_assert(n <= 10, "serpette::settings_text reads aggregates of up to ten members; give this type `settings()`");
+  static_assert(
+      n <= 10,
+      "serpette::settings_text reads aggregates of up to ten members; give this type `settings()`");
   // clang-format off
   if constexpr (n == 0) return std::tie();
   else if constexpr (n == 1) { const auto& [a] = value; return std::tie(a); }
@@ -49,8 +52,9 @@ auto members(const T& value) {
 
 }  // namespace detail
 
-/// Every setting of a policy as one line, e.g. `PGD{0.05,0.02,5,0}`: what checkpoints and cells are keyed by, so two
-/// configurations never share a result. Aggregates are read member by member; any other type offers `settings()`.
+/// Every setting of a policy as one line, e.g. `PGD{0.05,0.02,5,0}`: what checkpoints and cells are
+/// keyed by, so two configurations never share a result. Aggregates are read member by member; any
+/// other type offers `settings()`.
 template <class T>
 std::string settings_text(const T& value) {
   if constexpr (std::is_enum_v<T>) {
@@ -62,9 +66,11 @@ std::string settings_text(const T& value) {
   } else if constexpr (requires { std::string(value.settings()); }) {
     return value.settings();
   } else {
-    static_assert(std::is_aggregate_v<T>, "a policy with private members offers `std::string settings() const`");
+    static_assert(std::is_aggregate_v<T>,
+                  "a policy with private members offers `std::string settings() const`");
     std::string text;
-    if constexpr (requires { std::string_view(T::name); }) text = std::string(std::string_view(T::name));
+    if constexpr (requires { std::string_view(T::name); })
+      text = std::string(std::string_view(T::name));
     text += '{';
     std::apply(
         [&](const auto&... member) {

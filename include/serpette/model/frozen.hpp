@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/core/graph.hpp"
 #include "serpette/core/convolve.hpp"
-#include "serpette/core/layer_view.hpp"
 #include "serpette/core/execute.hpp"
+#include "serpette/core/graph.hpp"
+#include "serpette/core/layer_view.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
@@ -24,22 +24,26 @@ struct FoldedConvolution {
 
 inline FoldedConvolution fold_batch_norm(const LayerParameters& p) {
   if (!p.gamma.defined()) return {p.weight.detach().clone(), p.bias.detach().clone()};
-  const auto scale = p.gamma.detach().to(at::kDouble) / (p.running_var.to(at::kDouble) + kBatchNormEpsilon).sqrt();
+  const auto scale =
+      p.gamma.detach().to(at::kDouble) / (p.running_var.to(at::kDouble) + kBatchNormEpsilon).sqrt();
   const auto shift = p.beta.detach().to(at::kDouble) - p.running_mean.to(at::kDouble) * scale;
-  return {p.weight.detach() * scale.to(p.weight.scalar_type()).view({-1, 1, 1, 1}), shift.to(p.weight.scalar_type())};
+  return {p.weight.detach() * scale.to(p.weight.scalar_type()).view({-1, 1, 1, 1}),
+          shift.to(p.weight.scalar_type())};
 }
 
 namespace detail {
 
-/// oneDNN's convolution with bias and activation in one pass over the output, and its own weight layout: the
-/// operations torch.compile emits on CPUs. Absent from builds without oneDNN.
+/// oneDNN's convolution with bias and activation in one pass over the output, and its own weight
+/// layout: the operations torch.compile emits on CPUs. Absent from builds without oneDNN.
 class FusedConvolution {
  public:
-  using Pointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, at::IntArrayRef,
-                               at::IntArrayRef, at::IntArrayRef, std::int64_t, std::string_view,
-                               c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
-  using Reorder = at::Tensor(const at::Tensor&, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, std::int64_t,
-                             at::OptionalIntArrayRef);
+  using Pointwise = at::Tensor(const at::Tensor&, const at::Tensor&,
+                               const std::optional<at::Tensor>&, at::IntArrayRef, at::IntArrayRef,
+                               at::IntArrayRef, std::int64_t, std::string_view,
+                               c10::List<std::optional<at::Scalar>>,
+                               std::optional<std::string_view>);
+  using Reorder = at::Tensor(const at::Tensor&, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef,
+                             std::int64_t, at::OptionalIntArrayRef);
 
   /// @return  the operations, or nullptr where this LibTorch does not have them.
   static const FusedConvolution* get() {
@@ -53,30 +57,34 @@ class FusedConvolution {
     return found ? &*found : nullptr;
   }
 
-  [[nodiscard]] at::Tensor pack(const at::Tensor& weight, const Convolutional& c, const Shape& in) const {
+  [[nodiscard]] at::Tensor pack(const at::Tensor& weight, const Convolutional& c,
+                                const Shape& in) const {
     const std::int64_t one_image[] = {1, in.channels, in.height, in.width};
     return reorder_.call(weight, {c.padding, c.padding}, {c.stride, c.stride}, {1, 1}, c.groups,
                          at::OptionalIntArrayRef(one_image));
   }
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias,
-                                      const Convolutional& c) const {
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& packed,
+                                      const at::Tensor& bias, const Convolutional& c) const {
     static constexpr std::string_view kNames[] = {"none", "leaky_relu", "relu", "sigmoid"};
     c10::List<std::optional<at::Scalar>> scalars;
     if (c.activation == Activation::kLeaky) scalars.push_back(at::Scalar(kLeakySlope));
-    return pointwise_.call(x, packed, bias, {c.padding, c.padding}, {c.stride, c.stride}, {1, 1}, c.groups,
-                           kNames[static_cast<std::size_t>(c.activation)], scalars, std::nullopt);
+    return pointwise_.call(x, packed, bias, {c.padding, c.padding}, {c.stride, c.stride}, {1, 1},
+                           c.groups, kNames[static_cast<std::size_t>(c.activation)], scalars,
+                           std::nullopt);
   }
 
  private:
-  FusedConvolution(c10::TypedOperatorHandle<Pointwise> pointwise, c10::TypedOperatorHandle<Reorder> reorder)
+  FusedConvolution(c10::TypedOperatorHandle<Pointwise> pointwise,
+                   c10::TypedOperatorHandle<Reorder> reorder)
       : pointwise_(pointwise), reorder_(reorder) {}
 
   c10::TypedOperatorHandle<Pointwise> pointwise_;
   c10::TypedOperatorHandle<Reorder> reorder_;
 };
 
-/// A convolution whose weights are constants: forward in one fused pass, backward to the input alone.
+/// A convolution whose weights are constants: forward in one fused pass, backward to the input
+/// alone.
 struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
   static at::Tensor run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                         const at::Tensor& packed, const Convolutional& c) {
@@ -84,12 +92,14 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
     return activate_(convolve(x, weight, bias, c), c.activation);
   }
 
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias, const at::Tensor* packed, const Convolutional* c) {
-    auto y = run(x, weight, bias, *packed, *c);  // a pointer, since autograd takes no tensor that is undefined
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor* packed, const Convolutional* c) {
+    auto y = run(x, weight, bias, *packed,
+                 *c);  // a pointer, since autograd takes no tensor that is undefined
     context->save_for_backward({x, weight, y});
-    context->saved_data["convolution"] =
-        std::vector<std::int64_t>{c->size, c->stride, c->padding, c->groups, static_cast<std::int64_t>(c->activation)};
+    context->saved_data["convolution"] = std::vector<std::int64_t>{
+        c->size, c->stride, c->padding, c->groups, static_cast<std::int64_t>(c->activation)};
     return y;
   }
 
@@ -98,15 +108,24 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
     const auto saved = context->get_saved_variables();
     const auto& [x, weight, y] = std::tie(saved[0], saved[1], saved[2]);
     const auto kept = context->saved_data["convolution"].toIntVector();
-    Convolutional c{.size = static_cast<int>(kept[0]), .stride = static_cast<int>(kept[1]),
-                    .padding = static_cast<int>(kept[2]), .groups = static_cast<int>(kept[3]),
+    Convolutional c{.size = static_cast<int>(kept[0]),
+                    .stride = static_cast<int>(kept[1]),
+                    .padding = static_cast<int>(kept[2]),
+                    .groups = static_cast<int>(kept[3]),
                     .activation = static_cast<Activation>(kept[4])};
     auto g = gradients[0];
     switch (c.activation) {
-      case Activation::kLinear: break;
-      case Activation::kLeaky: g = at::leaky_relu_backward(g, y, kLeakySlope, true); break;
-      case Activation::kRelu: g = at::threshold_backward(g, y, 0); break;
-      case Activation::kLogistic: g = at::sigmoid_backward(g, y); break;
+      case Activation::kLinear:
+        break;
+      case Activation::kLeaky:
+        g = at::leaky_relu_backward(g, y, kLeakySlope, true);
+        break;
+      case Activation::kRelu:
+        g = at::threshold_backward(g, y, 0);
+        break;
+      case Activation::kLogistic:
+        g = at::sigmoid_backward(g, y);
+        break;
     }
     const auto to_input = std::get<0>(convolve_backward(g, x, weight, c, true, false));
     return {to_input, {}, {}, {}, {}};
@@ -115,9 +134,10 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
 
 }  // namespace detail
 
-/// A detector in evaluation mode made fast: batch norm folded, bias and activation fused into the convolution,
-/// channels-last, weights in the layout of the CPU's convolution. Its weights are constants, so the backward pass goes
-/// to the images alone: what inference, timing and attacks run. A snapshot: later changes of the detector do not show.
+/// A detector in evaluation mode made fast: batch norm folded, bias and activation fused into the
+/// convolution, channels-last, weights in the layout of the CPU's convolution. Its weights are
+/// constants, so the backward pass goes to the images alone: what inference, timing and attacks
+/// run. A snapshot: later changes of the detector do not show.
 class FrozenNetwork {
  public:
   /// @param network  offers `graph()` and `layer(i)`.
@@ -139,7 +159,8 @@ class FrozenNetwork {
 
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
-  /// Raw logits of every head [N, A·(5 + C), h, w], channels-last. Differentiable by the images only.
+  /// Raw logits of every head [N, A·(5 + C), h, w], channels-last. Differentiable by the images
+  /// only.
   /// @throws Error  if the images are not [N, C, H, W] of the graph's canvas.
   [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const {
     require_images(graph_, images);

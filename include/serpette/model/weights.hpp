@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// Darknet's .weights files: a header, then per convolution bias or (β, γ, mean, variance), then the weight, as
-/// little-endian floats in the order of the cfg.
+/// Darknet's .weights files: a header, then per convolution bias or (β, γ, mean, variance), then
+/// the weight, as little-endian floats in the order of the cfg.
 
 #include <ATen/ops/from_blob.h>
 
@@ -25,7 +25,8 @@
 
 namespace serpette {
 
-static_assert(std::endian::native == std::endian::little, "darknet's weights are little-endian; so must the host be");
+static_assert(std::endian::native == std::endian::little,
+              "darknet's weights are little-endian; so must the host be");
 
 /// The head of a weights file. From version 0.2 on `seen` takes 8 bytes, before it 4.
 struct WeightsHeader {
@@ -38,15 +39,18 @@ struct WeightsHeader {
   friend bool operator==(const WeightsHeader&, const WeightsHeader&) = default;
 };
 
-/// Layers below which a file of that name holds weights, by darknet's habit: 74 for "darknet53.conv.74"; nullopt for
-/// any other name.
+/// Layers below which a file of that name holds weights, by darknet's habit: 74 for
+/// "darknet53.conv.74"; nullopt for any other name.
 inline std::optional<int> partial_cutoff(const std::filesystem::path& path) {
   const auto name = path.filename().string();
   const auto mark = name.rfind(".conv.");
   if (mark == std::string::npos) return std::nullopt;
   int cutoff = 0;
-  const auto [end, code] = std::from_chars(name.data() + mark + 6, name.data() + name.size(), cutoff);
-  return code == std::errc{} && end == name.data() + name.size() && cutoff > 0 ? std::optional(cutoff) : std::nullopt;
+  const auto [end, code] =
+      std::from_chars(name.data() + mark + 6, name.data() + name.size(), cutoff);
+  return code == std::errc{} && end == name.data() + name.size() && cutoff > 0
+             ? std::optional(cutoff)
+             : std::nullopt;
 }
 
 namespace detail {
@@ -61,17 +65,20 @@ inline std::vector<at::Tensor> in_file_order(const LayerParameters& p) {
 
 /// Fills a network from a weights file.
 /// @param network  offers `graph()` and `layer(i)`.
-/// @param cutoff   only layers below this index are read and the rest of the file is not looked at (darknet's
+/// @param cutoff   only layers below this index are read and the rest of the file is not looked at
+/// (darknet's
 ///                 partial files); nullopt: the whole network, and the file must end where it does.
-/// @throws Error   if the file is too short (naming the layer) or too long; the network is then untouched.
+/// @throws Error   if the file is too short (naming the layer) or too long; the network is then
+/// untouched.
 template <class Network>
-WeightsHeader load_weights(Network& network, const std::filesystem::path& path, std::optional<int> cutoff = {}) {
+WeightsHeader load_weights(Network& network, const std::filesystem::path& path,
+                           std::optional<int> cutoff = {}) {
   const std::string bytes = read_file(path);
   const auto place = path.string();
   std::size_t at = 0;
   const auto read = [&](auto& value) {
-    require(at + sizeof value <= bytes.size(), place, "should begin with a header of 16 or 20 bytes, got {} bytes",
-            bytes.size());
+    require(at + sizeof value <= bytes.size(), place,
+            "should begin with a header of 16 or 20 bytes, got {} bytes", bytes.size());
     std::memcpy(&value, bytes.data() + at, sizeof value);
     at += sizeof value;
   };
@@ -101,16 +108,21 @@ WeightsHeader load_weights(Network& network, const std::filesystem::path& path, 
       wanted += static_cast<std::size_t>(tensor.numel());
     }
     const auto left = (bytes.size() - at) / sizeof(float);
-    require(left >= wanted, place, "{} should find {} floats at byte {}, got {}: the file is truncated or belongs to "
-            "another cfg", graph[i].name, wanted, at, left);
+    require(left >= wanted, place,
+            "{} should find {} floats at byte {}, got {}: the file is truncated or belongs to "
+            "another cfg",
+            graph[i].name, wanted, at, left);
     at += wanted * sizeof(float);
   }
-  require(cutoff || at == bytes.size(), place, "should end after byte {} with the last convolution, got {} bytes more: "
-          "the file belongs to another cfg", at, bytes.size() - at);
+  require(cutoff || at == bytes.size(), place,
+          "should end after byte {} with the last convolution, got {} bytes more: "
+          "the file belongs to another cfg",
+          at, bytes.size() - at);
   for (const auto& [tensor, offset] : pieces) {
     auto target = tensor.detach();
     // Shapes are the file's own; from_blob only reads.
-    target.copy_(at::from_blob(const_cast<char*>(bytes.data()) + offset, target.sizes(), at::kFloat));
+    target.copy_(
+        at::from_blob(const_cast<char*>(bytes.data()) + offset, target.sizes(), at::kFloat));
   }
   return header;
 }
@@ -119,10 +131,12 @@ WeightsHeader load_weights(Network& network, const std::filesystem::path& path, 
 /// @param header   its version decides between the 16-byte and the 20-byte form.
 /// @param cutoff   only layers below this index.
 template <class Network>
-void save_weights(const Network& network, const std::filesystem::path& path, const WeightsHeader& header = {},
-                  std::optional<int> cutoff = {}) {
+void save_weights(const Network& network, const std::filesystem::path& path,
+                  const WeightsHeader& header = {}, std::optional<int> cutoff = {}) {
   std::string bytes;
-  const auto write = [&](const void* data, std::size_t size) { bytes.append(static_cast<const char*>(data), size); };
+  const auto write = [&](const void* data, std::size_t size) {
+    bytes.append(static_cast<const char*>(data), size);
+  };
   write(&header.major, 4);
   write(&header.minor, 4);
   write(&header.revision, 4);

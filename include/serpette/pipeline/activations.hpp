@@ -11,8 +11,8 @@
 
 namespace serpette {
 
-/// What every convolution reads when the detector sees the first batch, batch norm in evaluation mode; in the order
-/// of `Graph::convolutions()`, each [N, C_in, H, W].
+/// What every convolution reads when the detector sees the first batch, batch norm in evaluation
+/// mode; in the order of `Graph::convolutions()`, each [N, C_in, H, W].
 template <Detector D>
 std::vector<at::Tensor> convolution_inputs(const D& detector, std::span<const ImageBatch> batches) {
   require(!batches.empty(), "scores", "should have images to look at, got none");
@@ -24,7 +24,8 @@ std::vector<at::Tensor> convolution_inputs(const D& detector, std::span<const Im
     const LayerParameters layer = detector.layer(index);
     auto y = convolve(x, layer.weight, layer.bias, conv);
     if (conv.batch_normalize)
-      y = at::batch_norm(y, layer.gamma, layer.beta, layer.running_mean, layer.running_var, false, 0, 1e-5, false);
+      y = at::batch_norm(y, layer.gamma, layer.beta, layer.running_mean, layer.running_var, false,
+                         0, 1e-5, false);
     return detail::activate_(y, conv.activation);
   });
   return inputs;

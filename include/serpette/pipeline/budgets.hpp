@@ -14,16 +14,18 @@ struct NamedBudget {
   Budget budget;
 };
 
-/// smoke: the smallest that still runs every stage. demo: the drawn scenes on two cores in minutes. paper: what the
-/// paper spent, on 50,000 images at 416 × 416 on a GPU.
+/// smoke: the smallest that still runs every stage. demo: the drawn scenes on two cores in minutes.
+/// paper: what the paper spent, on 50,000 images at 416 × 416 on a GPU.
 inline constexpr std::array<NamedBudget, 3> kBudgets{{
-    {"smoke", "the smallest that still runs every stage",
+    {"smoke",
+     "the smallest that still runs every stage",
      {.pretrain = {.steps = 2, .batch_size = 2, .learning_rate = 1e-4},
       .scores = {.steps = 2, .batch_size = 2},
       .finetune = {.steps = 2, .batch_size = 2, .learning_rate = 1e-4},
       .score_images = 2,
       .evaluate = {.batch_size = 4, .images = 8, .timing_images = 3, .timing_warmup = 1}}},
-    {"demo", "the drawn scenes on two cores",
+    {"demo",
+     "the drawn scenes on two cores",
      {.pretrain = {.steps = 100, .batch_size = 8, .learning_rate = 1e-3, .warmup = 5, .clip = 50},
       .scores = {.steps = 20, .batch_size = 8, .clip = 50},
       .finetune = {.steps = 24,
@@ -33,7 +35,8 @@ inline constexpr std::array<NamedBudget, 3> kBudgets{{
                    .optimizer = TrainSettings::Optimizer::kAdam},
       .score_images = 32,
       .evaluate = {.batch_size = 16, .images = 64, .timing_images = 50, .timing_warmup = 5}}},
-    {"paper", "the paper's: 50,000 images of 416 x 416, on a GPU",
+    {"paper",
+     "the paper's: 50,000 images of 416 x 416, on a GPU",
      {.pretrain = {.steps = 31250, .batch_size = 16, .learning_rate = 1e-3, .warmup = 1000},
       .scores = {.steps = 9375, .batch_size = 16},
       .finetune = {.steps = 15625, .batch_size = 16, .learning_rate = 1e-3, .warmup = 200},

@@ -26,11 +26,13 @@ using Deployed = std::function<std::vector<at::Tensor>(const at::Tensor&)>;
 /// The detector's own inference form.
 template <Detector D>
 Deployed deploy_frozen(const D& detector) {
-  return [network = detector.frozen()](const at::Tensor& images) mutable { return network.forward(images); };
+  return [network = detector.frozen()](const at::Tensor& images) mutable {
+    return network.forward(images);
+  };
 }
 
-/// What all cells of an experiment share. `identity` names everything a stage depends on besides policies, run and
-/// ratio: the network, its weights, the data, the budget and the seed.
+/// What all cells of an experiment share. `identity` names everything a stage depends on besides
+/// policies, run and ratio: the network, its weights, the data, the budget and the seed.
 template <Detector D, Dataset Train, Dataset Test>
 struct Experiment {
   D pretrained;
@@ -64,7 +66,8 @@ struct CellResult {
 
 /// What the stages of a cell depend on; equal keys mean equal stages.
 struct StageKeys {
-  std::string pretraining, scores;  ///< Shared by the ratios of a run, and by scenarios that agree so far.
+  std::string pretraining,
+      scores;  ///< Shared by the ratios of a run, and by scenarios that agree so far.
   std::string trained_scores, finetuning;  ///< The cell's own.
 };
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
@@ -73,14 +76,16 @@ StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, con
   keys.pretraining = fmt::format("{}\n{}\n{}\nrun {}", e.identity, settings_text(scenario.attack),
                                  settings_text(scenario.color), id.run);
   keys.scores = fmt::format("{}\n{}", keys.pretraining, settings_text(scenario.score));
-  keys.finetuning = fmt::format("{}\n{}\nratio {}", keys.scores, settings_text(scenario.granularity), id.ratio.str());
+  keys.finetuning = fmt::format("{}\n{}\nratio {}", keys.scores,
+                                settings_text(scenario.granularity), id.ratio.str());
   keys.trained_scores = keys.finetuning;
   return keys;
 }
 
 /// Deletes the checkpoints that only this cell asks for; its network has been saved.
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-void drop_cell_stages(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store, const CellId& id) {
+void drop_cell_stages(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store,
+                      const CellId& id) {
   const auto keys = stage_keys(scenario, e, id);
   store.drop("trained_scores", keys.trained_scores);
   store.drop("finetune", keys.finetuning);
@@ -92,20 +97,25 @@ namespace detail {
 template <AnyScenario S, Detector D, class Train, class Test, class O>
 class Stages {
  public:
-  Stages(const S& scenario, const Experiment<D, Train, Test>& experiment, const Store& store, const CellId& id,
-         O& observer)
-      : scenario_(scenario), e_(experiment), store_(store), observer_(observer), ratio_(id.ratio),
+  Stages(const S& scenario, const Experiment<D, Train, Test>& experiment, const Store& store,
+         const CellId& id, O& observer)
+      : scenario_(scenario),
+        e_(experiment),
+        store_(store),
+        observer_(observer),
+        ratio_(id.ratio),
         seed_(e_.seed.derive("run").derive(static_cast<std::uint64_t>(id.run))),
         keys_(stage_keys(scenario, experiment, id)) {}
 
-  /// 1. Adversarial training of the pre-trained detector; shared by all ratios, and by scenarios of equal attack and
-  /// colour.
+  /// 1. Adversarial training of the pre-trained detector; shared by all ratios, and by scenarios of
+  /// equal attack and colour.
   StageResult robust_pretraining(D& detector) const {
     return stage("pretrain", keys_.pretraining, detector, [&] {
       notify::stage(observer_, "robust pre-training", e_.budget.pretrain.steps);
       auto loader = training_loader("pretrain", e_.budget.pretrain);
-      train(detector, [&] { return loader.next(); }, scenario_.attack, scenario_.color, e_.budget.pretrain,
-            seed_.derive("pretrain"), nullptr, e_.device, observer_);
+      train(
+          detector, [&] { return loader.next(); }, scenario_.attack, scenario_.color,
+          e_.budget.pretrain, seed_.derive("pretrain"), nullptr, e_.device, observer_);
     });
   }
 
@@ -113,7 +123,8 @@ class Stages {
   StageResult scores(D& detector) const {
     return store_.stage("scores", keys_.scores, [&] {
       notify::stage(observer_, "importance scores", 0);
-      auto found = importance_scores(scenario_.score, detector, score_batches(detector), seed_.derive("scores"));
+      auto found = importance_scores(scenario_.score, detector, score_batches(detector),
+                                     seed_.derive("scores"));
       return std::vector<at::Tensor>(found.begin(), found.end());
     });
   }
@@ -126,9 +137,10 @@ class Stages {
       return store_.stage("trained_scores", keys_.trained_scores, [&] {
         notify::stage(observer_, "score training", e_.budget.scores.steps);
         auto loader = training_loader("scores", e_.budget.scores);
-        return train_scores(detector, on_device(start.tensors), scenario_.score.optimizer, scenario_.granularity,
-                            ratio_, [&] { return loader.next(); }, scenario_.attack, scenario_.color,
-                            e_.budget.scores, seed_.derive("train_scores"), e_.device, observer_);
+        return train_scores(
+            detector, on_device(start.tensors), scenario_.score.optimizer, scenario_.granularity,
+            ratio_, [&] { return loader.next(); }, scenario_.attack, scenario_.color,
+            e_.budget.scores, seed_.derive("train_scores"), e_.device, observer_);
       });
     }
   }
@@ -139,8 +151,9 @@ class Stages {
       notify::stage(observer_, "robust fine-tuning", e_.budget.finetune.steps);
       apply_mask(mask, detector);
       auto loader = training_loader("finetune", e_.budget.finetune);
-      train(detector, [&] { return loader.next(); }, scenario_.attack, scenario_.color, e_.budget.finetune,
-            seed_.derive("finetune"), &mask, e_.device, observer_);
+      train(
+          detector, [&] { return loader.next(); }, scenario_.attack, scenario_.color,
+          e_.budget.finetune, seed_.derive("finetune"), &mask, e_.device, observer_);
     });
   }
 
@@ -164,12 +177,14 @@ class Stages {
     return result;
   }
 
-  [[nodiscard]] Loader<Train> training_loader(std::string_view stage, const TrainSettings& settings) const {
-    return Loader<Train>(e_.train, settings.batch_size, seed_.derive(stage).derive("batches"), e_.loader_threads);
+  [[nodiscard]] Loader<Train> training_loader(std::string_view stage,
+                                              const TrainSettings& settings) const {
+    return Loader<Train>(e_.train, settings.batch_size, seed_.derive(stage).derive("batches"),
+                         e_.loader_threads);
   }
 
-  /// The images that one-pass scores average over, in the network's view; their attacked twins behind them where the
-  /// score asks for twins.
+  /// The images that one-pass scores average over, in the network's view; their attacked twins
+  /// behind them where the score asks for twins.
   [[nodiscard]] std::vector<ImageBatch> score_batches(D& detector) const {
     std::vector<ImageBatch> batches;
     Generator rng(seed_.derive("score images"));
@@ -177,13 +192,16 @@ class Stages {
     const auto order = shuffled(e_.train.size(), rng);
     constexpr std::int64_t kBatch = 8;
     for (std::int64_t begin = 0; begin < count; begin += kBatch) {
-      const std::span<const std::int64_t> indices(order.data() + begin, std::min(kBatch, count - begin));
+      const std::span<const std::int64_t> indices(order.data() + begin,
+                                                  std::min(kBatch, count - begin));
       auto batch = e_.train.batch(indices).to(e_.device);
       auto images = network_images(scenario_.color, batch.images);
       if (wants_twins(scenario_.score)) {
         require(!is_identity<typename S::attack_type>, S::score_type::name,
-                "compares images with their attacked twins and should have an attack, got {}", S::attack_type::name);
-        images = at::cat({images, attacked_images(detector, batch, scenario_.attack, scenario_.color, rng)});
+                "compares images with their attacked twins and should have an attack, got {}",
+                S::attack_type::name);
+        images = at::cat(
+            {images, attacked_images(detector, batch, scenario_.attack, scenario_.color, rng)});
       }
       batch.images = std::move(images);
       batches.push_back(std::move(batch));
@@ -204,8 +222,8 @@ class Stages {
 
 /// The stages that all ratios of the cell's run share: robust pre-training and importance scores.
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test, Observer O>
-void prepare_run(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store, const CellId& id,
-                 O& observer) {
+void prepare_run(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store,
+                 const CellId& id, O& observer) {
   D detector = e.pretrained.clone();
   const detail::Stages stages(scenario, e, store, id, observer);
   stages.robust_pretraining(detector);
@@ -213,38 +231,41 @@ void prepare_run(const S& scenario, const Experiment<D, Train, Test>& e, const S
 }
 
 /// One cell, from the pre-trained detector to its numbers: the paper's method section.
-/// @return  rows for cells.csv, the pruned network (compacted where the granularity removes filters), detections.
+/// @return  rows for cells.csv, the pruned network (compacted where the granularity removes
+/// filters), detections.
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test, Observer O>
-CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store, const CellId& id,
-                       O& observer) {
+CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, const Store& store,
+                       const CellId& id, O& observer) {
   D detector = e.pretrained.clone();
   const detail::Stages stages(scenario, e, store, id, observer);
 
   const auto pretraining = stages.robust_pretraining(detector);
   const auto start = stages.scores(detector);
   const auto trained = stages.trained_scores(detector, start);
-  const auto mask = scenario.granularity.mask(e.pretrained.graph(), stages.on_device(trained.tensors), id.ratio);
+  const auto mask =
+      scenario.granularity.mask(e.pretrained.graph(), stages.on_device(trained.tensors), id.ratio);
   const auto finetuning = stages.finetuning(detector, mask);
   if constexpr (removes_filters<typename S::granularity_type>) detector = detector.compact(mask);
 
   auto network = detector.frozen();
   const auto attack_seed = stages.seed().derive("evaluation");
   notify::stage(observer, "evaluation", e.test.size());
-  const auto clean = evaluate(detector, network, e.test, Unattacked{}, scenario.color, e.budget.evaluate, attack_seed,
-                              e.device, observer);
+  const auto clean = evaluate(detector, network, e.test, Unattacked{}, scenario.color,
+                              e.budget.evaluate, attack_seed, e.device, observer);
   auto robust = clean;
   if constexpr (!is_identity<typename S::attack_type>) {
     notify::stage(observer, "evaluation under attack", e.test.size());
-    robust = evaluate(detector, network, e.test, scenario.attack, scenario.color, e.budget.evaluate, attack_seed,
-                      e.device, observer);
+    robust = evaluate(detector, network, e.test, scenario.attack, scenario.color, e.budget.evaluate,
+                      attack_seed, e.device, observer);
   }
 
   const auto times = [&] {
     [[maybe_unused]] const auto machine = notify::alone(observer);
     notify::stage(observer, "timing", e.budget.evaluate.timing_images);
     const auto deployed = e.deploy(detector);
-    return time_inference(detector, deployed, e.test, scenario.color, std::array{kPaperConfidence, kStandardConfidence},
-                          e.budget.evaluate, e.device);
+    return time_inference(detector, deployed, e.test, scenario.color,
+                          std::array{kPaperConfidence, kStandardConfidence}, e.budget.evaluate,
+                          e.device);
   }();
 
   const auto kept = scenario.granularity.kept(e.pretrained.graph(), mask);
@@ -280,9 +301,11 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
                 .seconds_finetune = finetuning.seconds,
                 .details = {}};
     for (const auto& [prefix, numbers] : {std::pair{"", &a}, std::pair{"robust_", &b}})
-      for (const auto& [name, value] : numbers->numbers()) row.details.emplace_back(std::string(prefix) + std::string(name), value);
-    for (const auto& [name, part] : {std::pair{"input", &ms.input}, std::pair{"network", &ms.network},
-                                     std::pair{"post", &ms.post}, std::pair{"total", &ms.total}})
+      for (const auto& [name, value] : numbers->numbers())
+        row.details.emplace_back(std::string(prefix) + std::string(name), value);
+    for (const auto& [name, part] :
+         {std::pair{"input", &ms.input}, std::pair{"network", &ms.network},
+          std::pair{"post", &ms.post}, std::pair{"total", &ms.total}})
       row.details.emplace_back(fmt::format("ms_{}_mean", name), part->mean);
     result.rows.push_back(std::move(row));
   }

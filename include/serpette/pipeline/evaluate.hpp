@@ -24,7 +24,9 @@ struct Unattacked {
   static constexpr std::string_view name = "None";
   static constexpr bool is_identity = true;
 
-  [[nodiscard]] at::Tensor perturb(const Objective&, const at::Tensor& images, Generator&) const { return images; }
+  [[nodiscard]] at::Tensor perturb(const Objective&, const at::Tensor& images, Generator&) const {
+    return images;
+  }
 };
 
 /// The ground truth of some images.
@@ -43,8 +45,9 @@ struct Evaluation {
   CocoSummary standard, paper;
 };
 
-/// The detections that the paper profile shows. Greedy suppression only ever acts from a higher score on a lower one,
-/// so what the higher threshold would have given is exactly what lies above it.
+/// The detections that the paper profile shows. Greedy suppression only ever acts from a higher
+/// score on a lower one, so what the higher threshold would have given is exactly what lies above
+/// it.
 inline std::vector<Detection> above(std::span<const Detection> detections, double confidence) {
   std::vector<Detection> kept;
   std::copy_if(detections.begin(), detections.end(), std::back_inserter(kept),
@@ -52,33 +55,40 @@ inline std::vector<Detection> above(std::span<const Detection> detections, doubl
   return kept;
 }
 
-/// Runs the detector over the first `settings.images` test images, each under `attack`, and evaluates. Images that
-/// turn out unreadable count neither way.
-/// @param network  what computes the heads: `forward(images)`; the detector itself decodes and is attacked.
+/// Runs the detector over the first `settings.images` test images, each under `attack`, and
+/// evaluates. Images that turn out unreadable count neither way.
+/// @param network  what computes the heads: `forward(images)`; the detector itself decodes and is
+/// attacked.
 template <Detector D, class Network, Dataset Test, Attack A, ColorMode Color, Observer O>
-Evaluation evaluate(D& detector, Network& network, const Test& test, const A& attack, const Color& color,
-                    const EvaluateSettings& settings, Seed seed, at::Device device, O& observer) {
+Evaluation evaluate(D& detector, Network& network, const Test& test, const A& attack,
+                    const Color& color, const EvaluateSettings& settings, Seed seed,
+                    at::Device device, O& observer) {
   torch::NoGradGuard no_grad;
-  const auto count = settings.images > 0 ? std::min<std::int64_t>(settings.images, test.size()) : test.size();
+  const auto count =
+      settings.images > 0 ? std::min<std::int64_t>(settings.images, test.size()) : test.size();
   Generator rng(seed);
   Evaluation result;
   std::unordered_set<std::int64_t> seen;
   detector.train(false);
   for (std::int64_t begin = 0; begin < count; begin += settings.batch_size) {
     std::vector<std::int64_t> indices;
-    for (auto i = begin; i < std::min(count, begin + settings.batch_size); ++i) indices.push_back(i);
+    for (auto i = begin; i < std::min(count, begin + settings.batch_size); ++i)
+      indices.push_back(i);
     auto batch = test.batch(indices).to(device);
     if (batch.size() == 0) continue;
     seen.insert(batch.image_ids.begin(), batch.image_ids.end());
     batch.images = attacked_images(detector, batch, attack, color, rng);
-    for (auto& found : detector.detections(network.forward(batch.images), batch, kStandardConfidence))
+    for (auto& found :
+         detector.detections(network.forward(batch.images), batch, kStandardConfidence))
       std::move(found.begin(), found.end(), std::back_inserter(result.detections));
     notify::step(observer, begin + static_cast<std::int64_t>(indices.size()), std::nan(""));
   }
-  require(!seen.empty(), "evaluation", "should have at least one readable test image, got none of {}", count);
+  require(!seen.empty(), "evaluation",
+          "should have at least one readable test image, got none of {}", count);
   const auto truth = only(test.instances(), seen);
   result.standard = serpette::evaluate(truth, result.detections, at::get_num_threads());
-  result.paper = serpette::evaluate(truth, above(result.detections, kPaperConfidence), at::get_num_threads());
+  result.paper =
+      serpette::evaluate(truth, above(result.detections, kPaperConfidence), at::get_num_threads());
   return result;
 }
 

@@ -9,10 +9,11 @@
 
 namespace serpette {
 
-/// The pictures of a run's cells side by side, like the paper's Fig. 3: a row per scenario, a column per ratio.
-/// Cells that are not there leave their place empty.
+/// The pictures of a run's cells side by side, like the paper's Fig. 3: a row per scenario, a
+/// column per ratio. Cells that are not there leave their place empty.
 inline void write_grid(const Store& store, const std::vector<std::string>& ids,
-                       const std::vector<std::string>& labels, const std::vector<Ratio>& ratios, int run = 1) {
+                       const std::vector<std::string>& labels, const std::vector<Ratio>& ratios,
+                       int run = 1) {
   std::vector<std::string> columns;
   for (const auto ratio : ratios) columns.push_back(ratio.str() + " %");
   std::vector<std::vector<Image>> pictures;

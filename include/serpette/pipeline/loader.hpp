@@ -26,24 +26,27 @@ inline std::vector<std::int64_t> shuffled(std::int64_t n, Generator& rng) {
   return order;
 }
 
-/// Augmented training batches without end, made ahead by threads. Every epoch sees every image once, in an order of
-/// its own; batch k is the same whatever the number of threads. One of several processes makes its share of each batch:
-/// all shares are the batch, view by view.
+/// Augmented training batches without end, made ahead by threads. Every epoch sees every image
+/// once, in an order of its own; batch k is the same whatever the number of threads. One of several
+/// processes makes its share of each batch: all shares are the batch, view by view.
 template <Dataset D>
 class Loader {
  public:
   /// @param dataset  outlives the loader.
   /// @param batch_size  of the whole batch.
   /// @param threads  workers, at least 1.
-  /// @param share    which part of every batch to make; needs a data set whose `augmented` takes one.
+  /// @param share    which part of every batch to make; needs a data set whose `augmented` takes
+  /// one.
   Loader(const D& dataset, std::int64_t batch_size, Seed seed, int threads, Share share = {})
       : dataset_(dataset), batch_size_(batch_size), seed_(seed), share_(share) {
     require(batch_size > 0, "loader", "batch size should be at least 1, got {}", batch_size);
-    require(batch_size % share.size == 0, "loader", "batch size should be a multiple of the {} processes, got {}",
-            share.size, batch_size);
-    require(share.size == 1 || kShares, "loader", "data set should have augmented(indices, seed, share)");
+    require(batch_size % share.size == 0, "loader",
+            "batch size should be a multiple of the {} processes, got {}", share.size, batch_size);
+    require(share.size == 1 || kShares, "loader",
+            "data set should have augmented(indices, seed, share)");
     require(threads > 0, "loader", "should have at least one thread, got {}", threads);
-    for (int i = 0; i < threads; ++i) workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+    for (int i = 0; i < threads; ++i)
+      workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
   }
 
   /// The next batch; waits until it is made.
@@ -59,9 +62,10 @@ class Loader {
 
  private:
   static constexpr std::int64_t kAhead = 4;  // batches made but not yet taken
-  static constexpr bool kShares = requires(const D& d, std::span<const std::int64_t> indices, Seed seed, Share share) {
-    d.augmented(indices, seed, share);
-  };
+  static constexpr bool kShares =
+      requires(const D& d, std::span<const std::int64_t> indices, Seed seed, Share share) {
+        d.augmented(indices, seed, share);
+      };
 
   void work(const std::stop_token& stop) {
     while (true) {

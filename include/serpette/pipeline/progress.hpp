@@ -7,9 +7,9 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <csignal>
 #include <cstdint>
-#include <condition_variable>
 #include <cstdio>
 #include <mutex>
 #include <string>
@@ -82,8 +82,9 @@ class Turnstile {
   bool taken_ = false;
 };
 
-/// An observer for programs: one live line on a terminal (cells done, running and failed, stage, loss, time left, last
-/// AP50), one plain line per cell in a pipe; Ctrl-C ends the run at the next step. Several workers may report to one Progress.
+/// An observer for programs: one live line on a terminal (cells done, running and failed, stage,
+/// loss, time left, last AP50), one plain line per cell in a pipe; Ctrl-C ends the run at the next
+/// step. Several workers may report to one Progress.
 class Progress {
  public:
   /// @param cells  how many there are to do, for the estimate of the time left.
@@ -129,9 +130,10 @@ class Progress {
     ++done_;
     last_ap50_ = row.ap50;
     clear();
-    fmt::print("{} run {} ratio {:>4} %  AP50 {:.3f}  robust {:.3f}  {} parameters  network {:.2f} ms{}\n", row.scenario,
-               row.run, row.ratio, row.ap50, row.robust_ap50, row.parameters, row.ms_network,
-               cells_ > 0 ? fmt::format("  [{}/{}, {} left]", over(), cells_, clock_text(left())) : "");
+    fmt::print(
+        "{} run {} ratio {:>4} %  AP50 {:.3f}  robust {:.3f}  {} parameters  network {:.2f} ms{}\n",
+        row.scenario, row.run, row.ratio, row.ap50, row.robust_ap50, row.parameters, row.ms_network,
+        cells_ > 0 ? fmt::format("  [{}/{}, {} left]", over(), cells_, clock_text(left())) : "");
     std::fflush(stdout);
   }
 
@@ -158,7 +160,9 @@ class Progress {
 
   [[nodiscard]] double left() const {
     const auto tried = done_ + failed_;
-    return tried == 0 ? 0 : seconds() / static_cast<double>(tried) * static_cast<double>(cells_ - over());
+    return tried == 0
+               ? 0
+               : seconds() / static_cast<double>(tried) * static_cast<double>(cells_ - over());
   }
 
   void draw(std::int64_t step, double loss) {
@@ -173,11 +177,13 @@ class Progress {
     fmt::print(stderr, "{}", stage_);
     if (steps_ > 0) fmt::print(stderr, " {}/{}", step, steps_);
     if (std::isfinite(loss)) fmt::print(stderr, "  loss {:.3f}", loss);
-    if (cells_ > 0 && done_ > 0) fmt::print(stderr, "  {} left, last AP50 {:.3f}", clock_text(left()), last_ap50_);
+    if (cells_ > 0 && done_ > 0)
+      fmt::print(stderr, "  {} left, last AP50 {:.3f}", clock_text(left()), last_ap50_);
     if (cells_ == 0 && step > 0 && steps_ > 0) {
       const std::chrono::duration<double> spent = now - stage_start_;
       fmt::print(stderr, "  {} left",
-                 clock_text(spent.count() / static_cast<double>(step) * static_cast<double>(steps_ - step)));
+                 clock_text(spent.count() / static_cast<double>(step) *
+                            static_cast<double>(steps_ - step)));
     }
     std::fflush(stderr);
   }
@@ -188,7 +194,8 @@ class Progress {
   double last_ap50_ = 0;
   bool live_;
   std::string stage_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), stage_start_{}, drawn_{};
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), stage_start_{},
+                                        drawn_{};
 };
 
 }  // namespace serpette

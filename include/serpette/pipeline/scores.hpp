@@ -13,10 +13,12 @@ namespace serpette {
 template <Detector D>
 std::vector<at::Tensor> weight_gradients(D& detector, std::span<const ImageBatch> batches) {
   std::vector<at::Tensor> weights;
-  for (const int index : detector.graph().convolutions()) weights.push_back(LayerParameters(detector.layer(index)).weight);
+  for (const int index : detector.graph().convolutions())
+    weights.push_back(LayerParameters(detector.layer(index)).weight);
   for (const auto& weight : weights) weight.mutable_grad() = at::Tensor();
   detector.train(false);
-  for (const auto& batch : batches) detector.loss(detector.forward(batch.images), batch.truth).total().backward();
+  for (const auto& batch : batches)
+    detector.loss(detector.forward(batch.images), batch.truth).total().backward();
   std::vector<at::Tensor> gradients;
   for (const auto& weight : weights) {
     gradients.push_back(weight.grad().detach().clone());
@@ -29,7 +31,8 @@ std::vector<at::Tensor> weight_gradients(D& detector, std::span<const ImageBatch
 /// @param batches  images as the network reads them: colour mode applied.
 /// @throws Error   if a policy returns scores of another shape, or any that are not finite.
 template <ScoreInit Score, Detector D>
-ScoreMap importance_scores(const Score& policy, D& detector, std::span<const ImageBatch> batches, Seed seed) {
+ScoreMap importance_scores(const Score& policy, D& detector, std::span<const ImageBatch> batches,
+                           Seed seed) {
   Generator rng(seed);
   const auto convolutions = detector.graph().convolutions();
   detector.train(false);
@@ -46,13 +49,14 @@ ScoreMap importance_scores(const Score& policy, D& detector, std::span<const Ima
     }
     for (std::size_t i = 0; i < convolutions.size(); ++i) {
       const LayerParameters layer = detector.layer(convolutions[i]);
-      scores.push_back(policy.score({.name = detector.graph()[convolutions[i]].name,
-                                     .index = convolutions[i],
-                                     .weight = layer.weight.detach(),
-                                     .gamma = layer.gamma.defined() ? layer.gamma.detach() : layer.gamma,
-                                     .input = inputs[i],
-                                     .gradient = gradients[i]},
-                                    rng));
+      scores.push_back(
+          policy.score({.name = detector.graph()[convolutions[i]].name,
+                        .index = convolutions[i],
+                        .weight = layer.weight.detach(),
+                        .gamma = layer.gamma.defined() ? layer.gamma.detach() : layer.gamma,
+                        .input = inputs[i],
+                        .gradient = gradients[i]},
+                       rng));
     }
   }
   require(scores.size() == convolutions.size(), Score::name, "should score {} convolutions, got {}",
@@ -60,8 +64,9 @@ ScoreMap importance_scores(const Score& policy, D& detector, std::span<const Ima
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const LayerParameters layer = detector.layer(convolutions[i]);
     const auto& name = detector.graph()[convolutions[i]].name;
-    require(scores[i].sizes() == layer.weight.sizes(), Score::name, "shape should be {} as layer \"{}\", got {}",
-            fmt::join(layer.weight.sizes(), "x"), name, fmt::join(scores[i].sizes(), "x"));
+    require(scores[i].sizes() == layer.weight.sizes(), Score::name,
+            "shape should be {} as layer \"{}\", got {}", fmt::join(layer.weight.sizes(), "x"),
+            name, fmt::join(scores[i].sizes(), "x"));
     require(scores[i].isfinite().all().template item<bool>(), Score::name,
             "scores should be finite, got others in layer \"{}\"", name);
   }

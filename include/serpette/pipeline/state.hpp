@@ -39,10 +39,12 @@ void restore(D& detector, const std::vector<at::Tensor>& state, std::string_view
   std::size_t next = 0;
   for (const int index : detector.graph().convolutions()) {
     const LayerParameters layer = detector.layer(index);
-    for (auto tensor : {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean, layer.running_var}) {
+    for (auto tensor : {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean,
+                        layer.running_var}) {
       if (!tensor.defined()) continue;
       require(next < state.size() && state[next].sizes() == tensor.sizes(), place,
-              "should hold the tensors of this network, got others at layer \"{}\"", detector.graph()[index].name);
+              "should hold the tensors of this network, got others at layer \"{}\"",
+              detector.graph()[index].name);
       tensor.copy_(state[next++]);
     }
   }
@@ -53,9 +55,10 @@ void restore(D& detector, const std::vector<at::Tensor>& state, std::string_view
 template <Detector D>
 void apply_mask(const Mask& mask, D& detector) {
   const auto convolutions = detector.graph().convolutions();
-  require(mask.size() == convolutions.size(), "mask", "should have {} layers, got {}", convolutions.size(),
-          mask.size());
-  for (std::size_t i = 0; i < mask.size(); ++i) apply_mask(mask[i], detector.layer(convolutions[i]));
+  require(mask.size() == convolutions.size(), "mask", "should have {} layers, got {}",
+          convolutions.size(), mask.size());
+  for (std::size_t i = 0; i < mask.size(); ++i)
+    apply_mask(mask[i], detector.layer(convolutions[i]));
 }
 
 }  // namespace serpette

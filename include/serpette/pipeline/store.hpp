@@ -20,7 +20,8 @@
 
 namespace serpette {
 
-/// 16 hex digits that stand for a text (FNV-1a, 64 bits): names files of results by what they depend on.
+/// 16 hex digits that stand for a text (FNV-1a, 64 bits): names files of results by what they
+/// depend on.
 inline std::string fingerprint(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
@@ -33,20 +34,23 @@ struct StageResult {
   double seconds = 0;
 };
 
-/// The folder of an experiment. Stages are kept under a fingerprint of all they depend on, written atomically: a killed
-/// run finds its finished stages again, and scenarios that share a stage compute it once. One process at a time.
+/// The folder of an experiment. Stages are kept under a fingerprint of all they depend on, written
+/// atomically: a killed run finds its finished stages again, and scenarios that share a stage
+/// compute it once. One process at a time.
 class Store {
  public:
   /// @param configuration  text that identifies the experiment; kept in `configuration.txt`.
-  /// @param part           which part of the experiment this process does; processes of different parts may work in
+  /// @param part           which part of the experiment this process does; processes of different
+  /// parts may work in
   ///                       one folder at once.
-  /// @throws Error  if another process works in the folder, or it holds another configuration's results.
+  /// @throws Error  if another process works in the folder, or it holds another configuration's
+  /// results.
   Store(std::filesystem::path root, std::string_view configuration, std::string_view part = "all")
       : root_(std::move(root)) {
     std::error_code code;
     std::filesystem::create_directories(root_, code);
-    require(std::filesystem::is_directory(root_), root_.string(), "should be a folder for results, got: {}",
-            code ? code.message() : "a file");
+    require(std::filesystem::is_directory(root_), root_.string(),
+            "should be a folder for results, got: {}", code ? code.message() : "a file");
     lock(part);
     const auto file = root_ / "configuration.txt";
     if (std::filesystem::exists(file)) {
@@ -66,8 +70,8 @@ class Store {
 
   [[nodiscard]] const std::filesystem::path& root() const { return root_; }
 
-  /// The result of stage `name` under `key`: read if it was finished before, else computed and kept. Where several
-  /// processes or threads want it, one computes it and the others wait.
+  /// The result of stage `name` under `key`: read if it was finished before, else computed and
+  /// kept. Where several processes or threads want it, one computes it and the others wait.
   template <class Compute>
   StageResult stage(std::string_view name, std::string_view key, Compute&& compute) const {
     const auto file = stage_file(name, key);
@@ -77,7 +81,8 @@ class Store {
     StageResult result;
     const auto start = std::chrono::steady_clock::now();
     result.tensors = std::forward<Compute>(compute)();
-    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     auto kept = result.tensors;
     for (auto& tensor : kept) tensor = tensor.cpu();
     kept.push_back(at::scalar_tensor(result.seconds, at::kDouble));
@@ -89,10 +94,13 @@ class Store {
   }
 
   /// Forgets a stage that nothing will ask for again.
-  void drop(std::string_view name, std::string_view key) const { std::filesystem::remove(stage_file(name, key)); }
+  void drop(std::string_view name, std::string_view key) const {
+    std::filesystem::remove(stage_file(name, key));
+  }
 
  private:
-  [[nodiscard]] std::filesystem::path stage_file(std::string_view name, std::string_view key) const {
+  [[nodiscard]] std::filesystem::path stage_file(std::string_view name,
+                                                 std::string_view key) const {
     return root_ / "stages" / fmt::format("{}-{}.pt", name, fingerprint(key));
   }
 
@@ -102,9 +110,12 @@ class Store {
     try {
       torch::load(result.tensors, in);
     } catch (const c10::Error&) {
-      fail(file.string(), "should be a checkpoint of this stage, got a damaged file; delete it to compute it anew");
+      fail(
+          file.string(),
+          "should be a checkpoint of this stage, got a damaged file; delete it to compute it anew");
     }
-    require(!result.tensors.empty(), file.string(), "should be a checkpoint of this stage, got an empty file");
+    require(!result.tensors.empty(), file.string(),
+            "should be a checkpoint of this stage, got an empty file");
     result.seconds = result.tensors.back().item<double>();
     result.tensors.pop_back();
     return result;
@@ -117,7 +128,8 @@ class Store {
     if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
       const auto owner = read_file(file);
       ::close(lock_);
-      fail(root_.string(), "should be free, but process {} works in it", owner.empty() ? "unknown" : owner);
+      fail(root_.string(), "should be free, but process {} works in it",
+           owner.empty() ? "unknown" : owner);
     }
     char host[256] = {};
     ::gethostname(host, sizeof host - 1);

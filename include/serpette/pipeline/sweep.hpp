@@ -22,9 +22,9 @@
 
 namespace serpette {
 
-/// All cells of scenarios × runs × ratios. Runs come one after the other, so that a stopped sweep has whole runs;
-/// within a run the order is shuffled by the seed, so that drift of time and machine does not pose as an effect of
-/// scenario or ratio.
+/// All cells of scenarios × runs × ratios. Runs come one after the other, so that a stopped sweep
+/// has whole runs; within a run the order is shuffled by the seed, so that drift of time and
+/// machine does not pose as an effect of scenario or ratio.
 inline std::vector<CellId> plan_cells(const std::vector<std::string>& scenarios, int runs,
                                       const std::vector<Ratio>& ratios, Seed seed) {
   std::vector<CellId> plan;
@@ -39,12 +39,13 @@ inline std::vector<CellId> plan_cells(const std::vector<std::string>& scenarios,
   return plan;
 }
 
-/// The part of a plan that one of several machines does: a stretch of it, so that runs stay whole where they can, and a
-/// machine is no more than a block of the statistics; lengths differ by one at most.
+/// The part of a plan that one of several machines does: a stretch of it, so that runs stay whole
+/// where they can, and a machine is no more than a block of the statistics; lengths differ by one
+/// at most.
 /// @param shard  1 to `shards`.
 inline std::vector<CellId> shard_of(const std::vector<CellId>& plan, int shard, int shards) {
-  require(shards >= 1 && shard >= 1 && shard <= shards, "shard", "should be i/n with 1 <= i <= n, got {}/{}", shard,
-          shards);
+  require(shards >= 1 && shard >= 1 && shard <= shards, "shard",
+          "should be i/n with 1 <= i <= n, got {}/{}", shard, shards);
   const auto end = [&](int k) { return plan.begin() + std::ssize(plan) * k / shards; };
   return {end(shard - 1), end(shard)};
 }
@@ -97,15 +98,17 @@ class CellFiles {
     for (std::size_t i = 0; i < instances.images.size(); ++i) index[instances.images[i].id] = i;
     for (const auto& a : instances.annotations) kinds[index.at(a.image_id)].insert(a.category);
     return static_cast<std::size_t>(
-        std::max_element(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); }) -
+        std::max_element(kinds.begin(), kinds.end(),
+                         [](const auto& a, const auto& b) { return a.size() < b.size(); }) -
         kinds.begin());
   }
 
   std::filesystem::path folder_;
 };
 
-/// Calls `job(i)` for i = 0 … count − 1 from several workers, each computing on one thread of its own; a single
-/// worker is the calling thread with all of LibTorch's threads. The first exception ends all and is rethrown.
+/// Calls `job(i)` for i = 0 … count − 1 from several workers, each computing on one thread of its
+/// own; a single worker is the calling thread with all of LibTorch's threads. The first exception
+/// ends all and is rethrown.
 template <class Job>
 void in_parallel(int workers, std::size_t count, Progress& progress, Job&& job) {
   std::atomic<std::size_t> next{0};
@@ -138,8 +141,8 @@ void in_parallel(int workers, std::size_t count, Progress& progress, Job&& job) 
 /// Runs one cell; a cell that fails is noted with its reason and does not stop the others.
 /// @return  whether the cell is finished now.
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment, const Store& store,
-                 const CellId& id, Progress& progress) {
+bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment,
+                 const Store& store, const CellId& id, Progress& progress) {
   const CellFiles files(store, id);
   const auto failed = [&](const char* reason) {
     progress.on_failed_cell(id.folder(), reason);
@@ -160,12 +163,14 @@ bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment
   }
 }
 
-/// Runs all cells of a plan that are not finished yet: first the stages that cells share, once each, then the cells.
+/// Runs all cells of a plan that are not finished yet: first the stages that cells share, once
+/// each, then the cells.
 /// @param dispatch  `dispatch(id, visit)` calls `visit(scenario)` with the scenario of that id.
 /// @return          how many cells are not finished in the end.
 template <Detector D, Dataset Train, Dataset Test, class Dispatch>
-std::int64_t run_cells(const std::vector<CellId>& plan, const Experiment<D, Train, Test>& experiment,
-                       const Store& store, bool retry_failed, int workers, Progress& progress, Dispatch&& dispatch) {
+std::int64_t run_cells(const std::vector<CellId>& plan,
+                       const Experiment<D, Train, Test>& experiment, const Store& store,
+                       bool retry_failed, int workers, Progress& progress, Dispatch&& dispatch) {
   const ReusedMemory memory;  // of all workers, from before the first starts
   std::vector<CellId> open;
   std::int64_t unfinished = 0;
@@ -192,8 +197,9 @@ std::int64_t run_cells(const std::vector<CellId>& plan, const Experiment<D, Trai
     });
   for (const auto& jobs : {pretraining, scores})
     in_parallel(workers, jobs.size(), progress, [&](std::size_t i) {
-      dispatch(jobs[i].scenario,
-               [&](const auto& scenario) { prepare_run(scenario, experiment, store, jobs[i], progress); });
+      dispatch(jobs[i].scenario, [&](const auto& scenario) {
+        prepare_run(scenario, experiment, store, jobs[i], progress);
+      });
     });
 
   std::atomic<std::int64_t> failed{0};

@@ -20,14 +20,15 @@ struct InferenceTime {
   Statistics total;
 };
 
-/// Times a network as it would be used: one clean image after the other in the order of the data set, after a warm-up,
-/// the device synchronised between the parts. Every image is read and run once, and post-processed once per
-/// confidence threshold.
+/// Times a network as it would be used: one clean image after the other in the order of the data
+/// set, after a warm-up, the device synchronised between the parts. Every image is read and run
+/// once, and post-processed once per confidence threshold.
 /// @param network  `network(images)` gives the heads.
 /// @return         per threshold; input and network are the same measurement in each.
 template <Detector D, class Network, Dataset Test, ColorMode Color, std::size_t N>
 std::array<InferenceTime, N> time_inference(const D& detector, Network&& network, const Test& test,
-                                            const Color& color, const std::array<double, N>& confidences,
+                                            const Color& color,
+                                            const std::array<double, N>& confidences,
                                             const EvaluateSettings& settings, at::Device device) {
   const at::NoGradGuard no_grad;
   const auto synchronize = [&] {
@@ -59,7 +60,8 @@ std::array<InferenceTime, N> time_inference(const D& detector, Network&& network
   }
   std::array<InferenceTime, N> times;
   for (std::size_t k = 0; k < N; ++k)
-    times[k] = {statistics_of(input), statistics_of(forward), statistics_of(post[k]), statistics_of(total[k])};
+    times[k] = {statistics_of(input), statistics_of(forward), statistics_of(post[k]),
+                statistics_of(total[k])};
   return times;
 }
 

@@ -8,16 +8,18 @@
 
 namespace serpette {
 
-/// HYDRA's score training. The network runs on  eff = w · M(|s|)  with the mask of the current scores; SGD moves the
-/// scores along the policy's straight-through gradient, the weights stay as they are. The detector comes back
-/// unchanged, batch norm statistics included.
+/// HYDRA's score training. The network runs on  eff = w · M(|s|)  with the mask of the current
+/// scores; SGD moves the scores along the policy's straight-through gradient, the weights stay as
+/// they are. The detector comes back unchanged, batch norm statistics included.
 /// @param optimizer  the policy's: learning_rate, momentum, gradient(∂L/∂eff, w, s).
-/// @param settings   steps, batch size, warm-up, clip and attacked part; its learning rate is the optimizer's.
-template <Detector D, class Optimizer, PruneGranularity Granularity, class Next, Attack A, ColorMode Color,
-          Observer O>
-ScoreMap train_scores(D& detector, ScoreMap scores, const Optimizer& optimizer, const Granularity& granularity,
-                      Ratio ratio, Next&& next, const A& attack, const Color& color, TrainSettings settings,
-                      Seed seed, at::Device device, O& observer) {
+/// @param settings   steps, batch size, warm-up, clip and attacked part; its learning rate is the
+/// optimizer's.
+template <Detector D, class Optimizer, PruneGranularity Granularity, class Next, Attack A,
+          ColorMode Color, Observer O>
+ScoreMap train_scores(D& detector, ScoreMap scores, const Optimizer& optimizer,
+                      const Granularity& granularity, Ratio ratio, Next&& next, const A& attack,
+                      const Color& color, TrainSettings settings, Seed seed, at::Device device,
+                      O& observer) {
   if (settings.steps == 0) return scores;
   settings.learning_rate = optimizer.learning_rate;
   const auto before = state_of(detector);
@@ -31,7 +33,8 @@ ScoreMap train_scores(D& detector, ScoreMap scores, const Optimizer& optimizer, 
   for (std::int64_t step = 0; step < settings.steps; ++step) {
     restore(detector, before, "score training");
     apply_mask(granularity.mask(detector.graph(), scores, ratio), detector);
-    const auto batch = robust_batch(detector, next().to(device), attack, color, settings.attacked, rng);
+    const auto batch =
+        robust_batch(detector, next().to(device), attack, color, settings.attacked, rng);
 
     detector.train(true);
     for (const auto& weight : weights) weight.mutable_grad() = at::Tensor();
@@ -42,7 +45,9 @@ ScoreMap train_scores(D& detector, ScoreMap scores, const Optimizer& optimizer, 
 
     const double rate = learning_rate(settings, step);
     for (std::size_t i = 0; i < scores.size(); ++i) {
-      velocity[i].mul_(optimizer.momentum).add_(optimizer.gradient(weights[i].grad(), dense[i], scores[i]));
+      velocity[i]
+          .mul_(optimizer.momentum)
+          .add_(optimizer.gradient(weights[i].grad(), dense[i], scores[i]));
       scores[i] = scores[i] - velocity[i] * rate;
     }
     notify::step(observer, step + 1, loss.template item<double>());

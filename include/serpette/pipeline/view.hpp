@@ -15,35 +15,40 @@ at::Tensor network_images(const Color& color, const at::Tensor& rgb) {
   return color.expand(color.encode(rgb)).contiguous();
 }
 
-/// The detector's objective on encoded images: the gradient goes through the colour mode, so that a grey image is
-/// attacked on its one grey channel.
+/// The detector's objective on encoded images: the gradient goes through the colour mode, so that a
+/// grey image is attacked on its one grey channel.
 template <Detector D, ColorMode Color>
 Objective colored_objective(D& detector, const at::Tensor& truth, const Color& color) {
-  return [objective = detector.objective(truth), color](const at::Tensor& encoded, const Aim& aim) -> Ascent {
+  return [objective = detector.objective(truth), color](const at::Tensor& encoded,
+                                                        const Aim& aim) -> Ascent {
     torch::AutoGradMode enable(true);
     const auto leaf = encoded.detach().requires_grad_();
     const auto network = color.expand(leaf);
     auto ascent = objective(network.detach().contiguous(), aim);
-    if (!network.is_same(leaf)) ascent.gradient = torch::autograd::grad({network}, {leaf}, {ascent.gradient})[0];
+    if (!network.is_same(leaf))
+      ascent.gradient = torch::autograd::grad({network}, {leaf}, {ascent.gradient})[0];
     return ascent;
   };
 }
 
-/// Network images of the batch under attack: crafted against the detector in evaluation mode, truth known.
+/// Network images of the batch under attack: crafted against the detector in evaluation mode, truth
+/// known.
 template <Detector D, Attack A, ColorMode Color>
-at::Tensor attacked_images(D& detector, const ImageBatch& batch, const A& attack, const Color& color,
-                           Generator& rng) {
+at::Tensor attacked_images(D& detector, const ImageBatch& batch, const A& attack,
+                           const Color& color, Generator& rng) {
   const auto encoded = color.encode(batch.images);
   if constexpr (is_identity<A>) return color.expand(encoded).contiguous();
-  return color.expand(attack.perturb(colored_objective(detector, batch.truth, color), encoded, rng)).contiguous();
+  return color.expand(attack.perturb(colored_objective(detector, batch.truth, color), encoded, rng))
+      .contiguous();
 }
 
 /// A training batch in the colour mode's view, the last `attacked` part of it under attack.
 template <Detector D, Attack A, ColorMode Color>
-ImageBatch robust_batch(D& detector, ImageBatch batch, const A& attack, const Color& color, double attacked,
-                        Generator& rng) {
+ImageBatch robust_batch(D& detector, ImageBatch batch, const A& attack, const Color& color,
+                        double attacked, Generator& rng) {
   const auto n = batch.size();
-  const auto clean = is_identity<A> ? n : n - static_cast<std::int64_t>(static_cast<double>(n) * attacked + 0.5);
+  const auto clean =
+      is_identity<A> ? n : n - static_cast<std::int64_t>(static_cast<double>(n) * attacked + 0.5);
   auto images = network_images(color, batch.images);
   if (clean < n) {
     const auto hit = attacked_images(detector, batch.slice(clean, n), attack, color, rng);

@@ -1,8 +1,9 @@
 #pragma once
 
 /// @file
-/// Promises that the shipped scenarios on Yolov3 and CocoFolder are compiled in the library `serpette::instances`,
-/// so that programs which link it compile in seconds. Define SERPETTE_INSTANCE to a scenario to be that library.
+/// Promises that the shipped scenarios on Yolov3 and CocoFolder are compiled in the library
+/// `serpette::instances`, so that programs which link it compile in seconds. Define
+/// SERPETTE_INSTANCE to a scenario to be that library.
 
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/model/yolov3.hpp"
@@ -10,9 +11,10 @@
 #include "serpette/pipeline/progress.hpp"
 #include "serpette/scenario/paper.hpp"
 
-#define SERPETTE_RUN_CELL(scenario)                                                                              \
-  template serpette::CellResult<serpette::Yolov3> serpette::run_cell(                                            \
-      const scenario&, const serpette::Experiment<serpette::Yolov3, serpette::CocoFolder, serpette::CocoFolder>&, \
+#define SERPETTE_RUN_CELL(scenario)                                                              \
+  template serpette::CellResult<serpette::Yolov3> serpette::run_cell(                            \
+      const scenario&,                                                                           \
+      const serpette::Experiment<serpette::Yolov3, serpette::CocoFolder, serpette::CocoFolder>&, \
       const serpette::Store&, const serpette::CellId&, serpette::Progress&)
 
 #ifdef SERPETTE_INSTANCE

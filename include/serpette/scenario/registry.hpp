@@ -13,8 +13,8 @@
 
 namespace serpette {
 
-/// A scenario under the id people type and the label reports print: a type, and settings where they are not its
-/// defaults.
+/// A scenario under the id people type and the label reports print: a type, and settings where they
+/// are not its defaults.
 template <AnyScenario S>
 struct Registered {
   using type = S;
@@ -23,19 +23,24 @@ struct Registered {
   S scenario{};
 };
 
-/// The shipped scenarios, in the order of the paper's tables. A study runs over this tuple; a user's own is
-/// `boost::hana::append(kScenarios, Registered<Mine>{"mine", "Mine", false})`.
+/// The shipped scenarios, in the order of the paper's tables. A study runs over this tuple; a
+/// user's own is `boost::hana::append(kScenarios, Registered<Mine>{"mine", "Mine", false})`.
 inline constexpr auto kScenarios = boost::hana::make_tuple(
     Registered<UnstructuredDeepLift>{"unstructured_deeplift", "Unstructured DeepLIFT"},
     Registered<UnstructuredHydra>{"unstructured_hydra", "Unstructured HYDRA"},
     Registered<StructuredDeepLift>{"structured_deeplift", "Structured DeepLIFT"},
     Registered<StructuredHydra>{"structured_hydra", "Structured HYDRA"},
-    Registered<UnstructuredDeepLiftGreyscale>{"unstructured_deeplift_greyscale", "Unstructured DeepLIFT Greyscale"},
-    Registered<StructuredDeepLiftGreyscale>{"structured_deeplift_greyscale", "Structured DeepLIFT Greyscale", false},
-    Registered<UnstructuredDeepLift>{"unstructured_deeplift_box", "Unstructured DeepLIFT with box", false,
+    Registered<UnstructuredDeepLiftGreyscale>{"unstructured_deeplift_greyscale",
+                                              "Unstructured DeepLIFT Greyscale"},
+    Registered<StructuredDeepLiftGreyscale>{"structured_deeplift_greyscale",
+                                            "Structured DeepLIFT Greyscale", false},
+    Registered<UnstructuredDeepLift>{"unstructured_deeplift_box",
+                                     "Unstructured DeepLIFT with box",
+                                     false,
                                      {.score = {.target = Target::kDetectionAndBox}}});
 
-/// Calls `visit(entry)` with the registered scenario of this id; the one place where a run-time name becomes a type.
+/// Calls `visit(entry)` with the registered scenario of this id; the one place where a run-time
+/// name becomes a type.
 /// @throws Error  listing the known ids.
 template <class Registry, class Visit>
 void with_scenario(const Registry& registry, std::string_view id, Visit&& visit) {

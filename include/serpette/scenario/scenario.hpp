@@ -10,8 +10,9 @@
 
 namespace serpette {
 
-/// An experimental scenario: the four policies as one value. `Scenario<Hydra, Filter, Pgd, Rgb>{}` has the papers'
-/// settings; `{.attack = {.epsilon = 4.0 / 255}}` is another configuration of the same type.
+/// An experimental scenario: the four policies as one value. `Scenario<Hydra, Filter, Pgd, Rgb>{}`
+/// has the papers' settings; `{.attack = {.epsilon = 4.0 / 255}}` is another configuration of the
+/// same type.
 template <ScoreInit Score, PruneGranularity Granularity, Attack AttackPolicy, ColorMode Color>
 struct Scenario {
   using score_type = Score;

@@ -40,7 +40,7 @@ struct DeepLift {
   Reference reference = Reference::kZeros;  ///< What the image is compared with.
   Target target = Target::kDetection;       ///< What is explained.
   AttributionRule rule = AttributionRule::kRescale;
-  int images_at_once = 4;                   ///< Images per pass; more cost memory, at least 1.
+  int images_at_once = 4;  ///< Images per pass; more cost memory, at least 1.
 
   /// Whether batches must hold each image's attacked twin: 2N images, the attacked behind the clean
   /// ones.

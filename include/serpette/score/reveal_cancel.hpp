@@ -20,28 +20,40 @@
 
 namespace serpette {
 
-/// DeepLIFT's RevealCancel rule: every difference from the reference is split into what pushed it up and what pushed it
-/// down, Δ = P + N, and both have multipliers of their own, so that a push that a later one cancels is still seen.
+/// DeepLIFT's RevealCancel rule: every difference from the reference is split into what pushed it
+/// up and what pushed it down, Δ = P + N, and both have multipliers of their own, so that a push
+/// that a later one cancels is still seen.
 ///
-///   convolution    P_y = w⁺ * P + w⁻ * N,  N_y = w⁻ * P + w⁺ * N, where w⁺ and w⁻ are the weights of either sign
-///   nonlinearity   P_y = ½[f(y⁰ + P) − f(y⁰) + f(y⁰ + N + P) − f(y⁰ + N)],  N_y likewise with P and N exchanged
-///   max-pool       as under Rescale, by the multiplier of the output's sign
+///   convolution    P_y = w⁺ * P + w⁻ * N,  N_y = w⁻ * P + w⁺ * N, where w⁺ and w⁻ are the weights
+///   of either sign nonlinearity   P_y = ½[f(y⁰ + P) − f(y⁰) + f(y⁰ + N + P) − f(y⁰ + N)],  N_y
+///   likewise with P and N exchanged max-pool       as under Rescale, by the multiplier of the
+///   output's sign
 ///
-/// The other layers carry P and N apart. Contributions still add up to the target's difference. Costs about four times
-/// what Rescale does. Source: Shrikumar et al. 2017, sec. 3.5.2.
+/// The other layers carry P and N apart. Contributions still add up to the target's difference.
+/// Costs about four times what Rescale does. Source: Shrikumar et al. 2017, sec. 3.5.2.
 ///
-/// A rule of `Attribution::walk`: multipliers are [2N, C, H, W], of the N images' P and behind them of their N.
+/// A rule of `Attribution::walk`: multipliers are [2N, C, H, W], of the N images' P and behind them
+/// of their N.
 class RevealCancel {
  public:
-  /// Splits the differences of all layers: two passes of convolutions by either sign of the weights.
-  /// @param x, reference  what `net` computed for the images and for their references, which may be one for all.
-  RevealCancel(const Attribution& net, const Attribution::Activations& x, const Attribution::Activations& reference)
-      : net_(net), x_(x), reference_(reference), input_(net.graph().layers.size()), before_(input_.size()) {
+  /// Splits the differences of all layers: two passes of convolutions by either sign of the
+  /// weights.
+  /// @param x, reference  what `net` computed for the images and for their references, which may be
+  /// one for all.
+  RevealCancel(const Attribution& net, const Attribution::Activations& x,
+               const Attribution::Activations& reference)
+      : net_(net),
+        x_(x),
+        reference_(reference),
+        input_(net.graph().layers.size()),
+        before_(input_.size()) {
     const at::NoGradGuard no_grad;
     const Graph& graph = net.graph();
     std::vector<at::Tensor> parts(graph.layers.size());
     const auto image = by_sign(x.images - reference.images);
-    const auto of = [&](int i) -> const at::Tensor& { return i == kImage ? image : parts[static_cast<std::size_t>(i)]; };
+    const auto of = [&](int i) -> const at::Tensor& {
+      return i == kImage ? image : parts[static_cast<std::size_t>(i)];
+    };
     for (int i = 0; i < graph.size(); ++i) {
       const auto& layer = graph[i];
       const auto place = static_cast<std::size_t>(i);
@@ -49,7 +61,9 @@ class RevealCancel {
       if (const auto* conv = layer.as<Convolutional>()) {
         input_[place] = from;
         const auto [up, down] = signs(net.folded(i));
-        const auto by = [&](const at::Tensor& p, const at::Tensor& w) { return convolve(p, w, {}, *conv); };
+        const auto by = [&](const at::Tensor& p, const at::Tensor& w) {
+          return convolve(p, w, {}, *conv);
+        };
         const auto [p, n] = halves(from);
         before_[place] = at::cat({by(p, up) + by(n, down), by(p, down) + by(n, up)});
         parts[place] = activated(i, conv->activation);
@@ -64,7 +78,8 @@ class RevealCancel {
         }
         parts[place] = pieces.size() == 1 ? pieces.front() : at::cat(pieces, 1);
       } else if (const auto* up = layer.as<Upsample>()) {
-        parts[place] = at::upsample_nearest2d(from, {from.size(2) * up->stride, from.size(3) * up->stride});
+        parts[place] =
+            at::upsample_nearest2d(from, {from.size(2) * up->stride, from.size(3) * up->stride});
       } else if (layer.as<MaxPool>()) {
         parts[place] = by_sign(x.of(i) - reference.of(i));
       } else {
@@ -74,7 +89,9 @@ class RevealCancel {
   }
 
   /// The target's multiplier is the same for both parts.
-  [[nodiscard]] at::Tensor seed(const at::Tensor& target) const { return at::cat({target, target}); }
+  [[nodiscard]] at::Tensor seed(const at::Tensor& target) const {
+    return at::cat({target, target});
+  }
 
   [[nodiscard]] at::Tensor through(int i, Activation activation, const at::Tensor& m) const {
     if (activation == Activation::kLinear) return m;
@@ -84,22 +101,23 @@ class RevealCancel {
     // Of a part that is next to nothing, the limit.
     const auto slope = [&](const at::Tensor& part, const at::Tensor& other) {
       const auto limit = (d0 + derivative(activation, y0 + other)) * 0.5;
-      return at::where(part.abs() < kRescaleThreshold, limit, credit(activation, y0, part, other) / part);
+      return at::where(part.abs() < kRescaleThreshold, limit,
+                       credit(activation, y0, part, other) / part);
     };
     return at::cat({slope(p, n), slope(n, p)}).mul_(m);
   }
 
   template <class Sink>
-  [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv, const at::Tensor& m, bool wanted,
-                                       const Sink& sink) const {
+  [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv, const at::Tensor& m,
+                                       bool wanted, const Sink& sink) const {
     const auto& weight = net_.folded(i);
     const auto [up, down] = signs(weight);
     const auto [mp, mn] = halves(m);
     const auto [p, n] = halves(input_[static_cast<std::size_t>(i)]);
     for (std::int64_t k = 0; k < mp.size(0); ++k) {
       const auto sums = [&](const at::Tensor& multiplier, const at::Tensor& part) {
-        return std::get<1>(
-            convolve_backward(multiplier.narrow(0, k, 1), part.narrow(0, k, 1), weight, conv, false, true));
+        return std::get<1>(convolve_backward(multiplier.narrow(0, k, 1), part.narrow(0, k, 1),
+                                             weight, conv, false, true));
       };
       sink(at::where(weight >= 0, sums(mp, p) + sums(mn, n), sums(mn, p) + sums(mp, n)));
     }
@@ -119,7 +137,9 @@ class RevealCancel {
   }
 
  private:
-  static at::Tensor by_sign(const at::Tensor& delta) { return at::cat({delta.clamp_min(0), delta.clamp_max(0)}); }
+  static at::Tensor by_sign(const at::Tensor& delta) {
+    return at::cat({delta.clamp_min(0), delta.clamp_max(0)});
+  }
 
   static std::pair<at::Tensor, at::Tensor> halves(const at::Tensor& both) {
     const auto n = both.size(0) / 2;
@@ -184,7 +204,8 @@ class RevealCancel {
 
   const Attribution& net_;
   const Attribution::Activations &x_, &reference_;
-  std::vector<at::Tensor> input_, before_;  // by graph index: parts of what convolutions read, and before activations
+  std::vector<at::Tensor> input_,
+      before_;  // by graph index: parts of what convolutions read, and before activations
 };
 
 }  // namespace serpette

@@ -10,11 +10,13 @@ TEST_CASE("a ratio counts exactly", "[core][ratio]") {
   CHECK(Ratio::percent(99).count(432) == 427);
   CHECK(Ratio::parse("99.5").count(1000) == 995);
   for (int percent = 0; percent < 100; ++percent)
-    for (std::int64_t n = 0; n < 500; ++n) CHECK(Ratio::percent(percent).count(n) == n * percent / 100);
+    for (std::int64_t n = 0; n < 500; ++n)
+      CHECK(Ratio::percent(percent).count(n) == n * percent / 100);
 }
 
 TEST_CASE("a ratio reads and writes percents", "[core][ratio]") {
   for (const char* text : {"0", "25", "99.5", "12.345678"}) CHECK(Ratio::parse(text).str() == text);
-  for (const char* text : {"", "100", "-1", "1.", ".5", "a", "1e1", "-0.5", "1.2345678", "150", "nan", "5 "})
+  for (const char* text :
+       {"", "100", "-1", "1.", ".5", "a", "1e1", "-0.5", "1.2345678", "150", "nan", "5 "})
     CHECK_THROWS_AS(Ratio::parse(text), Error);
 }

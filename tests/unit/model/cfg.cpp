@@ -24,8 +24,9 @@ void require_equal(const Graph& a, const Graph& b) {
     REQUIRE(a[i].operation.index() == b[i].operation.index());
     if (const auto* x = a[i].as<Convolutional>()) {
       const auto* y = b[i].as<Convolutional>();
-      REQUIRE(std::tie(x->filters, x->size, x->stride, x->padding, x->groups, x->batch_normalize, x->activation) ==
-              std::tie(y->filters, y->size, y->stride, y->padding, y->groups, y->batch_normalize, y->activation));
+      REQUIRE(std::tie(x->filters, x->size, x->stride, x->padding, x->groups, x->batch_normalize,
+                       x->activation) == std::tie(y->filters, y->size, y->stride, y->padding,
+                                                  y->groups, y->batch_normalize, y->activation));
     } else if (const auto* x = a[i].as<Yolo>()) {
       const auto* y = b[i].as<Yolo>();
       REQUIRE(std::tie(x->anchors, x->mask, x->classes, x->ignore_thresh, x->truth_thresh) ==
@@ -103,8 +104,11 @@ TEST_CASE("darknet's cfg gives a typed graph with shapes", "[model][cfg]") {
 }
 
 TEST_CASE("the shipped cfg files parse and survive a rewrite", "[model][cfg]") {
-  const auto [name, layers, convolutions] = GENERATE(table<std::string, int, int>(
-      {{"yolov3", 107, 75}, {"yolov3-spp", 114, 76}, {"yolov3-tiny", 24, 13}, {"yolov3-quarter", 107, 75}}));
+  const auto [name, layers, convolutions] =
+      GENERATE(table<std::string, int, int>({{"yolov3", 107, 75},
+                                             {"yolov3-spp", 114, 76},
+                                             {"yolov3-tiny", 24, 13},
+                                             {"yolov3-quarter", 107, 75}}));
   INFO(name);
   const auto graph = load_cfg(examples / (name + ".cfg"));
   CHECK(graph.size() == layers);
@@ -175,9 +179,13 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model
       {"width=3\n", "f:1: should begin with the section [net], got \"width=3\""},
       {"[net]\nwidth=32\nheight=32\n", "should have at least one layer after [net]"},
       {with("width=32\n", ""), "f:1: [net] should have width"},
-      {with("[shortcut]", "[gru]"), "f:14: layer should be convolutional, shortcut, route, upsample, maxpool or yolo, got [gru]"},
-      {with("[shortcut]", "[shortcut"), "f:14: should be a section such as [convolutional], got \"[shortcut\""},
-      {with("filters=8", "filters=x"), "f:6: filters of [convolutional] should be a whole number from 1 to"},
+      {with("[shortcut]", "[gru]"),
+       "f:14: layer should be convolutional, shortcut, route, upsample, maxpool or yolo, got "
+       "[gru]"},
+      {with("[shortcut]", "[shortcut"),
+       "f:14: should be a section such as [convolutional], got \"[shortcut\""},
+      {with("filters=8", "filters=x"),
+       "f:6: filters of [convolutional] should be a whole number from 1 to"},
       {with("filters=8", "filters=-8"), "got \"-8\""},
       {with("filters=8", "filters=8.5"), "got \"8.5\""},
       {with("filters=8", "filters=99999999999999999999"), "f:6: filters"},
@@ -186,21 +194,25 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model
       {with("size=3", "filters=3"), "f:7: \"filters\" should be given once, was already in line 6"},
       {with("size=3", "sise=3"), "f:7: key of [convolutional] should be one of"},
       {with("size=3\nstride=2\npad=1", "size=99\nstride=2"), "f:4: conv_0 should read at least 99"},
-      {with("from=-2", "from=-9"), "f:15: from of [shortcut] should name a layer before this one, 0 to 1 or -2 to -1, got -9"},
+      {with("from=-2", "from=-9"),
+       "f:15: from of [shortcut] should name a layer before this one, 0 to 1 or -2 to -1, got -9"},
       {with("from=-2", "from=2"), "got 2"},
       {with("from=-2\n", ""), "f:14: [shortcut] should have from"},
       {with("filters=8\nactivation=leaky\n[shortcut]", "filters=9\nactivation=leaky\n[shortcut]"),
        "f:14: shortcut_2: both inputs should have one shape, got 9"},
-      {with("activation=leaky", "activation=mish"), "f:10: activation should be linear, leaky, relu or logistic, got \"mish\""},
+      {with("activation=leaky", "activation=mish"),
+       "f:10: activation should be linear, leaky, relu or logistic, got \"mish\""},
       {with("filters=14", "filters=13"), "f:20: yolo_4 should read 14 channels = 2 anchors"},
       {with("mask=0,1", "mask=0,2"), "f:21: mask of [yolo] should name anchors 0 to 1, got 2"},
-      {with("mask=0,1", "mask=0,a"), "f:21: mask of [yolo] should be whole numbers separated by commas, got \"0,a\""},
+      {with("mask=0,1", "mask=0,a"),
+       "f:21: mask of [yolo] should be whole numbers separated by commas, got \"0,a\""},
       {with("8,9", "8"), "f:22: anchors of [yolo] should be pairs width,height, got 3 numbers"},
       {with("8,9", "8,-9"), "f:22: anchors of [yolo] should be positive, got 8,-9"},
       {with("num=2", "num=3"), "f:24: num of [yolo] should be 2, the number of anchors, got 3"},
       {with("num=2", "truth_thresh=.7"), "f:24: truth_thresh of [yolo] should be 1"},
       {kSmall + "[convolutional]\n", "f:25: conv_5 should not read yolo_4"},
-      {kSmall + "[route]\nlayers=0,9\n", "f:26: layers of [route] should name a layer before this one"},
+      {kSmall + "[route]\nlayers=0,9\n",
+       "f:26: layers of [route] should name a layer before this one"},
       {with("width=32", "width=320000"), "f:2: width of [net] should be a whole number from 1 to"},
   }));
   INFO(text);
@@ -209,7 +221,8 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model
 
 TEST_CASE("a missing cfg file is refused by name", "[model][cfg][errors]") {
   const test::Scratch folder;
-  CHECK_THROWS_MATCHES(load_cfg(folder / "none.cfg"), Error, MessageMatches(ContainsSubstring("none.cfg: should be")));
+  CHECK_THROWS_MATCHES(load_cfg(folder / "none.cfg"), Error,
+                       MessageMatches(ContainsSubstring("none.cfg: should be")));
 }
 
 TEST_CASE("damaged cfg text never crashes the parser", "[model][cfg][property]") {
@@ -221,7 +234,8 @@ TEST_CASE("damaged cfg text never crashes the parser", "[model][cfg][property]")
     }
   };
   for (std::size_t length = 0; length < kSmall.size(); ++length) survives(kSmall.substr(0, length));
-  for (std::size_t begin = 0, end; (end = kSmall.find('\n', begin)) != std::string::npos; begin = end + 1)
+  for (std::size_t begin = 0, end; (end = kSmall.find('\n', begin)) != std::string::npos;
+       begin = end + 1)
     survives(kSmall.substr(0, begin) + kSmall.substr(end + 1));
   SUCCEED();
 }

@@ -8,12 +8,15 @@ using Golden = test::GoldenHeads;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::MessageMatches;
 
-TEST_CASE("decoding equals a plain loop over predictions, thresholds and suppression", "[model][decode][golden]") {
+TEST_CASE("decoding equals a plain loop over predictions, thresholds and suppression",
+          "[model][decode][golden]") {
   Golden golden;
   const auto& g = golden.json["geometry"];
-  const Letterbox geometry{g["width"], g["height"], 64, 96, g["new_width"], g["new_height"], g["left"], g["top"]};
+  const Letterbox geometry{g["width"],     g["height"],     64,        96,
+                           g["new_width"], g["new_height"], g["left"], g["top"]};
   CHECK((geometry == Letterbox::fit(50, 200, 64, 96)));
-  const ImageBatch batch{at::zeros({3, 3, 96, 64}), golden.truth, {7, 8, 9}, {geometry, geometry, geometry}};
+  const ImageBatch batch{
+      at::zeros({3, 3, 96, 64}), golden.truth, {7, 8, 9}, {geometry, geometry, geometry}};
   const bool channels_last = GENERATE(false, true);
   auto heads = golden.heads;
   for (auto& head : heads) {
@@ -62,6 +65,8 @@ TEST_CASE("a network that diverged or fires everywhere still decodes", "[model][
   for (const auto& d : found[0]) CHECK((d.box == Box{0, 0, 64, 96}));
   const std::vector<at::Tensor> flat{at::zeros({1, 16, 6, 4}), at::zeros({1, 16, 12, 8})};
   CHECK(decode(golden.graph, flat, batch)[0].size() == 100);
-  CHECK_THROWS_MATCHES(decode(golden.graph, {flat[0]}, batch), Error, MessageMatches(ContainsSubstring("heads: should be 2")));
-  CHECK_THROWS_MATCHES(decode(golden.graph, {flat[1], flat[0]}, batch), Error, MessageMatches(ContainsSubstring("heads: shape should be")));
+  CHECK_THROWS_MATCHES(decode(golden.graph, {flat[0]}, batch), Error,
+                       MessageMatches(ContainsSubstring("heads: should be 2")));
+  CHECK_THROWS_MATCHES(decode(golden.graph, {flat[1], flat[0]}, batch), Error,
+                       MessageMatches(ContainsSubstring("heads: shape should be")));
 }

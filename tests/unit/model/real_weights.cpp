@@ -35,19 +35,24 @@ TEST_CASE("the published weights load, and save to the same bytes", "[model][wei
   CHECK(network.header().seen == 32'013'312);
   const test::Scratch folder;
   network.save(folder / "again.cfg", folder / "again.weights");
-  CHECK(read_file(folder / "again.weights") == read_file(test::real_data() / "yolov3-tiny.weights"));
+  CHECK(read_file(folder / "again.weights") ==
+        read_file(test::real_data() / "yolov3-tiny.weights"));
 }
 
-TEST_CASE("the mask that does not belong to the published weights is told", "[model][weights][real]") {
+TEST_CASE("the mask that does not belong to the published weights is told",
+          "[model][weights][real]") {
   const auto folder = test::real_data();
   CHECK_FALSE(known_mistake(tiny().graph(), tiny().header()));
-  const auto wrong = Yolov3::load(folder / "darknet/yolov3-tiny-mask012.cfg", folder / "yolov3-tiny.weights");
+  const auto wrong =
+      Yolov3::load(folder / "darknet/yolov3-tiny-mask012.cfg", folder / "yolov3-tiny.weights");
   REQUIRE(known_mistake(wrong.graph(), wrong.header()));
-  CHECK(known_mistake(wrong.graph(), wrong.header())->find("should have mask = 1,2,3") != std::string::npos);
+  CHECK(known_mistake(wrong.graph(), wrong.header())->find("should have mask = 1,2,3") !=
+        std::string::npos);
   CHECK_FALSE(known_mistake(wrong.graph(), {}));
 }
 
-TEST_CASE("heads of real photographs are the reference program's within 1e-4", "[model][yolov3][real]") {
+TEST_CASE("heads of real photographs are the reference program's within 1e-4",
+          "[model][yolov3][real]") {
   const auto network = tiny();
   const auto folder = test::real_data() / "oracle";
   const torch::NoGradGuard no_grad;
@@ -61,7 +66,8 @@ TEST_CASE("heads of real photographs are the reference program's within 1e-4", "
 
     const auto wanted = json(folder / (std::string(id) + ".json"));
     const auto& g = wanted["geometry"];
-    const Letterbox geometry{g["w"], g["h"], 416, 416, g["new_w"], g["new_h"], g["pad_x"], g["pad_y"]};
+    const Letterbox geometry{g["w"],     g["h"],     416,        416,
+                             g["new_w"], g["new_h"], g["pad_x"], g["pad_y"]};
     const ImageBatch batch{input, at::zeros({0, 6}), {wanted["image_id"]}, {geometry}};
     const auto found = network.detections({arrays.at("head0"), arrays.at("head1")}, batch, 0.5)[0];
     REQUIRE(found.size() == wanted["detections_conf_0.5"].size());
@@ -78,7 +84,8 @@ TEST_CASE("heads of real photographs are the reference program's within 1e-4", "
   }
 }
 
-TEST_CASE("the twelve numbers on real photographs are the reference program's within 0.001", "[model][yolov3][real][slow]") {
+TEST_CASE("the twelve numbers on real photographs are the reference program's within 0.001",
+          "[model][yolov3][real][slow]") {
   const auto network = tiny().frozen();
   const auto data = test::real_data();
   const auto instances = load_instances(data / "coco_dev/instances.json");
@@ -87,18 +94,21 @@ TEST_CASE("the twelve numbers on real photographs are the reference program's wi
   const torch::NoGradGuard no_grad;
   for (std::int64_t i = 0; i < dataset.size(); ++i) {
     const auto batch = dataset.batch(std::array{i});
-    const auto found = decode(network.graph(), network.forward(batch.images), batch, {.confidence = 0.001})[0];
+    const auto found =
+        decode(network.graph(), network.forward(batch.images), batch, {.confidence = 0.001})[0];
     auto confident = found;
     std::erase_if(confident, [](const Detection& d) { return !(d.score > 0.5); });
     standard.insert(standard.end(), found.begin(), found.end());
     paper.insert(paper.end(), confident.begin(), confident.end());
   }
   const auto summary = json(data / "oracle/summary.json")["results"]["coco_dev"];
-  for (const auto& [key, detections] : {std::pair{"conf 0.001", &standard}, std::pair{"conf 0.5", &paper}}) {
+  for (const auto& [key, detections] :
+       {std::pair{"conf 0.001", &standard}, std::pair{"conf 0.5", &paper}}) {
     INFO(key);
     const auto& wanted = summary[key];
     const auto got = evaluate(instances, *detections);
-    CHECK(static_cast<int>(detections->size()) == Catch::Approx(wanted["detections"].get<int>()).epsilon(0.002));
+    CHECK(static_cast<int>(detections->size()) ==
+          Catch::Approx(wanted["detections"].get<int>()).epsilon(0.002));
     const auto close = [&](double value, const char* name) {
       INFO(name);
       CHECK(std::abs(value - wanted[name].get<double>()) < 0.001);

@@ -42,7 +42,8 @@ test::ReferenceNetwork network(std::uint64_t seed) { return {parse_cfg(kNet, "ne
 bool same(const test::ReferenceNetwork& a, const test::ReferenceNetwork& b, int below = 99) {
   for (const int i : a.graph().convolutions()) {
     if (i >= below) break;
-    const auto x = serpette::detail::in_file_order(a.layer(i)), y = serpette::detail::in_file_order(b.layer(i));
+    const auto x = serpette::detail::in_file_order(a.layer(i)),
+               y = serpette::detail::in_file_order(b.layer(i));
     for (std::size_t k = 0; k < x.size(); ++k)
       if (!at::equal(x[k], y[k])) return false;
   }
@@ -54,20 +55,27 @@ bool same(const test::ReferenceNetwork& a, const test::ReferenceNetwork& b, int 
 TEST_CASE("weights survive a round trip in both header forms", "[model][weights]") {
   const test::Scratch folder;
   const auto saved = network(1);
-  const auto [header, bytes] = GENERATE(table<WeightsHeader, std::size_t>(
-      {{{0, 2, 0, 1ULL << 40}, 20}, {{0, 1, 0, 77}, 16}, {{2, 0, 3, 5}, 20}, {{0, 1000, 0, 5}, 16}}));
+  const auto [header, bytes] =
+      GENERATE(table<WeightsHeader, std::size_t>({{{0, 2, 0, 1ULL << 40}, 20},
+                                                  {{0, 1, 0, 77}, 16},
+                                                  {{2, 0, 3, 5}, 20},
+                                                  {{0, 1000, 0, 5}, 16}}));
   save_weights(saved, folder / "w", header);
-  CHECK(std::filesystem::file_size(folder / "w") == bytes + 4 * (kFloats[0] + kFloats[1] + kFloats[2]));
+  CHECK(std::filesystem::file_size(folder / "w") ==
+        bytes + 4 * (kFloats[0] + kFloats[1] + kFloats[2]));
   auto loaded = network(2);
   REQUIRE_FALSE(same(saved, loaded));
   CHECK((load_weights(loaded, folder / "w") == header));
   CHECK(same(saved, loaded));
 }
 
-TEST_CASE("the file's order is darknet's: beta, gamma, mean, variance, weight", "[model][weights]") {
+TEST_CASE("the file's order is darknet's: beta, gamma, mean, variance, weight",
+          "[model][weights]") {
   const test::Scratch folder;
   std::string bytes;
-  const auto put = [&](auto value) { bytes.append(reinterpret_cast<const char*>(&value), sizeof value); };
+  const auto put = [&](auto value) {
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+  };
   for (const std::int32_t v : {0, 1, 0, 9}) put(v);
   for (std::size_t i = 0; i < 174; ++i) put(static_cast<float>(i));
   write_file(folder / "w", bytes);
@@ -108,7 +116,8 @@ TEST_CASE("partial files hold the layers below their number", "[model][weights]"
   CHECK_FALSE(partial_cutoff("a.conv.74.weights"));
 }
 
-TEST_CASE("truncated and oversized files are refused with place, expected and found", "[model][weights][errors]") {
+TEST_CASE("truncated and oversized files are refused with place, expected and found",
+          "[model][weights][errors]") {
   const test::Scratch folder;
   const auto saved = network(1);
   save_weights(saved, folder / "w");
@@ -116,7 +125,8 @@ TEST_CASE("truncated and oversized files are refused with place, expected and fo
   const auto refuses = [&](const std::string& content, const std::string& message) {
     write_file(folder / "bad", content);
     auto target = network(2);
-    CHECK_THROWS_MATCHES(load_weights(target, folder / "bad"), Error, MessageMatches(ContainsSubstring("bad: " + message)));
+    CHECK_THROWS_MATCHES(load_weights(target, folder / "bad"), Error,
+                         MessageMatches(ContainsSubstring("bad: " + message)));
     CHECK(same(target, network(2)));
   };
   refuses("", "should begin with a header of 16 or 20 bytes, got 0 bytes");
@@ -126,5 +136,6 @@ TEST_CASE("truncated and oversized files are refused with place, expected and fo
   refuses(bytes.substr(0, 20 + 4 * 130), "conv_1 should find 20 floats at byte 516, got 6");
   refuses(bytes + "x", "should end after byte 716 with the last convolution, got 1 bytes more");
   auto target = network(2);
-  CHECK_THROWS_MATCHES(load_weights(target, folder / "none"), Error, MessageMatches(ContainsSubstring("none")));
+  CHECK_THROWS_MATCHES(load_weights(target, folder / "none"), Error,
+                       MessageMatches(ContainsSubstring("none")));
 }

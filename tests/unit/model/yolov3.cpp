@@ -91,10 +91,12 @@ struct Pair {
   test::ReferenceNetwork plain;
   Yolov3 network;
 
-  explicit Pair(std::uint64_t seed = 5) : plain(parse_cfg(kNet, "net"), Seed(seed)), network(plain.graph()) {
+  explicit Pair(std::uint64_t seed = 5)
+      : plain(parse_cfg(kNet, "net"), Seed(seed)), network(plain.graph()) {
     const torch::NoGradGuard no_grad;
     for (const int i : network.graph().convolutions()) {
-      const auto to = serpette::detail::in_file_order(network.layer(i)), from = serpette::detail::in_file_order(plain.layer(i));
+      const auto to = serpette::detail::in_file_order(network.layer(i)),
+                 from = serpette::detail::in_file_order(plain.layer(i));
       for (std::size_t k = 0; k < to.size(); ++k) to[k].copy_(from[k]);
     }
   }
@@ -106,7 +108,9 @@ at::Tensor images(std::int64_t n = 3) {
 }
 
 at::Tensor truth() {
-  return torch::tensor({0.0, 1.0, 0.3, 0.4, 0.5, 0.6, 0.0, 0.0, 0.8, 0.8, 0.1, 0.2, 2.0, 1.0, 0.5, 0.5, 0.2, 0.3}).view({3, 6});
+  return torch::tensor({0.0, 1.0, 0.3, 0.4, 0.5, 0.6, 0.0, 0.0, 0.8, 0.8, 0.1, 0.2, 2.0, 1.0, 0.5,
+                        0.5, 0.2, 0.3})
+      .view({3, 6});
 }
 
 bool same(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
@@ -117,7 +121,8 @@ bool same(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
 
 }  // namespace
 
-TEST_CASE("the module and its frozen form compute what the plainest code computes", "[model][yolov3][frozen]") {
+TEST_CASE("the module and its frozen form compute what the plainest code computes",
+          "[model][yolov3][frozen]") {
   Pair pair;
   const torch::NoGradGuard no_grad;
   const auto wanted = pair.plain.forward(images());
@@ -125,12 +130,14 @@ TEST_CASE("the module and its frozen form compute what the plainest code compute
   CHECK(test::relative_error(pair.network.frozen().forward(images()), wanted) < 1e-5);
 }
 
-TEST_CASE("the frozen network's image gradient equals autograd through the module", "[model][frozen]") {
+TEST_CASE("the frozen network's image gradient equals autograd through the module",
+          "[model][frozen]") {
   Pair pair;
   // In double no weight is packed for oneDNN, as on a GPU.
   const auto type = GENERATE(at::kFloat, at::kDouble);
   for (const int i : pair.network.graph().convolutions())
-    for (auto tensor : serpette::detail::in_file_order(pair.network.layer(i))) tensor.set_data(tensor.detach().to(type));
+    for (auto tensor : serpette::detail::in_file_order(pair.network.layer(i)))
+      tensor.set_data(tensor.detach().to(type));
   const auto gradient = [&](auto&& forward) {
     const auto x = images().to(type).requires_grad_(true);
     const auto heads = forward(x);
@@ -155,7 +162,8 @@ TEST_CASE("frozen is a snapshot", "[model][frozen]") {
   CHECK(same(frozen.forward(images()), before));
 }
 
-TEST_CASE("training uses batch statistics and moves the running ones by the momentum", "[model][yolov3]") {
+TEST_CASE("training uses batch statistics and moves the running ones by the momentum",
+          "[model][yolov3]") {
   Pair pair;
   pair.network.set_momentum(0.3);
   pair.network.train(true);
@@ -174,13 +182,15 @@ TEST_CASE("training uses batch statistics and moves the running ones by the mome
   CHECK(at::equal(first.running_mean, kept));
 }
 
-TEST_CASE("the training gradient equals finite differences in double", "[model][yolov3][property]") {
+TEST_CASE("the training gradient equals finite differences in double",
+          "[model][yolov3][property]") {
   Pair pair;
   pair.network.train(true);
   auto parameters = pair.network.parameters();
   const torch::NoGradGuard no_grad;
   for (const int i : pair.network.graph().convolutions())
-    for (auto tensor : serpette::detail::in_file_order(pair.network.layer(i))) tensor.set_data(tensor.to(at::kDouble));
+    for (auto tensor : serpette::detail::in_file_order(pair.network.layer(i)))
+      tensor.set_data(tensor.to(at::kDouble));
   const auto x = images().to(at::kDouble);
   const YoloLoss loss(pair.network.graph());
   const auto assignment = loss.assign(pair.network.forward(x), truth());
@@ -224,7 +234,8 @@ TEST_CASE("bf16 training stays close to float and keeps float heads", "[model][y
   const auto got = pair.network.forward(images());
   for (std::size_t h = 0; h < 2; ++h) {
     CHECK(got[h].scalar_type() == at::kFloat);
-    CHECK((got[h] - wanted[h]).abs().max().item<double>() / wanted[h].abs().max().item<double>() < 0.1);
+    CHECK((got[h] - wanted[h]).abs().max().item<double>() / wanted[h].abs().max().item<double>() <
+          0.1);
     CHECK_FALSE(at::equal(got[h], wanted[h]));
   }
   pair.network.loss(got, truth()).total().backward();
@@ -262,9 +273,10 @@ TEST_CASE("the compacted network computes what the masked one computes", "[model
   Pair pair;
   const torch::NoGradGuard no_grad;
   Mask mask;
-  // conv_0 and conv_2 meet in the shortcut and must lose the same filters, conv_1 the same places of both groups of
-  // conv_2; heads keep all.
-  const std::map<int, std::vector<std::int64_t>> removed{{0, {1, 5}}, {1, {0, 3}}, {2, {1, 5}}, {5, {0, 1, 7}}};
+  // conv_0 and conv_2 meet in the shortcut and must lose the same filters, conv_1 the same places
+  // of both groups of conv_2; heads keep all.
+  const std::map<int, std::vector<std::int64_t>> removed{
+      {0, {1, 5}}, {1, {0, 3}}, {2, {1, 5}}, {5, {0, 1, 7}}};
   for (const int i : pair.network.graph().convolutions()) {
     const auto p = pair.network.layer(i);
     LayerMask m{at::ones_like(p.weight, at::kBool), {}};
@@ -279,7 +291,8 @@ TEST_CASE("the compacted network computes what the masked one computes", "[model
   }
   const auto before = pair.network.clone();
   std::size_t k = 0;
-  for (const int i : pair.network.graph().convolutions()) apply_mask(mask[k++], pair.network.layer(i));
+  for (const int i : pair.network.graph().convolutions())
+    apply_mask(mask[k++], pair.network.layer(i));
   const auto small = pair.network.compact(mask);
   CHECK(small.layer(0).weight.size(0) == 6);
   CHECK(small.layer(2).weight.size(1) == 2);
@@ -290,7 +303,8 @@ TEST_CASE("the compacted network computes what the masked one computes", "[model
   CHECK_FALSE(same(before.forward(images()), pair.network.forward(images())));
 
   mask.pop_back();
-  CHECK_THROWS_MATCHES(pair.network.compact(mask), Error, MessageMatches(ContainsSubstring("mask: should have 7 layers")));
+  CHECK_THROWS_MATCHES(pair.network.compact(mask), Error,
+                       MessageMatches(ContainsSubstring("mask: should have 7 layers")));
 }
 
 TEST_CASE("an objective is the truth's loss and its image gradient", "[model][yolov3][objective]") {
@@ -303,7 +317,8 @@ TEST_CASE("an objective is the truth's loss and its image gradient", "[model][yo
   const auto wanted = 0.5 * parts.box + 2 * parts.objectness + 3 * parts.classes;
   CHECK((got.loss - wanted).abs().max().item<double>() < 1e-3);
   const auto gradient = torch::autograd::grad({wanted.sum()}, {x})[0];
-  CHECK((got.gradient - gradient).abs().max().item<double>() < 1e-4 * gradient.abs().max().item<double>());
+  CHECK((got.gradient - gradient).abs().max().item<double>() <
+        1e-4 * gradient.abs().max().item<double>());
   CHECK_FALSE(got.loss.requires_grad());
 }
 
@@ -311,7 +326,8 @@ TEST_CASE("every goal ascends towards its end", "[model][yolov3][objective]") {
   Pair pair;
   const auto objective = pair.network.objective(truth());
   const auto x = images();
-  const auto goal = GENERATE(Aim::Goal::kTruth, Aim::Goal::kVanish, Aim::Goal::kFabricate, Aim::Goal::kMislabel);
+  const auto goal =
+      GENERATE(Aim::Goal::kTruth, Aim::Goal::kVanish, Aim::Goal::kFabricate, Aim::Goal::kMislabel);
   const Aim aim{.goal = goal};
   const auto before = objective(x, aim);
   const auto moved = x + 0.003 * before.gradient.sign();
@@ -320,19 +336,25 @@ TEST_CASE("every goal ascends towards its end", "[model][yolov3][objective]") {
   // The gradient is the value's: a directional derivative by central differences.
   const auto direction = before.gradient / before.gradient.norm();
   const double h = 1e-2;
-  const double slope = (objective(x + h * direction, aim).loss - objective(x - h * direction, aim).loss).sum().item<double>() / (2 * h);
+  const double slope =
+      (objective(x + h * direction, aim).loss - objective(x - h * direction, aim).loss)
+          .sum()
+          .item<double>() /
+      (2 * h);
   CHECK(slope == Catch::Approx(before.gradient.norm().item<double>()).epsilon(0.05));
   const torch::NoGradGuard no_grad;
   const auto objectness = [&](const at::Tensor& images) {
     double sum = 0;
-    for (const auto& head : pair.network.forward(images)) sum += head.unflatten(1, {2, 7}).select(2, 4).sum().item<double>();
+    for (const auto& head : pair.network.forward(images))
+      sum += head.unflatten(1, {2, 7}).select(2, 4).sum().item<double>();
     return sum;
   };
   if (goal == Aim::Goal::kVanish) CHECK(objectness(moved) < objectness(x));
   if (goal == Aim::Goal::kFabricate) CHECK(objectness(moved) > objectness(x));
 }
 
-TEST_CASE("mislabelling keeps the classes of its first images as goal", "[model][yolov3][objective]") {
+TEST_CASE("mislabelling keeps the classes of its first images as goal",
+          "[model][yolov3][objective]") {
   Pair pair;
   const auto objective = pair.network.objective(truth());
   const Aim aim{.goal = Aim::Goal::kMislabel, .box = 0, .objectness = 0};
@@ -362,9 +384,13 @@ TEST_CASE("cfg and weights survive saving", "[model][yolov3]") {
 
 TEST_CASE("what does not fit the network is refused", "[model][yolov3][errors]") {
   Pair pair;
-  CHECK_THROWS_MATCHES(pair.network.forward(at::zeros({1, 3, 48, 32})), Error,
-                       MessageMatches(ContainsSubstring("images: shape should be [N, 3, 32, 48] as the network's input, got [1, 3, 48, 32]")));
-  CHECK_THROWS_MATCHES(pair.network.layer(3), Error, MessageMatches(ContainsSubstring("layer: should be a convolution")));
+  CHECK_THROWS_MATCHES(
+      pair.network.forward(at::zeros({1, 3, 48, 32})), Error,
+      MessageMatches(ContainsSubstring(
+          "images: shape should be [N, 3, 32, 48] as the network's input, got [1, 3, 48, 32]")));
+  CHECK_THROWS_MATCHES(pair.network.layer(3), Error,
+                       MessageMatches(ContainsSubstring("layer: should be a convolution")));
   const auto headless = parse_cfg("[net]\nwidth=8\nheight=8\n[convolutional]\n", "net");
-  CHECK_THROWS_MATCHES(Yolov3(headless), Error, MessageMatches(ContainsSubstring("at least one [yolo] head")));
+  CHECK_THROWS_MATCHES(Yolov3(headless), Error,
+                       MessageMatches(ContainsSubstring("at least one [yolo] head")));
 }

@@ -24,25 +24,28 @@ using test::TinyDetector;
 namespace {
 
 struct Folder {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / fmt::format("serpette-driver-{}-{}", ::getpid(), count++);
+  std::filesystem::path path = std::filesystem::temp_directory_path() /
+                               fmt::format("serpette-driver-{}-{}", ::getpid(), count++);
   ~Folder() { std::filesystem::remove_all(path); }
   static inline int count = 0;
 };
 
-constexpr Budget kBudget{.pretrain = {.steps = 2, .batch_size = 2, .learning_rate = 1e-3},
-                         .scores = {.steps = 2, .batch_size = 2},
-                         .finetune = {.steps = 2, .batch_size = 2, .learning_rate = 1e-3},
-                         .score_images = 4,
-                         .evaluate = {.batch_size = 2, .images = 3, .timing_images = 2, .timing_warmup = 1}};
+constexpr Budget kBudget{
+    .pretrain = {.steps = 2, .batch_size = 2, .learning_rate = 1e-3},
+    .scores = {.steps = 2, .batch_size = 2},
+    .finetune = {.steps = 2, .batch_size = 2, .learning_rate = 1e-3},
+    .score_images = 4,
+    .evaluate = {.batch_size = 2, .images = 3, .timing_images = 2, .timing_warmup = 1}};
 
 struct Lab {
   NoiseData train{8, 1}, test{4, 2};
-  Experiment<TinyDetector, NoiseData, NoiseData> experiment{TinyDetector(), train, test, kBudget, Seed(5), at::kCPU, "lab"};
+  Experiment<TinyDetector, NoiseData, NoiseData> experiment{TinyDetector(), train,    test, kBudget,
+                                                            Seed(5),        at::kCPU, "lab"};
   Silent silent;
 
   template <class S>
-  CellResult<TinyDetector> run(const Store& store, Ratio ratio, const S& scenario = {}, int number = 1) {
+  CellResult<TinyDetector> run(const Store& store, Ratio ratio, const S& scenario = {},
+                               int number = 1) {
     return run_cell(scenario, experiment, store, {"s", number, ratio}, silent);
   }
 };
@@ -60,15 +63,19 @@ struct TwinScore {
   static constexpr std::string_view name = "Twins";
   [[nodiscard]] bool needs_twins() const { return true; }
   template <Detector D>
-  [[nodiscard]] ScoreMap score_all(D& detector, std::span<const ImageBatch> batches, Generator&) const {
+  [[nodiscard]] ScoreMap score_all(D& detector, std::span<const ImageBatch> batches,
+                                   Generator&) const {
     const auto& images = batches.front().images;
     const auto n = images.size(0) / 2;
-    require(images.size(0) == 2 * n && n == 4, name, "should see 4 pairs, got {} images", images.size(0));
+    require(images.size(0) == 2 * n && n == 4, name, "should see 4 pairs, got {} images",
+            images.size(0));
     const auto change = (images.narrow(0, n, n) - images.narrow(0, 0, n)).abs();
-    require(change.max().item<double>() <= 0.05 + 1e-6 && change.flatten(1).amax(1).min().item<double>() > 0.01, name,
-            "twins should differ by the attack");
+    require(change.max().item<double>() <= 0.05 + 1e-6 &&
+                change.flatten(1).amax(1).min().item<double>() > 0.01,
+            name, "twins should differ by the attack");
     ScoreMap scores;
-    for (const int i : detector.graph().convolutions()) scores.push_back(detector.layer(i).weight.detach().clone());
+    for (const int i : detector.graph().convolutions())
+      scores.push_back(detector.layer(i).weight.detach().clone());
     return scores;
   }
 };
@@ -77,7 +84,8 @@ using StructuredHydraTest = Scenario<Hydra, Filter, Pgd, Rgb>;
 
 }  // namespace
 
-TEST_CASE("a resumed cell, a fresh one and one with a lost stage have the same bytes", "[pipeline][driver]") {
+TEST_CASE("a resumed cell, a fresh one and one with a lost stage have the same bytes",
+          "[pipeline][driver]") {
   Lab lab;
   Folder a, b;
   const Store store(a.path, "x"), other(b.path, "x");
@@ -85,7 +93,8 @@ TEST_CASE("a resumed cell, a fresh one and one with a lost stage have the same b
   const auto resumed = lab.run<StructuredHydraTest>(store, Ratio::percent(50));
   const auto fresh = lab.run<StructuredHydraTest>(other, Ratio::percent(50));
   for (const auto& entry : std::filesystem::directory_iterator(a.path / "stages"))
-    if (entry.path().filename().string().starts_with("finetune")) std::filesystem::remove(entry.path());
+    if (entry.path().filename().string().starts_with("finetune"))
+      std::filesystem::remove(entry.path());
   const auto partly = lab.run<StructuredHydraTest>(store, Ratio::percent(50));
   REQUIRE(first.rows.size() == 2);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -111,13 +120,15 @@ TEST_CASE("runs differ, and ratios of a run share its pre-training", "[pipeline]
   CHECK(pretrainings == 2);
 }
 
-TEST_CASE("removed filters make the network smaller, removed weights do not", "[pipeline][driver]") {
+TEST_CASE("removed filters make the network smaller, removed weights do not",
+          "[pipeline][driver]") {
   Lab lab;
   Folder folder;
   const Store store(folder.path, "x");
   const auto full = parameters(lab.experiment.pretrained.graph());
   const auto structured = lab.run<Scenario<Magnitude, Filter, Pgd, Rgb>>(store, Ratio::percent(50));
-  const auto unstructured = lab.run<Scenario<Magnitude, Weight, Pgd, Rgb>>(store, Ratio::percent(50));
+  const auto unstructured =
+      lab.run<Scenario<Magnitude, Weight, Pgd, Rgb>>(store, Ratio::percent(50));
   CHECK(structured.rows[0].parameters < full);
   CHECK(unstructured.rows[0].parameters == full);
   CHECK(unstructured.rows[0].weights_kept < full);
@@ -138,13 +149,16 @@ TEST_CASE("a finished cell leaves only what other cells share", "[pipeline][driv
   CHECK((left == std::set<std::string>{"pretrain", "scores"}));
 }
 
-TEST_CASE("a score that asks for twins gets the clean images with their attacked twins behind", "[pipeline][driver]") {
+TEST_CASE("a score that asks for twins gets the clean images with their attacked twins behind",
+          "[pipeline][driver]") {
   Lab lab;
   Folder folder;
   const Store store(folder.path, "x");
-  CHECK(lab.run<Scenario<TwinScore, Weight, Pgd, GreyscaleRec601>>(store, Ratio::percent(25)).rows.size() == 2);
-  CHECK_THROWS_WITH((lab.run<Scenario<TwinScore, Weight, NoAttack, Rgb>>(store, Ratio::percent(25))),
-                    Catch::Matchers::ContainsSubstring("should have an attack"));
+  CHECK(lab.run<Scenario<TwinScore, Weight, Pgd, GreyscaleRec601>>(store, Ratio::percent(25))
+            .rows.size() == 2);
+  CHECK_THROWS_WITH(
+      (lab.run<Scenario<TwinScore, Weight, NoAttack, Rgb>>(store, Ratio::percent(25))),
+      Catch::Matchers::ContainsSubstring("should have an attack"));
 }
 
 TEST_CASE("what is timed is the deployed network", "[pipeline][timing]") {
@@ -171,7 +185,8 @@ TEST_CASE("without an attack the robust numbers are the clean ones", "[pipeline]
   Lab lab;
   Folder folder;
   const Store store(folder.path, "x");
-  const auto result = lab.run<Scenario<Snip, Weight, NoAttack, GreyscaleRec601>>(store, Ratio::percent(25));
+  const auto result =
+      lab.run<Scenario<Snip, Weight, NoAttack, GreyscaleRec601>>(store, Ratio::percent(25));
   for (const auto& row : result.rows) {
     CHECK(row.ap == row.robust_ap);
     CHECK(row.ap50 == row.robust_ap50);
@@ -184,10 +199,12 @@ TEST_CASE("a folder holds one configuration and one process", "[pipeline][store]
   Folder folder;
   {
     const Store store(folder.path, "seed: 1\n");
-    CHECK_THROWS_WITH(Store(folder.path, "seed: 1\n"), Catch::Matchers::ContainsSubstring("works in it"));
+    CHECK_THROWS_WITH(Store(folder.path, "seed: 1\n"),
+                      Catch::Matchers::ContainsSubstring("works in it"));
   }
-  CHECK_THROWS_WITH(Store(folder.path, "seed: 2\n"), Catch::Matchers::ContainsSubstring("expected: seed: 2") &&
-                                                         Catch::Matchers::ContainsSubstring("found:    seed: 1"));
+  CHECK_THROWS_WITH(Store(folder.path, "seed: 2\n"),
+                    Catch::Matchers::ContainsSubstring("expected: seed: 2") &&
+                        Catch::Matchers::ContainsSubstring("found:    seed: 1"));
   CHECK_NOTHROW(Store(folder.path, "seed: 1\n"));
 }
 
@@ -196,11 +213,15 @@ TEST_CASE("a damaged checkpoint is an error that names it", "[pipeline][store]")
   const Store store(folder.path, "x");
   const auto compute = [] { return std::vector{at::ones({3})}; };
   store.stage("pretrain", "key", compute);
-  const auto again = store.stage("pretrain", "key", [&]() -> std::vector<at::Tensor> { FAIL("computed twice"); return {}; });
+  const auto again = store.stage("pretrain", "key", [&]() -> std::vector<at::Tensor> {
+    FAIL("computed twice");
+    return {};
+  });
   CHECK(at::equal(again.tensors.at(0), at::ones({3})));
   for (const auto& entry : std::filesystem::directory_iterator(folder.path / "stages"))
     std::filesystem::resize_file(entry.path(), 100);
-  CHECK_THROWS_WITH(store.stage("pretrain", "key", compute), Catch::Matchers::ContainsSubstring("damaged"));
+  CHECK_THROWS_WITH(store.stage("pretrain", "key", compute),
+                    Catch::Matchers::ContainsSubstring("damaged"));
 }
 
 TEST_CASE("settings make the key of a cell", "[core][settings_text]") {
@@ -210,7 +231,8 @@ TEST_CASE("settings make the key of a cell", "[core][settings_text]") {
   CHECK(settings_text(StructuredHydraTest{}) == settings_text(StructuredHydraTest{}));
 }
 
-TEST_CASE("the loader gives the same batches whatever the number of threads", "[pipeline][loader]") {
+TEST_CASE("the loader gives the same batches whatever the number of threads",
+          "[pipeline][loader]") {
   const NoiseData data(7, 3);
   Loader<NoiseData> one(data, 3, Seed(9), 1), three(data, 3, Seed(9), 3);
   for (int i = 0; i < 12; ++i) {
@@ -257,6 +279,8 @@ TEST_CASE("a stop request ends a stage between two steps", "[pipeline][driver]")
   Folder folder;
   const Store store(folder.path, "x");
   Stopper stopper;
-  CHECK_THROWS_AS(run_cell(StructuredHydraTest{}, lab.experiment, store, {"s", 1, Ratio::percent(50)}, stopper), Interrupted);
+  CHECK_THROWS_AS(
+      run_cell(StructuredHydraTest{}, lab.experiment, store, {"s", 1, Ratio::percent(50)}, stopper),
+      Interrupted);
   CHECK(stopper.steps == 2);
 }

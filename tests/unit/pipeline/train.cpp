@@ -21,10 +21,13 @@ auto noise_batches(std::uint64_t seed, std::int64_t n = 4) {
     auto images = at::rand({n, 3, 16, 16}, rng->torch());
     auto truth = at::empty({n, 6});
     for (std::int64_t i = 0; i < n; ++i) {
-      const double values[] = {double(i), double(rng->below(2)), rng->uniform(0.3, 0.7), rng->uniform(0.3, 0.7), 0.4, 0.4};
+      const double values[] = {
+          double(i), double(rng->below(2)), rng->uniform(0.3, 0.7), rng->uniform(0.3, 0.7), 0.4,
+          0.4};
       for (int k = 0; k < 6; ++k) truth[i][k] = values[k];
     }
-    return ImageBatch{images, truth, std::vector<std::int64_t>(n), std::vector<Letterbox>(n, Letterbox::fit(16, 16, 16, 16))};
+    return ImageBatch{images, truth, std::vector<std::int64_t>(n),
+                      std::vector<Letterbox>(n, Letterbox::fit(16, 16, 16, 16))};
   };
 }
 
@@ -78,7 +81,8 @@ TEST_CASE("a grey image stays grey under attack", "[pipeline][view]") {
   CHECK((hit - grey).abs().max().item<double>() > 0.01);
 }
 
-TEST_CASE("the grey objective's gradient is that of the network through the expansion", "[pipeline][view]") {
+TEST_CASE("the grey objective's gradient is that of the network through the expansion",
+          "[pipeline][view]") {
   TinyDetector detector(test::tiny_graph(), Seed(0), at::kDouble);
   auto batch = noise_batches(3, 1)();
   const auto y = GreyscaleRec601{}.encode(batch.images.to(at::kDouble));
@@ -90,20 +94,25 @@ TEST_CASE("the grey objective's gradient is that of the network through the expa
     auto up = y.clone(), down = y.clone();
     up[0][0][place[0]][place[1]] += h;
     down[0][0][place[0]][place[1]] -= h;
-    const double slope = (objective(up, {}).loss - objective(down, {}).loss).item<double>() / (2 * h);
-    CHECK(gradient[0][0][place[0]][place[1]].item<double>() == Catch::Approx(slope).epsilon(1e-5).margin(1e-8));
+    const double slope =
+        (objective(up, {}).loss - objective(down, {}).loss).item<double>() / (2 * h);
+    CHECK(gradient[0][0][place[0]][place[1]].item<double>() ==
+          Catch::Approx(slope).epsilon(1e-5).margin(1e-8));
   }
 }
 
-TEST_CASE("training lowers the loss, equal seeds train equally, other seeds do not", "[pipeline][train]") {
+TEST_CASE("training lowers the loss, equal seeds train equally, other seeds do not",
+          "[pipeline][train]") {
   const auto run = [](std::uint64_t seed, std::int64_t steps) {
     TinyDetector detector;
     Silent silent;
     auto settings = kSettings;
     settings.steps = steps;
-    train(detector, noise_batches(seed), Pgd{}, Rgb{}, settings, Seed(seed), nullptr, at::kCPU, silent);
+    train(detector, noise_batches(seed), Pgd{}, Rgb{}, settings, Seed(seed), nullptr, at::kCPU,
+          silent);
     const auto batch = noise_batches(99)();
-    const double loss = detector.loss(detector.forward(batch.images), batch.truth).total().template item<double>();
+    const double loss =
+        detector.loss(detector.forward(batch.images), batch.truth).total().template item<double>();
     return std::pair{loss, state_of(detector)};
   };
   CHECK(run(1, 40).first < run(1, 0).first);
@@ -130,14 +139,15 @@ TEST_CASE("what is pruned stays pruned through fine-tuning", "[pipeline][train]"
   CHECK(mask[0].weight.logical_not().sum().item<std::int64_t>() > 0);
 }
 
-TEST_CASE("score training moves scores and leaves the detector as it was", "[pipeline][train_scores]") {
+TEST_CASE("score training moves scores and leaves the detector as it was",
+          "[pipeline][train_scores]") {
   TinyDetector detector;
   Silent silent;
   const auto before = state_of(detector);
   const auto scores = start(detector);
   const auto run = [&](Ratio ratio) {
-    return train_scores(detector, scores, Hydra{}.optimizer, Weight{}, ratio, noise_batches(1), Pgd{}, Rgb{}, kSettings,
-                        Seed(1), at::kCPU, silent);
+    return train_scores(detector, scores, Hydra{}.optimizer, Weight{}, ratio, noise_batches(1),
+                        Pgd{}, Rgb{}, kSettings, Seed(1), at::kCPU, silent);
   };
   const auto half = run(Ratio::percent(50));
   CHECK(equal(before, state_of(detector)));
@@ -146,14 +156,15 @@ TEST_CASE("score training moves scores and leaves the detector as it was", "[pip
   CHECK_FALSE(equal(half, run(Ratio::percent(90))));
 }
 
-TEST_CASE("one step of score training is SGD along the straight-through gradient", "[pipeline][train_scores]") {
+TEST_CASE("one step of score training is SGD along the straight-through gradient",
+          "[pipeline][train_scores]") {
   TinyDetector detector, twin;
   Silent silent;
   const auto scores = start(detector);
   const auto ratio = Ratio::percent(50);
   TrainSettings one{.steps = 1, .batch_size = 4, .attacked = 0};
-  const auto trained = train_scores(detector, scores, Hydra{}.optimizer, Weight{}, ratio, noise_batches(1), Pgd{}, Rgb{},
-                                    one, Seed(1), at::kCPU, silent);
+  const auto trained = train_scores(detector, scores, Hydra{}.optimizer, Weight{}, ratio,
+                                    noise_batches(1), Pgd{}, Rgb{}, one, Seed(1), at::kCPU, silent);
   // By hand: mask, one loss in training mode, its weight gradients, s − lr · ∂L/∂eff · w · sign(s).
   const auto dense = state_of(twin);
   apply_mask(Weight{}.mask(twin.graph(), scores, ratio), twin);
@@ -164,7 +175,9 @@ TEST_CASE("one step of score training is SGD along the straight-through gradient
   const auto convolutions = twin.graph().convolutions();
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const auto w = original.layer(convolutions[i]).weight.detach();
-    const auto expected = scores[i] - Hydra{}.optimizer.learning_rate * twin.layer(convolutions[i]).weight.grad() * w * scores[i].sign();
+    const auto expected = scores[i] - Hydra{}.optimizer.learning_rate *
+                                          twin.layer(convolutions[i]).weight.grad() * w *
+                                          scores[i].sign();
     CHECK(at::allclose(trained[i], expected, 1e-5, 1e-7));
   }
 }
