@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes every table and figure of README.md, docs/results.md and docs/paper.md that comes from the committed study.
 
-usage: docs/results.py --report build/release/bin/report [--study out/study]
+usage: docs/results.py --report build/release/bin/report [--study out/study [--beside out/other]]
 
 The study's cells, seeds and configuration lie in docs/results; --study first takes them from the folder of a finished
-one. Text between `<!-- results -->` and `<!-- /results -->` is this script's: do not edit it by hand.
+one. Another study of the same runs and ratios, whose scenarios are not the paper's, may stand --beside it in the README. Text between `<!-- results -->` and `<!-- /results -->` is this script's: do not edit it by hand.
 """
 import argparse
 import csv
@@ -23,6 +23,7 @@ LABELS = {
     "structured_deeplift": "Structured DeepLIFT",
     "structured_hydra": "Structured HYDRA",
     "unstructured_deeplift_greyscale": "Unstructured DeepLIFT Greyscale",
+    "unstructured_deeplift_box": "Unstructured DeepLIFT with box",
 }
 RUN_TABLES = ["V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV"]
 FIGURES = {"fig_1a": "AP50 over the pruning ratio, four scenarios", "fig_1b": "total time per image, four scenarios",
@@ -37,10 +38,13 @@ def grid(header, rows):
 
 
 class Study:
-    def __init__(self, path):
-        self.rows = list(csv.DictReader(path.open()))
-        if not self.rows:
-            sys.exit(f"{path}: should hold cells, got none")
+    def __init__(self, *paths):
+        self.rows = []
+        for path in paths:
+            rows = list(csv.DictReader(path.open()))
+            if not rows:
+                sys.exit(f"{path}: should hold cells, got none")
+            self.rows += rows
         self.ratios = sorted({r["ratio"] for r in self.rows}, key=float)
         self.scenarios = list(dict.fromkeys(r["scenario"] for r in self.rows))
         self.runs = len({r["run"] for r in self.rows})
@@ -151,11 +155,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--report", type=pathlib.Path, required=True, help="the program `report`")
     parser.add_argument("--study", type=pathlib.Path, help="folder of a finished study to take the results from")
+    parser.add_argument("--beside", type=pathlib.Path, help="folder of another one, for the README")
     options = parser.parse_args()
     HOME.mkdir(exist_ok=True)
     if options.study:
-        for name in ("cells.csv", "configuration.txt"):
-            source = options.study / name
+        taken = {name: options.study / name for name in ("cells.csv", "configuration.txt")}
+        if options.beside:
+            taken |= {f"beside_{name}": options.beside / name for name in list(taken)}
+        else:
+            for old in HOME.glob("beside_*"):
+                old.unlink()
+        for name, source in taken.items():
             if not source.exists():
                 sys.exit(f"{source}: should be there in the folder of a finished study, got nothing")
             if source.stat().st_size > MOST_BYTES:
@@ -176,7 +186,8 @@ def main():
             if (report / f"figures/{name}.svg").exists():
                 shutil.copyfile(report / f"figures/{name}.svg", HOME / f"{name}.svg")
         study = Study(cells)
-        between(ROOT / "README.md", readme(study))
+        beside_it = HOME / "beside_cells.csv"
+        between(ROOT / "README.md", readme(Study(cells, *([beside_it] if beside_it.exists() else []))))
         (ROOT / "docs/results.md").write_text(results(study, report))
         between(ROOT / "docs/paper.md", beside(study, report, paper))
     print(f"README.md, docs/results.md, docs/paper.md: {study.networks} networks")
