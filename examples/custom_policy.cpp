@@ -8,8 +8,7 @@
 /// Score = |w| · mean |x| of the channel that feeds it.
 struct ActivityWeighted {
   static constexpr std::string_view name = "Activity weighted";
-  double floor =
-      1e-8;  ///< Added to each mean activation [same unit as x], so silent inputs still rank.
+  double floor = 1e-8;  ///< Added to each mean |x| [unit of x], so that silent inputs still rank.
 
   at::Tensor score(const serpette::LayerView& layer, serpette::Generator&) const {
     const auto activity = layer.input.abs().mean({0, 2, 3}).add(floor);  // [C_in]

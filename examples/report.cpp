@@ -30,7 +30,14 @@ std::optional<serpette::SampleSource> sample_source(const std::filesystem::path&
   serpette::require(there || !given,
                     given && std::filesystem::exists(cells) ? annotations.string() : cells.string(),
                     "should be there for --test-images, got nothing");
-  if (!there) return std::nullopt;
+  if (!there) {
+    if (std::filesystem::exists(cells))
+      fmt::print(stderr,
+                 "note: {} may hold detections; with --test-images and --test-annotations the page "
+                 "shows them\n",
+                 cells.string());
+    return std::nullopt;
+  }
   return serpette::SampleSource{.cells = cells, .images = images, .annotations = annotations};
 }
 

@@ -116,6 +116,7 @@ if ($("boxes")) {
   $("v-metric").innerHTML = S.metrics.map(m => `<option value="${m.id}">${esc(m.label)}</option>`).join("");
   if (!P.attacked) $("v-images").parentElement.remove();
   for (const id of ["v-scenario", "v-ratio", "v-run", "v-metric", "v-images", "v-least", "v-truth"]) if ($(id)) $(id).oninput = look;
+  for (const p of document.querySelectorAll(".profile")) p.addEventListener("change", look);
   look();
 }
 )js";
