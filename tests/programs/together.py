@@ -50,13 +50,12 @@ class Training:
         return result.stdout
 
     def compare(self, out, told):
-        """The weights in `out` with those of one process. The bound is what LibTorch's own batch norm makes of sums over
-        200,000 floats: its variances are right to 6e-5. What is exact, the unit tests show in double."""
+        """The weights in `out` with those of one process, to rounding in float; the unit tests are exact, in double."""
         alone = weights(self.root / "alone.weights")
         moved = math.dist(alone, weights(self.network / "yolov3-slim.weights"))
         away = math.dist(alone, weights(self.root / out))
         print(f"{out}: {away / moved:.1e} of the way that training went from one process's weights")
-        assert moved > 0 and away < 1e-3 * moved, told
+        assert moved > 0 and away < 1e-4 * moved, told
         assert told.count("3 steps in") == 1, f"one process should speak for all: {told}"
 
 
