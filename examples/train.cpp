@@ -5,6 +5,7 @@
 // batch.
 #include <CLI/CLI.hpp>
 
+#include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/distributed/process_group.hpp"
 #include "serpette/io/coco_json.hpp"
@@ -43,6 +44,7 @@ CocoFolder folder(const Yolov3& detector, const std::filesystem::path& annotatio
 
 template <Attack A, ColorMode Color>
 void run(const Options& o, const A& attack, const Color& color) {
+  const ReusedMemory memory;  // before any thread starts
   const auto launch = launch_from_environment();
   require(o.settings.batch_size % launch.size == 0, "--batch-size",
           "should be a multiple of the {} processes, got {}", launch.size, o.settings.batch_size);

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "serpette/core/reused_memory.hpp"
 #include "serpette/model/cfg.hpp"
 #include "serpette/model/yolov3.hpp"
 #include "serpette/score/deep_lift.hpp"
@@ -24,6 +25,7 @@ namespace {
 using namespace serpette;
 
 struct Setup {
+  ReusedMemory memory;  // as in our programs; all contestants have it
   Yolov3 net{
       load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg"),
       Seed(1)};

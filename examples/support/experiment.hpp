@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/deploy/plan.hpp"
 #include "serpette/io/coco_json.hpp"
@@ -334,6 +335,7 @@ inline Deployed deploy_plan(const Yolov3& detector) {
 template <class Registry>
 int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
                   const ExperimentOptions& o, const PolicyOptions& policies) {
+  const ReusedMemory memory;  // before any thread starts
   auto loaded = load_experiment(o);
   auto configuration = loaded.configuration;
   std::vector<std::string> labels;

@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/core/reused_memory.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/io/cells.hpp"
 #include "serpette/io/detections.hpp"
@@ -171,7 +170,6 @@ template <Detector D, Dataset Train, Dataset Test, class Dispatch>
 std::int64_t run_cells(const std::vector<CellId>& plan,
                        const Experiment<D, Train, Test>& experiment, const Store& store,
                        bool retry_failed, int workers, Progress& progress, Dispatch&& dispatch) {
-  const ReusedMemory memory;  // of all workers, from before the first starts
   std::vector<CellId> open;
   std::int64_t unfinished = 0;
   for (const auto& id : plan) {

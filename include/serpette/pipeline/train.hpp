@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "serpette/concepts/observer.hpp"
-#include "serpette/core/reused_memory.hpp"
 #include "serpette/pipeline/settings.hpp"
 #include "serpette/pipeline/state.hpp"
 #include "serpette/pipeline/together.hpp"
@@ -71,7 +70,6 @@ void train(D& detector, Next&& next, const A& attack, const Color& color,
            const TrainSettings& settings, Seed seed, const Mask* mask, at::Device device,
            O& observer) {
   if (settings.steps == 0) return;
-  const ReusedMemory memory;
   const Peers peers = peers_of(detector);
   take_from_first(peers, tensors_of(detector));
   Generator rng(peers.alone()

@@ -8,7 +8,6 @@
 
 #include "serpette/concepts/score_init.hpp"
 #include "serpette/core/contract.hpp"
-#include "serpette/core/reused_memory.hpp"
 #include "serpette/score/attribution.hpp"
 #include "serpette/score/reference.hpp"
 #include "serpette/score/reveal_cancel.hpp"
@@ -53,7 +52,6 @@ struct DeepLift {
                                    Generator&) const {
     require(images_at_once >= 1, name, "images_at_once should be at least 1, got {}",
             images_at_once);
-    const ReusedMemory memory;
     const Attribution net(detector);
     ScoreMap scores;
     for (std::size_t i = 0; i < net.graph().convolutions().size(); ++i)
