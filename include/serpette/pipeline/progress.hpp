@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -115,6 +116,7 @@ class Progress {
   /// A worker begins a cell; `on_cell` or `on_failed_cell` ends it.
   void on_cell_begin() {
     const std::lock_guard lock(mutex_);
+    if (!first_cell_) first_cell_ = std::chrono::steady_clock::now();
     ++running_;
   }
   void on_failed_cell(std::string_view cell, std::string_view reason) {
@@ -158,11 +160,13 @@ class Progress {
   /// Cells that nothing is left to do for.
   [[nodiscard]] std::int64_t over() const { return known_ + done_ + failed_; }
 
+  /// By the pace of the cells alone: the stages they share were done before the first began.
   [[nodiscard]] double left() const {
     const auto tried = done_ + failed_;
-    return tried == 0
-               ? 0
-               : seconds() / static_cast<double>(tried) * static_cast<double>(cells_ - over());
+    if (tried == 0) return 0;
+    const std::chrono::duration<double> spent =
+        std::chrono::steady_clock::now() - first_cell_.value_or(start_);
+    return spent.count() / static_cast<double>(tried) * static_cast<double>(cells_ - over());
   }
 
   void draw(std::int64_t step, double loss) {
@@ -196,6 +200,7 @@ class Progress {
   std::string stage_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), stage_start_{},
                                         drawn_{};
+  std::optional<std::chrono::steady_clock::time_point> first_cell_;
 };
 
 }  // namespace serpette
