@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Writes the table of benchmarks/README.md from benchmarks/results/*.json.
+
+usage: benchmarks/table.py
+
+Targets are ratios to a peer of the same run, or milliseconds where there is none.
+"""
+import json
+import pathlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+# what; file, benchmark, counter; against; target (None: none was set)
+ROWS = [
+    ("JPEG to network input, photographs", "jpeg", "photographs", "ratio_serpette_ms", "OpenCV's decode and letterbox", 0.95),
+    ("forward, YOLOv3 at 416", "network", "forward", "ratio_serpette_ms", "LibTorch eager, batch norm folded, channels-last", 1.05),
+    ("decode + suppression, confidence 0.001", "network", "decode_and_nms", "standard_ms", "ms", None),
+    ("loss with gradient, batch 8", "network", "loss", "value_and_gradient_ms", "ms", None),
+    ("training step, f32", "network", "training_step/416", "ratio_float_ms", "LibTorch eager f32", 0.80),
+    ("training step, bf16", "network", "training_step/416", "ratio_bfloat16_ms", "LibTorch eager f32", 0.50),
+    ("PGD-5", "pgd", "pgd_5", "ratio_pgd_5_ms", "5 forward and backward passes with weight gradients", 0.68),
+    ("DeepLIFT of all layers, per-image \\|S\\|", "deep_lift", "deep_lift", "ratio_deep_lift_ms", "forward and backward with weight gradients", 1.50),
+    ("mask + compaction, YOLOv3 at 50 %", "compaction", "mask_and_compaction", "mask_and_compaction_ms", "ms", 600),
+    ("90 % of single weights gone, slim YOLOv3", "sparse_small", "granularity:0/percent:90", "ratio_plan_ms", "LibTorch dense", None),
+    ("90 % of kernels gone, slim YOLOv3", "sparse_small", "granularity:1/percent:90", "ratio_plan_ms", "LibTorch dense", None),
+]
+
+
+def number(value):
+    return f"{value:.3f}" if value < 10 else f"{value:.0f}"
+
+
+def main():
+    lines = ["| What | Measured | Quartiles | Against | Target | Run of |", "| --- | --: | --: | --- | --: | --- |"]
+    for what, file, benchmark, counter, against, target in ROWS:
+        path = HERE / f"results/{file}.json"
+        run = json.loads(path.read_text())
+        found = [b for b in run["benchmarks"] if benchmark in b["name"] and counter in b]
+        if len(found) != 1:
+            raise SystemExit(f"{path}: should have one benchmark {benchmark} with {counter}, got {len(found)}")
+        b = found[0]
+        quartiles = f"{b[counter + '_q1']:.3f}–{b[counter + '_q3']:.3f}" if counter + "_q1" in b else "–"
+        lines.append(f"| {what} | {number(b[counter])}{' ms' if against == 'ms' else ''} | {quartiles} | "
+                     f"{'–' if against == 'ms' else against} | {'–' if target is None else f'≤ {target:g}'} | {run['context']['date'][:10]} |")
+    page = (HERE / "README.md").read_text()
+    begin, end = "<!-- results -->\n", "<!-- /results -->"
+    head, rest = page.split(begin)
+    (HERE / "README.md").write_text(head + begin + "\n".join(lines) + "\n" + end + rest.split(end)[1])
+
+
+if __name__ == "__main__":
+    main()
