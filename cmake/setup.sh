@@ -9,7 +9,6 @@ readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/serpette
 # Libraries by their Debian names, which are Ubuntu's too.
 readonly libraries=(
   libfmt-dev librange-v3-dev libboost-dev libcli11-dev nlohmann-json3-dev libsimdjson-dev libjpeg-dev libpng-dev
-  librsvg2-bin  # figures as PNG
 )
 
 system_id=unknown system_version=0 system_name="this system"
@@ -170,6 +169,10 @@ setup() {
     compgen -G "$cache/highway-1*/usr" >/dev/null || highway=source
   elif has dpkg-query && ! is_installed libhwy-dev; then
     packages+=(libhwy-dev)
+  fi
+
+  if (( ${#packages[@]} || EUID == 0 )) && has dpkg-query && ! is_installed librsvg2-bin; then
+    packages+=(librsvg2-bin)  # figures as PNG too; not worth asking for rights alone
   fi
 
   (( ${#packages[@]} )) && todo+=("install with apt-get: ${packages[*]}")

@@ -70,10 +70,19 @@ def between(path, text):
     path.write_text(head + begin + text.rstrip() + "\n" + end + rest.split(end)[1])
 
 
-def readme(study):
+def readme(study, beside):
+    """The README's part; `beside` holds cells of further scenarios, or nothing."""
+    if beside.exists():
+        other = Study(beside)
+        cells = lambda s: {(r["run"], r["ratio"]) for r in s.rows}
+        if cells(other) - cells(study) or set(other.scenarios) & set(study.scenarios):
+            sys.exit(f"{beside}: should hold other scenarios at the study's runs and ratios")
     lead = (f"Means of {study.runs} runs: {len(study.scenarios)} scenarios × {study.runs} runs × {len(study.ratios)} ratios = "
             f"{study.networks} pruned networks, profile standard. [All tables, figures, tests and the paper's claims]"
             "(docs/results.md) · [what of the paper agrees](docs/paper.md) · made by `./run results`.")
+    if beside.exists():
+        lead += (f" Last rows: a study of {other.runs} runs beside it ([cells](docs/results/beside_cells.csv)), run at another time.")
+        study = Study(HOME / "cells.csv", beside)
     figures = "\n".join(f"![{FIGURES[name]}](docs/results/{name}.svg)" for name in ("fig_1a", "robust_AP50") if (HOME / f"{name}.svg").exists())
     return (f"{lead}\n\n{figures}\n\nAP50 on clean images\n\n{study.means('AP50', 3)}\n\n"
             f"AP50 under PGD\n\n{study.means('robust_AP50', 3)}\n\n"
@@ -157,6 +166,8 @@ def main():
     parser.add_argument("--study", type=pathlib.Path, help="folder of a finished study to take the results from")
     parser.add_argument("--beside", type=pathlib.Path, help="folder of another one, for the README")
     options = parser.parse_args()
+    if options.beside and not options.study:
+        parser.error("--beside should come with --study")
     HOME.mkdir(exist_ok=True)
     if options.study:
         taken = {name: options.study / name for name in ("cells.csv", "configuration.txt")}
@@ -187,7 +198,7 @@ def main():
                 shutil.copyfile(report / f"figures/{name}.svg", HOME / f"{name}.svg")
         study = Study(cells)
         beside_it = HOME / "beside_cells.csv"
-        between(ROOT / "README.md", readme(Study(cells, *([beside_it] if beside_it.exists() else []))))
+        between(ROOT / "README.md", readme(study, beside_it))
         (ROOT / "docs/results.md").write_text(results(study, report))
         between(ROOT / "docs/paper.md", beside(study, report, paper))
     print(f"README.md, docs/results.md, docs/paper.md: {study.networks} networks")

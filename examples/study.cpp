@@ -1,8 +1,7 @@
 // All scenarios × runs × ratios, each cell computed once, on one machine or many:
-//   study --budget demo --out out/study                        450 cells on drawn scenes
-//   study … --shard 2/8                                        the second eighth of the cells,
-//   anywhere study … --collect                                          merge what all shards
-//   wrote, check it is complete, report
+//   study --budget demo --out out/study   450 cells on drawn scenes
+//   study … --shard 2/8                   the second eighth of the cells, anywhere
+//   study … --collect                     merge what all shards wrote, check it is complete, report
 #include "support/study.hpp"
 
 int main(int argc, char** argv) {
@@ -31,6 +30,8 @@ int main(int argc, char** argv) {
     require(std::sscanf(shard.c_str(), "%d/%d%c", &o.shard, &o.shards, &rest) == 2 &&
                 o.shards >= 1 && o.shard >= 1 && o.shard <= o.shards,
             "--shard", "should be i/n with 1 <= i <= n, got \"{}\"", shard);
+    require(!o.collect || o.shards == 1, "--collect", "should stand without --shard, got {}",
+            shard);
     return program.run();
   });
 }

@@ -4,6 +4,7 @@
 // Started by torchrun, mpirun or srun, all processes train one network, each on its share of every
 // batch.
 #include <CLI/CLI.hpp>
+#include <csignal>
 
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
@@ -70,7 +71,9 @@ void run(const Options& o, const A& attack, const Color& color) {
     };
     train(detector, next, attack, color, o.settings, Seed(o.seed), nullptr, device, observer);
   };
-  if (launch.rank > 0) {
+  if (launch.rank > 0) {  // Ctrl-C is for the first process, which keeps the weights
+    std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGTERM, SIG_IGN);
     Silent silent;
     return learn(silent);
   }
@@ -98,13 +101,17 @@ void run(const Options& o, const A& attack, const Color& color) {
              o.out.string());
   if (!test) return;
   const auto network = detector.frozen();
+  notify::stage(progress, "test", test->size());
   const auto clean =
       evaluate(detector, network, *test, Unattacked{}, color, {}, Seed(o.seed), device, progress);
+  progress.clear();
   fmt::print("test: AP {:.3f} AP50 {:.3f} (confidence 0.001), AP50 {:.3f} (0.5)\n",
              clean.standard.AP, clean.standard.AP50, clean.paper.AP50);
   if constexpr (!is_identity<A>) {
+    notify::stage(progress, "test under attack", test->size());
     const auto hit =
         evaluate(detector, network, *test, attack, color, {}, Seed(o.seed), device, progress);
+    progress.clear();
     fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", A::name, hit.standard.AP, hit.standard.AP50);
   }
 }
@@ -123,28 +130,39 @@ int main(int argc, char** argv) {
     app.add_option("--test-images", o.test_images, "Folder of test images, evaluated at the end");
     app.add_option("--test-annotations", o.test_annotations, "Their boxes");
     app.add_option("--out", o.out, "Weights to write")->required();
-    app.add_option("--steps", o.settings.steps, "Optimizer steps")->capture_default_str();
+    app.add_option("--steps", o.settings.steps, "Optimizer steps")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     app.add_option("--batch-size", o.settings.batch_size,
                    "Images per step, of all processes together")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20))
         ->capture_default_str();
-    app.add_option("--learning-rate", o.settings.learning_rate, "Its peak")->capture_default_str();
+    app.add_option("--learning-rate", o.settings.learning_rate, "Its peak")
+        ->check(cli::kNonNegative)
+        ->capture_default_str();
     app.add_option("--warmup", o.settings.warmup, "Steps of the linear rise")
+        ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     app.add_option("--weight-decay", o.settings.weight_decay, "On convolution weights")
+        ->check(cli::kNonNegative)
         ->capture_default_str();
     app.add_option("--clip", o.settings.clip, "Largest gradient norm; 0: no limit")
+        ->check(cli::kNonNegative)
         ->capture_default_str();
     app.add_option("--optimizer", o.optimizer, "sgd or adam")
         ->check(CLI::IsMember({"sgd", "adam"}))
         ->capture_default_str();
     o.policies.add_to(app, "What attacks the training images: none, fgsm or pgd");
     app.add_option("--attacked", o.settings.attacked, "Part of every batch that is attacked")
+        ->check(cli::kNonNegative)
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
     app.add_flag("--no-augmentation", o.plain, "Train on the images as they are");
     app.add_option("--seed", o.seed, "Root of all randomness")->capture_default_str();
     app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
     cli::parse(app, argc, argv);
+    require(o.test_images.empty() == o.test_annotations.empty(), "test data",
+            "should be given by both --test-images and --test-annotations, or by neither");
     o.settings.optimizer =
         o.optimizer == "sgd" ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
     o.policies.visit([&](const auto& attack, const auto& color) { run(o, attack, color); });

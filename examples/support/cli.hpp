@@ -5,13 +5,26 @@
 #include <torch/cuda.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "serpette/core/contract.hpp"
 #include "support/program.hpp"
 
 namespace serpette::cli {
+
+/// For options that are finite numbers of at least 0.
+inline const CLI::Validator kNonNegative(
+    [](std::string& text) {
+      char* end = nullptr;
+      const double x = std::strtod(text.c_str(), &end);
+      return *end == 0 && std::isfinite(x) && x >= 0
+                 ? std::string()
+                 : fmt::format("should be a number of at least 0, got \"{}\"", text);
+    },
+    "NUMBER >= 0");
 
 /// "auto" is the GPU where there is one.
 /// @throws Error  if the name is none, or the device is not there.

@@ -114,9 +114,12 @@ struct BudgetOverrides {
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
     app.add_option("--timing-warmup", timing_warmup, "Images before the timing starts")
         ->check(count);
-    app.add_option("--pretrain-learning-rate", pretrain_learning_rate, "Its learning rate");
-    app.add_option("--finetune-learning-rate", finetune_learning_rate, "Its learning rate");
+    app.add_option("--pretrain-learning-rate", pretrain_learning_rate, "Its learning rate")
+        ->check(kNonNegative);
+    app.add_option("--finetune-learning-rate", finetune_learning_rate, "Its learning rate")
+        ->check(kNonNegative);
     app.add_option("--attacked", attacked, "Part of every training batch that is attacked")
+        ->check(kNonNegative)
         ->check(CLI::Range(0.0, 1.0));
   }
 
@@ -160,8 +163,10 @@ struct PolicyOptions {
     static const std::map<std::string, Target> kTargets{
         {"detection", Target::kDetection}, {"detection+box", Target::kDetectionAndBox}};
     app.add_option("--epsilon", epsilon, "Attack: largest change of a pixel (0.05)")
+        ->check(kNonNegative)
         ->check(CLI::Range(0.0, 1.0));
     app.add_option("--attack-step", step, "Attack: size of one PGD step (0.02)")
+        ->check(kNonNegative)
         ->check(CLI::Range(0.0, 1.0));
     app.add_option("--attack-steps", steps, "Attack: number of PGD steps (5)")
         ->check(CLI::Range(0, 100000));
@@ -181,7 +186,8 @@ struct PolicyOptions {
         ->transform(CLI::Transformer(kTargets))
         ->type_name("NAME");
     app.add_option("--score-learning-rate", score_learning_rate,
-                   "HYDRA: first learning rate of the score training (0.1)");
+                   "HYDRA: first learning rate of the score training (0.1)")
+        ->check(kNonNegative);
   }
 
   template <Attack A>
@@ -273,17 +279,24 @@ inline int workers_for(const LoadedExperiment& loaded) {
 }
 
 /// Lists the cells that are left, with what they will cost: one robust training step is timed, and
-/// a cell is about its steps plus an evaluation that costs about as much as a step per batch.
+/// a cell is about its steps plus an evaluation that costs about as much as a step per batch; the
+/// first cell of a robust pre-training bears it.
 template <class E, class Dispatch>
 void print_plan(const std::vector<CellId>& plan, const E& experiment, const Store& store,
-                int workers, const Dispatch& dispatch) {
+                bool retry_failed, int workers, const Dispatch& dispatch) {
+  if (workers > 1) at::set_num_threads(1);  // as each of them will have
   const Budget& b = experiment.budget;
   std::map<std::string, double> step;
+  std::set<std::string> pretrained;
   double total = 0;
   std::int64_t open = 0;
   for (const auto& id : plan) {
     if (CellFiles(store, id).finished()) {
       fmt::print("{}  finished\n", id.folder());
+      continue;
+    }
+    if (CellFiles(store, id).failed() && !retry_failed) {
+      fmt::print("{}  failed before; --retry-failed tries it again\n", id.folder());
       continue;
     }
     double seconds = 0;
@@ -311,6 +324,9 @@ void print_plan(const std::vector<CellId>& plan, const E& experiment, const Stor
                    2.0 * static_cast<double>(images) / static_cast<double>(b.finetune.batch_size);
       if constexpr (req::TrainsScores<typename std::decay_t<decltype(scenario)>::score_type>)
         steps += static_cast<double>(b.scores.steps);
+      const auto key = stage_keys(scenario, experiment, id).pretraining;
+      if (!store.has("pretrain", key) && pretrained.insert(key).second)
+        steps += static_cast<double>(b.pretrain.steps);
       seconds = steps * step[id.scenario];
     });
     fmt::print("{}  about {}\n", id.folder(), clock_text(seconds));
@@ -339,14 +355,18 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   auto loaded = load_experiment(o);
   auto configuration = loaded.configuration;
   std::vector<std::string> labels;
+  std::set<std::string> seen;
   for (const auto& id : ids)
     with_scenario(registry, id, [&](const auto& entry) {
+      const auto settings = settings_text(policies.apply_to(entry.scenario));
+      require(seen.insert(settings).second, "--scenarios",
+              "should be scenarios that differ, got {} after one of the same settings", id);
       labels.emplace_back(entry.label);
-      configuration +=
-          fmt::format("scenario {}: {}\n", id, settings_text(policies.apply_to(entry.scenario)));
+      configuration += fmt::format("scenario {}: {}\n", id, settings);
     });
   const auto part = o.shards == 1 ? std::string("all") : fmt::format("{}-of-{}", o.shard, o.shards);
-  const Store store(o.out, configuration, o.collect ? "collect" : part);
+  const bool fresh = !std::filesystem::exists(o.out / "configuration.txt");
+  const Store store(o.out, configuration, o.dry_run ? "plan" : o.collect ? "collect" : part);
   Experiment<Yolov3, CocoFolder, CocoFolder> experiment{
       loaded.detector, loaded.train,  loaded.test,         o.numbers,
       Seed(o.seed),    loaded.device, loaded.configuration};
@@ -359,7 +379,8 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   if (!o.collect) plan = shard_of(plan, o.shard, o.shards);
   const int workers = o.workers > 0 ? o.workers : workers_for(loaded);
   if (o.dry_run) {
-    print_plan(plan, experiment, store, workers, dispatch);
+    print_plan(plan, experiment, store, o.retry_failed, workers, dispatch);
+    if (fresh) std::filesystem::remove(o.out / "configuration.txt");  // nothing was begun
     return 0;
   }
 

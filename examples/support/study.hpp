@@ -89,9 +89,9 @@ struct StudyProgram {
                       .images = options.test_images,
                       .annotations = options.test_annotations};
     report.place = (options.out / "cells.csv").string();
-    fmt::print(
-        "report: {}\n",
-        write_report(read_cells(options.out / "cells.csv"), options.out, report).page.string());
+    const auto result = write_report(read_cells(options.out / "cells.csv"), options.out, report);
+    for (const auto& note : result.notes) fmt::print(stderr, "note: {}\n", note);
+    fmt::print("report: {}\n", result.page.string());
     return 0;
   }
 };

@@ -31,7 +31,7 @@ class Training:
 
     def __init__(self, programs, network, root):
         self.programs, self.network, self.root = map(pathlib.Path, (programs, network, root))
-        self.clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "OMPI_"))}
+        self.clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "OMPI_", "MASTER_", "TORCHELASTIC_")) and k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
         self.clean["OMP_NUM_THREADS"] = "1"
         self.run(self.programs / "drawn_scenes", "--out", root / "scenes", "--train", 24, "--test", 1)
         self.run(*self.command("alone.weights"))
@@ -81,7 +81,8 @@ def check(training):
     if shutil.which("torchrun"):
         training.compare("torchrun.weights", training.run(
             "torchrun", "--nproc-per-node=2", f"--master-port={free_port()}", "--no-python", *training.command("torchrun.weights")))
-    if shutil.which("mpirun"):
+    version = subprocess.run(["mpirun", "--version"], capture_output=True, text=True).stdout if shutil.which("mpirun") else ""
+    if "Open MPI" in version:  # others know no --oversubscribe
         as_root = ["--allow-run-as-root"] if os.getuid() == 0 else []
         training.compare("mpirun.weights", training.run(
             "mpirun", *as_root, "--oversubscribe", "-n", 2, *training.command("mpirun.weights"), MASTER_PORT=str(free_port())))

@@ -8,12 +8,16 @@ namespace serpette {
 /// The hooks of the pipeline. An observer is any type that implements some of them; those it lacks
 /// cost nothing.
 ///
-///     void on_stage(std::string_view stage, std::int64_t steps)   a stage begins, of so many steps
-///     (0: unknown) void on_step(std::int64_t step, double loss)                one step of it is
-///     done; loss is NaN where there is none void on_cell(const CellRow& row) a cell is finished
-///     and written bool stop_requested()                                       true ends the run at
-///     the next step, cleanly auto alone()                                                a guard;
-///     while it lives no other cell computes (timing)
+///     void on_stage(std::string_view stage, std::int64_t steps)
+///         a stage of so many steps begins (0: unknown)
+///     void on_step(std::int64_t step, double loss)
+///         a step of it is done; the loss is NaN where there is none
+///     void on_cell(const CellRow& row)
+///         a cell is finished and written
+///     bool stop_requested()
+///         true ends the run at the next step, cleanly
+///     auto alone()
+///         a guard; while it lives no other cell computes (timing)
 template <class T>
 concept Observer = requires(T& o, std::string_view stage, std::int64_t n, double loss) {
   requires(

@@ -15,26 +15,42 @@
 
 namespace serpette {
 
+/// A file that could not be written: the disk is full, or may not be written to. Whatever else is
+/// to be written will fail as well.
+struct Unwritable : Error {
+  using Error::Error;
+};
+
+namespace detail {
+/// Of this process alone, also where several hosts share a folder.
+inline std::string temporary_name(const std::filesystem::path& path) {
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  return fmt::format("{}.part-{}-{}", path.string(), host, ::getpid());
+}
+}  // namespace detail
+
 /// Writes a file so that a reader sees either all of it or what was there before, whatever happens
 /// in between (full disk, kill, power): a temporary file beside it, flushed to the disk, then
 /// renamed. Folders on the way are made.
 /// @param flush   false where a power cut may cost the file: the many small ones of a data set that
 /// can be made again.
-/// @throws Error  if the file cannot be written; the old one, if any, is then untouched and no
+/// @throws Unwritable  if the file cannot be written; the old one, if any, is then untouched and no
 /// temporary is left.
 inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes,
                        bool flush = true) {
   const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   std::error_code code;
   std::filesystem::create_directories(folder, code);
-  require(std::filesystem::is_directory(folder), folder.string(),
-          "should be a folder to write into, got: {}", code ? code.message() : "no folder");
-  const std::string temporary = fmt::format("{}.part-{}", path.string(), ::getpid());
+  if (!std::filesystem::is_directory(folder))
+    throw Unwritable(fmt::format("{}: should be a folder to write into, got: {}", folder.string(),
+                                 code ? code.message() : "no folder"));
+  const std::string temporary = detail::temporary_name(path);
   const auto give_up = [&](const char* doing) {
     const int reason = errno;
     ::unlink(temporary.c_str());
-    fail(path.string(), "should be writable, got \"{}\" while {} {} bytes", std::strerror(reason),
-         doing, bytes.size());
+    throw Unwritable(fmt::format("{}: should be writable, got \"{}\" while {} {} bytes",
+                                 path.string(), std::strerror(reason), doing, bytes.size()));
   };
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) give_up("creating a file for");

@@ -35,10 +35,10 @@ namespace serpette {
 using Assignment = std::vector<HeadAssignment>;
 
 /// Darknet's YOLOv3 loss:
-///   box         Σ (2 − w·h)·[BCE(σ(tx), t̂x) + BCE(σ(ty), t̂y) + ½(tw − t̂w)² + ½(th − t̂h)²]   over
-///   positives objectness  Σ BCE(σ(o), 1) over positives + Σ BCE(σ(o), 0) over the background
-///   classes     Σ_c BCE(σ(class_c), c is the truth's)                                        over
-///   positives
+///   box         Σ (2 − w·h)·[BCE(σ(tx), t̂x) + BCE(σ(ty), t̂y) + ½(tw − t̂w)² + ½(th − t̂h)²]
+///   objectness  Σ BCE(σ(o), 1) over positives + Σ BCE(σ(o), 0) over the background
+///   classes     Σ_c BCE(σ(class_c), c is the truth's)
+/// box and classes over positives.
 /// A truth belongs to the anchor whose shape fits it best among those that some head predicts, in
 /// the cell that holds its centre (where two heads share that anchor, in both, as in darknet);
 /// where two truths meet, the later one wins. Background is every other prediction whose IoU with

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ inline void write_grid(const Store& store, const std::vector<std::string>& ids,
     auto& row = pictures.emplace_back();
     for (const auto ratio : ratios) {
       const CellFiles files(store, {id, run, ratio});
-      row.push_back(files.finished() ? read_image(files.sample()) : Image{});
+      const bool shown = files.finished() && std::filesystem::exists(files.sample());
+      row.push_back(shown ? read_image(files.sample()) : Image{});
     }
   }
   write_png(store.root() / "grid.png", sample_grid(pictures, labels, columns));

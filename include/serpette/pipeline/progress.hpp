@@ -15,6 +15,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <unordered_map>
 
 #include "serpette/io/cells.hpp"
 
@@ -96,9 +98,8 @@ class Progress {
 
   void on_stage(std::string_view stage, std::int64_t steps) {
     const std::lock_guard lock(mutex_);
-    stage_ = stage;
-    steps_ = steps;
-    stage_start_ = std::chrono::steady_clock::now();
+    stages_[std::this_thread::get_id()] = {std::string(stage), steps,
+                                           std::chrono::steady_clock::now()};
     draw(0, std::nan(""));
   }
   void on_step(std::int64_t step, double loss) {
@@ -169,37 +170,43 @@ class Progress {
     return spent.count() / static_cast<double>(tried) * static_cast<double>(cells_ - over());
   }
 
+  /// The calling worker's stage.
   void draw(std::int64_t step, double loss) {
     if (!live_) return;
     const auto now = std::chrono::steady_clock::now();
-    if (step > 0 && step < steps_ && now - drawn_ < std::chrono::milliseconds(100)) return;
+    const auto& [name, steps, begin] = stages_[std::this_thread::get_id()];
+    if (step > 0 && step < steps && now - drawn_ < std::chrono::milliseconds(100)) return;
     drawn_ = now;
     clear();
     if (cells_ > 0)
       fmt::print(stderr, "[{}/{}, {} running{}] ", over(), cells_, running_,
                  failed_ > 0 ? fmt::format(", {} failed", failed_) : "");
-    fmt::print(stderr, "{}", stage_);
-    if (steps_ > 0) fmt::print(stderr, " {}/{}", step, steps_);
+    fmt::print(stderr, "{}", name);
+    if (steps > 0) fmt::print(stderr, " {}/{}", step, steps);
     if (std::isfinite(loss)) fmt::print(stderr, "  loss {:.3f}", loss);
     if (cells_ > 0 && done_ > 0)
       fmt::print(stderr, "  {} left, last AP50 {:.3f}", clock_text(left()), last_ap50_);
-    if (cells_ == 0 && step > 0 && steps_ > 0) {
-      const std::chrono::duration<double> spent = now - stage_start_;
+    if (cells_ == 0 && step > 0 && steps > 0) {
+      const std::chrono::duration<double> spent = now - begin;
       fmt::print(stderr, "  {} left",
                  clock_text(spent.count() / static_cast<double>(step) *
-                            static_cast<double>(steps_ - step)));
+                            static_cast<double>(steps - step)));
     }
     std::fflush(stderr);
   }
 
   std::mutex mutex_;
   Turnstile turnstile_;
-  std::int64_t cells_, done_ = 0, known_ = 0, failed_ = 0, running_ = 0, steps_ = 0;
+  std::int64_t cells_, done_ = 0, known_ = 0, failed_ = 0, running_ = 0;
   double last_ap50_ = 0;
   bool live_;
-  std::string stage_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), stage_start_{},
-                                        drawn_{};
+  struct Stage {
+    std::string name;
+    std::int64_t steps = 0;
+    std::chrono::steady_clock::time_point begin{};
+  };
+  std::unordered_map<std::thread::id, Stage> stages_;  // every worker's
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), drawn_{};
   std::optional<std::chrono::steady_clock::time_point> first_cell_;
 };
 

@@ -36,7 +36,7 @@ struct StageResult {
 
 /// The folder of an experiment. Stages are kept under a fingerprint of all they depend on, written
 /// atomically: a killed run finds its finished stages again, and scenarios that share a stage
-/// compute it once. One process at a time.
+/// compute it once. One process per part at a time.
 class Store {
  public:
   /// @param configuration  text that identifies the experiment; kept in `configuration.txt`.
@@ -93,9 +93,15 @@ class Store {
     return result;
   }
 
+  /// Whether a stage is finished.
+  [[nodiscard]] bool has(std::string_view name, std::string_view key) const {
+    return std::filesystem::exists(stage_file(name, key));
+  }
+
   /// Forgets a stage that nothing will ask for again.
   void drop(std::string_view name, std::string_view key) const {
-    std::filesystem::remove(stage_file(name, key));
+    std::error_code ignored;  // what stays costs room, no more
+    std::filesystem::remove(stage_file(name, key), ignored);
   }
 
  private:
@@ -125,7 +131,8 @@ class Store {
     const auto file = root_ / fmt::format(".lock-{}", part);
     lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     require(lock_ >= 0, file.string(), "should be writable, got \"{}\"", std::strerror(errno));
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    // A file system without locks cannot tell; there people have to.
+    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
       const auto owner = read_file(file);
       ::close(lock_);
       fail(root_.string(), "should be free, but process {} works in it",

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <filesystem>
+#include <map>
 #include <mutex>
+#include <numeric>
 #include <set>
 #include <string>
 #include <thread>
@@ -66,12 +69,12 @@ class CellFiles {
 
   /// Writes network, detections, sample picture, and last the numbers.
   template <Detector D, Dataset Test>
-  void write(const CellResult<D>& result, const Test& test) const {
+  void write(const CellResult<D>& result, const Test& test, std::int64_t evaluated) const {
     std::filesystem::create_directories(folder_);
     result.network.save(folder_ / "network.cfg", folder_ / "network.weights");
     write_detections_csv(folder_ / "detections.csv", result.clean, test.instances());
     write_detections_csv(folder_ / "detections_attacked.csv", result.attacked, test.instances());
-    write_sample(result, test);
+    write_sample(result, test, evaluated);
     write_file(folder_ / "details.csv", details_csv(result.rows));
     std::filesystem::remove(folder_ / "failed.txt");
     write_file(folder_ / "cells.csv", cells_csv(result.rows));
@@ -79,27 +82,35 @@ class CellFiles {
 
  private:
   template <Detector D, Dataset Test>
-  void write_sample(const CellResult<D>& result, const Test& test) const {
-    const auto index = sample_index(test.instances());
+  void write_sample(const CellResult<D>& result, const Test& test, std::int64_t evaluated) const {
     const auto& instances = test.instances();
-    auto picture = read_image(test.path(static_cast<std::int64_t>(index)));
-    std::vector<Detection> shown;
-    for (const auto& d : above(result.clean, kPaperConfidence))
-      if (d.image_id == instances.images[index].id) shown.push_back(d);
-    draw_detections(picture, shown, instances.categories);
-    write_png(sample(), picture);
+    for (const auto index : telling_order(instances, evaluated)) {
+      const auto picture = test.picture(static_cast<std::int64_t>(index));
+      if (!picture) continue;  // unreadable: another one will do
+      std::vector<Detection> shown;
+      for (const auto& d : above(result.clean, kPaperConfidence))
+        if (d.image_id == instances.images[index].id) shown.push_back(d);
+      Image drawn = *picture;
+      draw_detections(drawn, shown, instances.categories);
+      return write_png(sample(), drawn);
+    }
   }
 
-  /// The picture shown for every cell: the one with the most kinds of objects, the first of those.
-  static std::size_t sample_index(const Instances& instances) {
+  /// The evaluated pictures, those with the most kinds of objects first: the first is shown for
+  /// every cell.
+  static std::vector<std::size_t> telling_order(const Instances& instances,
+                                                std::int64_t evaluated) {
     std::vector<std::set<int>> kinds(instances.images.size());
     std::unordered_map<std::int64_t, std::size_t> index;
     for (std::size_t i = 0; i < instances.images.size(); ++i) index[instances.images[i].id] = i;
     for (const auto& a : instances.annotations) kinds[index.at(a.image_id)].insert(a.category);
-    return static_cast<std::size_t>(
-        std::max_element(kinds.begin(), kinds.end(),
-                         [](const auto& a, const auto& b) { return a.size() < b.size(); }) -
-        kinds.begin());
+    std::vector<std::size_t> order(
+        evaluated > 0 ? std::min(kinds.size(), static_cast<std::size_t>(evaluated)) : kinds.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t x, std::size_t y) {
+      return kinds[x].size() > kinds[y].size();
+    });
+    return order;
   }
 
   std::filesystem::path folder_;
@@ -137,7 +148,8 @@ void in_parallel(int workers, std::size_t count, Progress& progress, Job&& job) 
   if (error) std::rethrow_exception(error);
 }
 
-/// Runs one cell; a cell that fails is noted with its reason and does not stop the others.
+/// Runs one cell; a cell that fails is noted with its reason and does not stop the others, unless
+/// nothing can be written any more.
 /// @return  whether the cell is finished now.
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
 bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment,
@@ -151,10 +163,12 @@ bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment
   progress.on_cell_begin();
   try {
     const auto result = run_cell(scenario, experiment, store, id, progress);
-    files.write(result, experiment.test);
+    files.write(result, experiment.test, experiment.budget.evaluate.images);
     drop_cell_stages(scenario, experiment, store, id);
     progress.on_cell(result.rows.back());
     return true;
+  } catch (const Unwritable&) {
+    throw;
   } catch (const Error& error) {
     return failed(error.what());
   } catch (const c10::Error& error) {  // LibTorch's own, e.g. out of memory
@@ -163,7 +177,7 @@ bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment
 }
 
 /// Runs all cells of a plan that are not finished yet: first the stages that cells share, once
-/// each, then the cells.
+/// each, then the cells. Where a shared stage fails, its cells do, and the others go on.
 /// @param dispatch  `dispatch(id, visit)` calls `visit(scenario)` with the scenario of that id.
 /// @return          how many cells are not finished in the end.
 template <Detector D, Dataset Train, Dataset Test, class Dispatch>
@@ -175,6 +189,9 @@ std::int64_t run_cells(const std::vector<CellId>& plan,
   for (const auto& id : plan) {
     const CellFiles files(store, id);
     const bool gave_up = files.failed() && !retry_failed;
+    if (files.finished())  // a kill may have come before its checkpoints were dropped
+      dispatch(id.scenario,
+               [&](const auto& scenario) { drop_cell_stages(scenario, experiment, store, id); });
     if (files.finished() || gave_up)
       progress.on_known_cell();
     else
@@ -193,16 +210,45 @@ std::int64_t run_cells(const std::vector<CellId>& plan,
         scores.push_back(id);
       seen.insert(keys.scores);
     });
+  std::map<std::string, std::string> broken;  // shared stages that failed, and why
+  std::mutex mutex;
+  const auto reason = [&](const StageKeys& keys) {
+    const std::lock_guard lock(mutex);
+    for (const auto& key : {keys.pretraining, keys.scores})
+      if (const auto found = broken.find(key); found != broken.end()) return found->second;
+    return std::string();
+  };
   for (const auto& jobs : {pretraining, scores})
     in_parallel(workers, jobs.size(), progress, [&](std::size_t i) {
       dispatch(jobs[i].scenario, [&](const auto& scenario) {
-        prepare_run(scenario, experiment, store, jobs[i], progress);
+        const auto keys = stage_keys(scenario, experiment, jobs[i]);
+        if (!reason(keys).empty()) return;
+        const auto note = [&](const char* why) {
+          const std::lock_guard lock(mutex);
+          broken[store.has("pretrain", keys.pretraining) ? keys.scores : keys.pretraining] = why;
+        };
+        try {
+          prepare_run(scenario, experiment, store, jobs[i], progress);
+        } catch (const Unwritable&) {
+          throw;
+        } catch (const Error& error) {
+          note(error.what());
+        } catch (const c10::Error& error) {
+          note(error.what_without_backtrace());
+        }
       });
     });
 
   std::atomic<std::int64_t> failed{0};
   in_parallel(workers, open.size(), progress, [&](std::size_t i) {
     dispatch(open[i].scenario, [&](const auto& scenario) {
+      if (const auto why = reason(stage_keys(scenario, experiment, open[i])); !why.empty()) {
+        progress.on_cell_begin();
+        progress.on_failed_cell(open[i].folder(), why);
+        CellFiles(store, open[i]).fail(why);
+        ++failed;
+        return;
+      }
       failed += !finish_cell(scenario, experiment, store, open[i], progress);
     });
   });

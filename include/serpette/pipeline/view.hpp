@@ -1,10 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <utility>
 
 #include "serpette/concepts/attack.hpp"
 #include "serpette/concepts/color_mode.hpp"
 #include "serpette/concepts/detector.hpp"
+#include "serpette/core/share.hpp"
+#include "serpette/pipeline/together.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
@@ -47,8 +50,15 @@ template <Detector D, Attack A, ColorMode Color>
 ImageBatch robust_batch(D& detector, ImageBatch batch, const A& attack, const Color& color,
                         double attacked, Generator& rng) {
   const auto n = batch.size();
-  const auto clean =
-      is_identity<A> ? n : n - static_cast<std::int64_t>(static_cast<double>(n) * attacked + 0.5);
+  auto clean = n;
+  if constexpr (!is_identity<A>) {  // of the whole batch, of which image i is process i mod size's
+    const Share share = peers_of(detector).share;
+    const auto whole = n * share.size;
+    const auto clean_in_whole =
+        whole - static_cast<std::int64_t>(static_cast<double>(whole) * attacked + 0.5);
+    clean =
+        std::clamp<std::int64_t>((clean_in_whole - share.rank + share.size - 1) / share.size, 0, n);
+  }
   auto images = network_images(color, batch.images);
   if (clean < n) {
     const auto hit = attacked_images(detector, batch.slice(clean, n), attack, color, rng);

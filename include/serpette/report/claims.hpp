@@ -143,13 +143,21 @@ inline std::vector<std::string> study_remarks(const Study& study, const std::str
                                               std::span<const PairTest> tests) {
   std::vector<std::string> remarks;
   std::vector<std::string> drift;
+  const auto row = [&](const std::string& scenario) {
+    return std::ranges::find(study.cells(), scenario, &CellRow::scenario);
+  };
+  // In another colour or under another attack the networks differ before anything is pruned.
+  const auto trained_apart = [&](const auto& comparison) {
+    const auto a = row(comparison.first), b = row(comparison.second);
+    return a->color != b->color || a->attack != b->attack;
+  };
   std::size_t tested = 0, unequal = 0, crooked = 0, shapes = 0, controls = 0;
   for (const auto& t : tests) {
     ++tested;
     unequal += t.levene.p < 0.05 ? 1 : 0;
     shapes += std::isnan(t.shapiro_p()) ? 0 : 1;
     crooked += t.shapiro_p() < 0.05 ? 1 : 0;
-    if (t.ratio != "0" || t.comparison.label.starts_with("Greyscale")) continue;
+    if (t.ratio != "0" || trained_apart(t.comparison)) continue;
     ++controls;
     if (t.significant() || t.anova_holm < 0.05)
       drift.push_back(fmt::format(

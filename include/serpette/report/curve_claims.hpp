@@ -104,7 +104,7 @@ inline bool knows(const Study& study, std::string_view scenario) {
 /// The S shape of total time, scenario by scenario, with the share of run resamples that have it.
 inline void claim_s_shape(const Study& study, const std::string& profile,
                           std::vector<Claim>& claims) {
-  if (!study.has("ms_total") || study.ratios().size() < 4) return;
+  if (!study.has("ms_total") || study.ratios().size() < 4 || study.runs().size() < 2) return;
   const auto percent = percents(study);
   const auto draws = run_draws(study);
   std::size_t yes = 0, no = 0;
@@ -194,7 +194,7 @@ inline void claim_half_time(const Study& study, const std::string& profile,
     if (!knows(study, structured) || !knows(study, unstructured)) continue;
     const auto x = curve_of(study, structured, profile, metric("ms_total")),
                y = curve_of(study, unstructured, profile, metric("ms_total"));
-    std::size_t about = 0, all = 0;
+    std::size_t about = 0, outside = 0, all = 0;
     std::string reason;
     for (std::size_t i = 0; i < percent.size(); ++i) {
       if (percent[i] < 65) continue;
@@ -205,7 +205,8 @@ inline void claim_half_time(const Study& study, const std::string& profile,
       const double part =
           mean(study.values(structured, study.ratios()[i], profile, metric("ms_total"))) /
           mean(study.values(unstructured, study.ratios()[i], profile, metric("ms_total")));
-      ++all, about += high >= 0.4 && low <= 0.6 ? 1 : 0;
+      ++all, about += low >= 0.4 && high <= 0.6 ? 1 : 0;
+      outside += high < 0.4 || low > 0.6 ? 1 : 0;
       reason += fmt::format("{}{:.2f} [{:.2f}, {:.2f}] at {} %",
                             reason.empty() ? "of the time they need " : ", ", part, low, high,
                             study.ratios()[i]);
@@ -214,9 +215,10 @@ inline void claim_half_time(const Study& study, const std::string& profile,
     claims.push_back({fmt::format("From 65 % on structured networks need about half the time of "
                                   "unstructured ones with {} (0.4 to 0.6 of it)",
                                   score[0] == 'd' ? "DeepLIFT" : "HYDRA"),
-                      about == all ? "supported"
-                      : about > 0  ? "partly supported"
-                                   : "contradicted",
+                      about == all     ? "supported"
+                      : about > 0      ? "partly supported"
+                      : outside == all ? "contradicted"
+                                       : "not supported",
                       std::move(reason)});
   }
 }

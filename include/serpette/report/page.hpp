@@ -154,7 +154,11 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
                     picture_address(read_file(picture.file), picture.file.string()),
                     escape_xml(picture.caption), escape_xml(picture.caption));
   if (options.samples != nullptr) {
-    pictures = viewer_section(*options.samples);
+    pictures = viewer_section(*options.samples) +
+               (pictures.empty() ? pictures
+                                 : fmt::format("<section id=\"pictures\"><h2>Pictures</h2>{}"
+                                               "</section>\n",
+                                               pictures));
   } else if (!pictures.empty()) {
     pictures = fmt::format("<section id=\"samples\"><h2>What the networks see</h2>{}</section>\n",
                            pictures);

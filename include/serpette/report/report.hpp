@@ -153,9 +153,17 @@ inline PageSection tests_section(const Study& study, std::span<const PairTest> t
   std::string family_name, table;
   bool open = false;
   std::string label;
+  std::size_t column = 0;
+  const auto skip_to = [&](const std::string& ratio) {  // ratios without a test
+    for (; column < study.ratios().size() && study.ratios()[column] != ratio; ++column)
+      section.html += "<td>–</td>";
+  };
   for (const auto& t : tests) {
     if (!open || t.comparison.family != family_name || t.comparison.table != table) {
-      if (open) section.html += "</tr></tbody></table></div>";
+      if (open) {
+        skip_to("");
+        section.html += "</tr></tbody></table></div>";
+      }
       family_name = t.comparison.family, table = t.comparison.table, label.clear(), open = true;
       section.html += fmt::format(
           "<h3>{}{}</h3><div class=\"scroll\"><table "
@@ -166,18 +174,25 @@ inline PageSection tests_section(const Study& study, std::span<const PairTest> t
       section.html += "</tr></thead><tbody>";
     }
     if (t.comparison.label != label) {
+      if (!label.empty()) skip_to("");
+      column = 0;
       section.html += fmt::format("{}<tr><td>{}</td>", label.empty() ? "" : "</tr>",
                                   escape_xml(t.comparison.label));
       label = t.comparison.label;
     }
     const auto p = printed_p(t.anova_p);
+    skip_to(t.ratio);
+    ++column;
     section.html +=
         fmt::format("<td>{}<br><small>{}</small></td>", t.significant() ? "<b>" + p + "</b>" : p,
                     std::isfinite(t.hedges_g)
                         ? fmt::format("{:.1f}<br>[{:.1f}, {:.1f}]", t.hedges_g, t.g_low, t.g_high)
                         : "no variance");
   }
-  if (open) section.html += "</tr></tbody></table></div>";
+  if (open) {
+    skip_to("");
+    section.html += "</tr></tbody></table></div>";
+  }
   return section;
 }
 

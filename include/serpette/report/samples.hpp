@@ -12,6 +12,7 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -81,6 +82,25 @@ inline std::vector<std::size_t> telling_pictures(const Instances& truth) {
   return order;
 }
 
+/// The images in which some network found something, at whatever confidence: a study may look at a
+/// part of its test images only.
+inline std::unordered_set<std::int64_t> seen_images(const Study& study,
+                                                    const SampleSource& source) {
+  std::unordered_set<std::int64_t> ids;
+  constexpr int kEnough = 3;  // networks
+  int read = 0;
+  for (const auto& ratio : study.ratios())
+    for (const auto& scenario : study.scenarios())
+      for (const auto run : study.runs()) {
+        const auto path = source.cells / cell_folder(scenario, run, ratio) / "detections.csv";
+        if (read == kEnough || !std::filesystem::exists(path)) continue;
+        ++read;
+        CsvReader csv(path, {"image_id"});
+        while (csv.next()) ids.insert(csv.integer(0));
+      }
+  return ids;
+}
+
 /// @return  the picture, and by how much it was shrunk.
 inline std::pair<SamplePicture, double> sample_picture(const CocoImage& image,
                                                        const SampleSource& source) {
@@ -124,8 +144,10 @@ inline Samples read_samples(const Study& study, const SampleSource& source) {
   }
   std::vector<double> scales;
   std::unordered_map<std::int64_t, std::size_t> picture_of;
+  const auto seen = detail::seen_images(study, source);
   for (const auto i : detail::telling_pictures(truth)) {
     if (samples.pictures.size() == source.pictures) break;
+    if (!seen.empty() && !seen.contains(truth.images[i].id)) continue;
     try {
       auto [picture, scale] = detail::sample_picture(truth.images[i], source);
       picture_of.emplace(picture.id, samples.pictures.size());

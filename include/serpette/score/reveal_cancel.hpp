@@ -24,10 +24,9 @@ namespace serpette {
 /// up and what pushed it down, Δ = P + N, and both have multipliers of their own, so that a push
 /// that a later one cancels is still seen.
 ///
-///   convolution    P_y = w⁺ * P + w⁻ * N,  N_y = w⁻ * P + w⁺ * N, where w⁺ and w⁻ are the weights
-///   of either sign nonlinearity   P_y = ½[f(y⁰ + P) − f(y⁰) + f(y⁰ + N + P) − f(y⁰ + N)],  N_y
-///   likewise with P and N exchanged max-pool       as under Rescale, by the multiplier of the
-///   output's sign
+///   convolution    P_y = w⁺ * P + w⁻ * N,  N_y = w⁻ * P + w⁺ * N,  w = w⁺ + w⁻ by sign
+///   nonlinearity   P_y = ½[f(y⁰ + P) − f(y⁰) + f(y⁰ + N + P) − f(y⁰ + N)],  N_y likewise
+///   max-pool       as under Rescale, by the multiplier of the output's sign
 ///
 /// The other layers carry P and N apart. Contributions still add up to the target's difference.
 /// Costs about four times what Rescale does. Source: Shrikumar et al. 2017, sec. 3.5.2.
