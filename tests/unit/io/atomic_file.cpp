@@ -25,7 +25,7 @@ TEST_CASE("a full disk is an error and leaves no file", "[io][atomic_file]") {
   const serpette::test::Scratch folder;
   const auto path = folder / "x";
   write_file(path, std::string_view("old"));
-  fs::create_symlink("/dev/full", detail::temporary_name(path));
+  fs::create_symlink("/dev/full", serpette::detail::temporary_name(path));
   CHECK_THROWS_WITH(write_file(path, std::string_view("new")),
                     ContainsSubstring(path.string()) && ContainsSubstring("No space left"));
   CHECK(read_file(path) == "old");
