@@ -25,7 +25,6 @@ namespace {
 using namespace serpette;
 
 struct Setup {
-  ReusedMemory memory;  // as in our programs; all contestants have it
   Yolov3 net{
       load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg"),
       Seed(1)};
@@ -44,6 +43,7 @@ struct Setup {
 };
 
 Setup& setup() {
+  static const ReusedMemory memory;  // as in our programs; all contestants have it
   static Setup s;
   return s;
 }

@@ -72,8 +72,7 @@ class Plan {
       return;
     }
     lay_out();
-    if (options.measure && std::any_of(choices_.begin(), choices_.end(), is_dense))
-      prefer_dense_if_faster(network, options);
+    if (options.measure) prefer_dense_if_faster(network, options);
   }
 
   /// The graph as it runs: without batch norm and silent filters.
@@ -218,7 +217,7 @@ class Plan {
     return s;
   }
 
-  /// Mixed forms pay for changes of layout between them.
+  /// Layers timed alone do not tell all: mixed forms pay for changes of layout between them.
   void prefer_dense_if_faster(const FoldedNetwork& network, const PlanOptions& options) {
     const auto& in = graph_.input;
     const auto images = at::rand({1, in.channels, in.height, in.width});
