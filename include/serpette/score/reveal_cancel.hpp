@@ -29,7 +29,7 @@ namespace serpette {
 ///   max-pool       as under Rescale, by the multiplier of the output's sign
 ///
 /// The other layers carry P and N apart. Contributions still add up to the target's difference.
-/// Costs about four times what Rescale does. Source: Shrikumar et al. 2017, sec. 3.5.2.
+/// Costs about five times what Rescale does. Source: Shrikumar et al. 2017, sec. 3.5.2.
 ///
 /// A rule of `Attribution::walk`: multipliers are [2N, C, H, W], of the N images' P and behind them
 /// of their N.
