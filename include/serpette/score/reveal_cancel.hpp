@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/where.h>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "serpette/core/convolve.hpp"
+#include "serpette/core/execute.hpp"
 #include "serpette/core/graph.hpp"
 #include "serpette/score/attribution.hpp"
 #include "serpette/score/rescale.hpp"
@@ -149,20 +149,6 @@ class RevealCancel {
     return {weight.clamp_min(0), weight.clamp_max(0)};
   }
 
-  static at::Tensor value(Activation activation, const at::Tensor& y) {
-    switch (activation) {
-      case Activation::kLinear:
-        return y;
-      case Activation::kLeaky:
-        return at::leaky_relu(y, kLeakySlope);
-      case Activation::kRelu:
-        return y.relu();
-      case Activation::kLogistic:
-        return y.sigmoid();
-    }
-    return y;
-  }
-
   static at::Tensor derivative(Activation activation, const at::Tensor& y) {
     const double low = activation == Activation::kLeaky ? kLeakySlope : 0.0;
     switch (activation) {
@@ -182,7 +168,7 @@ class RevealCancel {
   /// What `part` adds to f, averaged over coming before and after the other part.
   static at::Tensor credit(Activation activation, const at::Tensor& y0, const at::Tensor& part,
                            const at::Tensor& other) {
-    const auto f = [&](const at::Tensor& y) { return value(activation, y); };
+    const auto f = [&](const at::Tensor& y) { return detail::activate_(y.clone(), activation); };
     return (f(y0 + part) - f(y0) + f(y0 + other + part) - f(y0 + other)) * 0.5;
   }
 
