@@ -29,6 +29,17 @@ def number(value):
     return f"{value:.3f}" if value < 10 else f"{value:.0f}"
 
 
+def evaluation():
+    """Rows of whole programs: seconds and peak memory, pycocotools' and faster-coco-eval's beside ours."""
+    run = json.loads((HERE / "results/coco_evaluation.json").read_text())
+    ours, peers = run["programs"]["serpette, 1 thread"], ("pycocotools", "faster-coco-eval")
+    rows = []
+    for what, key, unit, target in (("seconds", "seconds_median", "s", 4), ("peak memory", "peak_megabytes", "MB", 600)):
+        against = ", ".join(f"{p} {run['programs'][p][key]:.3g} {unit}" for p in peers)
+        rows.append(f"| COCO evaluation, files read, {what} | {ours[key]:.3g} {unit} | – | {against} | ≤ {target} | {run['date']} |")
+    return rows
+
+
 def main():
     lines = ["| What | Measured | Quartiles | Against | Target | Run of |", "| --- | --: | --: | --- | --: | --- |"]
     for what, file, benchmark, counter, against, target in ROWS:
@@ -41,6 +52,7 @@ def main():
         quartiles = f"{b[counter + '_q1']:.3f}–{b[counter + '_q3']:.3f}" if counter + "_q1" in b else "–"
         lines.append(f"| {what} | {number(b[counter])}{' ms' if against == 'ms' else ''} | {quartiles} | "
                      f"{'–' if against == 'ms' else against} | {'–' if target is None else f'≤ {target:g}'} | {run['context']['date'][:10]} |")
+    lines += evaluation()
     page = (HERE / "README.md").read_text()
     begin, end = "<!-- results -->\n", "<!-- /results -->"
     head, rest = page.split(begin)

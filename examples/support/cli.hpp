@@ -11,6 +11,7 @@
 #include <string>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/reproducible.hpp"
 #include "support/program.hpp"
 
 namespace serpette::cli {
@@ -26,9 +27,10 @@ inline const CLI::Validator kNonNegative(
     },
     "NUMBER >= 0");
 
-/// "auto" is the GPU where there is one.
+/// "auto" is the GPU where there is one. What a GPU computes is made reproducible.
 /// @throws Error  if the name is none, or the device is not there.
 inline at::Device parse_device(const std::string& name) {
+  make_reproducible();
   const auto count =
       torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
   if (name == "auto") return count > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);

@@ -39,6 +39,7 @@
 #include "serpette/core/mask.hpp"
 #include "serpette/core/peers.hpp"
 #include "serpette/core/ratio.hpp"
+#include "serpette/core/reproducible.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/core/selection.hpp"

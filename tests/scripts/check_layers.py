@@ -14,21 +14,20 @@ ALLOWED = {
     "detail": {"version.hpp"},
     "core": {"fwd.hpp", "version.hpp", "detail", TENSOR},
     "concepts": {"fwd.hpp", "core", TENSOR},
-    "cuda": {"core", TENSOR},
     "statistics": {"core", "detail"},
-    "metric": {"concepts", "core", "cuda", "detail", "io"},
+    "metric": {"concepts", "core", "detail", "io"},
     "report": {"core", "detail", "io", "metric", "statistics"},
-    "io": {"concepts", "core", "cuda", "detail"},
-    "data": {"concepts", "core", "cuda", "detail", "io", TENSOR},
-    "model": {"concepts", "core", "cuda", "detail", "io", TENSOR, NN},
+    "io": {"concepts", "core", "detail"},
+    "data": {"concepts", "core", "detail", "io", TENSOR},
+    "model": {"concepts", "core", "detail", "io", TENSOR, NN},
     "distributed": {"core", "detail", TENSOR, NN},
-    "deploy": {"model", "core", "cuda", "detail", "io", TENSOR, NN},
+    "deploy": {"model", "core", "detail", "io", TENSOR, NN},
     "pipeline": {"scenario/scenario.hpp", "concepts", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "core", "detail", "io", "score", "granularity", "attack", "color", "model", "data",
                  "pipeline", TENSOR, NN},
 }
 for family in ("score", "granularity", "attack", "color"):  # families meet only through a concept
-    ALLOWED[family] = {"concepts", "core", "cuda", "detail", TENSOR}
+    ALLOWED[family] = {"concepts", "core", "detail", TENSOR}
 
 # Stricter than their folder.
 SINGLE = {"scenario/scenario.hpp": {"concepts", "core"}}

@@ -67,8 +67,8 @@ TEST_CASE("precision, recall and the 12 numbers equal pycocotools' to the last b
     CAPTURE(i);
     const auto [truth, found] = parse(cases[i]);
     const auto summary = evaluate(truth, found, threads);
-    CHECK(fnv(summary.precision) == cases[i]["precision"]);
-    CHECK(fnv(summary.recall) == cases[i]["recall"]);
+    CHECK(fnv(summary.precision) == cases[i]["precision"].get<std::string>());
+    CHECK(fnv(summary.recall) == cases[i]["recall"].get<std::string>());
     for (std::size_t n = 0; n < 12; ++n) {
       const auto [name, value] = summary.numbers()[n];
       CAPTURE(name);
