@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <concepts>
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "serpette/core/contract.hpp"
@@ -21,17 +24,21 @@ namespace serpette {
 class FileLock {
  public:
   /// Waits until the lock is free.
-  /// @param path  a file of the lock's own beside what it guards; made if it is not there, and its
-  /// folder.
+  /// @param path     a file of the lock's own beside what it guards; made if it is not there, and
+  ///                 its folder.
+  /// @param waiting  called ten times a second as long as another holds the lock; may throw to give
+  ///                 up.
   /// @throws Error  if the file cannot be made.
-  explicit FileLock(std::filesystem::path path) : path_(std::move(path)) {
-    std::error_code code;
-    if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), code);
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    require(file_ >= 0, path_.string(), "should be writable, got \"{}\"", std::strerror(errno));
-    while (::flock(file_, LOCK_EX) != 0 && errno == EINTR) {
+  template <std::invocable Waiting>
+  FileLock(std::filesystem::path path, Waiting&& waiting) : FileLock(Opened{}, std::move(path)) {
+    while (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EINTR) continue;
+      if (errno != EWOULDBLOCK) break;  // a file system without locks
+      waiting();
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
   }
+  explicit FileLock(std::filesystem::path path) : FileLock(std::move(path), [] {}) {}
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
   ~FileLock() { ::close(file_); }
@@ -41,6 +48,15 @@ class FileLock {
   void done() const { ::unlink(path_.c_str()); }
 
  private:
+  struct Opened {};
+  /// The file, not locked yet.
+  FileLock(Opened, std::filesystem::path path) : path_(std::move(path)) {
+    std::error_code code;
+    if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), code);
+    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    require(file_ >= 0, path_.string(), "should be writable, got \"{}\"", std::strerror(errno));
+  }
+
   std::filesystem::path path_;
   int file_ = -1;
 };

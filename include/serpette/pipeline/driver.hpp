@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -121,7 +122,7 @@ class Stages {
 
   /// 2. Importance scores of the robust detector; shared by all ratios.
   StageResult scores(D& detector) const {
-    return store_.stage("scores", keys_.scores, [&] {
+    return kept("scores", keys_.scores, [&] {
       notify::stage(observer_, "importance scores", 0);
       auto found = importance_scores(scenario_.score, detector, score_batches(detector),
                                      seed_.derive("scores"));
@@ -134,7 +135,7 @@ class Stages {
     if constexpr (!req::TrainsScores<typename S::score_type>) {
       return {start.tensors, 0};
     } else {
-      return store_.stage("trained_scores", keys_.trained_scores, [&] {
+      return kept("trained_scores", keys_.trained_scores, [&] {
         notify::stage(observer_, "score training", e_.budget.scores.steps);
         auto loader = training_loader("scores", e_.budget.scores);
         return train_scores(
@@ -166,10 +167,19 @@ class Stages {
   [[nodiscard]] Seed seed() const { return seed_; }
 
  private:
+  /// A stage that is found in the store, or computed and kept there.
+  template <class Compute>
+  StageResult kept(std::string_view name, std::string_view key, Compute&& compute) const {
+    return store_.stage(name, key, compute, [&] {
+      notify::stage(observer_, "waiting for another process", 0);
+      notify::step(observer_, 0, std::nan(""));  // it may be told to stop
+    });
+  }
+
   /// A stage that leaves the detector in another state.
   template <class Run>
   StageResult stage(std::string_view name, std::string_view key, D& detector, Run&& run) const {
-    auto result = store_.stage(name, key, [&] {
+    auto result = kept(name, key, [&] {
       run();
       return state_of(detector);
     });

@@ -72,11 +72,13 @@ class Store {
 
   /// The result of stage `name` under `key`: read if it was finished before, else computed and
   /// kept. Where several processes or threads want it, one computes it and the others wait.
-  template <class Compute>
-  StageResult stage(std::string_view name, std::string_view key, Compute&& compute) const {
+  /// @param waiting  called now and then meanwhile; may throw to give up.
+  template <class Compute, class Waiting = void (*)()>
+  StageResult stage(std::string_view name, std::string_view key, Compute&& compute,
+                    Waiting&& waiting = [] {}) const {
     const auto file = stage_file(name, key);
     if (std::filesystem::exists(file)) return read(file);
-    const FileLock lock(file.string() + ".lock");
+    const FileLock lock(file.string() + ".lock", waiting);
     if (std::filesystem::exists(file)) return read(file);
     StageResult result;
     const auto start = std::chrono::steady_clock::now();
