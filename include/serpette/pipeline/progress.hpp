@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -170,6 +171,12 @@ class Progress {
     return spent.count() / static_cast<double>(tried) * static_cast<double>(cells_ - over());
   }
 
+  /// Width of the terminal.
+  static std::size_t columns() {
+    winsize size{};
+    return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  }
+
   /// The calling worker's stage.
   void draw(std::int64_t step, double loss) {
     if (!live_) return;
@@ -177,21 +184,23 @@ class Progress {
     const auto& [name, steps, begin] = stages_[std::this_thread::get_id()];
     if (step > 0 && step < steps && now - drawn_ < std::chrono::milliseconds(100)) return;
     drawn_ = now;
-    clear();
+    std::string line;
     if (cells_ > 0)
-      fmt::print(stderr, "[{}/{}, {} running{}] ", over(), cells_, running_,
-                 failed_ > 0 ? fmt::format(", {} failed", failed_) : "");
-    fmt::print(stderr, "{}", name);
-    if (steps > 0) fmt::print(stderr, " {}/{}", step, steps);
-    if (std::isfinite(loss)) fmt::print(stderr, "  loss {:.3f}", loss);
-    if (cells_ > 0 && done_ > 0)
-      fmt::print(stderr, "  {} left, last AP50 {:.3f}", clock_text(left()), last_ap50_);
+      line += fmt::format("[{}/{}, {} running{}{}] ", over(), cells_, running_,
+                          failed_ > 0 ? fmt::format(", {} failed", failed_) : "",
+                          done_ > 0 ? fmt::format(", {} left", clock_text(left())) : "");
+    line += name;
+    if (steps > 0) line += fmt::format(" {}/{}", step, steps);
+    if (std::isfinite(loss)) line += fmt::format("  loss {:.3f}", loss);
+    if (done_ > 0) line += fmt::format("  last AP50 {:.3f}", last_ap50_);
     if (cells_ == 0 && step > 0 && steps > 0) {
       const std::chrono::duration<double> spent = now - begin;
-      fmt::print(stderr, "  {} left",
-                 clock_text(spent.count() / static_cast<double>(step) *
-                            static_cast<double>(steps - step)));
+      line += fmt::format("  {} left", clock_text(spent.count() / static_cast<double>(step) *
+                                                  static_cast<double>(steps - step)));
     }
+    line.resize(std::min(line.size(), columns() - 1));  // a second row could not be taken back
+    clear();
+    fmt::print(stderr, "{}", line);
     std::fflush(stderr);
   }
 
