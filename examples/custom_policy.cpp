@@ -2,7 +2,7 @@
 // scenario:
 //   custom_policy --cfg F --weights F --images DIR --annotations F --test-images DIR
 //   --test-annotations F --out DIR
-#include "support/experiment.hpp"
+#include "support/scenario_main.hpp"
 
 // [policy]
 /// Score = |w| · mean |x| of the channel that feeds it.

@@ -31,7 +31,9 @@
 #include "serpette/pipeline/progress.hpp"
 #include "serpette/pipeline/store.hpp"
 #include "support/cli.hpp"
+#include "support/device.hpp"
 #include "support/policies.hpp"
+#include "support/program.hpp"
 
 namespace {
 
@@ -194,7 +196,7 @@ int main(int argc, char** argv) {
     app.add_option("--profile", o.profile,
                    "Confidence above which boxes count: standard = 0.001, as AP wants it;\npaper = "
                    "0.5, as people want it")
-        ->check(CLI::IsMember({"standard", "paper"}))
+        ->check(cli::one_of({"standard", "paper"}))
         ->capture_default_str();
     o.policies.add_to(app,
                       "Perturb every image first: fgsm (0.05) or pgd (5 steps of 0.02 within "

@@ -16,7 +16,9 @@
 #include "serpette/pipeline/progress.hpp"
 #include "serpette/pipeline/train.hpp"
 #include "support/cli.hpp"
+#include "support/device.hpp"
 #include "support/policies.hpp"
+#include "support/program.hpp"
 
 namespace {
 
@@ -150,12 +152,11 @@ int main(int argc, char** argv) {
         ->check(cli::kNonNegative)
         ->capture_default_str();
     app.add_option("--optimizer", o.optimizer, "sgd or adam")
-        ->check(CLI::IsMember({"sgd", "adam"}))
+        ->check(cli::one_of({"sgd", "adam"}))
         ->capture_default_str();
     o.policies.add_to(app, "What attacks the training images: none, fgsm or pgd");
     app.add_option("--attacked", o.settings.attacked, "Part of every batch that is attacked")
-        ->check(cli::kNonNegative)
-        ->check(CLI::Range(0.0, 1.0))
+        ->check(cli::kFraction)
         ->capture_default_str();
     app.add_flag("--no-augmentation", o.plain, "Train on the images as they are");
     app.add_option("--seed", o.seed, "Root of all randomness")->capture_default_str();

@@ -1,50 +1,73 @@
 #pragma once
 
-#include <c10/core/Device.h>
-#include <fmt/core.h>
-#include <torch/cuda.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
+#include <limits>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "serpette/core/contract.hpp"
-#include "serpette/core/reproducible.hpp"
-#include "support/program.hpp"
+/// @file
+/// What options may be, checked while they are read; needs no LibTorch. CLI11's own ranges let NaN
+/// through, and its transformers name no allowed word.
 
 namespace serpette::cli {
 
-/// For options that are finite numbers of at least 0.
-inline const CLI::Validator kNonNegative(
-    [](std::string& text) {
-      char* end = nullptr;
-      const double x = std::strtod(text.c_str(), &end);
-      return *end == 0 && std::isfinite(x) && x >= 0
-                 ? std::string()
-                 : fmt::format("should be a number of at least 0, got \"{}\"", text);
-    },
-    "NUMBER >= 0");
+/// For options that are finite numbers from 0 to `most`.
+/// @param wanted  what errors say they should be.
+/// @param type    what --help calls them.
+inline CLI::Validator number_to(double most, const std::string& wanted, const std::string& type) {
+  return {[most, wanted](std::string& text) {
+            char* end = nullptr;
+            const double x = std::strtod(text.c_str(), &end);
+            const bool whole = !text.empty() && *end == 0;
+            return whole && std::isfinite(x) && x >= 0 && x <= most
+                       ? std::string()
+                       : fmt::format("should be a number {}, got \"{}\"", wanted, text);
+          },
+          type};
+}
 
-/// "auto" is the GPU where there is one. What a GPU computes is made reproducible.
-/// @throws Error  if the name is none, or the device is not there.
-inline at::Device parse_device(const std::string& name) {
-  make_reproducible();
-  const auto count =
-      torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
-  if (name == "auto") return count > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
-  if (name == "cpu") return at::kCPU;
-  require(name == "cuda" || name.starts_with("cuda:"), "--device",
-          "should be auto, cpu, cuda or cuda:N, got \"{}\"", name);
-  const auto digits = name == "cuda" ? std::string("0") : name.substr(5);
-  require(!digits.empty() && digits.size() < 4 &&
-              digits.find_first_not_of("0123456789") == std::string::npos,
-          "--device", "should be cuda:N with a number, got \"{}\"", name);
-  const int index = std::stoi(digits);
-  require(index < count, "--device", "should be one of the {} CUDA devices here, got \"{}\"", count,
-          name);
-  return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
+/// For options that are finite numbers of at least 0.
+inline const CLI::Validator kNonNegative =
+    number_to(std::numeric_limits<double>::max(), "of at least 0", "NUMBER >= 0");
+
+/// For options that are a part of a whole.
+inline const CLI::Validator kFraction = number_to(1, "from 0 to 1", "NUMBER in [0, 1]");
+
+/// For options that are one of these words.
+inline CLI::Validator one_of(const std::vector<std::string>& words) {
+  return {[words](std::string& text) {
+            if (std::ranges::find(words, text) != words.end()) return std::string();
+            const auto but_last = std::span(words).first(words.size() - 1);
+            return fmt::format("should be {} or {}, got \"{}\"", fmt::join(but_last, ", "),
+                               words.back(), text);
+          },
+          fmt::format("{{{}}}", fmt::join(words, ","))};
+}
+
+/// An option that is one of some words, each of which stands for a value.
+template <class Value>
+void add_choice(CLI::App& app, const std::string& name, std::optional<Value>& value,
+                const std::vector<std::pair<std::string, Value>>& meanings,
+                const std::string& help) {
+  std::vector<std::string> words;
+  for (const auto& [word, meaning] : meanings) words.push_back(word);
+  app.add_option_function<std::string>(
+         name,
+         [&value, meanings](const std::string& text) {
+           for (const auto& [word, meaning] : meanings)
+             if (word == text) value = meaning;
+         },
+         help)
+      ->check(one_of(words));
 }
 
 }  // namespace serpette::cli

@@ -8,6 +8,7 @@
 #include "serpette/attack/pgd.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
+#include "support/cli.hpp"
 
 namespace serpette::cli {
 
@@ -17,10 +18,10 @@ struct PolicyNames {
 
   void add_to(CLI::App& app, const std::string& attack_help) {
     app.add_option("--attack", attack, attack_help)
-        ->check(CLI::IsMember({"none", "fgsm", "pgd"}))
+        ->check(one_of({"none", "fgsm", "pgd"}))
         ->capture_default_str();
     app.add_option("--color", color, "What the network sees: rgb or greyscale (Rec. 601)")
-        ->check(CLI::IsMember({"rgb", "greyscale"}))
+        ->check(one_of({"rgb", "greyscale"}))
         ->capture_default_str();
   }
 

@@ -1,6 +1,6 @@
 #include "support/shipped_scenario.hpp"
 
-#include "support/experiment.hpp"
+#include "support/scenario_main.hpp"
 
 namespace serpette::cli {
 

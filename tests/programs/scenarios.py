@@ -100,6 +100,15 @@ def main():
     refuses("twice", *data, "--budget", "smoke", "--ratios", "5,5", "--out", new)
     refuses("CUDA devices", *swap("--device", "cuda:77"), "--out", new)
     refuses("--budget", *data, "--budget", "huge", "--out", new)
+    for option, words in (("reference", "zeros, grey, mean, blurred or clean-twin"), ("rule", "rescale or reveal-cancel"),
+                          ("target", "detection or detection+box")):
+        refuses(f'--deeplift-{option}: should be {words}, got "other"', *smoke, f"--deeplift-{option}", "other", "--out", new)
+    for option in ("attacked", "epsilon", "attack-step"):
+        for text in ("nan", "1.5", "-0.1", "half"):
+            refuses(f'--{option}: should be a number from 0 to 1, got "{text}"', *smoke, f"--{option}={text}", "--out", new)
+    for text in ("3/2", "0/2", "1", "1/2x"):
+        refuses(f'--shard: should be i/n with 1 <= i <= n, got "{text}"', *smoke, "--shard", text, "--out", new, program="study")
+    refuses("--shard excludes --collect", *smoke, "--collect", "--shard", "1/2", "--out", new, program="study")
     short = root / "short.weights"
     short.write_bytes(WEIGHTS.read_bytes()[:-400])
     refuses("short.weights", *swap("--weights", short), "--out", new)

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "serpette/core/contract.hpp"
+
+namespace serpette::cli {
+
+/// Which part of the cells this process does, and whether it computes any; without options all.
+struct PartOptions {
+  int shard = 1, shards = 1;
+  bool collect = false;  ///< Merge and check what others wrote.
+  bool dry_run = false;  ///< List and estimate.
+
+  void add_to(CLI::App& app) {
+    auto* const part =
+        app.add_option_function<std::string>(
+               "--shard", [this](const std::string& text) { read(text); },
+               "i/n: only the i-th of n stretches of the cells; shards may share --out")
+            ->default_str("1/1");
+    app.add_flag("--collect", collect,
+                 "Run nothing: merge what is there and check that no cell is missing")
+        ->excludes(part);
+    app.add_flag("--dry-run", dry_run,
+                 "List the cells with an estimate of time and disk, run nothing");
+  }
+
+  [[nodiscard]] bool whole() const { return shards == 1; }
+
+  /// What other processes know this one by: those of different names may share a folder.
+  [[nodiscard]] std::string name() const {
+    if (dry_run) return "plan";
+    if (collect) return "collect";
+    return whole() ? "all" : fmt::format("{}-of-{}", shard, shards);
+  }
+
+ private:
+  void read(const std::string& text) {
+    char rest = 0;
+    require(std::sscanf(text.c_str(), "%d/%d%c", &shard, &shards, &rest) == 2 && shards >= 1 &&
+                shard >= 1 && shard <= shards,
+            "--shard", "should be i/n with 1 <= i <= n, got \"{}\"", text);
+  }
+};
+
+}  // namespace serpette::cli

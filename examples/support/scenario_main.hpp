@@ -1,0 +1,32 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "support/program.hpp"
+#include "support/run_scenarios.hpp"
+
+namespace serpette::cli {
+
+/// The main function of a scenario's program.
+/// @param registry  as `kScenarios`: a Hana tuple of `Registered<S>`, one of them with this id.
+template <class Registry>
+int scenario_main(const Registry& registry, const char* id, int argc, char** argv) {
+  return run_main([&] {
+    std::string label;
+    with_scenario(registry, id, [&](const auto& entry) { label = entry.label; });
+    CLI::App app(fmt::format(
+        "Prunes a robust detector: {}.\nRobust pre-training, scores, mask and robust fine-tuning "
+        "for every ratio; writes cells.csv, details.csv, the pruned networks, their detections "
+        "and a grid of pictures.",
+        label));
+    ExperimentOptions options;
+    options.add_to(app, false);
+    parse(app, argc, argv);
+    return run_scenarios(registry, {id}, options);
+  });
+}
+
+}  // namespace serpette::cli
