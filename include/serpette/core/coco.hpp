@@ -35,6 +35,7 @@ struct Instances {
   std::vector<CocoAnnotation> annotations;
   std::vector<CocoCategory>
       categories;  ///< Ascending by id; the position is the network's class index.
+  std::string source = "annotations";  ///< What errors call it: the file it was read from.
 };
 
 }  // namespace serpette

@@ -59,8 +59,8 @@ class CocoFolder {
   /// @param images     the folder that their file names are relative to.
   /// @throws Error     if the folder is missing; if no image is left; if an annotation is of an
   /// unlisted image or
-  ///                   category, or its box lies outside its image by more than a pixel; if a file
-  ///                   is missing and `strict` is set.
+  ///                   category, or its box lies outside its image by more than a pixel; if no
+  ///                   file is there, or one is missing and `strict` is set.
   CocoFolder(Instances instances, std::filesystem::path images, Options options)
       : instances_(std::move(instances)),
         folder_(std::move(images)),
@@ -72,7 +72,7 @@ class CocoFolder {
     require(std::filesystem::is_directory(folder_), folder_.string(),
             "should be a folder of images, got {}",
             std::filesystem::exists(folder_) ? "a file" : "nothing of that name");
-    require(!instances_.images.empty(), folder_.string(),
+    require(!instances_.images.empty(), instances_.source,
             "should have at least one annotated image, got an empty split");
     collect_truth();
     drop_missing();
@@ -195,12 +195,14 @@ class CocoFolder {
   void collect_truth() {
     std::unordered_map<std::int64_t, std::size_t> index_of;
     for (const auto& image : instances_.images) {
-      require(index_of.emplace(image.id, index_of.size()).second, image.file_name,
-              "should have an id of its own, got {} again", image.id);
+      const auto place = [&] { return fmt::format("{}: image {}", instances_.source, image.id); };
+      if (!index_of.emplace(image.id, index_of.size()).second)
+        fail(place(), "should have an id of its own, got it again for {}", image.file_name);
+      if (image.file_name.empty()) fail(place(), "should have a file_name, got none");
     }
     truth_.resize(instances_.images.size());
     for (const auto& a : instances_.annotations) {
-      const auto place = [&] { return fmt::format("annotation {}", a.id); };
+      const auto place = [&] { return fmt::format("{}: annotation {}", instances_.source, a.id); };
       const auto found = index_of.find(a.image_id);
       if (found == index_of.end())
         fail(place(), "should be of a listed image, got image {}", a.image_id);
@@ -208,8 +210,9 @@ class CocoFolder {
         fail(place(), "category should be an index below {}, got {}", instances_.categories.size(),
              a.category);
       const auto& image = instances_.images[found->second];
-      require(image.width > 0 && image.height > 0, image.file_name,
-              "should be annotated with a positive size, got {} x {}", image.width, image.height);
+      if (image.width <= 0 || image.height <= 0)
+        fail(place(), "image {} should have a positive width and height, got {} x {}",
+             image.file_name, image.width, image.height);
       const double right = a.box.x + a.box.width, bottom = a.box.y + a.box.height;
       constexpr double kSlack = 1;  // COCO's own rounding lets some stick out by less
       if (!(a.box.width >= 0 && a.box.height >= 0 && a.box.x >= -kSlack && a.box.y >= -kSlack &&
@@ -225,11 +228,19 @@ class CocoFolder {
   }
 
   void drop_missing() {
+    const auto is_there = [&](const CocoImage& image) {
+      return std::filesystem::is_regular_file(folder_ / image.file_name);
+    };
+    // The wrong folder is one mistake, not one per image.
+    require(std::ranges::any_of(instances_.images, is_there), folder_.string(),
+            "should hold the {} images of {}, got none of them; {} for one is not there",
+            instances_.images.size(), instances_.source, instances_.images.front().file_name);
     std::vector<CocoImage> there;
     std::vector<std::vector<LabelledBox>> truth;
     for (std::size_t i = 0; i < instances_.images.size(); ++i) {
       const auto& image = instances_.images[i];
-      if (const auto file = folder_ / image.file_name; !std::filesystem::is_regular_file(file)) {
+      if (!is_there(image)) {
+        const auto file = folder_ / image.file_name;
         const auto reason =
             fmt::format("{}: should be an image file, got {}", file.string(),
                         std::filesystem::exists(file) ? "something else" : "nothing of that name");
@@ -240,8 +251,6 @@ class CocoFolder {
       there.push_back(image);
       truth.push_back(std::move(truth_[i]));
     }
-    require(!there.empty(), folder_.string(), "should hold the annotated images, got none of {}",
-            instances_.images.size());
     instances_.images = std::move(there);
     truth_ = std::move(truth);
     std::erase_if(instances_.annotations,

@@ -35,7 +35,9 @@ namespace serpette {
 inline Instances load_instances(const std::filesystem::path& path) {
   JsonCursor json(path);
   using Value = JsonCursor::Value;
+  constexpr std::int64_t kMostPixels = 1 << 24;  // of a side
   Instances found;
+  found.source = json.file();
   bool has_images = false, has_annotations = false, has_categories = false;
   std::vector<std::int64_t>
       category_ids;  // per annotation: categories may stand behind annotations in the file
@@ -54,8 +56,12 @@ inline Instances load_instances(const std::filesystem::path& path) {
           json.fields(element, [&](std::string_view key, Value v) {
             if (key == "id") image.id = json.whole(v), has_id = true;
             if (key == "file_name") image.file_name = json.string(v);
-            if (key == "width") image.width = static_cast<int>(json.whole(v));
-            if (key == "height") image.height = static_cast<int>(json.whole(v));
+            if (key == "width" || key == "height") {
+              const auto pixels = json.whole(v);
+              require(pixels >= 0 && pixels <= kMostPixels, json.place(),
+                      "should be a number of pixels up to {}, got {}", kMostPixels, pixels);
+              (key == "width" ? image.width : image.height) = static_cast<int>(pixels);
+            }
           });
           need(has_id, "id");
           found.images.push_back(std::move(image));

@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
 #include <iterator>
 #include <optional>
@@ -22,6 +22,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/core/graph.hpp"
+#include "serpette/io/read_file.hpp"
 
 namespace serpette {
 
@@ -129,6 +130,8 @@ class CfgSection {
     Number value{};
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if constexpr (std::is_floating_point_v<Number>)
+      if (!std::isfinite(value)) return std::nullopt;
     return value;
   }
 
@@ -146,6 +149,8 @@ inline std::vector<CfgSection> split_cfg(std::string_view text, std::string_view
     text.remove_prefix(std::min(end + 1, text.size()));
     ++number;
     const auto place = [&] { return fmt::format("{}:{}", file, number); };
+    require(line.find('\0') == std::string_view::npos, place(),
+            "should be text, got a zero byte: is this a weights file?");
     if (line.empty()) continue;
     if (line.front() == '[') {
       require(line.back() == ']', place(),
@@ -368,10 +373,7 @@ inline Graph parse_cfg(std::string_view text, std::string_view place) {
 
 /// Reads a cfg file; as parse_cfg.
 inline Graph load_cfg(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  require(file.is_open() && !file.bad(), path.string(), "should be a readable cfg file, got none");
-  return parse_cfg(text, path.string());
+  return parse_cfg(read_file(path), path.string());
 }
 
 /// The cfg text of a graph, in darknet's layout: parse_cfg(write_cfg(g)) is g again, but for line

@@ -4,16 +4,19 @@
 /// Darknet's .weights files: a header, then per convolution bias or (β, γ, mean, variance), then
 /// the weight, as little-endian floats in the order of the cfg.
 
+#include <ATen/ops/aminmax.h>
 #include <ATen/ops/from_blob.h>
 
 #include <bit>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
@@ -61,6 +64,12 @@ inline std::vector<at::Tensor> in_file_order(const LayerParameters& p) {
   return {p.bias, p.weight};
 }
 
+/// Least and greatest value; NaN if there is one.
+inline std::pair<float, float> range_of(const at::Tensor& tensor) {
+  const auto [least, most] = at::aminmax(tensor);
+  return {least.item<float>(), most.item<float>()};
+}
+
 }  // namespace detail
 
 /// Fills a network from a weights file.
@@ -68,8 +77,8 @@ inline std::vector<at::Tensor> in_file_order(const LayerParameters& p) {
 /// @param cutoff   only layers below this index are read and the rest of the file is not looked at
 /// (darknet's
 ///                 partial files); nullopt: the whole network, and the file must end where it does.
-/// @throws Error   if the file is too short (naming the layer) or too long; the network is then
-/// untouched.
+/// @throws Error   if the file is too short or holds what is no finite number (naming the layer),
+/// or is too long; the network is then untouched.
 template <class Network>
 WeightsHeader load_weights(Network& network, const std::filesystem::path& path,
                            std::optional<int> cutoff = {}) {
@@ -95,35 +104,36 @@ WeightsHeader load_weights(Network& network, const std::filesystem::path& path,
   }
   const Graph& graph = network.graph();
   struct Piece {
-    at::Tensor tensor;
-    std::size_t offset;
+    at::Tensor target, source;
   };
   std::vector<Piece> pieces;
   for (const int i : graph.convolutions()) {
     if (cutoff && i >= *cutoff) break;
     const auto tensors = detail::in_file_order(network.layer(i));
     std::size_t wanted = 0;
-    for (const auto& tensor : tensors) {
-      pieces.push_back({tensor, at + wanted * sizeof(float)});
-      wanted += static_cast<std::size_t>(tensor.numel());
-    }
+    for (const auto& tensor : tensors) wanted += static_cast<std::size_t>(tensor.numel());
     const auto left = (bytes.size() - at) / sizeof(float);
     require(left >= wanted, place,
             "{} should find {} floats at byte {}, got {}: the file is truncated or belongs to "
             "another cfg",
             graph[i].name, wanted, at, left);
-    at += wanted * sizeof(float);
+    for (const auto& tensor : tensors) {
+      // Shapes are the file's own; from_blob only reads.
+      auto source = at::from_blob(const_cast<char*>(bytes.data()) + at, tensor.sizes(), at::kFloat);
+      const auto [least, most] = detail::range_of(source);
+      require(std::isfinite(least) && std::isfinite(most), place,
+              "{} should be finite numbers, got {} behind byte {}: the file is damaged or of a "
+              "training that diverged",
+              graph[i].name, std::isnan(least) ? "NaN" : "an infinite one", at);
+      pieces.push_back({tensor.detach(), std::move(source)});
+      at += static_cast<std::size_t>(tensor.numel()) * sizeof(float);
+    }
   }
   require(cutoff || at == bytes.size(), place,
           "should end after byte {} with the last convolution, got {} bytes more: "
           "the file belongs to another cfg",
           at, bytes.size() - at);
-  for (const auto& [tensor, offset] : pieces) {
-    auto target = tensor.detach();
-    // Shapes are the file's own; from_blob only reads.
-    target.copy_(
-        at::from_blob(const_cast<char*>(bytes.data()) + offset, target.sizes(), at::kFloat));
-  }
+  for (auto& [target, source] : pieces) target.copy_(source);
   return header;
 }
 

@@ -116,6 +116,7 @@ TEST_CASE("a picture of another size than annotated is unreadable", "[data][coco
 TEST_CASE("bad annotations are refused before any work", "[data][coco_folder]") {
   Small small;
   auto& annotation = small.instances.annotations[0];
+  small.instances.source = "truth.json";
   SECTION("of an unlisted image") {
     annotation.image_id = 99;
     CHECK_THROWS_WITH(small.open(),
@@ -130,7 +131,7 @@ TEST_CASE("bad annotations are refused before any work", "[data][coco_folder]") 
   SECTION("outside the image") {
     annotation.box.width = 60;
     CHECK_THROWS_WITH(small.open(),
-                      ContainsSubstring("annotation 10: box should lie inside 1.jpg (60 x 40)"));
+                      ContainsSubstring("truth.json: annotation 10: box should lie inside 1.jpg"));
   }
   SECTION("not a number") {
     annotation.box.x = std::nan("");
@@ -151,7 +152,12 @@ TEST_CASE("bad annotations are refused before any work", "[data][coco_folder]") 
   SECTION("no image there") {
     std::filesystem::create_directory(small.folder / "empty");
     CHECK_THROWS_WITH(CocoFolder(small.instances, small.folder / "empty", small.options()),
-                      ContainsSubstring("got none of 4"));
+                      ContainsSubstring("should hold the 4 images of truth.json, got none"));
+    CHECK(small.reports.empty());  // one mistake, one message
+  }
+  SECTION("an image without a name") {
+    small.instances.images[2].file_name.clear();
+    CHECK_THROWS_WITH(small.open(), "truth.json: image 3: should have a file_name, got none");
   }
 }
 

@@ -95,6 +95,9 @@ TEST_CASE("a file that is no COCO says where and why", "[io][coco_json]") {
              "annotations[0].bbox[1]");
   annotation(R"("id": 1, "image_id": 1, "category_id": 2, "bbox": [0, 1e999, 1, 1])",
              "annotations[0].bbox[1]");
+  for (const auto* width : {"-5", "1000000000000"})
+    refused(fmt::format(R"({{"images": [{{"id": 1, "width": {}}}]}})", width),
+            "images[0].width: should be a number of pixels");
   annotation(R"("id": 1.5, "image_id": 1)", "annotations[0].id: should be a whole number, got 1.5");
   annotation(R"("id": "1")", "annotations[0].id: should be a whole number, got \"1\"");
   CHECK_THROWS_WITH(load_instances(folder / "missing.json"), ContainsSubstring("readable"));

@@ -208,6 +208,10 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model
        "f:21: mask of [yolo] should be whole numbers separated by commas, got \"0,a\""},
       {with("8,9", "8"), "f:22: anchors of [yolo] should be pairs width,height, got 3 numbers"},
       {with("8,9", "8,-9"), "f:22: anchors of [yolo] should be positive, got 8,-9"},
+      {with("8,9", "8,inf"), "f:22: anchors of [yolo] should be numbers separated by commas"},
+      {with("num=2", "ignore_thresh=nan"),
+       "f:24: ignore_thresh of [yolo] should be a number, got \"nan\""},
+      {std::string("\0\0\1\n[net]", 9), "f:1: should be text, got a zero byte"},
       {with("num=2", "num=3"), "f:24: num of [yolo] should be 2, the number of anchors, got 3"},
       {with("num=2", "truth_thresh=.7"), "f:24: truth_thresh of [yolo] should be 1"},
       {kSmall + "[convolutional]\n", "f:25: conv_5 should not read yolo_4"},
@@ -223,6 +227,8 @@ TEST_CASE("a missing cfg file is refused by name", "[model][cfg][errors]") {
   const test::Scratch folder;
   CHECK_THROWS_MATCHES(load_cfg(folder / "none.cfg"), Error,
                        MessageMatches(ContainsSubstring("none.cfg: should be")));
+  CHECK_THROWS_MATCHES(load_cfg(folder.path()), Error,
+                       MessageMatches(ContainsSubstring("should be a file, got a folder")));
 }
 
 TEST_CASE("damaged cfg text never crashes the parser", "[model][cfg][property]") {

@@ -2,6 +2,9 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
+#include <cstring>
+
 #include "serpette/model/cfg.hpp"
 #include "support/catch.hpp"
 #include "support/reference_network.hpp"
@@ -135,6 +138,14 @@ TEST_CASE("truncated and oversized files are refused with place, expected and fo
   refuses(bytes.substr(0, bytes.size() - 1), "conv_3 should find 30 floats at byte 596, got 29");
   refuses(bytes.substr(0, 20 + 4 * 130), "conv_1 should find 20 floats at byte 516, got 6");
   refuses(bytes + "x", "should end after byte 716 with the last convolution, got 1 bytes more");
+  const auto with = [&](std::size_t at, float value) {
+    auto changed = bytes;
+    std::memcpy(changed.data() + at, &value, sizeof value);
+    return changed;
+  };
+  refuses(with(20, std::nanf("")), "conv_0 should be finite numbers, got NaN behind byte 20");
+  refuses(with(516 + 16, INFINITY),
+          "conv_1 should be finite numbers, got an infinite one behind byte 532");
   auto target = network(2);
   CHECK_THROWS_MATCHES(load_weights(target, folder / "none"), Error,
                        MessageMatches(ContainsSubstring("none")));
