@@ -4,8 +4,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -36,7 +38,7 @@ struct StageResult {
 
 /// The folder of an experiment. Stages are kept under a fingerprint of all they depend on, written
 /// atomically: a killed run finds its finished stages again, and scenarios that share a stage
-/// compute it once. One process per part at a time.
+/// compute it once. A file that was damaged since counts as none. One process per part at a time.
 class Store {
  public:
   /// @param configuration  text that identifies the experiment; kept in `configuration.txt`.
@@ -74,12 +76,13 @@ class Store {
   /// kept. Where several processes or threads want it, one computes it and the others wait.
   /// @param waiting  called now and then meanwhile; may throw to give up.
   template <class Compute, class Waiting = void (*)()>
-  StageResult stage(std::string_view name, std::string_view key, Compute&& compute,
-                    Waiting&& waiting = [] {}) const {
+  StageResult stage(
+      std::string_view name, std::string_view key, Compute&& compute,
+      Waiting&& waiting = [] {}) const {
     const auto file = stage_file(name, key);
-    if (std::filesystem::exists(file)) return read(file);
+    if (auto kept = read(file)) return *std::move(kept);
     const FileLock lock(file.string() + ".lock", waiting);
-    if (std::filesystem::exists(file)) return read(file);
+    if (auto kept = read(file)) return *std::move(kept);
     StageResult result;
     const auto start = std::chrono::steady_clock::now();
     result.tensors = std::forward<Compute>(compute)();
@@ -90,7 +93,9 @@ class Store {
     kept.push_back(at::scalar_tensor(result.seconds, at::kDouble));
     std::ostringstream out;
     torch::save(kept, out);
-    write_file(file, out.str());
+    auto bytes = std::move(out).str();
+    bytes += fingerprint(bytes);
+    write_file(file, bytes);
     lock.done();
     return result;
   }
@@ -112,18 +117,17 @@ class Store {
     return root_ / "stages" / fmt::format("{}-{}.pt", name, fingerprint(key));
   }
 
-  static StageResult read(const std::filesystem::path& file) {
+  /// A kept result; none if there is no such file, or not the bytes that were written.
+  static std::optional<StageResult> read(const std::filesystem::path& file) {
+    if (!std::filesystem::exists(file)) return std::nullopt;
+    auto bytes = read_file(file);
+    const auto size = bytes.size() - std::min(bytes.size(), fingerprint("").size());
+    if (bytes.substr(size) != fingerprint(std::string_view(bytes).substr(0, size)))
+      return std::nullopt;
+    bytes.resize(size);
     StageResult result;
-    std::istringstream in(read_file(file));
-    try {
-      torch::load(result.tensors, in);
-    } catch (const c10::Error&) {
-      fail(
-          file.string(),
-          "should be a checkpoint of this stage, got a damaged file; delete it to compute it anew");
-    }
-    require(!result.tensors.empty(), file.string(),
-            "should be a checkpoint of this stage, got an empty file");
+    std::istringstream in(std::move(bytes));
+    torch::load(result.tensors, in);
     result.seconds = result.tensors.back().item<double>();
     result.tensors.pop_back();
     return result;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <exception>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <numeric>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -16,6 +18,7 @@
 
 #include "serpette/core/seed.hpp"
 #include "serpette/io/cells.hpp"
+#include "serpette/io/csv.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/draw.hpp"
 #include "serpette/io/image.hpp"
@@ -52,12 +55,13 @@ inline std::vector<CellId> shard_of(const std::vector<CellId>& plan, int shard, 
   return {end(shard - 1), end(shard)};
 }
 
-/// The files of one cell; cells.csv is written last and says that the cell is finished.
+/// The files of one cell; cells.csv is written last and says that the cell is finished. A table
+/// that was damaged since counts as none.
 class CellFiles {
  public:
   CellFiles(const Store& store, const CellId& id) : folder_(store.root() / "cells" / id.folder()) {}
 
-  [[nodiscard]] bool finished() const { return std::filesystem::exists(folder_ / "cells.csv"); }
+  [[nodiscard]] bool finished() const { return whole("cells.csv") && whole("details.csv"); }
   [[nodiscard]] bool failed() const { return std::filesystem::exists(folder_ / "failed.txt"); }
   [[nodiscard]] std::string failure() const { return read_file(folder_ / "failed.txt"); }
   [[nodiscard]] std::string cells() const { return read_file(folder_ / "cells.csv"); }
@@ -81,6 +85,18 @@ class CellFiles {
   }
 
  private:
+  /// Whether a table is there with both its rows.
+  [[nodiscard]] bool whole(const char* table) const try {
+    const auto file = folder_ / table;
+    if (!std::filesystem::exists(file)) return false;
+    auto text = read_file(file);
+    const bool ends = text.ends_with('\n');
+    CsvReader csv(file.string(), std::move(text), kIdentity);
+    return csv.next() && csv.next() && !csv.next() && ends;
+  } catch (const Error&) {
+    return false;
+  }
+
   template <Detector D, Dataset Test>
   void write_sample(const CellResult<D>& result, const Test& test, std::int64_t evaluated) const {
     const auto& instances = test.instances();
@@ -113,6 +129,8 @@ class CellFiles {
     return order;
   }
 
+  static constexpr std::array<std::string_view, 5> kIdentity{"scenario", "run", "ratio", "seed",
+                                                             "profile"};
   std::filesystem::path folder_;
 };
 

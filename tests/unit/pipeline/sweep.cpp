@@ -5,6 +5,7 @@
 
 #include "serpette/pipeline/store.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 using namespace serpette;
 
@@ -63,4 +64,28 @@ TEST_CASE("a stage that several want at once is computed by one, the others wait
   CHECK(std::distance(std::filesystem::directory_iterator(folder / "stages"), {}) ==
         1);  // no lock is left
   std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a cell whose tables were damaged is not finished", "[pipeline][sweep]") {
+  const test::Scratch folder;
+  const Store store(folder / "out", "same");
+  const CellFiles files(store, {"s", 1, Ratio::percent(50)});
+  CHECK_FALSE(files.finished());
+  std::vector<CellRow> rows(2);
+  for (auto& row : rows) {
+    row.scenario = "s";
+    row.details = {{"APs", 0.25}};
+  }
+  const auto write = [&](std::string_view cells, std::string_view details) {
+    write_file(files.folder() / "cells.csv", cells);
+    write_file(files.folder() / "details.csv", details);
+    return files.finished();
+  };
+  const auto cells = cells_csv(rows), details = details_csv(rows);
+  CHECK(write(cells, details));
+  for (const std::size_t size : {std::size_t{0}, std::size_t{20}, cells.size() / 2,
+                                 cells.find('\n', cells.find('\n') + 1) + 1, cells.size() - 2})
+    CHECK_FALSE(write(cells.substr(0, size), details));
+  CHECK_FALSE(write(cells, details.substr(0, details.size() - 3)));
+  CHECK_FALSE(write("garbage\n", details));
 }
