@@ -35,24 +35,22 @@ struct BudgetOptions {
   std::optional<double> pretrain_learning_rate, finetune_learning_rate, attacked;
 
   void add_to(CLI::App& app) {
-    const auto count = CLI::NonNegativeNumber;
-    const CLI::Range some(std::int64_t{1}, std::int64_t{1} << 40);
     app.add_option("--budget", name, "smoke, demo or paper; see the table below")
         ->capture_default_str();
     app.add_option("--pretrain-steps", pretrain_steps, "Steps of robust pre-training")
-        ->check(count);
+        ->check(kCount);
     app.add_option("--score-steps", score_steps, "Steps of HYDRA's score training, per ratio")
-        ->check(count);
+        ->check(kCount);
     app.add_option("--finetune-steps", finetune_steps, "Steps of robust fine-tuning, per cell")
-        ->check(count);
+        ->check(kCount);
     app.add_option("--batch-size", batch_size, "Images per step")
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20));
+        ->check(whole_number(std::int64_t{1}, std::int64_t{1} << 20));
     app.add_option("--score-images", score_images, "Images that DeepLIFT averages over")
-        ->check(some);
-    app.add_option("--test-limit", test_limit, "Test images to evaluate on; 0: all")->check(count);
-    app.add_option("--timing-images", timing_images, "Images timed one by one")->check(some);
+        ->check(kSome);
+    app.add_option("--test-limit", test_limit, "Test images to evaluate on; 0: all")->check(kCount);
+    app.add_option("--timing-images", timing_images, "Images timed one by one")->check(kSome);
     app.add_option("--timing-warmup", timing_warmup, "Images before the timing starts")
-        ->check(count);
+        ->check(kCount);
     app.add_option("--pretrain-learning-rate", pretrain_learning_rate, "Its learning rate")
         ->check(kNonNegative);
     app.add_option("--finetune-learning-rate", finetune_learning_rate, "Its learning rate")

@@ -5,7 +5,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <concepts>
+#include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <optional>
@@ -37,10 +40,33 @@ inline CLI::Validator number_to(double most, const std::string& wanted, const st
 
 /// For options that are finite numbers of at least 0.
 inline const CLI::Validator kNonNegative =
-    number_to(std::numeric_limits<double>::max(), "of at least 0", "NUMBER >= 0");
+    number_to(std::numeric_limits<double>::max(), "of at least 0", "");
 
 /// For options that are a part of a whole.
-inline const CLI::Validator kFraction = number_to(1, "from 0 to 1", "NUMBER in [0, 1]");
+inline const CLI::Validator kFraction = number_to(1, "from 0 to 1", "in [0, 1]");
+
+/// For options that are whole numbers from `least` to `most`.
+template <std::integral Int>
+CLI::Validator whole_number(Int least, Int most = std::numeric_limits<Int>::max()) {
+  const bool open = most == std::numeric_limits<Int>::max();
+  const auto range =
+      open ? fmt::format("of at least {}", least) : fmt::format("from {} to {}", least, most);
+  return {[=](std::string& text) {
+            Int value{};
+            const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+            return code == std::errc{} && end == text.data() + text.size() && value >= least &&
+                           value <= most
+                       ? std::string()
+                       : fmt::format("should be a whole number {}, got \"{}\"", range, text);
+          },
+          open ? "" : fmt::format("in [{}, {}]", least, most)};
+}
+
+/// For options that count, with and without 0.
+inline const CLI::Validator kCount = whole_number(std::int64_t{0});
+inline const CLI::Validator kSome = whole_number(std::int64_t{1});
+/// For the root of all randomness.
+inline const CLI::Validator kSeed = whole_number(std::uint64_t{0});
 
 /// For options that are one of these words.
 inline CLI::Validator one_of(const std::vector<std::string>& words) {
@@ -51,6 +77,15 @@ inline CLI::Validator one_of(const std::vector<std::string>& words) {
                                words.back(), text);
           },
           fmt::format("{{{}}}", fmt::join(words, ","))};
+}
+
+/// Puts the options that `add` adds under a heading of --help.
+template <class Add>
+void under(CLI::App& app, const std::string& heading, Add&& add) {
+  const auto before = app.get_options().size();
+  add();
+  const auto options = app.get_options();
+  for (std::size_t i = before; i < options.size(); ++i) options[i]->group(heading);
 }
 
 /// An option that is one of some words, each of which stands for a value.

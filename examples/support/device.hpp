@@ -24,6 +24,8 @@ inline at::Device parse_device(const std::string& name) {
   require(!digits.empty() && digits.size() < 4 &&
               digits.find_first_not_of("0123456789") == std::string::npos,
           "--device", "should be cuda:N with a number, got \"{}\"", name);
+  require(count > 0, "--device", "should be auto or cpu, since no CUDA device is here; got \"{}\"",
+          name);
   const int index = std::stoi(digits);
   require(index < count, "--device", "should be one of the {} CUDA devices here, got \"{}\"", count,
           name);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
@@ -38,25 +41,28 @@ struct ExperimentOptions {
                           "Their boxes (COCO instances JSON)"));
     app.add_option("--ratios", ratios, "Pruning ratios in percent, each in [0, 100)")
         ->delimiter(',')
-        ->capture_default_str();
+        ->type_name("LIST")
+        ->default_str(fmt::format("{}", fmt::join(ratios, ",")));
     app.add_option("--runs", runs, "Independent runs per ratio")
-        ->check(CLI::Range(1, 100000))
+        ->check(whole_number(1, 100000))
         ->capture_default_str();
     app.add_option("--seed", seed, "Root of all randomness; equal seeds give equal results")
+        ->check(kSeed)
         ->capture_default_str();
     needed(app.add_option("--out", out, "Folder for results; a stopped run goes on there"))
         ->capture_default_str();
     app.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str();
     app.add_option("--workers", workers,
                    "Cells computed at once, one thread each; 0: one per core for small networks")
-        ->check(CLI::Range(0, 1024))
+        ->check(whole_number(0, 1024))
         ->capture_default_str();
     app.add_flag("--strict", strict,
                  "Read every image first and refuse the data if one cannot be read, rather than "
                  "report and go on");
     app.add_flag("--retry-failed", retry_failed, "Try cells again that failed before");
-    budget.add_to(app);
-    policies.add_to(app);
+    under(app, "Budget", [&] { budget.add_to(app); });
+    under(app, "Settings of the policies (those of others are passed over)",
+          [&] { policies.add_to(app); });
   }
 };
 

@@ -35,7 +35,7 @@ struct LoadedExperiment {
 inline std::vector<Ratio> parse_ratios(const std::vector<std::string>& texts) {
   std::vector<Ratio> ratios;
   for (const auto& text : texts) {
-    ratios.push_back(Ratio::parse(text));
+    ratios.push_back(Ratio::parse(text, "--ratios"));
     require(std::count(ratios.begin(), ratios.end(), ratios.back()) == 1, "--ratios",
             "should name each ratio once, got {} twice", text);
   }
@@ -52,6 +52,23 @@ inline void require_apart(const CocoFolder& train, const CocoFolder& test,
     require(!seen.contains(std::filesystem::weakly_canonical(test.path(i))),
             test_annotations.string(),
             "should share no image with the training set, got {} in both", test.path(i).string());
+}
+
+/// @throws Error  if the two sets number their categories differently, or one has nothing to find.
+inline void require_alike(const CocoFolder& train, const CocoFolder& test) {
+  const auto &a = train.instances(), &b = test.instances();
+  for (std::size_t k = 0; k < a.categories.size(); ++k) {
+    const auto &x = a.categories[k], &y = b.categories[k];
+    require(x.id == y.id && x.name == y.name, b.source,
+            "should have the categories of {}, in which {} is \"{}\"; got {}, \"{}\"", a.source,
+            x.id, x.name, y.id, y.name);
+  }
+  for (const auto* data : {&train, &test}) {
+    bool any = false;
+    for (std::int64_t i = 0; i < data->size() && !any; ++i) any = !data->boxes(i).empty();
+    require(any, data->instances().source, "should have boxes of objects, got none in {} images",
+            data->size());
+  }
 }
 
 inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
@@ -75,6 +92,7 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   auto train = read(o.annotations, o.images);
   auto test = read(o.test_annotations, o.test_images);
   require_apart(train, test, o.test_annotations);
+  require_alike(train, test);
 
   auto configuration = fmt::format(
       "serpette: {}.{}.{}\ncfg: {}\nweights: {}\ntraining annotations: {}\ntest annotations: "

@@ -25,7 +25,7 @@ struct PolicyOptions {
         ->check(kFraction);
     app.add_option("--attack-step", step, "Attack: size of one PGD step (0.02)")->check(kFraction);
     app.add_option("--attack-steps", steps, "Attack: number of PGD steps (5)")
-        ->check(CLI::Range(0, 100000));
+        ->check(whole_number(0, 100000));
     app.add_flag("--attack-random-start", random_start, "Attack: start PGD at a random point");
     add_choice(app, "--deeplift-reference", reference,
                {{"zeros", Reference::kZeros},

@@ -28,6 +28,13 @@ struct Exit {
 /// Reads the command line. `--help` ends the program with status 0, a mistake with one message and
 /// status 2.
 inline void parse(CLI::App& app, int argc, char** argv) {
+  app.failure_message([](const CLI::App* read, const CLI::Error& error) {
+    // A misspelt option tells more than the one that is missing for it.
+    if (const auto unknown = read->remaining(); !unknown.empty())
+      return fmt::format("error: {}: should be an option that --help lists, got an unknown one\n",
+                         unknown.front());
+    return fmt::format("error: {}; --help lists the options\n", error.what());
+  });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

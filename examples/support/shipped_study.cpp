@@ -27,9 +27,10 @@ struct StudyOptions {
 
   void add_to(CLI::App& app) {
     experiment.add_to(app, true);
-    app.add_option("--scenarios", scenarios, "Which scenarios to run")
+    app.add_option("--scenarios", scenarios, "Which scenarios to run, by their programs' names")
         ->delimiter(',')
-        ->capture_default_str();
+        ->type_name("LIST")
+        ->default_str("the paper's five");
     app.add_option("--train-pictures", data.train,
                    "Pictures to draw for training, where no data are given")
         ->capture_default_str();
@@ -111,7 +112,11 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     if (kind.in_parts) o.part.add_to(app);
     parse(app, argc, argv);
 
-    (void)o.budget.chosen();  // refuse an unknown name before anything is drawn
+    // Refused before anything is drawn.
+    (void)o.budget.chosen();
+    (void)parse_ratios(o.ratios);
+    (void)parse_device(o.device);
+    (void)scenario_texts(kScenarios, options.scenarios, o.policies);
     const bool own_scenes = !options.data_given(), own_network = !options.network_given();
     if (own_network) use_shipped_network(o);
     if (own_scenes) use_drawn_scenes(o, options.data);

@@ -129,6 +129,15 @@ def main():
     refuses("inside", *swap("--annotations", bad), "--out", new)
     bad.write_text(json.dumps({**truth, "images": [], "annotations": []}))
     refuses("empty split", *swap("--annotations", bad), "--out", new)
+    bad.write_text(json.dumps({**truth, "annotations": []}))
+    refuses("bad.json: should have boxes", *swap("--annotations", bad), "--out", new)
+    tested = json.loads((scenes / "test/instances.json").read_text())
+    bad.write_text(json.dumps({**tested, "categories": [{**c, "name": c["name"] + "s"} for c in tested["categories"]]}))
+    refuses("bad.json: should have the categories of", *swap("--test-annotations", bad), "--out", new)
+    refuses("--sead: should be an option that --help lists", *smoke, "--sead", 2, "--out", new)
+    refuses("--seed: should be a whole number", *smoke, "--seed", -1, "--out", new)
+    for wrong in (["--ratios", "0,100"], ["--scenarios", "mine"], ["--device", "tpu"]):
+        refuses("should be", *wrong, "--out", new, program="study")  # before anything is drawn
     both = swap("--test-annotations", scenes / "train/instances.json", "--test-images", scenes / "train/images")
     refuses("in both", *both, "--out", new)
     refuses("--attack", "--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "test/images", "--attack", "pgd", "--out", new,

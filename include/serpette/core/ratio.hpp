@@ -21,8 +21,9 @@ class Ratio {
   static constexpr Ratio percent(int percent) { return Ratio(std::int64_t{percent} * kUnit); }
 
   /// Reads percents as people type them: "0", "25", "99.5".
+  /// @param place   what errors call it.
   /// @throws Error  if the text is no decimal number in [0, 100), or has more than six decimals.
-  static Ratio parse(std::string_view text) {
+  static Ratio parse(std::string_view text, std::string_view place = "ratio") {
     const auto point = text.find('.');
     const auto whole = text.substr(0, point);
     const auto decimals =
@@ -31,15 +32,15 @@ class Ratio {
       std::int64_t value = 0;
       const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
       require(code == std::errc{} && end == digits.data() + digits.size() && digits.front() != '-',
-              "ratio", "should be a percentage in [0, 100), got \"{}\"", text);
+              place, "should be a percentage in [0, 100), got \"{}\"", text);
       return value;
     };
     require(!whole.empty() && decimals.size() <= 6 &&
                 (point == std::string_view::npos || !decimals.empty()),
-            "ratio", "should be a percentage in [0, 100) with at most six decimals, got \"{}\"",
+            place, "should be a percentage in [0, 100) with at most six decimals, got \"{}\"",
             text);
     std::int64_t value = number(whole);
-    require(value < 100, "ratio", "should be a percentage in [0, 100), got \"{}\"", text);
+    require(value < 100, place, "should be a percentage in [0, 100), got \"{}\"", text);
     value *= kUnit;
     if (!decimals.empty()) {
       std::int64_t scale = kUnit;
