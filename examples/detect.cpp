@@ -14,13 +14,16 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/data/image_list.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/coco_json.hpp"
+#include "serpette/io/csv.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/draw.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
@@ -102,6 +105,7 @@ Instances pictures(const Options& o, const Graph& graph) {
 /// Pictures with the boxes that people would want to see, the first `o.draw` of them.
 void draw(const Options& o, const CocoFolder& data, const std::vector<Detection>& detections) {
   constexpr double kWorthSeeing = 0.25;
+  std::set<std::filesystem::path> drawn;
   for (std::int64_t i = 0; i < std::min(o.draw, data.size()); ++i) {
     const auto picture = data.picture(i);
     if (!picture) continue;
@@ -111,8 +115,19 @@ void draw(const Options& o, const CocoFolder& data, const std::vector<Detection>
       if (d.image_id == id && d.score > std::max(kWorthSeeing, o.confidence())) mine.push_back(d);
     Image image = *picture;
     draw_detections(image, mine, data.instances().categories);
-    write_png(o.out / "drawn" / data.path(i).filename().replace_extension(".png"), image);
+    auto name = data.path(i).filename().replace_extension(".png");
+    if (!drawn.insert(name).second)  // a.jpg beside a.png
+      name = fmt::format("{}-{}.png", name.stem().string(), id);
+    write_png(o.out / "drawn" / name, image);
   }
+}
+
+/// Which picture an image_id of the detections is, where no annotations say it.
+void write_image_list(const std::filesystem::path& path, const std::vector<CocoImage>& images) {
+  CsvWriter csv;
+  csv.row("image_id", "file_name");
+  for (const auto& image : images) csv.row(image.id, image.file_name);
+  write_file(path, csv.text());
 }
 
 template <Attack A, ColorMode Color>
@@ -168,6 +183,7 @@ void run(const Options& o, const A& attack, const Color& color) {
           "should hold at least one readable image, got {} unreadable ones", unreadable.size());
   write_detections_csv(o.out / "detections.csv", detections, truth);
   write_detections_json(o.out / "detections.json", detections, truth);
+  if (o.annotations.empty()) write_image_list(o.out / "images.csv", truth.images);
   draw(o, data, detections);
   fmt::print(
       "{} detections in {} images{}; files in {}\n", detections.size(), truth.images.size(),
@@ -187,7 +203,8 @@ int main(int argc, char** argv) {
     CLI::App app(
         "Detects objects in pictures. Writes detections.csv and detections.json (COCO results), "
         "boxes in pixels of\n"
-        "the original image; with --annotations also summary.json, COCO's 12 numbers.");
+        "the original image; with --annotations also summary.json, COCO's 12 numbers, and without "
+        "images.csv,\nwhich picture an image_id is.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
     app.add_option("--weights", o.weights, "Its weights in darknet's format")->required();
     app.add_option("--images", o.images, "A picture, or a folder of them (JPEG, PNG)")->required();
@@ -203,15 +220,17 @@ int main(int argc, char** argv) {
                       "0.05);\nneeds --annotations");
     app.add_option("--draw", o.draw,
                    "Draw boxes above 0.25 on the first N pictures, into OUT/drawn")
-        ->check(CLI::NonNegativeNumber)
+        ->check(cli::kCount)
         ->capture_default_str();
     app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
     app.add_option("--names", o.names,
                    "Class names, one a line (without --annotations; COCO's for 80 classes)");
     app.add_option("--batch-size", o.batch_size, "Images at a time")
-        ->check(CLI::PositiveNumber)
+        ->check(cli::kSome)
         ->capture_default_str();
-    app.add_option("--seed", o.seed, "Of the attack's randomness")->capture_default_str();
+    app.add_option("--seed", o.seed, "Of the attack's randomness")
+        ->check(cli::kSeed)
+        ->capture_default_str();
     app.add_flag("--strict", o.strict,
                  "An unreadable image ends the run; otherwise it is reported and counted");
     app.footer(

@@ -9,6 +9,7 @@
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/distributed/process_group.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/coco_json.hpp"
 #include "serpette/model/yolov3.hpp"
 #include "serpette/pipeline/evaluate.hpp"
@@ -62,6 +63,7 @@ void run(const Options& o, const A& attack, const Color& color) {
   if (!o.test_annotations.empty())
     test.emplace(folder(detector, o.test_annotations, o.test_images, true));
 
+  if (launch.rank == 0) require_writable(o.out);
   detector.set_peers(join(launch, device));
   Loader<CocoFolder> loader(data, o.settings.batch_size, Seed(o.seed).derive("batches"), 1,
                             detector.peers().share);
@@ -133,17 +135,17 @@ int main(int argc, char** argv) {
     app.add_option("--test-annotations", o.test_annotations, "Their boxes");
     app.add_option("--out", o.out, "Weights to write")->required();
     app.add_option("--steps", o.settings.steps, "Optimizer steps")
-        ->check(CLI::NonNegativeNumber)
+        ->check(cli::kCount)
         ->capture_default_str();
     app.add_option("--batch-size", o.settings.batch_size,
                    "Images per step, of all processes together")
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 20))
+        ->check(cli::whole_number(std::int64_t{1}, std::int64_t{1} << 20))
         ->capture_default_str();
     app.add_option("--learning-rate", o.settings.learning_rate, "Its peak")
         ->check(cli::kNonNegative)
         ->capture_default_str();
     app.add_option("--warmup", o.settings.warmup, "Steps of the linear rise")
-        ->check(CLI::NonNegativeNumber)
+        ->check(cli::kCount)
         ->capture_default_str();
     app.add_option("--weight-decay", o.settings.weight_decay, "On convolution weights")
         ->check(cli::kNonNegative)
@@ -159,7 +161,9 @@ int main(int argc, char** argv) {
         ->check(cli::kFraction)
         ->capture_default_str();
     app.add_flag("--no-augmentation", o.plain, "Train on the images as they are");
-    app.add_option("--seed", o.seed, "Root of all randomness")->capture_default_str();
+    app.add_option("--seed", o.seed, "Root of all randomness")
+        ->check(cli::kSeed)
+        ->capture_default_str();
     app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
     cli::parse(app, argc, argv);
     require(o.test_images.empty() == o.test_annotations.empty(), "test data",

@@ -30,6 +30,24 @@ inline std::string temporary_name(const std::filesystem::path& path) {
 }
 }  // namespace detail
 
+/// Refuses a file that could not be written, before hours are spent on what is to go there. Folders
+/// on the way are made.
+/// @throws Unwritable  if it is a folder, or no file can be made beside it.
+inline void require_writable(const std::filesystem::path& path) {
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  std::error_code code;
+  std::filesystem::create_directories(folder, code);
+  const auto refuse = [&](const char* got) {
+    throw Unwritable(fmt::format("{}: should be writable, got \"{}\"", path.string(), got));
+  };
+  if (std::filesystem::is_directory(path)) refuse("a folder");
+  const std::string temporary = detail::temporary_name(path);
+  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (file < 0) refuse(std::strerror(errno));
+  ::close(file);
+  ::unlink(temporary.c_str());
+}
+
 /// Writes a file so that a reader sees either all of it or what was there before, whatever happens
 /// in between (full disk, kill, power): a temporary file beside it, flushed to the disk, then
 /// renamed. Folders on the way are made.

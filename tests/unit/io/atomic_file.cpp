@@ -41,3 +41,16 @@ TEST_CASE("a folder that cannot be one is named", "[io][atomic_file]") {
   CHECK_THROWS_WITH(read_file(folder.path()), ContainsSubstring("got a folder"));
   CHECK(read_file(folder / "file").empty());
 }
+
+TEST_CASE("what cannot be written is refused before the work", "[io][atomic_file]") {
+  const serpette::test::Scratch folder;
+  write_file(folder / "file", std::string_view("old"));
+  using serpette::require_writable;
+  CHECK_NOTHROW(require_writable(folder / "file"));
+  CHECK_NOTHROW(require_writable(folder / "new" / "file"));
+  CHECK(read_file(folder / "file") == "old");
+  CHECK_FALSE(fs::exists(folder / "new" / "file"));
+  CHECK(fs::is_empty(folder / "new"));
+  CHECK_THROWS_WITH(require_writable(folder.path()), ContainsSubstring("got \"a folder\""));
+  CHECK_THROWS_WITH(require_writable(folder / "file" / "x"), ContainsSubstring("Not a directory"));
+}
