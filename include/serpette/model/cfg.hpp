@@ -1,20 +1,16 @@
 #pragma once
 
 /// @file
-/// Darknet's cfg files: text → Graph and back. No LibTorch.
+/// Darknet's cfg files: sections → typed layers, and back. No LibTorch.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <initializer_list>
 #include <iterator>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +19,8 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/core/graph.hpp"
 #include "serpette/io/read_file.hpp"
+#include "serpette/model/cfg_section.hpp"
+#include "serpette/model/infer_shape.hpp"
 
 namespace serpette {
 
@@ -34,141 +32,6 @@ inline constexpr std::array<std::pair<std::string_view, Activation>, 4> kActivat
      {"leaky", Activation::kLeaky},
      {"relu", Activation::kRelu},
      {"logistic", Activation::kLogistic}}};
-
-inline std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
-/// One `[kind]` section of a cfg with its `key = value` lines, read by type. Errors name file and
-/// line.
-class CfgSection {
- public:
-  struct Entry {
-    std::string key, value;
-    int line;
-  };
-
-  CfgSection(std::string_view file, std::string kind, int line)
-      : file_(file), kind_(std::move(kind)), line_(line) {}
-
-  void add(std::string_view key, std::string_view value, int line) {
-    require(!key.empty() && !value.empty(), at(line), "should be key = value, got \"{}={}\"", key,
-            value);
-    require(!find(key), at(line), "\"{}\" should be given once, was already in line {}", key,
-            find(key) ? find(key)->line : 0);
-    entries_.push_back({std::string(key), std::string(value), line});
-  }
-
-  [[nodiscard]] const std::string& kind() const { return kind_; }
-  [[nodiscard]] int line() const { return line_; }
-  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
-  [[nodiscard]] std::string at(int line) const { return fmt::format("{}:{}", file_, line); }
-  [[nodiscard]] std::string at(std::string_view key) const {
-    return at(find(key) ? find(key)->line : line_);
-  }
-  [[nodiscard]] bool has(std::string_view key) const { return find(key) != nullptr; }
-
-  [[nodiscard]] std::string text(std::string_view key, std::string_view otherwise) const {
-    return find(key) ? find(key)->value : std::string(otherwise);
-  }
-
-  [[nodiscard]] int integer(std::string_view key, int otherwise, int low,
-                            int high = 1 << 20) const {
-    if (!has(key)) return otherwise;
-    const auto value = parse<int>(find(key)->value);
-    require(value && *value >= low && *value <= high, at(key),
-            "{} of [{}] should be a whole number from {} to {}, got \"{}\"", key, kind_, low, high,
-            find(key)->value);
-    return *value;
-  }
-
-  [[nodiscard]] float number(std::string_view key, float otherwise) const {
-    if (!has(key)) return otherwise;
-    const auto value = parse<float>(find(key)->value);
-    require(value.has_value(), at(key), "{} of [{}] should be a number, got \"{}\"", key, kind_,
-            find(key)->value);
-    return *value;
-  }
-
-  /// Comma-separated numbers; empty if the key is absent.
-  template <class Number>
-  [[nodiscard]] std::vector<Number> list(std::string_view key) const {
-    std::vector<Number> values;
-    if (!has(key)) return values;
-    for (std::string_view rest = find(key)->value;;) {
-      const auto comma = rest.find(',');
-      const auto value = parse<Number>(trimmed(rest.substr(0, comma)));
-      require(value.has_value(), at(key), "{} of [{}] should be {} separated by commas, got \"{}\"",
-              key, kind_, std::is_integral_v<Number> ? "whole numbers" : "numbers",
-              find(key)->value);
-      values.push_back(*value);
-      if (comma == std::string_view::npos || trimmed(rest.substr(comma + 1)).empty()) return values;
-      rest.remove_prefix(comma + 1);
-    }
-  }
-
-  /// Refuses keys that serpette does not know: a misspelt key, or a setting that changes the
-  /// network, must not be dropped in silence.
-  void require_known(std::initializer_list<std::string_view> keys) const {
-    for (const auto& e : entries_)
-      require(std::find(keys.begin(), keys.end(), e.key) != keys.end(), at(e.line),
-              "key of [{}] should be one of {}, got \"{}\"", kind_, fmt::join(keys, ", "), e.key);
-  }
-
- private:
-  [[nodiscard]] const Entry* find(std::string_view key) const {
-    const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                    [&](const Entry& e) { return e.key == key; });
-    return found == entries_.end() ? nullptr : &*found;
-  }
-
-  template <class Number>
-  static std::optional<Number> parse(std::string_view text) {
-    if (text.starts_with('+')) text.remove_prefix(1);
-    Number value{};
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    if constexpr (std::is_floating_point_v<Number>)
-      if (!std::isfinite(value)) return std::nullopt;
-    return value;
-  }
-
-  std::string file_, kind_;
-  int line_;
-  std::vector<Entry> entries_;
-};
-
-inline std::vector<CfgSection> split_cfg(std::string_view text, std::string_view file) {
-  std::vector<CfgSection> sections;
-  int number = 0;
-  while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    const auto line = trimmed(text.substr(0, std::min(end, text.find_first_of("#;"))));
-    text.remove_prefix(std::min(end + 1, text.size()));
-    ++number;
-    const auto place = [&] { return fmt::format("{}:{}", file, number); };
-    require(line.find('\0') == std::string_view::npos, place(),
-            "should be text, got a zero byte: is this a weights file?");
-    if (line.empty()) continue;
-    if (line.front() == '[') {
-      require(line.back() == ']', place(),
-              "should be a section such as [convolutional], got \"{}\"", line);
-      sections.emplace_back(file, std::string(trimmed(line.substr(1, line.size() - 2))), number);
-      continue;
-    }
-    require(!sections.empty(), place(), "should begin with the section [net], got \"{}\"", line);
-    const auto equals = line.find('=');
-    require(equals != std::string_view::npos, place(), "should be key = value, got \"{}\"", line);
-    sections.back().add(trimmed(line.substr(0, equals)), trimmed(line.substr(equals + 1)), number);
-  }
-  require(!sections.empty() &&
-              (sections.front().kind() == "net" || sections.front().kind() == "network"),
-          file, "should begin with the section [net], got {}",
-          sections.empty() ? "an empty file" : fmt::format("[{}]", sections.front().kind()));
-  return sections;
-}
 
 inline Activation read_activation(const CfgSection& s, std::string_view otherwise) {
   const auto name = s.text("activation", otherwise);
@@ -239,66 +102,6 @@ inline Yolo read_yolo(const CfgSection& s) {
           "truth_thresh of [yolo] should be 1 (a truth belongs to its one best anchor), got {}",
           head.truth_thresh);
   return head;
-}
-
-/// Shape of what `layer` makes of its inputs.
-/// @throws Error  at `place` if the inputs do not fit the operation or nothing is left of them.
-inline Shape infer_shape(const Graph& graph, const Layer& layer, std::string_view place) {
-  const Shape in = graph.shape(layer.inputs.front());
-  Shape out = in;
-  const auto show = [](const Shape& s) {
-    return fmt::format("{} × {} × {}", s.channels, s.height, s.width);
-  };
-  const auto slide = [&](int size, int stride, int padding) {
-    out.height = (in.height + padding - size) / stride + 1;
-    out.width = (in.width + padding - size) / stride + 1;
-    require(in.height + padding >= size && in.width + padding >= size, place,
-            "{} should read at least {} × {} cells, got {} × {} (with padding)", layer.name, size,
-            size, in.height + padding, in.width + padding);
-  };
-  if (const auto* conv = layer.as<Convolutional>()) {
-    require(in.channels % conv->groups == 0 && conv->filters % conv->groups == 0, place,
-            "{}: groups should divide {} input channels and {} filters, got {}", layer.name,
-            in.channels, conv->filters, conv->groups);
-    const auto weights =
-        std::int64_t{conv->filters} * (in.channels / conv->groups) * conv->size * conv->size;
-    require(weights < std::int64_t{1} << 31, place, "{} should have less than 2^31 weights, got {}",
-            layer.name, weights);
-    slide(conv->size, conv->stride, 2 * conv->padding);
-    out.channels = conv->filters;
-  } else if (const auto* pool = layer.as<MaxPool>()) {
-    slide(pool->size, pool->stride, pool->padding);
-  } else if (const auto* up = layer.as<Upsample>()) {
-    out.height *= up->stride;
-    out.width *= up->stride;
-  } else if (layer.as<Shortcut>()) {
-    const Shape other = graph.shape(layer.inputs.back());
-    require(in == other, place,
-            "{}: both inputs should have one shape, got {} (layer {}) and {} (layer {})",
-            layer.name, show(in), layer.inputs.front(), show(other), layer.inputs.back());
-  } else if (const auto* route = layer.as<Route>()) {
-    out.channels = 0;
-    for (const int i : layer.inputs) {
-      const Shape s = graph.shape(i);
-      require(s.height == in.height && s.width == in.width, place,
-              "{}: all inputs should be {} × {} cells as layer {}, got {} × {} of layer {}",
-              layer.name, in.height, in.width, layer.inputs.front(), s.height, s.width, i);
-      require(s.channels % route->groups == 0, place,
-              "{}: groups should divide the {} channels of layer {}, got {}", layer.name,
-              s.channels, i, route->groups);
-      out.channels += s.channels / route->groups;
-    }
-  } else if (const auto* yolo = layer.as<Yolo>()) {
-    const auto wanted = static_cast<std::int64_t>(yolo->mask.size()) * (5 + yolo->classes);
-    require(in.channels == wanted, place,
-            "{} should read {} channels = {} anchors × (5 + {} classes), got {} from layer {}",
-            layer.name, wanted, yolo->mask.size(), yolo->classes, in.channels,
-            layer.inputs.front());
-  }
-  const int largest = 1 << 20;
-  require(out.channels <= largest && out.height <= largest && out.width <= largest, place,
-          "{} should make at most {} of anything, got {}", layer.name, largest, show(out));
-  return out;
 }
 
 inline Layer read_layer(const CfgSection& s, const Graph& graph) {
