@@ -1,9 +1,11 @@
 #pragma once
 
-#include <ATen/ops/empty.h>
-
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,12 +27,11 @@ struct Kernel {
   /// @return        masks on the scores' devices; `LayerMask::filter` undefined.
   /// @throws Error  for a wrong shape or a score that is not finite, naming the layer.
   [[nodiscard]] Mask mask(const Graph& graph, const ScoreMap& scores, Ratio ratio) const {
-    const auto checked = detail::checked_scores(graph, scores);
-    const auto convolutions = graph.convolutions();
-    return detail::make_layers(checked.size(), [&](std::size_t i) {
-      const auto area = static_cast<std::size_t>(checked[i].size(2) * checked[i].size(3));
-      const auto kernels = static_cast<std::size_t>(checked[i].size(0) * checked[i].size(1));
-      const float* score = checked[i].const_data_ptr<float>();
+    const auto choose = [&](const at::Tensor& scored, const std::string& layer,
+                            std::span<bool> weights) {
+      const auto area = static_cast<std::size_t>(scored.size(2) * scored.size(3));
+      const auto kernels = weights.size() / area;
+      const float* score = scored.const_data_ptr<float>();
       std::vector<float> importance(kernels);
       for (std::size_t kernel = 0; kernel < kernels; ++kernel) {
         double sum = 0;
@@ -39,13 +40,11 @@ struct Kernel {
       }
       const auto kept = std::make_unique<bool[]>(kernels);
       keep_highest(importance, ratio.count(static_cast<std::int64_t>(kernels)),
-                   {kept.get(), kernels}, graph[convolutions[i]].name);
-      auto weight = at::empty(checked[i].sizes(), at::kBool);
-      bool* out = weight.mutable_data_ptr<bool>();
+                   {kept.get(), kernels}, layer);
       for (std::size_t kernel = 0; kernel < kernels; ++kernel)
-        for (std::size_t j = 0; j < area; ++j) out[kernel * area + j] = kept[kernel];
-      return LayerMask{weight.to(scores[i].device()), {}};
-    });
+        std::ranges::fill(weights.subspan(kernel * area, area), kept[kernel]);
+    };
+    return detail::mask_layers(graph, scores, choose);
   }
 
   [[nodiscard]] Kept kept(const Graph& graph, const Mask& mask) const {

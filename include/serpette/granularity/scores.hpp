@@ -4,11 +4,14 @@
 /// What the granularities share: scores that have been looked at, and counts.
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 #include <fmt/ranges.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "serpette/concepts/prune_granularity.hpp"
@@ -82,6 +85,21 @@ Mask make_layers(std::size_t count, const Make& make) {
     for (std::size_t i = next++; i < count; i = next++) mask[i] = make(i);
   });
   return mask;
+}
+
+/// The mask where every convolution is ranked by itself: `choose(scores, name, kept)` reads its
+/// scores [C_out, C_in / groups, k_h, k_w] and says in `kept`, in their order, which weights stay.
+template <class Choose>
+Mask mask_layers(const Graph& graph, const ScoreMap& scores, const Choose& choose) {
+  const auto checked = checked_scores(graph, scores);
+  const auto convolutions = graph.convolutions();
+  return make_layers(checked.size(), [&](std::size_t i) {
+    auto kept = at::empty(checked[i].sizes(), at::kBool);
+    const std::span<bool> flags(kept.mutable_data_ptr<bool>(),
+                                static_cast<std::size_t>(kept.numel()));
+    choose(checked[i], graph[convolutions[i]].name, flags);
+    return LayerMask{kept.to(scores[i].device()), {}};
+  });
 }
 
 }  // namespace serpette::detail

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <ATen/ops/empty.h>
-
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "serpette/core/selection.hpp"
@@ -23,16 +23,12 @@ struct Weight {
   /// @throws Error  for a wrong shape or a score that is not finite, naming the layer.
   /// Cost           linear: a few ns per weight.
   [[nodiscard]] Mask mask(const Graph& graph, const ScoreMap& scores, Ratio ratio) const {
-    const auto checked = detail::checked_scores(graph, scores);
-    const auto convolutions = graph.convolutions();
-    return detail::make_layers(checked.size(), [&](std::size_t i) {
-      const auto n = checked[i].numel();
-      auto kept = at::empty(checked[i].sizes(), at::kBool);
-      keep_highest({checked[i].const_data_ptr<float>(), static_cast<std::size_t>(n)},
-                   ratio.count(n), {kept.mutable_data_ptr<bool>(), static_cast<std::size_t>(n)},
-                   graph[convolutions[i]].name);
-      return LayerMask{kept.to(scores[i].device()), {}};
-    });
+    const auto choose = [&](const at::Tensor& score, const std::string& layer,
+                            std::span<bool> kept) {
+      keep_highest({score.const_data_ptr<float>(), kept.size()}, ratio.count(score.numel()), kept,
+                   layer);
+    };
+    return detail::mask_layers(graph, scores, choose);
   }
 
   [[nodiscard]] Kept kept(const Graph& graph, const Mask& mask) const {
