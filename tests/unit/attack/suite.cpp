@@ -6,17 +6,13 @@
 #include "serpette/attack/tog.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
+#include "support/perturbed.hpp"
 #include "support/tiny_detector.hpp"
 
 using namespace serpette;
+using test::perturbed;
 
 namespace {
-
-at::Tensor run(const auto& attack, const Objective& objective, const at::Tensor& images,
-               std::uint64_t seed = 0) {
-  Generator rng{Seed(seed)};
-  return attack.perturb(objective, images, rng);
-}
 
 double total(const Objective& objective, const at::Tensor& images, const Aim& aim = {}) {
   return objective(images, aim).loss.sum().item<double>();
@@ -32,7 +28,8 @@ TEST_CASE("attacks that seek the maximum of a loss find it", "[attack]") {
   const auto corner = images + 0.05 * (images - target).sign();
   const double gain = total(objective, corner) - total(objective, images);
   const auto reached = [&](const auto& attack) {
-    return (total(objective, run(attack, objective, images)) - total(objective, images)) / gain;
+    return (total(objective, perturbed(attack, objective, images)) - total(objective, images)) /
+           gain;
   };
   CHECK(reached(Apgd{.random_start = false}) == Catch::Approx(1).epsilon(1e-3));
   CHECK(reached(Apgd{}) > 0.95);
@@ -45,9 +42,9 @@ TEST_CASE("C&W pays for distortion", "[attack]") {
   const auto images = torch::full({1, 1, 1, 2}, 0.5);
   const auto objective = laws::distance_from(torch::tensor({0.49F, 0.5F}).view({1, 1, 1, 2}));
   // L − c‖δ‖² = (0.01 + δ)²/2 − c·δ² is largest at δ = 0.01 / (2c − 1): 0.01 for c = 1.
-  const auto delta =
-      run(CarliniWagner{.distortion = 1, .learning_rate = 0.01, .steps = 500}, objective, images) -
-      images;
+  const auto delta = perturbed(CarliniWagner{.distortion = 1, .learning_rate = 0.01, .steps = 500},
+                               objective, images) -
+                     images;
   CHECK(delta.flatten()[0].item<double>() == Catch::Approx(0.01).epsilon(0.02));
   CHECK(std::abs(delta.flatten()[1].item<double>()) < 1e-6);
 }
@@ -58,7 +55,7 @@ TEST_CASE("the detector attacks raise what they aim at", "[attack]") {
   const auto objective = detector.objective(batch.truth);
   const auto raises = [&](const auto& attack, Aim::Goal goal) {
     const Aim aim{.goal = goal};
-    return total(objective, run(attack, objective, batch.images), aim) >
+    return total(objective, perturbed(attack, objective, batch.images), aim) >
            total(objective, batch.images, aim);
   };
   CHECK(raises(TogUntargeted{}, Aim::Goal::kTruth));
@@ -68,8 +65,8 @@ TEST_CASE("the detector attacks raise what they aim at", "[attack]") {
   CHECK(raises(CarliniWagner{}, Aim::Goal::kTruth));
   CHECK(raises(Square{.queries = 50}, Aim::Goal::kTruth));
   // APGD with PGD's budget of steps does not do worse than PGD.
-  const double pgd = total(objective, run(Pgd{.steps = 20}, objective, batch.images));
-  CHECK(total(objective, run(Apgd{.steps = 20}, objective, batch.images)) > 0.99 * pgd);
+  const double pgd = total(objective, perturbed(Pgd{.steps = 20}, objective, batch.images));
+  CHECK(total(objective, perturbed(Apgd{.steps = 20}, objective, batch.images)) > 0.99 * pgd);
 }
 
 TEST_CASE("MTD takes the stronger of two attacks for each image", "[attack]") {
@@ -78,17 +75,18 @@ TEST_CASE("MTD takes the stronger of two attacks for each image", "[attack]") {
   const auto objective = detector.objective(batch.truth);
   const auto loss = [&](const at::Tensor& x) { return objective(x, {}).loss; };
   const auto location =
-      loss(run(Pgd{.aim = {.objectness = 0, .classes = 0}}, objective, batch.images));
-  const auto category = loss(run(Pgd{.aim = {.box = 0}}, objective, batch.images));
-  CHECK(torch::allclose(loss(run(Mtd{}, objective, batch.images)), location.maximum(category)));
+      loss(perturbed(Pgd{.aim = {.objectness = 0, .classes = 0}}, objective, batch.images));
+  const auto category = loss(perturbed(Pgd{.aim = {.box = 0}}, objective, batch.images));
+  CHECK(
+      torch::allclose(loss(perturbed(Mtd{}, objective, batch.images)), location.maximum(category)));
 }
 
 TEST_CASE("the suite refuses settings that make no sense", "[attack]") {
   const auto images = torch::rand({1, 3, 4, 4});
   const auto objective = laws::distance_from(images);
-  CHECK_THROWS_AS(run(Apgd{.steps = -1}, objective, images), Error);
-  CHECK_THROWS_AS(run(Square{.queries = -1}, objective, images), Error);
-  CHECK_THROWS_AS(run(Square{.start = 0}, objective, images), Error);
-  CHECK_THROWS_AS(run(CarliniWagner{.distortion = -1}, objective, images), Error);
-  CHECK_THROWS_AS(run(TogVanishing{.steps = -1}, objective, images), Error);
+  CHECK_THROWS_AS(perturbed(Apgd{.steps = -1}, objective, images), Error);
+  CHECK_THROWS_AS(perturbed(Square{.queries = -1}, objective, images), Error);
+  CHECK_THROWS_AS(perturbed(Square{.start = 0}, objective, images), Error);
+  CHECK_THROWS_AS(perturbed(CarliniWagner{.distortion = -1}, objective, images), Error);
+  CHECK_THROWS_AS(perturbed(TogVanishing{.steps = -1}, objective, images), Error);
 }

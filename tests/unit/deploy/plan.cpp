@@ -7,6 +7,7 @@
 #include "serpette/granularity/kernel.hpp"
 #include "serpette/granularity/weight.hpp"
 #include "support/catch.hpp"
+#include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
 
 using namespace serpette;

@@ -5,6 +5,7 @@
 #include "laws/prune_granularity.hpp"
 #include "serpette/core/footprint.hpp"
 #include "support/catch.hpp"
+#include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
 
 using namespace serpette;

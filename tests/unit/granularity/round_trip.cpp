@@ -33,13 +33,7 @@ TEST_CASE("a pruned network is saved and loaded as cfg and weights",
   graph.input = {3, 128, 128};
   const serpette::test::ReferenceNetwork random(parse_cfg(write_cfg(graph), "quarter"), Seed(3));
   Yolov3 net(random.graph(), Seed(3));
-  for (const int i : graph.convolutions()) {
-    const auto to = net.layer(i), from = random.layer(i);
-    for (const auto member :
-         {&LayerParameters::weight, &LayerParameters::bias, &LayerParameters::gamma,
-          &LayerParameters::beta, &LayerParameters::running_mean, &LayerParameters::running_var})
-      if ((to.*member).defined()) (to.*member).copy_(from.*member);
-  }
+  serpette::test::copy_parameters(random, net);
   const auto mask =
       Filter{}.mask(net.graph(), laws::random_scores(net.graph(), Seed(4)), Ratio::percent(60));
   auto small = net.compact(mask);

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "serpette/model/cfg.hpp"
 #include "support/catch.hpp"
+#include "support/graph_builder.hpp"
 #include "support/reference_network.hpp"
 #include "support/scratch.hpp"
 
@@ -16,31 +16,22 @@ using Catch::Matchers::MessageMatches;
 
 namespace {
 
-const std::string kNet = R"([net]
-width=8
-height=8
-[convolutional]
-batch_normalize=1
-filters=4
-size=3
-pad=1
-activation=leaky
-[convolutional]
-filters=4
-activation=leaky
-[shortcut]
-from=-2
-[convolutional]
-filters=6
-activation=linear
-[yolo]
-anchors=1,2
-classes=1
-)";
 // Floats per convolution: 4·4 + 4·3·9, 4 + 16, 6 + 24.
 constexpr std::size_t kFloats[] = {124, 20, 30};
 
-test::ReferenceNetwork network(std::uint64_t seed) { return {parse_cfg(kNet, "net"), Seed(seed)}; }
+test::ReferenceNetwork network(std::uint64_t seed) {
+  return {test::GraphBuilder({3, 8, 8})
+              .conv({.filters = 4,
+                     .size = 3,
+                     .padding = 1,
+                     .batch_normalize = true,
+                     .activation = Activation::kLeaky})
+              .conv({.filters = 4, .activation = Activation::kLeaky})
+              .shortcut(0)
+              .head(1)
+              .done(),
+          Seed(seed)};
+}
 
 bool same(const test::ReferenceNetwork& a, const test::ReferenceNetwork& b, int below = 99) {
   for (const int i : a.graph().convolutions()) {

@@ -2,6 +2,7 @@
 
 #include "serpette/core/apply_mask.hpp"
 #include "support/catch.hpp"
+#include "support/graph_builder.hpp"
 #include "support/reference_network.hpp"
 #include "support/scratch.hpp"
 
@@ -12,93 +13,53 @@ using Catch::Matchers::MessageMatches;
 namespace {
 
 /// Shortcut, routes, upsample, an odd max-pool, two heads, every activation.
-const std::string kNet = R"([net]
-width=48
-height=32
-[convolutional]
-batch_normalize=1
-filters=8
-size=3
-stride=2
-pad=1
-activation=leaky
-[convolutional]
-batch_normalize=1
-filters=6
-size=1
-activation=relu
-[convolutional]
-batch_normalize=1
-filters=8
-size=3
-pad=1
-groups=2
-activation=leaky
-[shortcut]
-from=-3
-activation=leaky
-[maxpool]
-size=2
-stride=2
-[convolutional]
-batch_normalize=1
-filters=12
-size=3
-stride=1
-pad=1
-activation=leaky
-[maxpool]
-size=2
-stride=1
-[maxpool]
-size=5
-stride=1
-[route]
-layers=-1,-3
-[convolutional]
-filters=14
-size=1
-activation=linear
-[yolo]
-mask=2,3
-anchors=4,5, 8,9, 14,20, 30,26
-classes=2
-ignore_thresh=.6
-[route]
-layers=5
-[convolutional]
-batch_normalize=1
-filters=5
-size=1
-activation=logistic
-[upsample]
-stride=2
-[route]
-layers=-1,3
-[convolutional]
-filters=14
-size=1
-activation=linear
-[yolo]
-mask=0,1
-anchors=4,5, 8,9, 14,20, 30,26
-classes=2
-ignore_thresh=.6
-)";
+Graph net() {
+  const auto head = [](std::vector<int> mask) {
+    return Yolo{.anchors = {{4, 5}, {8, 9}, {14, 20}, {30, 26}},
+                .mask = std::move(mask),
+                .classes = 2,
+                .ignore_thresh = 0.6F};
+  };
+  return test::GraphBuilder({3, 32, 48})
+      .conv({.filters = 8,
+             .size = 3,
+             .stride = 2,
+             .padding = 1,
+             .batch_normalize = true,
+             .activation = Activation::kLeaky})                                        // 0
+      .conv({.filters = 6, .batch_normalize = true, .activation = Activation::kRelu})  // 1
+      .conv({.filters = 8,
+             .size = 3,
+             .padding = 1,
+             .groups = 2,
+             .batch_normalize = true,
+             .activation = Activation::kLeaky})          // 2
+      .shortcut(0, Activation::kLeaky)                   // 3
+      .max_pool({.size = 2, .stride = 2, .padding = 1})  // 4
+      .conv({.filters = 12,
+             .size = 3,
+             .padding = 1,
+             .batch_normalize = true,
+             .activation = Activation::kLeaky})                                            // 5
+      .max_pool({.size = 2, .stride = 1, .padding = 1})                                    // 6
+      .max_pool({.size = 5, .stride = 1, .padding = 4})                                    // 7
+      .route({7, 5})                                                                       // 8
+      .head(head({2, 3}))                                                                  // 10
+      .route({5})                                                                          // 11
+      .conv({.filters = 5, .batch_normalize = true, .activation = Activation::kLogistic})  // 12
+      .upsample()                                                                          // 13
+      .route({13, 3})                                                                      // 14
+      .head(head({0, 1}))                                                                  // 16
+      .done();
+}
 
 /// A network with random batch norm statistics, and the plain one with the same tensors.
 struct Pair {
   test::ReferenceNetwork plain;
   Yolov3 network;
 
-  explicit Pair(std::uint64_t seed = 5)
-      : plain(parse_cfg(kNet, "net"), Seed(seed)), network(plain.graph()) {
-    const torch::NoGradGuard no_grad;
-    for (const int i : network.graph().convolutions()) {
-      const auto to = serpette::detail::in_file_order(network.layer(i)),
-                 from = serpette::detail::in_file_order(plain.layer(i));
-      for (std::size_t k = 0; k < to.size(); ++k) to[k].copy_(from[k]);
-    }
+  explicit Pair(std::uint64_t seed = 5) : plain(net(), Seed(seed)), network(plain.graph()) {
+    test::copy_parameters(plain, network);
   }
 };
 
@@ -247,7 +208,7 @@ TEST_CASE("bf16 training stays close to float and keeps float heads", "[model][y
 }
 
 TEST_CASE("fresh weights follow the seed", "[model][yolov3]") {
-  const auto graph = parse_cfg(kNet, "net");
+  const auto graph = net();
   const Yolov3 a(graph, Seed(1)), b(graph, Seed(1)), c(graph, Seed(2));
   CHECK(same(a.parameters(), b.parameters()));
   CHECK_FALSE(same(a.parameters(), c.parameters()));

@@ -21,15 +21,8 @@ at::Tensor picture(int side) {
 
 /// The same network in double precision.
 test::TinyDetector in_double(const Yolov3& net) {
-  const at::NoGradGuard no_grad;
   test::TinyDetector copy(net.graph(), Seed(0), torch::kDouble);
-  for (const int i : net.graph().convolutions()) {
-    const LayerParameters from = net.layer(i), to = copy.layer(i);
-    for (const auto part :
-         {&LayerParameters::weight, &LayerParameters::bias, &LayerParameters::gamma,
-          &LayerParameters::beta, &LayerParameters::running_mean, &LayerParameters::running_var})
-      if ((from.*part).defined()) (to.*part).copy_(from.*part);
-  }
+  test::copy_parameters(net, copy);
   return copy;
 }
 

@@ -4,7 +4,7 @@
 #include "serpette/score/deep_lift_trained.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
-#include "support/kinds_graph.hpp"
+#include "support/small_graphs.hpp"
 #include "support/tiny_detector.hpp"
 
 using namespace serpette;

@@ -6,7 +6,7 @@
 #include "serpette/score/deep_lift.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
-#include "support/kinds_graph.hpp"
+#include "support/small_graphs.hpp"
 #include "support/tiny_detector.hpp"
 
 using namespace serpette;

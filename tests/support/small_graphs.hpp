@@ -1,8 +1,21 @@
 #pragma once
 
-#include "support/tiny_detector.hpp"
+#include "support/graph_builder.hpp"
 
 namespace serpette::test {
+
+/// conv + BN + leaky; conv + bias + leaky at stride 2; head convolution.
+inline Graph tiny_graph(int classes = 2, Shape input = {3, 16, 16}) {
+  return GraphBuilder(input)
+      .conv({.filters = 8,
+             .size = 3,
+             .padding = 1,
+             .batch_normalize = true,
+             .activation = Activation::kLeaky})
+      .conv({.filters = 8, .size = 3, .stride = 2, .padding = 1, .activation = Activation::kLeaky})
+      .head(classes)
+      .done();
+}
 
 /// Every kind of layer and of activation, two heads; convolutions 0 and the pair of heads cut the
 /// graph.

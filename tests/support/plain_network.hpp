@@ -1,0 +1,96 @@
+#pragma once
+
+/// @file
+/// What a network computes, in the plainest LibTorch: the reading of each kind of layer that tests
+/// compare faster code with.
+
+#include <torch/torch.h>
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "serpette/core/graph.hpp"
+#include "serpette/core/layer_view.hpp"
+
+namespace serpette::test {
+
+/// The tensors of a convolution; those it does not have are undefined.
+inline std::array<at::Tensor*, 6> tensors_of(LayerParameters& p) {
+  return {&p.weight, &p.bias, &p.gamma, &p.beta, &p.running_mean, &p.running_var};
+}
+
+/// Copies the tensors of a network into those of another one of the same graph.
+template <class From, class To>
+void copy_parameters(const From& from, const To& to) {
+  const at::NoGradGuard no_grad;
+  for (const int i : from.graph().convolutions()) {
+    LayerParameters source = from.layer(i), target = to.layer(i);
+    const auto sources = tensors_of(source), targets = tensors_of(target);
+    for (std::size_t k = 0; k < sources.size(); ++k)
+      if (sources[k]->defined()) targets[k]->copy_(*sources[k]);
+  }
+}
+
+inline at::Tensor activated(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::kLeaky:
+      return at::leaky_relu(x, kLeakySlope);
+    case Activation::kRelu:
+      return x.relu();
+    case Activation::kLogistic:
+      return x.sigmoid();
+    case Activation::kLinear:
+      return x;
+  }
+  return x;
+}
+
+/// Output of every layer; heads pass on what they read.
+/// @param parameters  in the order of `graph.convolutions()`.
+/// @param training    whether batch norm takes the batch's statistics, and moves the running ones.
+inline std::vector<at::Tensor> plain_outputs(const Graph& graph,
+                                             const std::vector<LayerParameters>& parameters,
+                                             const at::Tensor& images, bool training = false) {
+  std::vector<at::Tensor> outputs;
+  const auto of = [&](int i) {
+    return i == kImage ? images : outputs[static_cast<std::size_t>(i)];
+  };
+  auto next = parameters.begin();
+  for (const Layer& layer : graph.layers) {
+    at::Tensor x = of(layer.inputs.front());
+    if (const auto* conv = layer.as<Convolutional>()) {
+      const auto& p = *next++;
+      x = at::conv2d(x, p.weight, p.bias, conv->stride, conv->padding, 1, conv->groups);
+      if (conv->batch_normalize)
+        x = at::batch_norm(x, p.gamma, p.beta, p.running_mean, p.running_var, training, 0.1, 1e-5,
+                           false);
+      x = activated(x, conv->activation);
+    } else if (const auto* shortcut = layer.as<Shortcut>()) {
+      x = activated(x + of(layer.inputs.back()), shortcut->activation);
+    } else if (const auto* route = layer.as<Route>()) {
+      std::vector<at::Tensor> parts;
+      for (const int i : layer.inputs)
+        parts.push_back(of(i).chunk(route->groups, 1)[static_cast<std::size_t>(route->group_id)]);
+      x = at::cat(parts, 1);
+    } else if (const auto* up = layer.as<Upsample>()) {
+      x = x.repeat_interleave(up->stride, 2).repeat_interleave(up->stride, 3);
+    } else if (const auto* pool = layer.as<MaxPool>()) {
+      const int before = pool->padding / 2, after = pool->padding - before;
+      x = at::constant_pad_nd(x, {before, after, before, after}, -INFINITY);
+      x = at::max_pool2d(x, pool->size, pool->stride);
+    }
+    outputs.push_back(x);
+  }
+  return outputs;
+}
+
+/// Of the outputs of all layers those of the heads.
+inline std::vector<at::Tensor> heads_of(const Graph& graph,
+                                        const std::vector<at::Tensor>& outputs) {
+  std::vector<at::Tensor> heads;
+  for (const int i : graph.heads()) heads.push_back(outputs[static_cast<std::size_t>(i)]);
+  return heads;
+}
+
+}  // namespace serpette::test
