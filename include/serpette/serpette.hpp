@@ -58,6 +58,7 @@
 #include "serpette/data/split.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/deploy/plan.hpp"
+#include "serpette/deploy/planned_convolution.hpp"
 #include "serpette/deploy/sparse_convolution.hpp"
 #include "serpette/deploy/sparse_job.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"

@@ -59,6 +59,7 @@ class SparseConvolution {
   }
 
   [[nodiscard]] const Shape& output() const { return out_; }
+  [[nodiscard]] bool whole_kernels() const { return whole_; }
 
   /// Number of independent pieces of work: tiles × blocks of filters, so that `threads` have enough
   /// each.
@@ -79,10 +80,10 @@ class SparseConvolution {
     }
   }
 
-  /// Multiply-adds per image, those of idle lanes and overlapping tiles too: nearly proportional to
-  /// the time.
+  /// Multiply-adds per image, those of idle lanes and overlapping tiles too, and as many for every
+  /// packed value: nearly proportional to the time.
   [[nodiscard]] std::int64_t operations() const {
-    return tiles() * rows_ * lanes() * static_cast<std::int64_t>(weights_.size());
+    return tiles() * lanes() * (rows_ * std::ssize(weights_) + plane_rows_ * std::ssize(planes_));
   }
 
  private:

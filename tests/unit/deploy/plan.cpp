@@ -1,5 +1,6 @@
 #include "serpette/deploy/plan.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "laws/prune_granularity.hpp"
@@ -76,7 +77,10 @@ TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
   const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/cfg";
   const ReferenceNetwork network(load_cfg(cfgs / "yolov3-tiny.cfg"), Seed(1));
   const deploy::PlanOptions by_rule{.measure = false};
-  CHECK((forms(make_plan(network, by_rule)) == std::set{Form::kDense}));
+  auto dense = make_plan(network, by_rule);
+  CHECK((forms(dense) == std::set{Form::kDense}));
+  const auto images = images_for(network.graph(), 1);
+  CHECK(relative_error(dense.forward(images), network.forward(images)) < 1e-4);
   CHECK((forms(make_plan(pruned(network, Weight{}, 90), by_rule)) == std::set{Form::kWeights}));
   CHECK((forms(make_plan(pruned(network, Kernel{}, 90), by_rule)) ==
          std::set{Form::kWeights, Form::kKernels}));
@@ -84,6 +88,18 @@ TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
   CHECK((forms(small) == std::set{Form::kDense}));
   CHECK(small.graph()[0].output.channels == 8);  // the mask's removed filters are gone, not zero
   CHECK(small.choices()[0].density == 1);
+}
+
+TEST_CASE("a plan runs layers that are small in its own forms, however dense", "[deploy][plan]") {
+  const auto cfg = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/demo";
+  const ReferenceNetwork network(load_cfg(cfg / "yolov3-slim.cfg"), Seed(1));
+  const auto small = pruned(network, Filter{}, 75);
+  auto plan = make_plan(small, {.measure = false});
+  CHECK((forms(plan) == std::set{Form::kWeights, Form::kKernels}));
+  CHECK(std::all_of(plan.choices().begin(), plan.choices().end(),
+                    [](const auto& choice) { return choice.density == 1; }));
+  const auto images = images_for(network.graph(), 1);
+  CHECK(relative_error(plan.forward(images), small.forward(images)) < 1e-4);
 }
 
 TEST_CASE("equal plans by rule give equal bits, whatever the threads", "[deploy][plan]") {
