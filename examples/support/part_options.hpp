@@ -13,8 +13,9 @@ namespace serpette::cli {
 /// Which part of the cells this process does, and whether it computes any; without options all.
 struct PartOptions {
   int shard = 1, shards = 1;
-  bool collect = false;  ///< Merge and check what others wrote.
-  bool dry_run = false;  ///< List and estimate.
+  bool collect = false;     ///< Merge and check what others wrote.
+  bool dry_run = false;     ///< List and estimate.
+  bool time_again = false;  ///< Time the networks that are there.
 
   void add_to(CLI::App& app) {
     auto* const part =
@@ -22,9 +23,14 @@ struct PartOptions {
                "--shard", [this](const std::string& text) { read(text); },
                "i/n: only the i-th of n stretches of the cells; shards may share --out")
             ->default_str("1/1");
-    app.add_flag("--collect", collect,
-                 "Run nothing: merge what is there and check that no cell is missing")
-        ->excludes(part);
+    auto* const merge =
+        app.add_flag("--collect", collect,
+                     "Run nothing: merge what is there and check that no cell is missing")
+            ->excludes(part);
+    app.add_flag("--time-again", time_again,
+                 "Run nothing: time the finished networks anew, on this machine")
+        ->excludes(part)
+        ->excludes(merge);
     app.add_flag("--dry-run", dry_run,
                  "List the cells with an estimate of time and disk, run nothing");
   }

@@ -19,6 +19,7 @@
 #include "serpette/pipeline/grid.hpp"
 #include "serpette/pipeline/progress.hpp"
 #include "serpette/pipeline/sweep.hpp"
+#include "serpette/pipeline/time_again.hpp"
 #include "serpette/scenario/instances.hpp"
 #include "serpette/scenario/registry.hpp"
 #include "support/dry_run.hpp"
@@ -103,12 +104,17 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
     return 0;
   }
 
-  Progress progress(static_cast<std::int64_t>(plan.size()));
+  Progress progress(o.part.time_again ? 0 : static_cast<std::int64_t>(plan.size()));
   std::int64_t unfinished = 0;
   try {
-    unfinished = o.part.collect ? name_missing(plan, store)
-                                : run_cells(plan, experiment, store, o.retry_failed, workers,
-                                            progress, dispatch);
+    if (o.part.time_again) {
+      if (workers > 1) at::set_num_threads(1);  // as each of them had
+      unfinished = time_again(plan, experiment, store, progress, dispatch);
+    } else {
+      unfinished = o.part.collect ? name_missing(plan, store)
+                                  : run_cells(plan, experiment, store, o.retry_failed, workers,
+                                              progress, dispatch);
+    }
   } catch (const Interrupted&) {
     progress.clear();
     if (o.part.whole()) write_tables(store, ids, o.runs, loaded.ratios);
@@ -129,7 +135,7 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
        {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
     if (const auto n = data->unreadable().size(); n > 0)
       fmt::print(stderr, "{} {} images could not be read and were left out\n", n, what);
-  if (unfinished > 0 && !o.part.collect)
+  if (unfinished > 0 && !o.part.collect && !o.part.time_again)
     fmt::print(
         stderr,
         "{} cells failed (cells/*/failed.txt says why); try them again with --retry-failed\n",

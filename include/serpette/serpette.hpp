@@ -112,6 +112,7 @@
 #include "serpette/pipeline/state.hpp"
 #include "serpette/pipeline/store.hpp"
 #include "serpette/pipeline/sweep.hpp"
+#include "serpette/pipeline/time_again.hpp"
 #include "serpette/pipeline/timing.hpp"
 #include "serpette/pipeline/together.hpp"
 #include "serpette/pipeline/train.hpp"

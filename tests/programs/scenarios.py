@@ -83,7 +83,11 @@ def main():
     run("study", *study, "--collect", status=1, says="missing: ")
     run("study", *study, "--shard", "2/2")
     run("study", *study, "--collect")
-    assert len(timeless(root / "study/cells.csv")) == 8
+    collected, before = timeless(root / "study/cells.csv"), (root / "study/cells.csv").read_text()
+    assert len(collected) == 8
+    run("study", *study, "--time-again")
+    assert timeless(root / "study/cells.csv") == collected, "timing again should change times only"
+    assert (root / "study/cells.csv").read_text() != before, "timing again should give other times"
 
     # Bad input: one message, exit status 2, nothing written over.
     def refuses(says, *arguments, program="structured_hydra"):

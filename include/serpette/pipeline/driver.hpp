@@ -240,6 +240,19 @@ void prepare_run(const S& scenario, const Experiment<D, Train, Test>& e, const S
   stages.scores(detector);
 }
 
+/// How long a cell's network takes in the form it would be used in, while nothing else computes.
+/// @return  at the paper's confidence and at the standard one.
+template <AnyScenario S, Detector D, Dataset Train, Dataset Test, Observer O>
+std::array<InferenceTime, 2> cell_times(const S& scenario, const Experiment<D, Train, Test>& e,
+                                        const D& detector, O& observer) {
+  [[maybe_unused]] const auto machine = notify::alone(observer);
+  notify::stage(observer, "timing", e.budget.evaluate.timing_images);
+  const auto deployed = e.deploy(detector);
+  return time_inference(detector, deployed, e.test, scenario.color,
+                        std::array{kPaperConfidence, kStandardConfidence}, e.budget.evaluate,
+                        e.device);
+}
+
 /// One cell, from the pre-trained detector to its numbers: the paper's method section.
 /// @return  rows for cells.csv, the pruned network (compacted where the granularity removes
 /// filters), detections.
@@ -269,14 +282,7 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
                       attack_seed, e.device, observer);
   }
 
-  const auto times = [&] {
-    [[maybe_unused]] const auto machine = notify::alone(observer);
-    notify::stage(observer, "timing", e.budget.evaluate.timing_images);
-    const auto deployed = e.deploy(detector);
-    return time_inference(detector, deployed, e.test, scenario.color,
-                          std::array{kPaperConfidence, kStandardConfidence}, e.budget.evaluate,
-                          e.device);
-  }();
+  const auto times = cell_times(scenario, e, detector, observer);
 
   const auto kept = scenario.granularity.kept(e.pretrained.graph(), mask);
   CellResult<D> result{{}, detector, clean.detections, robust.detections};
