@@ -11,7 +11,7 @@
 #include "serpette/score/deep_lift.hpp"
 #include "serpette/score/hydra.hpp"
 #include "support/catch.hpp"
-#include "support/kinds_graph.hpp"
+#include "support/graph_builder.hpp"
 #include "support/noise_data.hpp"
 #include "support/scratch.hpp"
 
