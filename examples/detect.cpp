@@ -203,8 +203,9 @@ int main(int argc, char** argv) {
     CLI::App app(
         "Detects objects in pictures. Writes detections.csv and detections.json (COCO results), "
         "boxes in pixels of\n"
-        "the original image; with --annotations also summary.json, COCO's 12 numbers, and without "
-        "images.csv,\nwhich picture an image_id is.");
+        "the original image. With --annotations also summary.json, COCO's 12 numbers; without "
+        "them\n"
+        "images.csv, which says what picture an image_id is.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
     app.add_option("--weights", o.weights, "Its weights in darknet's format")->required();
     app.add_option("--images", o.images, "A picture, or a folder of them (JPEG, PNG)")->required();

@@ -102,7 +102,7 @@ def main():
     assert timeless(root / "a/cells.csv") == first
     refuses("[0, 100)", *data, "--budget", "smoke", "--ratios", "0,100", "--out", new)
     refuses("twice", *data, "--budget", "smoke", "--ratios", "5,5", "--out", new)
-    refuses("CUDA devices", *swap("--device", "cuda:77"), "--out", new)
+    refuses("CUDA device", *swap("--device", "cuda:77"), "--out", new)
     refuses("--budget", *data, "--budget", "huge", "--out", new)
     for option, words in (("reference", "zeros, grey, mean, blurred or clean-twin"), ("rule", "rescale or reveal-cancel"),
                           ("target", "detection or detection+box")):
