@@ -3,9 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/maximum.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
@@ -13,7 +11,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -154,24 +151,6 @@ class Plan {
     workspace_ = Workspace(graph_, writes);
   }
 
-  /// A max-pool by maxima of shifted views, along rows and then along columns: on maps that are not
-  /// channels-last LibTorch's own takes ten times as long.
-  static at::Tensor max_pool(const at::Tensor& x, const MaxPool& pool, const Shape& out) {
-    const std::int64_t before = pool.padding / 2, after = pool.padding - before;
-    auto y = pool.padding == 0 ? x
-                               : at::constant_pad_nd(x, {before, after, before, after},
-                                                     -std::numeric_limits<double>::infinity());
-    for (const auto& [axis, length] : {std::pair{3, out.width}, std::pair{2, out.height}}) {
-      const auto view = [&](std::int64_t first) {
-        return y.slice(axis, first, first + (length - 1) * pool.stride + 1, pool.stride);
-      };
-      auto highest = at::maximum(view(0), view(std::min(1, pool.size - 1)));
-      for (std::int64_t k = 2; k < pool.size; ++k) at::maximum_out(highest, highest, view(k));
-      y = highest;
-    }
-    return y;
-  }
-
   void run_image(const at::Tensor& image, std::vector<at::Tensor>& heads, std::int64_t n) {
     std::vector<at::Tensor> outputs(graph_.layers.size());
     const auto of = [&](int i) -> const at::Tensor& {
@@ -213,7 +192,7 @@ class Plan {
       } else if (const auto* up = layer.as<Upsample>()) {
         at::upsample_nearest2d_out(y, x, {x.size(2) * up->stride, x.size(3) * up->stride});
       } else if (const auto* pool = layer.as<MaxPool>()) {
-        y = max_pool(x, *pool, layer.output);
+        y = serpette::detail::max_pool(x, *pool, layer.output);
       } else {
         heads[head++].select(0, n).copy_(x.squeeze(0));
         y = x;
