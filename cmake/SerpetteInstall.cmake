@@ -11,7 +11,7 @@ set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME library)
 include(CMakePackageConfigHelpers)
 set(_destination ${CMAKE_INSTALL_DATADIR}/cmake/serpette)
 
-install(TARGETS serpette serpette_light EXPORT serpette-targets
+install(TARGETS serpette serpette_light serpette_report EXPORT serpette-targets
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILE_SET parts DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT serpette-targets NAMESPACE serpette:: DESTINATION ${_destination})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/serpette-config.cmake.in

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "serpette/report/read_cells.hpp"
-#include "serpette/report/report.hpp"
+#include "serpette/study/read_cells.hpp"
+#include "serpette_report/report.hpp"
 #include "support/program.hpp"
 
 namespace {

@@ -18,9 +18,9 @@ import sys
 import tempfile
 import time
 
-DEFAULT = ["serpette/core/graph.hpp", "serpette/torch/tensor.hpp", "serpette/score/magnitude.hpp",
-           "serpette/granularity/filter.hpp", "serpette/attack/pgd.hpp", "serpette/scenario/paper.hpp",
-           "serpette/model/yolov3.hpp", "serpette/pipeline/driver.hpp", "serpette/serpette.hpp"]
+DEFAULT = ["serpette/graph/graph.hpp", "serpette/torch/tensor.hpp", "serpette/score/magnitude.hpp",
+           "serpette/prune/filter.hpp", "serpette/attack/pgd.hpp", "serpette/scenario/paper.hpp",
+           "serpette/detector/yolov3.hpp", "serpette/method/run_cell.hpp", "serpette/serpette.hpp"]
 
 
 def compiler_line(build):

@@ -11,13 +11,13 @@
 
 #include <filesystem>
 
-#include "serpette/core/apply_mask.hpp"
-#include "serpette/core/footprint.hpp"
-#include "serpette/granularity/filter.hpp"
-#include "serpette/granularity/kernel.hpp"
-#include "serpette/granularity/weight.hpp"
-#include "serpette/model/cfg.hpp"
-#include "serpette/model/yolov3.hpp"
+#include "serpette/graph/apply_mask.hpp"
+#include "serpette/graph/footprint.hpp"
+#include "serpette/prune/filter.hpp"
+#include "serpette/prune/kernel.hpp"
+#include "serpette/prune/weight.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
+#include "serpette/detector/yolov3.hpp"
 #include "support/rounds.hpp"
 
 namespace {

@@ -15,8 +15,8 @@
 #include <filesystem>
 
 #include "serpette/attack/pgd.hpp"
-#include "serpette/model/cfg.hpp"
-#include "serpette/model/yolov3.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
+#include "serpette/detector/yolov3.hpp"
 #include "support/rounds.hpp"
 
 namespace {

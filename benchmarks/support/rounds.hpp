@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "serpette/core/graph.hpp"
-#include "serpette/core/layer_view.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_view.hpp"
 #include "serpette/torch/nn.hpp"
 
 /// @file

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "serpette/pipeline/budgets.hpp"
+#include "serpette/method/budgets.hpp"
 #include "support/cli.hpp"
 
 namespace serpette::cli {

@@ -10,12 +10,12 @@
 #include <type_traits>
 #include <vector>
 
-#include "serpette/core/footprint.hpp"
+#include "serpette/graph/footprint.hpp"
 #include "serpette/metric/stopwatch.hpp"
-#include "serpette/pipeline/loader.hpp"
-#include "serpette/pipeline/progress.hpp"
-#include "serpette/pipeline/sweep.hpp"
-#include "serpette/pipeline/train.hpp"
+#include "serpette/method/loader.hpp"
+#include "serpette/study/progress.hpp"
+#include "serpette/study/sweep.hpp"
+#include "serpette/method/train.hpp"
 
 /// @file
 /// What a study would cost, listed cell by cell, without running it. One step of robust training

@@ -4,8 +4,8 @@
 
 #include "serpette/data/drawn_data.hpp"
 #include "serpette/io/file_lock.hpp"
-#include "serpette/report/read_cells.hpp"
-#include "serpette/report/report.hpp"
+#include "serpette/study/read_cells.hpp"
+#include "serpette_report/report.hpp"
 #include "support/program.hpp"
 #include "support/run_scenarios.hpp"
 

@@ -4,7 +4,7 @@
 
 #include "serpette/attack/no_attack.hpp"
 #include "serpette/color/rgb.hpp"
-#include "serpette/granularity/weight.hpp"
+#include "serpette/prune/weight.hpp"
 #include "serpette/scenario/scenario.hpp"
 #include "serpette/score/magnitude.hpp"
 

@@ -1,4 +1,4 @@
-#include "serpette/model/cfg.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
 
 #include <cstdlib>
 

@@ -12,28 +12,33 @@ TENSOR, NN = "torch/tensor.hpp", "torch/nn.hpp"
 ALLOWED = {
     "torch": set(),
     "detail": {"version.hpp"},
-    "core": {"fwd.hpp", "version.hpp", "detail", TENSOR},
-    "concepts": {"fwd.hpp", "core", TENSOR},
-    "statistics": {"core", "detail"},
-    "metric": {"concepts", "core", "detail", "io"},
-    "report": {"core", "detail", "io", "metric", "statistics"},
-    "io": {"concepts", "core", "detail"},
-    "data": {"concepts", "core", "detail", "io", TENSOR},
-    "model": {"concepts", "core", "detail", "io", TENSOR, NN},
+    "core": {"version.hpp", "detail", TENSOR},
+    "graph": {"core", TENSOR},
+    "concepts": {"graph", "core", TENSOR},
+    "io": {"graph", "core", "detail"},
+    "formats": {"graph", "core", "io", TENSOR},
+    "metric": {"core", "detail", "io"},
+    "data": {"concepts", "graph", "core", "detail", "io", TENSOR},
+    "nn": {"concepts", "graph", "core", "detail", TENSOR, NN},
+    "detector": {"concepts", "graph", "core", "detail", "io", "formats", "nn", TENSOR, NN},
     "distributed": {"core", "detail", TENSOR, NN},
-    "deploy": {"model", "core", "detail", "io", TENSOR, NN},
-    "pipeline": {"scenario/scenario.hpp", "concepts", "core", "detail", "metric", "io", TENSOR, NN},
-    "scenario": {"concepts", "core", "detail", "io", "score", "granularity", "attack", "color", "model", "data",
-                 "pipeline", TENSOR, NN},
+    "deploy": {"nn", "graph", "core", "detail", "io", TENSOR, NN},
+    "method": {"scenario/scenario.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
+    "study": {"scenario/scenario.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
+    "scenario": {"concepts", "graph", "core", "detail", "io", "score", "prune", "objective", "attack", "color", "detector",
+                 "data", "deploy", "method", "study", TENSOR, NN},
 }
-for family in ("score", "granularity", "attack", "color"):  # families meet only through a concept
-    ALLOWED[family] = {"concepts", "core", "detail", TENSOR}
+for family in ("score", "prune", "objective", "attack", "color"):  # families meet only through a concept
+    ALLOWED[family] = {"concepts", "graph", "core", "detail", TENSOR}
+# The library serpette_report: itself, and the tables that a study leaves.
+REPORT = {"core", "detail", "io", "metric", "study/cells.hpp", "study/read_cells.hpp"}
 
 # Stricter than their folder.
 SINGLE = {"scenario/scenario.hpp": {"concepts", "core"}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.
-LIGHT = {"io", "metric", "statistics", "report", "model/cfg.hpp", "core/graph.hpp", "core/channels.hpp",
-         "core/compaction.hpp", "core/footprint.hpp", "core/ratio.hpp", "core/contract.hpp"}
+LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp",
+         "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "study/cells.hpp",
+         "study/read_cells.hpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 
@@ -48,40 +53,46 @@ def reaches_torch(root, header, seen):
     if header in seen:
         return None
     seen.add(header)
-    for mark, name in INCLUDE.findall((root / "include/serpette" / header).read_text()):
+    for mark, name in INCLUDE.findall((root / "include" / header).read_text()):
         if re.match(r"(ATen|c10|torch)/", name):
             return [header, name]
-        if name.startswith("serpette/") and (root / "include" / name).exists():
-            path = reaches_torch(root, name.removeprefix("serpette/"), seen)
+        if re.match(r"serpette(_report)?/", name) and (root / "include" / name).exists():
+            path = reaches_torch(root, name, seen)
             if path:
                 return [header, *path]
     return None
 
 
 def offences(root):
-    include = root / "include/serpette"
+    include = root / "include"
     for path in sorted([*include.rglob("*.hpp"), *include.rglob("*.cuh")]):
-        header = path.relative_to(include).as_posix()
+        full = path.relative_to(include).as_posix()
+        library, header = full.split("/", 1)
         folder = header.split("/")[0]
-        if "/" not in header:  # serpette.hpp, fwd.hpp, version.hpp
+        if library == "serpette_report":
+            allowed = REPORT
+        elif "/" not in header:  # serpette.hpp, version.hpp
             continue
-        if folder not in ALLOWED:
+        elif folder not in ALLOWED:
             yield f"{header}: folder '{folder}' is not in the table of tests/scripts/check_layers.py"
             continue
-        allowed = SINGLE.get(header, ALLOWED[folder] | {folder})
+        else:
+            allowed = SINGLE.get(header, ALLOWED[folder] | {folder})
         for mark, name in INCLUDE.findall(path.read_text()):
-            if name.startswith("serpette/"):
+            if re.match(r"serpette(_report)?/", name):
                 target = name.removeprefix("serpette/")
-                if not (include / target).exists():
-                    yield f"{header}: includes {name}, which does not exist"
+                if not (include / name).exists():
+                    yield f"{full}: includes {name}, which does not exist"
+                elif name.startswith("serpette_report/") and library == "serpette_report":
+                    continue
                 elif target not in allowed and target.split("/")[0] not in allowed:
-                    yield f"{header}: should not include {name}; '{folder}' may include {', '.join(sorted(allowed))}"
+                    yield f"{full}: should not include {name}; '{folder}' may include {', '.join(sorted(allowed))}"
             elif name.startswith("torch/") and folder != "torch" and NN not in allowed:
-                yield f"{header}: should not include {name}; torch/ is opened by serpette/torch/nn.hpp alone"
-        if folder in LIGHT or header in LIGHT:
-            chain = reaches_torch(root, header, set())
+                yield f"{full}: should not include {name}; torch/ is opened by serpette/torch/nn.hpp alone"
+        if library == "serpette_report" or folder in LIGHT or header in LIGHT:
+            chain = reaches_torch(root, full, set())
             if chain:
-                yield f"{header}: should need no LibTorch, got {' → '.join(chain)}"
+                yield f"{full}: should need no LibTorch, got {' → '.join(chain)}"
 
 
 if __name__ == "__main__":

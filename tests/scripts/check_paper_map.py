@@ -13,7 +13,7 @@ def offences(root):
     tests = "".join(p.read_text() for p in (root / "tests/unit").rglob("*.cpp"))
     tests = re.sub(r'"\s*\n\s*"', "", tests)  # names broken over two lines
     for path in sorted(set(re.findall(r"`([a-z_0-9/]+\.(?:hpp|cpp|cfg))`", text))):
-        if not any((root / place / path).exists() for place in ("include/serpette", "tests", ".")):
+        if not any((root / place / path).exists() for place in ("include", "include/serpette", "tests", ".")):
             yield f"docs/paper.md: {path} does not exist"
     for name, file in re.findall(r'"([^"\n|]*(?:\\\|[^"\n|]*)*)"\s+\(`(unit/[^`]*)`\)', text.replace("\n", " ")):
         name = name.replace("\\|", "|")

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "serpette/model/cfg.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
 #include "support/catch.hpp"
 
 namespace serpette::test {

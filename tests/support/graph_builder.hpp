@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/core/graph.hpp"
+#include "serpette/graph/graph.hpp"
 
 namespace serpette::test {
 

@@ -10,8 +10,8 @@
 #include <cmath>
 #include <vector>
 
-#include "serpette/core/graph.hpp"
-#include "serpette/core/layer_view.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_view.hpp"
 
 namespace serpette::test {
 

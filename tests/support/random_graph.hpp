@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "serpette/core/seed.hpp"
-#include "serpette/model/cfg.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
 
 namespace serpette::test {
 

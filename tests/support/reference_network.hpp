@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/core/apply_mask.hpp"
-#include "serpette/core/compaction.hpp"
-#include "serpette/core/graph.hpp"
-#include "serpette/core/layer_view.hpp"
+#include "serpette/graph/apply_mask.hpp"
+#include "serpette/graph/compaction.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_view.hpp"
 #include "serpette/core/seed.hpp"
 #include "support/plain_network.hpp"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "serpette/concepts/detector.hpp"
-#include "serpette/core/compaction.hpp"
+#include "serpette/graph/compaction.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/seed.hpp"
 #include "support/plain_network.hpp"

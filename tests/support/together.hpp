@@ -7,8 +7,8 @@
 #include "serpette/attack/no_attack.hpp"
 #include "serpette/attack/pgd.hpp"
 #include "serpette/color/rgb.hpp"
-#include "serpette/model/yolov3.hpp"
-#include "serpette/pipeline/train.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/method/train.hpp"
 
 namespace serpette::test {
 

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "serpette/concepts/attack.hpp"
-#include "serpette/core/graph.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/core/image_batch.hpp"
-#include "serpette/core/layer_view.hpp"
-#include "serpette/core/mask.hpp"
+#include "serpette/graph/layer_view.hpp"
+#include "serpette/graph/mask.hpp"
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette {

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "serpette/concepts/named.hpp"
-#include "serpette/core/graph.hpp"
-#include "serpette/core/mask.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/mask.hpp"
 #include "serpette/core/ratio.hpp"
 
 namespace serpette {

@@ -6,8 +6,8 @@
 #include "serpette/concepts/detector.hpp"
 #include "serpette/concepts/named.hpp"
 #include "serpette/core/image_batch.hpp"
-#include "serpette/core/layer_view.hpp"
-#include "serpette/core/mask.hpp"
+#include "serpette/graph/layer_view.hpp"
+#include "serpette/graph/mask.hpp"
 #include "serpette/core/seed.hpp"
 
 namespace serpette {

@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/core/channels.hpp"
-#include "serpette/core/compaction.hpp"
-#include "serpette/core/graph.hpp"
-#include "serpette/core/layer_view.hpp"
-#include "serpette/model/frozen.hpp"
+#include "serpette/graph/channels.hpp"
+#include "serpette/graph/compaction.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_view.hpp"
+#include "serpette/nn/frozen.hpp"
 
 namespace serpette::deploy {
 
@@ -20,7 +20,7 @@ namespace serpette::deploy {
 class FoldedNetwork {
  public:
   /// Folds batch norm into the weights, then cuts out what a mask has silenced: coupled filters
-  /// (core/channels.hpp) whose weights and bias are all zero, with the weights that read them.
+  /// (graph/channels.hpp) whose weights and bias are all zero, with the weights that read them.
   /// Computes what `network` computes.
   /// @param network  offers `graph()` and `layer(i)`, on any device.
   template <class Network>

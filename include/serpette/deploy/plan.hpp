@@ -17,11 +17,11 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/core/execute.hpp"
+#include "serpette/graph/execute.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/deploy/planned_convolution.hpp"
 #include "serpette/deploy/workspace.hpp"
-#include "serpette/model/frozen.hpp"
+#include "serpette/nn/frozen.hpp"
 
 namespace serpette::deploy {
 

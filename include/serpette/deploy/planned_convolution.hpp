@@ -12,11 +12,11 @@
 #include <optional>
 #include <utility>
 
-#include "serpette/core/footprint.hpp"
-#include "serpette/core/graph.hpp"
-#include "serpette/core/layer_view.hpp"
+#include "serpette/graph/footprint.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_view.hpp"
 #include "serpette/deploy/sparse_convolution.hpp"
-#include "serpette/model/frozen.hpp"
+#include "serpette/nn/frozen.hpp"
 
 namespace serpette::deploy {
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
-#include "serpette/core/graph.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"
 
 namespace serpette::deploy {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "serpette/core/graph.hpp"
+#include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "serpette/core/graph.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette::deploy {

@@ -6,9 +6,9 @@
 /// SERPETTE_INSTANCE to a scenario to be that library.
 
 #include "serpette/data/coco_folder.hpp"
-#include "serpette/model/yolov3.hpp"
-#include "serpette/pipeline/driver.hpp"
-#include "serpette/pipeline/progress.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/method/run_cell.hpp"
+#include "serpette/study/progress.hpp"
 #include "serpette/scenario/paper.hpp"
 
 #define SERPETTE_RUN_CELL(scenario)                                                              \

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/core/convolve.hpp"
-#include "serpette/core/graph.hpp"
-#include "serpette/core/layer_view.hpp"
+#include "serpette/graph/convolve.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_view.hpp"
 #include "serpette/score/rescale.hpp"
 #include "serpette/torch/operators.hpp"
 

@@ -9,7 +9,7 @@
 namespace serpette {
 
 /// HYDRA: the scaled start  s = √(6 / fan_in) · w / max|w|,  then score training on the robust loss
-/// with the weights frozen, anew for every ratio (pipeline/train_scores.hpp, with the settings in
+/// with the weights frozen, anew for every ratio (method/train_scores.hpp, with the settings in
 /// `optimizer`). Source: Sehwag et al. 2020; docs/policies/score_init.md.
 struct Hydra {
   static constexpr std::string_view name = "HYDRA";

@@ -11,7 +11,7 @@
 #include <limits>
 #include <tuple>
 
-#include "serpette/core/graph.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/detail/widest.hpp"
 #include "serpette/torch/operators.hpp"
 

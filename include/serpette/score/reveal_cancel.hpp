@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/core/convolve.hpp"
-#include "serpette/core/execute.hpp"
-#include "serpette/core/graph.hpp"
+#include "serpette/graph/convolve.hpp"
+#include "serpette/graph/execute.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/score/attribution.hpp"
 #include "serpette/score/rescale.hpp"
 #include "serpette/torch/operators.hpp"

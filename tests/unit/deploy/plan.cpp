@@ -4,9 +4,9 @@
 #include <set>
 
 #include "laws/prune_granularity.hpp"
-#include "serpette/granularity/filter.hpp"
-#include "serpette/granularity/kernel.hpp"
-#include "serpette/granularity/weight.hpp"
+#include "serpette/prune/filter.hpp"
+#include "serpette/prune/kernel.hpp"
+#include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"

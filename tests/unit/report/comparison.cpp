@@ -1,4 +1,4 @@
-#include "serpette/report/comparison.hpp"
+#include "serpette_report/comparison.hpp"
 
 #include "serpette/io/read_file.hpp"
 #include "support/catch.hpp"

@@ -1,9 +1,9 @@
 // The paper's own tables: what it prints follows from its raw runs.
 
-#include "serpette/report/claims.hpp"
-#include "serpette/report/curve_claims.hpp"
-#include "serpette/report/paper_data.hpp"
-#include "serpette/report/report.hpp"
+#include "serpette_report/claims.hpp"
+#include "serpette_report/curve_claims.hpp"
+#include "serpette_report/paper_data.hpp"
+#include "serpette_report/report.hpp"
 
 #include "support/catch.hpp"
 #include "support/scratch.hpp"

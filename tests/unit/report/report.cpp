@@ -1,4 +1,4 @@
-#include "serpette/report/report.hpp"
+#include "serpette_report/report.hpp"
 
 #include "serpette/io/image.hpp"
 #include "serpette/io/read_file.hpp"

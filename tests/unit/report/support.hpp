@@ -1,6 +1,6 @@
 #pragma once
 
-#include "serpette/io/cells.hpp"
+#include "serpette/study/cells.hpp"
 
 namespace serpette::test {
 

@@ -1,7 +1,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "serpette/model/yolov3.hpp"
+#include "serpette/detector/yolov3.hpp"
 #include "serpette/score/attribution.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_detector.hpp"

@@ -1,16 +1,16 @@
 // Every test against SciPy, statsmodels and pingouin on the random samples of
 // tests/golden/stat_tests.py.
 
-#include "serpette/statistics/anova.hpp"
-#include "serpette/statistics/assumptions.hpp"
-#include "serpette/statistics/blocked_anova.hpp"
-#include "serpette/statistics/describe.hpp"
-#include "serpette/statistics/effect_size.hpp"
-#include "serpette/statistics/holm.hpp"
-#include "serpette/statistics/kruskal_wallis.hpp"
-#include "serpette/statistics/pairwise.hpp"
-#include "serpette/statistics/power.hpp"
-#include "serpette/statistics/studentized_range.hpp"
+#include "serpette_report/statistics/anova.hpp"
+#include "serpette_report/statistics/assumptions.hpp"
+#include "serpette_report/statistics/blocked_anova.hpp"
+#include "serpette_report/statistics/describe.hpp"
+#include "serpette_report/statistics/effect_size.hpp"
+#include "serpette_report/statistics/holm.hpp"
+#include "serpette_report/statistics/kruskal_wallis.hpp"
+#include "serpette_report/statistics/pairwise.hpp"
+#include "serpette_report/statistics/power.hpp"
+#include "serpette_report/statistics/studentized_range.hpp"
 
 #include "serpette/io/read_file.hpp"
 #include "support/catch.hpp"

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "serpette/core/box.hpp"
+#include "serpette/core/contract.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/core/image_batch.hpp"
+#include "serpette/core/letterbox.hpp"
+#include "serpette/detector/nms.hpp"
+#include "serpette/torch/tensor.hpp"
+
+namespace serpette {
+
+/// How raw heads become detections, darknet's and the paper's numbers as defaults.
+struct DecodeOptions {
+  double confidence = 0.001;  ///< A class counts where objectness × class probability exceeds it.
+  double nms = 0.45;          ///< IoU above which the worse of two boxes of one class is dropped.
+  std::size_t limit = 100;    ///< Detections per image, the best by score.
+};
+
+namespace detail {
+
+inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+/// Logit below which sigmoid(x) ≤ p for certain: a little low, so that the exact test decides.
+inline double logit_floor(double p) {
+  if (p <= 0) return -INFINITY;
+  if (p >= 1) return INFINITY;
+  return std::log(p / (1 - p)) - 1e-9;
+}
+
+/// Adds every (prediction, class) of one head and image whose score exceeds the confidence.
+/// @param logits   [A·(5 + C), h, w] float, contiguous.
+/// @param index    number of predictions of the heads before this one.
+inline void add_candidates(const float* logits, const Yolo& head, const Shape& grid,
+                           const Letterbox& geometry, double confidence, std::int64_t index,
+                           std::vector<Candidate>& candidates) {
+  const std::int64_t cells = std::int64_t{grid.height} * grid.width;
+  const double objectness_floor = logit_floor(confidence);
+  const double sx = double(geometry.image_width) / geometry.width,
+               sy = double(geometry.image_height) / geometry.height;
+  const auto to_x = [&](double x) {
+    return std::clamp((x - geometry.left) * sx, 0.0, double(geometry.image_width));
+  };
+  const auto to_y = [&](double y) {
+    return std::clamp((y - geometry.top) * sy, 0.0, double(geometry.image_height));
+  };
+  for (const int anchor : head.mask) {
+    const auto [anchor_w, anchor_h] = head.anchors[static_cast<std::size_t>(anchor)];
+    for (std::int64_t cell = 0; cell < cells; ++cell, ++index) {
+      const float* p = logits + cell;
+      if (!(p[4 * cells] > objectness_floor)) continue;
+      const double objectness = sigmoid(p[4 * cells]);
+      const double class_floor = logit_floor(confidence / objectness);
+      Candidate c{.index = index};
+      bool placed = false;
+      for (int k = 0; k < head.classes; ++k) {
+        const float logit = p[(5 + k) * cells];
+        if (!(logit > class_floor)) continue;
+        c.score = objectness * sigmoid(logit);
+        if (!(c.score > confidence)) continue;
+        if (!placed) {
+          const double cx =
+              (sigmoid(p[0]) + double(cell % grid.width)) / grid.width * geometry.canvas_width;
+          const double cy = (sigmoid(p[cells]) + double(cell / grid.width)) / grid.height *
+                            geometry.canvas_height;
+          const double w = std::exp(double(p[2 * cells])) * anchor_w,
+                       h = std::exp(double(p[3 * cells])) * anchor_h;
+          if (std::isnan(cx + cy) || std::isnan(w) || std::isnan(h)) break;
+          c.x1 = to_x(cx - w / 2), c.y1 = to_y(cy - h / 2), c.x2 = to_x(cx + w / 2),
+          c.y2 = to_y(cy + h / 2);
+          placed = true;
+        }
+        c.category = k;
+        candidates.push_back(c);
+      }
+    }
+    logits += (5 + head.classes) * cells;
+  }
+}
+
+}  // namespace detail
+
+/// Detections of every image from the network's raw heads, in pixels of the original images, best
+/// first.
+///
+/// (cx, cy) = (σ(tx) + column, σ(ty) + row) / grid,  (w, h) = anchor · exp(tw, th),  score =
+/// σ(objectness)·σ(class); every class above the confidence counts (multi-label), boxes are clipped
+/// to the image, then `suppress`. Detections at a higher confidence are those of a lower one above
+/// it, since greedy suppression never lets a worse box drop a better one: one forward and one
+/// decode serve both profiles.
+/// @param heads  [N, A·(5 + C), h, w] each, any device and memory format, in the order of
+/// `graph.heads()`.
+/// @throws Error  if heads, geometry and graph do not belong together.
+inline std::vector<std::vector<Detection>> decode(const Graph& graph,
+                                                  const std::vector<at::Tensor>& heads,
+                                                  const ImageBatch& batch,
+                                                  const DecodeOptions& options = {}) {
+  const auto indices = graph.heads();
+  require(heads.size() == indices.size(), "heads", "should be {} as the network has, got {}",
+          indices.size(), heads.size());
+  const auto images = heads.empty() ? 0 : heads.front().size(0);
+  require(static_cast<std::int64_t>(batch.geometry.size()) == images &&
+              static_cast<std::int64_t>(batch.image_ids.size()) == images,
+          "batch", "should hold the geometry and ids of {} images, got {} and {}", images,
+          batch.geometry.size(), batch.image_ids.size());
+  std::vector<std::vector<Candidate>> candidates(static_cast<std::size_t>(images));
+  std::int64_t offset = 0;
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    const auto& layer = graph[indices[h]];
+    const auto& yolo = *layer.as<Yolo>();
+    const Shape& grid = layer.output;
+    require(heads[h].sizes() == at::IntArrayRef({images, grid.channels, grid.height, grid.width}),
+            "heads", "shape should be [{}, {}, {}, {}] as {}, got another", images, grid.channels,
+            grid.height, grid.width, layer.name);
+    const auto logits = heads[h].detach().to(at::kCPU, at::kFloat).contiguous();
+    for (std::int64_t n = 0; n < images; ++n)
+      detail::add_candidates(logits[n].const_data_ptr<float>(), yolo, grid,
+                             batch.geometry[static_cast<std::size_t>(n)], options.confidence,
+                             offset, candidates[static_cast<std::size_t>(n)]);
+    offset += static_cast<std::int64_t>(yolo.mask.size()) * grid.height * grid.width;
+  }
+  std::vector<std::vector<Detection>> found(candidates.size());
+  for (std::size_t n = 0; n < candidates.size(); ++n)
+    for (const auto& c : suppress(std::move(candidates[n]), options.nms, options.limit))
+      found[n].push_back(
+          {batch.image_ids[n], c.category, c.score, {c.x1, c.y1, c.x2 - c.x1, c.y2 - c.y1}});
+  return found;
+}
+
+}  // namespace serpette

@@ -1,0 +1,295 @@
+#pragma once
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/binary_cross_entropy_with_logits.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
+#include <ATen/ops/one_hot.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/softplus.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "serpette/concepts/detector.hpp"
+#include "serpette/core/contract.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/detector/head_loss.hpp"
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+/// What is decided about a batch before its loss is differentiated; one entry per head.
+using Assignment = std::vector<HeadAssignment>;
+
+/// Darknet's YOLOv3 loss:
+///   box         Σ (2 − w·h)·[BCE(σ(tx), t̂x) + BCE(σ(ty), t̂y) + ½(tw − t̂w)² + ½(th − t̂h)²]
+///   objectness  Σ BCE(σ(o), 1) over positives + Σ BCE(σ(o), 0) over the background
+///   classes     Σ_c BCE(σ(class_c), c is the truth's)
+/// box and classes over positives.
+/// A truth belongs to the anchor whose shape fits it best among those that some head predicts, in
+/// the cell that holds its centre (where two heads share that anchor, in both, as in darknet);
+/// where two truths meet, the later one wins. Background is every other prediction whose IoU with
+/// each truth of its image is at most `ignore_thresh`. Source: darknet, src/yolo_layer.c.
+class YoloLoss {
+ public:
+  /// @throws Error  if the graph has no head.
+  explicit YoloLoss(const Graph& graph) : canvas_(graph.input) {
+    for (const int i : graph.heads()) {
+      const auto& yolo = *graph[i].as<Yolo>();
+      Head head{graph[i].name, graph[i].output, {}, yolo.classes, yolo.ignore_thresh, {}};
+      for (const int m : yolo.mask)
+        head.anchors.push_back(yolo.anchors[static_cast<std::size_t>(m)]);
+      for (const auto& anchor : head.anchors)
+        if (std::find(anchors_.begin(), anchors_.end(), anchor) == anchors_.end())
+          anchors_.push_back(anchor);
+      heads_.push_back(std::move(head));
+    }
+    require(!heads_.empty(), "network", "should have at least one [yolo] head, got none");
+    for (auto& head : heads_)
+      for (const auto& anchor : anchors_) {
+        const auto found = std::find(head.anchors.begin(), head.anchors.end(), anchor);
+        head.slot_of_anchor.push_back(found == head.anchors.end() ? -1
+                                                                  : found - head.anchors.begin());
+      }
+  }
+
+  /// Decides who is positive, background or ignored. Everything happens on the device of the heads,
+  /// without gradient, and gives the same result every time.
+  /// @param heads  raw logits [N, A·(5 + C), h, w].
+  /// @param truth  [M, 6] as in ImageBatch. Rows without area are left out.
+  /// @throws Error  if shapes do not fit or a class is not one of the network's.
+  [[nodiscard]] Assignment assign(const std::vector<at::Tensor>& heads,
+                                  const at::Tensor& truth) const {
+    const torch::NoGradGuard no_grad;
+    require_heads(heads);
+    const auto t = usable(truth, heads.front());
+    const auto image = t.select(1, 0).to(at::kLong), category = t.select(1, 1).to(at::kLong);
+    const auto best = best_anchor(t);
+    Assignment result;
+    for (std::size_t h = 0; h < heads_.size(); ++h) {
+      const auto& head = heads_[h];
+      const auto logits = split(heads[h], head);
+      const auto slots =
+          at::tensor(head.slot_of_anchor, t.options().dtype(at::kLong)).index({best});
+      const auto column =
+          t.select(1, 2).mul(head.grid.width).to(at::kLong).clamp(0, head.grid.width - 1);
+      const auto row =
+          t.select(1, 3).mul(head.grid.height).to(at::kLong).clamp(0, head.grid.height - 1);
+      const auto mine = winners(image, slots, row, column, logits);
+      HeadAssignment a{image.index({mine}),
+                       slots.index({mine}),
+                       row.index({mine}),
+                       column.index({mine}),
+                       {},
+                       {},
+                       category.index({mine}),
+                       {}};
+      const auto box = t.index({mine}).narrow(1, 2, 4);
+      const auto anchor = at::tensor(flat(head.anchors), t.options()).view({-1, 2}).index({a.slot});
+      a.box = at::stack({box.select(1, 0) * head.grid.width - a.column,
+                         box.select(1, 1) * head.grid.height - a.row,
+                         (box.select(1, 2) * canvas_.width / anchor.select(1, 0)).log(),
+                         (box.select(1, 3) * canvas_.height / anchor.select(1, 1)).log()},
+                        1);
+      a.box_weight = 2 - box.select(1, 2) * box.select(1, 3);
+      a.background = background(logits, head, t, image);
+      a.background.index_put_({a.image, a.slot, a.row, a.column}, 0);
+      result.push_back(std::move(a));
+    }
+    return result;
+  }
+
+  /// The loss by part and image, given who answers for what; differentiable by the heads.
+  [[nodiscard]] DetectionLoss operator()(const std::vector<at::Tensor>& heads,
+                                         const Assignment& assignment) const {
+    require_heads(heads);
+    const auto n = heads.front().size(0);
+    DetectionLoss loss{at::zeros({n}, heads.front().options()),
+                       at::zeros({n}, heads.front().options()),
+                       at::zeros({n}, heads.front().options())};
+    for (std::size_t h = 0; h < heads_.size(); ++h) {
+      const auto parts = detail::HeadLoss::apply(
+          heads[h], static_cast<std::int64_t>(heads_[h].anchors.size()), assignment[h]);
+      loss.box = loss.box + parts[0];
+      loss.objectness = loss.objectness + parts[1];
+      loss.classes = loss.classes + parts[2];
+    }
+    return loss;
+  }
+
+  /// Σ softplus(sign·objectness) of each image [N]: the distance of all objectness to 0 (sign = 1)
+  /// or 1 (sign = −1).
+  [[nodiscard]] at::Tensor all_objectness(const std::vector<at::Tensor>& heads, double sign) const {
+    require_heads(heads);
+    auto sum = at::zeros({heads.front().size(0)}, heads.front().options());
+    for (std::size_t h = 0; h < heads_.size(); ++h)
+      sum = sum + at::softplus(split(heads[h], heads_[h]).select(2, 4) * sign).sum({1, 2, 3});
+    return sum;
+  }
+
+  /// ∂t/∂logits of the attribution target t, a sum of logits of all positives: 0 or 1.
+  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
+                                                const Assignment& assignment,
+                                                Target target = Target::kDetection) const {
+    std::vector<at::Tensor> ones;
+    for (std::size_t h = 0; h < heads_.size(); ++h) {
+      const auto& a = assignment[h];
+      ones.push_back(at::zeros_like(heads[h].detach()));
+      auto places = split(ones.back(), heads_[h]);
+      for (const int logit :
+           target == Target::kDetection ? std::vector{4} : std::vector{0, 1, 2, 3, 4})
+        places.index_put_({a.image, a.slot, at::full_like(a.slot, logit), a.row, a.column}, 1);
+      places.index_put_({a.image, a.slot, a.category + 5, a.row, a.column}, 1);
+    }
+    return ones;
+  }
+
+  /// For each positive the class its prediction holds least likely, other than the true one where
+  /// there is a choice.
+  [[nodiscard]] std::vector<at::Tensor> least_likely(const std::vector<at::Tensor>& heads,
+                                                     const Assignment& assignment) const {
+    std::vector<at::Tensor> categories;
+    for (std::size_t h = 0; h < heads_.size(); ++h) {
+      const auto& a = assignment[h];
+      auto classes = detail::at_positives(split(heads[h].detach(), heads_[h]), a)
+                         .narrow(1, 5, heads_[h].classes)
+                         .clone();
+      classes.scatter_(1, a.category.unsqueeze(1), std::numeric_limits<float>::max());
+      categories.push_back(classes.argmin(1));
+    }
+    return categories;
+  }
+
+ private:
+  struct Head {
+    std::string name;
+    Shape grid;
+    std::vector<std::array<float, 2>> anchors;  // [pixels of the canvas], by slot
+    int classes;
+    float ignore_thresh;
+    std::vector<std::int64_t> slot_of_anchor;  // by index into anchors_; −1: another head's
+  };
+
+  static std::vector<double> flat(const std::vector<std::array<float, 2>>& anchors) {
+    std::vector<double> numbers;
+    for (const auto& [w, h] : anchors) numbers.insert(numbers.end(), {w, h});
+    return numbers;
+  }
+
+  /// [N, A, 5 + C, h, w], a view whatever the memory format.
+  static at::Tensor split(const at::Tensor& head, const Head& h) {
+    return head.unflatten(1, {static_cast<std::int64_t>(h.anchors.size()), 5 + h.classes});
+  }
+
+  void require_heads(const std::vector<at::Tensor>& heads) const {
+    require(heads.size() == heads_.size(), "heads", "should be {} as the network has, got {}",
+            heads_.size(), heads.size());
+    for (std::size_t h = 0; h < heads.size(); ++h) {
+      const auto& grid = heads_[h].grid;
+      require(heads[h].dim() == 4 && heads[h].size(0) == heads.front().size(0) &&
+                  heads[h].size(1) == grid.channels && heads[h].size(2) == grid.height &&
+                  heads[h].size(3) == grid.width,
+              heads_[h].name, "shape should be [{}, {}, {}, {}], got [{}]", heads.front().size(0),
+              grid.channels, grid.height, grid.width, fmt::join(heads[h].sizes().vec(), ", "));
+    }
+  }
+
+  /// The truths with an area, in the precision of the heads.
+  [[nodiscard]] at::Tensor usable(const at::Tensor& truth, const at::Tensor& like) const {
+    require(truth.dim() == 2 && truth.size(1) == 6, "truth",
+            "shape should be [M, 6] (image, class, cx, cy, w, h), got [{}]",
+            fmt::join(truth.sizes().vec(), ", "));
+    const auto t = truth.to(like.options());
+    if (t.size(0) == 0) return t;
+    const auto top_class = t.select(1, 1).max().item<double>(),
+               top_image = t.select(1, 0).max().item<double>();
+    require(top_class < heads_.front().classes && t.narrow(1, 0, 2).min().item<double>() >= 0,
+            "truth", "class should be in 0 to {} as the network's, got {}",
+            heads_.front().classes - 1, top_class);
+    require(top_image < static_cast<double>(like.size(0)), "truth",
+            "image should be in 0 to {}, got {}", like.size(0) - 1, top_image);
+    return t.index({t.select(1, 4).gt(0).logical_and(t.select(1, 5).gt(0))});
+  }
+
+  /// [M] index into anchors_ of the best shape IoU; the first of equals.
+  [[nodiscard]] at::Tensor best_anchor(const at::Tensor& t) const {
+    const auto anchors = at::tensor(flat(anchors_), t.options()).view({-1, 2});
+    const auto w = t.select(1, 4).unsqueeze(1) * canvas_.width,
+               h = t.select(1, 5).unsqueeze(1) * canvas_.height;
+    const auto aw = anchors.select(1, 0), ah = anchors.select(1, 1);
+    const auto overlap = at::minimum(w, aw) * at::minimum(h, ah);
+    return (overlap / (w * h + aw * ah - overlap)).argmax(1);
+  }
+
+  /// Rows of the truths this head answers for, without those that a later truth displaces from its
+  /// place.
+  static at::Tensor winners(const at::Tensor& image, const at::Tensor& slots, const at::Tensor& row,
+                            const at::Tensor& column, const at::Tensor& logits) {
+    const auto rows = slots.ge(0).nonzero().squeeze(1);
+    const auto places =
+        ((image * logits.size(1) + slots) * logits.size(3) + row) * logits.size(4) + column;
+    const auto place = places.index({rows});
+    const auto total = logits.size(0) * logits.size(1) * logits.size(3) * logits.size(4);
+    const auto last = at::full({total}, -1, rows.options()).scatter_reduce(0, place, rows, "amax");
+    return rows.index({last.index({place}).eq(rows)});
+  }
+
+  /// [N, A, h, w]: 1 where no truth of the image overlaps the predicted box by more than
+  /// ignore_thresh.
+  [[nodiscard]] at::Tensor background(const at::Tensor& logits, const Head& head,
+                                      const at::Tensor& t, const at::Tensor& image) const {
+    const auto n = logits.size(0), a = logits.size(1), height = logits.size(3),
+               width = logits.size(4);
+    if (t.size(0) == 0) return at::ones({n, a, height, width}, t.options());
+    const auto anchors = at::tensor(flat(head.anchors), t.options()).view({1, a, 2, 1, 1});
+    const auto column = at::arange(width, t.options()),
+               row = at::arange(height, t.options()).view({-1, 1});
+    // Corners [N, P] of all predictions, P = A·h·w, as fractions of the canvas.
+    const auto half_w =
+        (logits.select(2, 2).exp() * anchors.select(2, 0) / (2 * canvas_.width)).reshape({n, -1});
+    const auto half_h =
+        (logits.select(2, 3).exp() * anchors.select(2, 1) / (2 * canvas_.height)).reshape({n, -1});
+    const auto cx = ((logits.select(2, 0).sigmoid() + column) / width).reshape({n, -1});
+    const auto cy = ((logits.select(2, 1).sigmoid() + row) / height).reshape({n, -1});
+    const auto x1 = cx - half_w, x2 = cx + half_w, y1 = cy - half_h, y2 = cy + half_h,
+               area = 4 * half_w * half_h;
+    auto hits = at::zeros({n, x1.size(1)}, t.options());
+    const std::int64_t rows_at_once =
+        std::max<std::int64_t>(1, (std::int64_t{1} << 20) / x1.size(1));
+    for (std::int64_t begin = 0; begin < t.size(0); begin += rows_at_once) {
+      const auto length = std::min(rows_at_once, t.size(0) - begin);
+      const auto who = image.narrow(0, begin, length);
+      const auto b = t.narrow(0, begin, length).narrow(1, 2, 4);
+      const auto part = [&](int k) { return b.select(1, k).unsqueeze(1); };
+      const auto low = [&](int k) { return part(k) - part(k + 2) / 2; };
+      const auto high = [&](int k) { return part(k) + part(k + 2) / 2; };
+      auto overlap = at::minimum(x2.index_select(0, who), high(0))
+                         .sub_(at::maximum(x1.index_select(0, who), low(0)));
+      overlap.clamp_min_(0).mul_(at::minimum(y2.index_select(0, who), high(1))
+                                     .sub_(at::maximum(y1.index_select(0, who), low(1)))
+                                     .clamp_min_(0));
+      const auto joint = area.index_select(0, who).add_(part(2) * part(3)).sub_(overlap);
+      hits.index_add_(0, who, overlap.gt(joint.mul_(head.ignore_thresh)).to(t.scalar_type()));
+    }
+    return hits.eq(0).to(t.scalar_type()).view({n, a, height, width});
+  }
+
+  Shape canvas_;
+  std::vector<std::array<float, 2>> anchors_;  // every anchor that some head predicts, once
+  std::vector<Head> heads_;
+};
+
+}  // namespace serpette

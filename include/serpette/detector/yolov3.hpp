@@ -1,0 +1,325 @@
+#pragma once
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "serpette/concepts/detector.hpp"
+#include "serpette/graph/compaction.hpp"
+#include "serpette/core/contract.hpp"
+#include "serpette/graph/convolve.hpp"
+#include "serpette/graph/execute.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_view.hpp"
+#include "serpette/graph/mask.hpp"
+#include "serpette/core/peers.hpp"
+#include "serpette/core/seed.hpp"
+#include "serpette/io/atomic_file.hpp"
+#include "serpette/nn/batch_norm.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
+#include "serpette/detector/decode.hpp"
+#include "serpette/nn/frozen.hpp"
+#include "serpette/detector/loss.hpp"
+#include "serpette/nn/synchronised_batch_norm.hpp"
+#include "serpette/formats/darknet/weights.hpp"
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+/// Number format of the convolutions while training. Parameters, batch norm statistics, heads and
+/// loss stay float.
+enum class Precision { kFloat32, kBFloat16 };
+
+/// A darknet graph as a LibTorch module: one set of parameters per convolution, named
+/// `conv_7_weight` and so on.
+class DarknetModule : public torch::nn::Module {
+ public:
+  double momentum = 0.1;  ///< Of the running statistics:  r ← (1 − momentum)·r + momentum·batch.
+  Precision precision = Precision::kFloat32;
+  Peers peers;  ///< Whose batches the batch norm statistics of training are taken over.
+
+  /// Fresh weights, normal with variance 2 / fan_in (He et al. 2015); γ = 1, β = 0; the objectness
+  /// of a head starts at a probability of 1 %, since nearly every prediction is background. Without
+  /// a seed the weights are left unset, for callers that fill them.
+  DarknetModule(Graph graph, std::optional<Seed> seed)
+      : graph_(std::move(graph)), layers_(graph_.layers.size()) {
+    Generator random(seed.value_or(Seed{}).derive("weights"));
+    for (const int i : graph_.convolutions()) {
+      const auto shape = weight_shape(graph_, i);
+      const auto filters = shape[0];
+      const double deviation = std::sqrt(2.0 / static_cast<double>(shape[1] * shape[2] * shape[3]));
+      auto& p = layers_[static_cast<std::size_t>(i)];
+      const auto name = [&](const char* part) { return graph_[i].name + "_" + part; };
+      p.weight = register_parameter(
+          name("weight"),
+          seed ? at::empty(shape).normal_(0, deviation, random.torch()) : at::empty(shape));
+      if (graph_[i].as<Convolutional>()->batch_normalize) {
+        p.gamma = register_parameter(name("gamma"), at::ones({filters}));
+        p.beta = register_parameter(name("beta"), at::zeros({filters}));
+        p.running_mean = register_buffer(name("running_mean"), at::zeros({filters}));
+        p.running_var = register_buffer(name("running_var"), at::ones({filters}));
+      } else {
+        p.bias = register_parameter(name("bias"), at::zeros({filters}));
+      }
+    }
+    const torch::NoGradGuard no_grad;
+    for (const int i : graph_.heads()) {
+      const auto* yolo = graph_[i].as<Yolo>();
+      const int source = graph_[i].inputs.front();
+      const auto bias =
+          source == kImage ? at::Tensor() : layers_[static_cast<std::size_t>(source)].bias;
+      if (bias.defined())
+        bias.view({-1, 5 + yolo->classes}).select(1, 4).fill_(std::log(0.01 / 0.99));
+    }
+  }
+
+  [[nodiscard]] const Graph& graph() const { return graph_; }
+  [[nodiscard]] const LayerParameters& layer(int index) const {
+    return layers_[static_cast<std::size_t>(index)];
+  }
+
+  /// The heads' raw logits. Batch norm by `is_training()`.
+  std::vector<at::Tensor> forward(const at::Tensor& images) {
+    require_images(graph_, images);
+    const auto type = precision == Precision::kBFloat16 ? at::kBFloat16 : images.scalar_type();
+    const auto x = images.to(type).contiguous(at::MemoryFormat::ChannelsLast);
+    auto heads = run_graph(graph_, x, [&](int i, const at::Tensor& in) { return convolve(i, in); });
+    for (auto& head : heads) head = head.to(images.scalar_type());
+    return heads;
+  }
+
+ private:
+  [[nodiscard]] at::Tensor convolve(int i, const at::Tensor& in) {
+    const auto& p = layer(i);
+    const auto& c = *graph_[i].as<Convolutional>();
+    // One copy to the layout and type that the convolution reads, where it has another.
+    const auto cast = [&](const at::Tensor& tensor) {
+      return tensor.dim() == 4
+                 ? tensor.to(in.scalar_type(), false, false, at::MemoryFormat::ChannelsLast)
+                 : tensor.to(in.scalar_type());
+    };
+    auto y = serpette::convolve(in, cast(p.weight), p.bias.defined() ? cast(p.bias) : p.bias, c);
+    if (p.gamma.defined() && is_training() && !peers.alone())
+      y = synchronised_batch_norm(y, p, momentum, kBatchNormEpsilon, peers);
+    else if (p.gamma.defined())
+      return normalise_and_activate(y, p, c.activation, is_training(), momentum);
+    return detail::activate_(y, c.activation);
+  }
+
+  Graph graph_;
+  std::vector<LayerParameters> layers_;  // by graph index; empty but for convolutions
+};
+
+/// YOLOv3, YOLOv3-SPP, YOLOv3-tiny or any network of their layers: our Detector. A handle, as
+/// LibTorch's modules are: copies share the tensors, `clone()` does not. Starts in evaluation mode.
+class Yolov3 {
+ public:
+  /// A network with fresh weights.
+  /// @throws Error  if the graph has no detection head, or heads of different class counts.
+  explicit Yolov3(Graph graph, Seed seed = Seed{})
+      : Yolov3(std::move(graph), std::optional(seed)) {}
+
+  /// Reads cfg and weights. A name ending in `.conv.N` is darknet's partial file: layers below N
+  /// are read, the others stay fresh.
+  /// @throws Error  as load_cfg and load_weights.
+  static Yolov3 load(const std::filesystem::path& cfg, const std::filesystem::path& weights,
+                     Seed seed = Seed{}) {
+    const auto cutoff = partial_cutoff(weights);
+    Yolov3 network(load_cfg(cfg), cutoff ? std::optional(seed) : std::nullopt);
+    network.header_ = load_weights(network, weights, cutoff);
+    return network;
+  }
+
+  /// Writes cfg and weights, each atomically. Lossless in float.
+  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const {
+    write_file(cfg, write_cfg(graph()));
+    save_weights(*this, weights, header_);
+  }
+
+  [[nodiscard]] const Graph& graph() const { return module_->graph(); }
+
+  /// Handles to the tensors of the convolution at graph index `i`; writing through them changes the
+  /// network.
+  [[nodiscard]] LayerParameters layer(int i) const {
+    require(i >= 0 && i < graph().size() && graph()[i].as<Convolutional>(), "layer",
+            "should be a convolution's graph index, got {}", i);
+    return module_->layer(i);
+  }
+
+  /// Raw logits of every head [N, A·(5 + C), h, w] float, in any memory format, from images [N, 3,
+  /// H, W].
+  std::vector<at::Tensor> forward(const at::Tensor& images) const {
+    return module_->forward(images);
+  }
+
+  /// The network as it evaluates now, folded and fused: `forward` of the result is the fast way to
+  /// infer.
+  [[nodiscard]] FrozenNetwork frozen() const { return FrozenNetwork(*this); }
+
+  /// Training loss (YoloLoss); truth as in ImageBatch.
+  [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads,
+                                   const at::Tensor& truth) const {
+    return (*loss_)(heads, loss_->assign(heads, truth));
+  }
+
+  /// The network frozen now, as an attack sees it; cost of a call: one forward and one backward
+  /// pass without weight gradients. For Goal::kMislabel the least likely classes are those of the
+  /// first images it is asked about.
+  [[nodiscard]] Objective objective(const at::Tensor& truth) const;
+
+  /// ∂t/∂logits of the attribution target: 1 at the target's logits of every positive prediction,
+  /// else 0.
+  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
+                                                const at::Tensor& truth,
+                                                Target target = Target::kDetection) const {
+    return loss_->targets(heads, loss_->assign(heads, truth), target);
+  }
+
+  /// Boxes above `confidence` after class-wise NMS at 0.45, the best 100 per image.
+  [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,
+                                                               const ImageBatch& batch,
+                                                               double confidence) const {
+    return decode(graph(), heads, batch, {.confidence = confidence});
+  }
+
+  [[nodiscard]] Yolov3 clone() const {
+    std::vector<Compaction::Slices> everything(graph().convolutions().size());
+    return copy(graph(), everything);
+  }
+
+  /// The smaller network without the filters the mask removes; it computes what the masked network
+  /// computes.
+  /// @throws Error  if the mask does not fit the network.
+  [[nodiscard]] Yolov3 compact(const Mask& mask) const {
+    const auto convolutions = graph().convolutions();
+    require(mask.size() == convolutions.size(), "mask",
+            "should have {} layers as the network, got {}", convolutions.size(), mask.size());
+    std::vector<std::vector<bool>> kept;
+    for (std::size_t k = 0; k < mask.size(); ++k) {
+      const auto filters = graph()[convolutions[k]].as<Convolutional>()->filters;
+      kept.emplace_back(filters, true);
+      if (!mask[k].filter.defined()) continue;
+      require(mask[k].filter.dim() == 1 && mask[k].filter.size(0) == filters, "mask",
+              "shape should be [{}] as the filters of layer \"{}\", got [{}]", filters,
+              graph()[convolutions[k]].name, fmt::join(mask[k].filter.sizes().vec(), ", "));
+      const auto flags = mask[k].filter.to(at::kCPU, at::kBool).contiguous();
+      std::copy_n(flags.const_data_ptr<bool>(), filters, kept.back().begin());
+    }
+    auto plan = plan_compaction(graph(), kept);
+    return copy(std::move(plan.graph), plan.convolutions);
+  }
+
+  void train(bool on) { module_->train(on); }
+  [[nodiscard]] std::vector<at::Tensor> parameters() const { return module_->parameters(); }
+
+  [[nodiscard]] at::Device device() const {
+    return module_->layer(graph().convolutions().front()).weight.device();
+  }
+  void to(at::Device device) { module_->to(device); }
+
+  void set_momentum(double momentum) { module_->momentum = momentum; }
+  void set_precision(Precision precision) { module_->precision = precision; }
+
+  /// The processes that train this network together: batch norm statistics are taken over all, and
+  /// `train` sums their gradients. Copies of the network keep them.
+  void set_peers(Peers peers) { module_->peers = std::move(peers); }
+  [[nodiscard]] const Peers& peers() const { return module_->peers; }
+
+  /// The weights file's header; `seen` counts training images and goes with `save`.
+  [[nodiscard]] const WeightsHeader& header() const { return header_; }
+  void set_header(const WeightsHeader& header) { header_ = header; }
+
+ private:
+  Yolov3(Graph graph, std::optional<Seed> seed)
+      : loss_(std::make_shared<YoloLoss>(graph)),
+        module_(std::make_shared<DarknetModule>(std::move(graph), seed)) {
+    for (const int i : this->graph().heads())
+      require(this->graph()[i].as<Yolo>()->classes == this->graph().classes(),
+              this->graph()[i].name, "classes should be {} as in the first head, got {}",
+              this->graph().classes(), this->graph()[i].as<Yolo>()->classes);
+    module_->eval();
+  }
+
+  /// A network of `graph` with the slices of this one's tensors; empty slices mean all.
+  [[nodiscard]] Yolov3 copy(Graph graph, const std::vector<Compaction::Slices>& slices) const {
+    Yolov3 result(std::move(graph), std::nullopt);
+    result.to(device());
+    result.header_ = header_;
+    result.module_->momentum = module_->momentum;
+    result.module_->precision = module_->precision;
+    result.module_->peers = module_->peers;
+    result.train(module_->is_training());
+    const torch::NoGradGuard no_grad;
+    const auto convolutions = this->graph().convolutions();
+    for (std::size_t k = 0; k < convolutions.size(); ++k) {
+      const auto pick = [&](const at::Tensor& to, const at::Tensor& from) {
+        if (!to.defined()) return;
+        auto part = from;
+        const auto take = [&](int dimension, const std::vector<std::int64_t>& indices) {
+          if (!indices.empty() && static_cast<std::int64_t>(indices.size()) < part.size(dimension))
+            part =
+                part.index_select(dimension, at::tensor(indices, part.options().dtype(at::kLong)));
+        };
+        take(0, slices[k].filters);
+        if (part.dim() == 4) take(1, slices[k].inputs);
+        to.copy_(part);
+      };
+      const auto& to = result.module_->layer(convolutions[k]);
+      const auto& from = module_->layer(convolutions[k]);
+      pick(to.weight, from.weight);
+      pick(to.bias, from.bias);
+      pick(to.gamma, from.gamma);
+      pick(to.beta, from.beta);
+      pick(to.running_mean, from.running_mean);
+      pick(to.running_var, from.running_var);
+    }
+    return result;
+  }
+
+  WeightsHeader header_;
+  std::shared_ptr<const YoloLoss> loss_;
+  std::shared_ptr<DarknetModule> module_;
+};
+
+inline Objective Yolov3::objective(const at::Tensor& truth) const {
+  auto chosen =
+      std::make_shared<std::vector<at::Tensor>>();  // kMislabel's classes, from the first call on
+  return [net = std::make_shared<const FrozenNetwork>(*this), loss = loss_,
+          truth = truth.to(device()), chosen](const at::Tensor& images, const Aim& aim) -> Ascent {
+    const at::AutoGradMode with_gradient(true);
+    const auto x = images.detach().requires_grad_(true);
+    const auto heads = net->forward(x);
+    const auto weighted = [&](const Assignment& assignment) {
+      const auto parts = (*loss)(heads, assignment);
+      return aim.box * parts.box + aim.objectness * parts.objectness + aim.classes * parts.classes;
+    };
+    at::Tensor ascent;
+    switch (aim.goal) {
+      case Aim::Goal::kTruth:
+        ascent = weighted(loss->assign(heads, truth));
+        break;
+      case Aim::Goal::kVanish:
+        ascent = -aim.objectness * loss->all_objectness(heads, 1);
+        break;
+      case Aim::Goal::kFabricate:
+        ascent = -aim.objectness * loss->all_objectness(heads, -1);
+        break;
+      case Aim::Goal::kMislabel: {
+        auto assignment = loss->assign(heads, truth);
+        if (chosen->empty()) *chosen = loss->least_likely(heads, assignment);
+        for (std::size_t h = 0; h < assignment.size(); ++h) assignment[h].category = (*chosen)[h];
+        ascent = -weighted(assignment);
+        break;
+      }
+    }
+    return {ascent.detach(), torch::autograd::grad({ascent.sum()}, {x}).front()};
+  };
+}
+
+static_assert(Detector<Yolov3>);
+
+}  // namespace serpette

@@ -1,0 +1,156 @@
+#pragma once
+
+/// @file
+/// From the filters that are kept to the smaller network: its graph, and which slices of each
+/// weight it takes.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/graph/graph.hpp"
+
+namespace serpette {
+
+/// A plan to make a network physically smaller. Carrying it out:
+/// `weight.index_select(0, filters).index_select(1, inputs)`, and `filters` of γ, β, bias and the
+/// running statistics.
+struct Compaction {
+  /// What one convolution keeps.
+  struct Slices {
+    std::vector<std::int64_t> filters;  ///< Rows of the weight (dimension 0), ascending.
+    std::vector<std::int64_t>
+        inputs;  ///< Columns of the weight (dimension 1: within a group), ascending.
+  };
+  Graph graph;                       ///< The smaller network, same layers, indices and names.
+  std::vector<Slices> convolutions;  ///< In the order of `graph.convolutions()`.
+};
+
+namespace detail {
+
+using Alive = std::vector<bool>;  // per channel
+
+inline std::vector<std::int64_t> indices(const Alive& alive) {
+  std::vector<std::int64_t> found;
+  for (std::size_t i = 0; i < alive.size(); ++i)
+    if (alive[i]) found.push_back(static_cast<std::int64_t>(i));
+  return found;
+}
+inline int count(const Alive& alive) {
+  return static_cast<int>(std::count(alive.begin(), alive.end(), true));
+}
+
+/// The `part`-th of `parts` equal pieces.
+inline Alive piece(const Alive& whole, int parts, int part) {
+  const auto length = static_cast<std::ptrdiff_t>(whole.size()) / parts;
+  return {whole.begin() + length * part, whole.begin() + length * (part + 1)};
+}
+
+/// Which of a grouped convolution's groups survive. All survivors must keep the same places of
+/// their inputs, and equally many outputs: a cfg cannot say otherwise.
+/// @return  number of surviving groups; `inputs` becomes the places kept within each.
+inline int surviving_groups(const Layer& layer, const Alive& in, const Alive& out, Alive& inputs) {
+  const int groups = layer.as<Convolutional>()->groups;
+  int surviving = 0, outputs = 0;
+  for (int g = 0; g < groups; ++g) {
+    const auto group_in = piece(in, groups, g);
+    const int group_out = count(piece(out, groups, g));
+    require(
+        (count(group_in) == 0) == (group_out == 0), layer.name,
+        "group {} should lose its inputs and outputs together, got {} inputs and {} outputs left",
+        g, count(group_in), group_out);
+    if (group_out == 0) continue;
+    if (surviving++ == 0) {
+      inputs = group_in;
+      outputs = group_out;
+    }
+    require(
+        group_in == inputs && group_out == outputs, layer.name,
+        "its {} groups should keep the same inputs and equally many filters, but group {} differs",
+        groups, g);
+  }
+  return surviving;
+}
+
+}  // namespace detail
+
+/// Follows the kept channels through the graph.
+/// @param kept_filters  per convolution, in the order of `graph.convolutions()`, one flag per
+/// filter.
+/// @throws Error  if coupled filters are kept in one layer and removed in another, if a head loses
+/// an output, if a
+///                convolution would be left empty, or if a removed filter would still be heard
+///                (logistic activation): what `coupled_channels` calls removable, removed as a
+///                whole, never fails but for an empty layer.
+inline Compaction plan_compaction(const Graph& graph,
+                                  const std::vector<std::vector<bool>>& kept_filters) {
+  using detail::Alive;
+  const auto convolutions = graph.convolutions();
+  require(kept_filters.size() == convolutions.size(), "compaction",
+          "should be told the filters of {} convolutions, got {}", convolutions.size(),
+          kept_filters.size());
+
+  Compaction plan{graph, {}};
+  const Alive image(static_cast<std::size_t>(graph.input.channels), true);
+  std::vector<Alive> alive(graph.layers.size());
+  const auto alive_of = [&](int index) -> const Alive& {
+    return index == kImage ? image : alive[static_cast<std::size_t>(index)];
+  };
+
+  for (int i = 0; i < graph.size(); ++i) {
+    Layer& layer = plan.graph.layers[static_cast<std::size_t>(i)];
+    const Alive& first = alive_of(layer.inputs.front());
+    Alive& out = alive[static_cast<std::size_t>(i)];
+
+    if (auto* conv = layer.as<Convolutional>()) {
+      out = kept_filters[plan.convolutions.size()];
+      const int kept = detail::count(out);
+      require(static_cast<int>(out.size()) == conv->filters, layer.name,
+              "should be told {} filters, got {}", conv->filters, out.size());
+      require(kept > 0, layer.name, "should keep at least one of its {} filters, got none",
+              conv->filters);
+      require(
+          kept == conv->filters || conv->activation != Activation::kLogistic, layer.name,
+          "should keep all its {} filters, as a logistic activation turns silence into 0.5, got {}",
+          conv->filters, kept);
+      Alive inputs = first;
+      if (conv->groups > 1) conv->groups = detail::surviving_groups(layer, first, out, inputs);
+      require(detail::count(inputs) > 0, layer.name, "should keep at least one input, got none");
+      conv->filters = kept;
+      plan.convolutions.push_back({detail::indices(out), detail::indices(inputs)});
+    } else if (const auto* shortcut = layer.as<Shortcut>()) {
+      out = first;
+      for (const int input : layer.inputs)
+        require(alive_of(input) == first, layer.name,
+                "coupled filters should be removed together, but its inputs keep {} and {} "
+                "channels, or other ones",
+                detail::count(first), detail::count(alive_of(input)));
+      require(shortcut->activation != Activation::kLogistic ||
+                  detail::count(out) == static_cast<int>(out.size()),
+              layer.name,
+              "should keep all its channels, as a logistic activation turns silence into 0.5");
+    } else if (const auto* route = layer.as<Route>()) {
+      for (const int input : layer.inputs) {
+        const Alive& from = alive_of(input);
+        const Alive taken = detail::piece(from, route->groups, route->group_id);
+        for (int g = 0; g < route->groups; ++g) {
+          const int other = detail::count(detail::piece(from, route->groups, g));
+          require(other == detail::count(taken), layer.name,
+                  "the {} parts of its input should keep equally many channels, got {} and {}",
+                  route->groups, detail::count(taken), other);
+        }
+        out.insert(out.end(), taken.begin(), taken.end());
+      }
+    } else {
+      out = first;
+      require(!layer.as<Yolo>() || detail::count(out) == static_cast<int>(out.size()), layer.name,
+              "a head should keep all its {} outputs, got {}", out.size(), detail::count(out));
+    }
+    layer.output.channels = detail::count(out);
+  }
+  return plan;
+}
+
+}  // namespace serpette

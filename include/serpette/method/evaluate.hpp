@@ -1,0 +1,95 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <span>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "serpette/concepts/dataset.hpp"
+#include "serpette/concepts/observer.hpp"
+#include "serpette/metric/coco_evaluation.hpp"
+#include "serpette/method/settings.hpp"
+#include "serpette/method/view.hpp"
+
+namespace serpette {
+
+/// Confidence thresholds of the two output profiles.
+inline constexpr double kPaperConfidence = 0.5, kStandardConfidence = 0.001;
+
+/// The attack that leaves images alone: the clean half of every evaluation.
+struct Unattacked {
+  static constexpr std::string_view name = "None";
+  static constexpr bool is_identity = true;
+
+  [[nodiscard]] at::Tensor perturb(const Objective&, const at::Tensor& images, Generator&) const {
+    return images;
+  }
+};
+
+/// The ground truth of some images.
+inline Instances only(const Instances& all, const std::unordered_set<std::int64_t>& ids) {
+  Instances some{{}, {}, all.categories};
+  std::copy_if(all.images.begin(), all.images.end(), std::back_inserter(some.images),
+               [&](const CocoImage& image) { return ids.contains(image.id); });
+  std::copy_if(all.annotations.begin(), all.annotations.end(), std::back_inserter(some.annotations),
+               [&](const CocoAnnotation& a) { return ids.contains(a.image_id); });
+  return some;
+}
+
+/// Detections of a data set at the standard profile, and COCO's numbers under both.
+struct Evaluation {
+  std::vector<Detection> detections;
+  CocoSummary standard, paper;
+};
+
+/// The detections that the paper profile shows. Greedy suppression only ever acts from a higher
+/// score on a lower one, so what the higher threshold would have given is exactly what lies above
+/// it.
+inline std::vector<Detection> above(std::span<const Detection> detections, double confidence) {
+  std::vector<Detection> kept;
+  std::copy_if(detections.begin(), detections.end(), std::back_inserter(kept),
+               [&](const Detection& d) { return d.score > confidence; });
+  return kept;
+}
+
+/// Runs the detector over the first `settings.images` test images, each under `attack`, and
+/// evaluates. Images that turn out unreadable count neither way.
+/// @param network  what computes the heads: `forward(images)`; the detector itself decodes and is
+/// attacked.
+template <Detector D, class Network, Dataset Test, Attack A, ColorMode Color, Observer O>
+Evaluation evaluate(D& detector, Network& network, const Test& test, const A& attack,
+                    const Color& color, const EvaluateSettings& settings, Seed seed,
+                    at::Device device, O& observer) {
+  torch::NoGradGuard no_grad;
+  const auto count =
+      settings.images > 0 ? std::min<std::int64_t>(settings.images, test.size()) : test.size();
+  Generator rng(seed);
+  Evaluation result;
+  std::unordered_set<std::int64_t> seen;
+  detector.train(false);
+  for (std::int64_t begin = 0; begin < count; begin += settings.batch_size) {
+    std::vector<std::int64_t> indices;
+    for (auto i = begin; i < std::min(count, begin + settings.batch_size); ++i)
+      indices.push_back(i);
+    auto batch = test.batch(indices).to(device);
+    if (batch.size() == 0) continue;
+    seen.insert(batch.image_ids.begin(), batch.image_ids.end());
+    batch.images = attacked_images(detector, batch, attack, color, rng);
+    for (auto& found :
+         detector.detections(network.forward(batch.images), batch, kStandardConfidence))
+      std::move(found.begin(), found.end(), std::back_inserter(result.detections));
+    notify::step(observer, begin + static_cast<std::int64_t>(indices.size()), std::nan(""));
+  }
+  require(!seen.empty(), "evaluation",
+          "should have at least one readable test image, got none of {}", count);
+  const auto truth = only(test.instances(), seen);
+  result.standard = serpette::evaluate(truth, result.detections, at::get_num_threads());
+  result.paper =
+      serpette::evaluate(truth, above(result.detections, kPaperConfidence), at::get_num_threads());
+  return result;
+}
+
+}  // namespace serpette

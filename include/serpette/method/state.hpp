@@ -1,0 +1,64 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "serpette/concepts/detector.hpp"
+#include "serpette/graph/apply_mask.hpp"
+#include "serpette/core/contract.hpp"
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+/// Handles to all tensors of a detector's convolutions, in graph order.
+template <Detector D>
+std::vector<at::Tensor> tensors_of(const D& detector) {
+  std::vector<at::Tensor> tensors;
+  for (const int index : detector.graph().convolutions()) {
+    const LayerParameters layer = detector.layer(index);
+    for (const auto& tensor :
+         {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean, layer.running_var})
+      if (tensor.defined()) tensors.push_back(tensor.detach());
+  }
+  return tensors;
+}
+
+/// Copies of them: what a checkpoint holds.
+template <Detector D>
+std::vector<at::Tensor> state_of(const D& detector) {
+  auto state = tensors_of(detector);
+  for (auto& tensor : state) tensor = tensor.clone();
+  return state;
+}
+
+/// Writes a state back in place.
+/// @throws Error  if it is another network's.
+template <Detector D>
+void restore(D& detector, const std::vector<at::Tensor>& state, std::string_view place) {
+  torch::NoGradGuard no_grad;
+  std::size_t next = 0;
+  for (const int index : detector.graph().convolutions()) {
+    const LayerParameters layer = detector.layer(index);
+    for (auto tensor : {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean,
+                        layer.running_var}) {
+      if (!tensor.defined()) continue;
+      require(next < state.size() && state[next].sizes() == tensor.sizes(), place,
+              "should hold the tensors of this network, got others at layer \"{}\"",
+              detector.graph()[index].name);
+      tensor.copy_(state[next++]);
+    }
+  }
+  require(next == state.size(), place, "should hold {} tensors, got {}", next, state.size());
+}
+
+/// Zeroes what the mask removes, in every convolution of the detector.
+template <Detector D>
+void apply_mask(const Mask& mask, D& detector) {
+  const auto convolutions = detector.graph().convolutions();
+  require(mask.size() == convolutions.size(), "mask", "should have {} layers, got {}",
+          convolutions.size(), mask.size());
+  for (std::size_t i = 0; i < mask.size(); ++i)
+    apply_mask(mask[i], detector.layer(convolutions[i]));
+}
+
+}  // namespace serpette

@@ -1,0 +1,187 @@
+#pragma once
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <cmath>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "serpette/graph/convolve.hpp"
+#include "serpette/graph/execute.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_view.hpp"
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+/// A convolution with its batch norm folded in:  w' = w·γ/√(σ² + ε),  b' = β − μ·γ/√(σ² + ε).
+struct FoldedConvolution {
+  at::Tensor weight;  ///< [C_out, C_in / groups, k_h, k_w]
+  at::Tensor bias;    ///< [C_out]
+};
+
+inline FoldedConvolution fold_batch_norm(const LayerParameters& p) {
+  if (!p.gamma.defined()) return {p.weight.detach().clone(), p.bias.detach().clone()};
+  const auto scale =
+      p.gamma.detach().to(at::kDouble) / (p.running_var.to(at::kDouble) + kBatchNormEpsilon).sqrt();
+  const auto shift = p.beta.detach().to(at::kDouble) - p.running_mean.to(at::kDouble) * scale;
+  return {p.weight.detach() * scale.to(p.weight.scalar_type()).view({-1, 1, 1, 1}),
+          shift.to(p.weight.scalar_type())};
+}
+
+namespace detail {
+
+/// oneDNN's convolution with bias and activation in one pass over the output, and its own weight
+/// layout: the operations torch.compile emits on CPUs. Absent from builds without oneDNN.
+class FusedConvolution {
+ public:
+  using Pointwise = at::Tensor(const at::Tensor&, const at::Tensor&,
+                               const std::optional<at::Tensor>&, at::IntArrayRef, at::IntArrayRef,
+                               at::IntArrayRef, std::int64_t, std::string_view,
+                               c10::List<std::optional<at::Scalar>>,
+                               std::optional<std::string_view>);
+  using Reorder = at::Tensor(const at::Tensor&, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef,
+                             std::int64_t, at::OptionalIntArrayRef);
+
+  /// @return  the operations, or nullptr where this LibTorch does not have them.
+  static const FusedConvolution* get() {
+    static const auto found = []() -> std::optional<FusedConvolution> {
+      auto& dispatcher = c10::Dispatcher::singleton();
+      const auto pointwise = dispatcher.findSchema({"mkldnn::_convolution_pointwise", ""});
+      const auto reorder = dispatcher.findSchema({"mkldnn::_reorder_convolution_weight", ""});
+      if (!pointwise || !reorder || !at::globalContext().userEnabledMkldnn()) return std::nullopt;
+      return FusedConvolution(pointwise->typed<Pointwise>(), reorder->typed<Reorder>());
+    }();
+    return found ? &*found : nullptr;
+  }
+
+  [[nodiscard]] at::Tensor pack(const at::Tensor& weight, const Convolutional& c,
+                                const Shape& in) const {
+    const std::int64_t one_image[] = {1, in.channels, in.height, in.width};
+    return reorder_.call(weight, {c.padding, c.padding}, {c.stride, c.stride}, {1, 1}, c.groups,
+                         at::OptionalIntArrayRef(one_image));
+  }
+
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& packed,
+                                      const at::Tensor& bias, const Convolutional& c) const {
+    static constexpr std::string_view kNames[] = {"none", "leaky_relu", "relu", "sigmoid"};
+    c10::List<std::optional<at::Scalar>> scalars;
+    if (c.activation == Activation::kLeaky) scalars.push_back(at::Scalar(kLeakySlope));
+    return pointwise_.call(x, packed, bias, {c.padding, c.padding}, {c.stride, c.stride}, {1, 1},
+                           c.groups, kNames[static_cast<std::size_t>(c.activation)], scalars,
+                           std::nullopt);
+  }
+
+ private:
+  FusedConvolution(c10::TypedOperatorHandle<Pointwise> pointwise,
+                   c10::TypedOperatorHandle<Reorder> reorder)
+      : pointwise_(pointwise), reorder_(reorder) {}
+
+  c10::TypedOperatorHandle<Pointwise> pointwise_;
+  c10::TypedOperatorHandle<Reorder> reorder_;
+};
+
+/// A convolution whose weights are constants: forward in one fused pass, backward to the input
+/// alone.
+struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
+  static at::Tensor run(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                        const at::Tensor& packed, const Convolutional& c) {
+    if (packed.defined()) return (*FusedConvolution::get())(x, packed, bias, c);
+    return activate_(convolve(x, weight, bias, c), c.activation);
+  }
+
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor* packed, const Convolutional* c) {
+    auto y = run(x, weight, bias, *packed,
+                 *c);  // a pointer, since autograd takes no tensor that is undefined
+    context->save_for_backward({x, weight, y});
+    context->saved_data["convolution"] = std::vector<std::int64_t>{
+        c->size, c->stride, c->padding, c->groups, static_cast<std::int64_t>(c->activation)};
+    return y;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto& [x, weight, y] = std::tie(saved[0], saved[1], saved[2]);
+    const auto kept = context->saved_data["convolution"].toIntVector();
+    Convolutional c{.size = static_cast<int>(kept[0]),
+                    .stride = static_cast<int>(kept[1]),
+                    .padding = static_cast<int>(kept[2]),
+                    .groups = static_cast<int>(kept[3]),
+                    .activation = static_cast<Activation>(kept[4])};
+    auto g = gradients[0];
+    switch (c.activation) {
+      case Activation::kLinear:
+        break;
+      case Activation::kLeaky:
+        g = at::leaky_relu_backward(g, y, kLeakySlope, true);
+        break;
+      case Activation::kRelu:
+        g = at::threshold_backward(g, y, 0);
+        break;
+      case Activation::kLogistic:
+        g = at::sigmoid_backward(g, y);
+        break;
+    }
+    const auto to_input = std::get<0>(convolve_backward(g, x, weight, c, true, false));
+    return {to_input, {}, {}, {}, {}};
+  }
+};
+
+}  // namespace detail
+
+/// A detector in evaluation mode made fast: batch norm folded, bias and activation fused into the
+/// convolution, channels-last, weights in the layout of the CPU's convolution. Its weights are
+/// constants, so the backward pass goes to the images alone: what inference, timing and attacks
+/// run. A snapshot: later changes of the detector do not show.
+class FrozenNetwork {
+ public:
+  /// @param network  offers `graph()` and `layer(i)`.
+  template <class Network>
+  explicit FrozenNetwork(const Network& network) : graph_(network.graph()) {
+    const torch::NoGradGuard no_grad;
+    layers_.resize(graph_.layers.size());
+    for (const int i : graph_.convolutions()) {
+      auto [weight, bias] = fold_batch_norm(network.layer(i));
+      auto& mine = layers_[static_cast<std::size_t>(i)];
+      mine.weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
+      mine.bias = bias;
+      const auto* fused = detail::FusedConvolution::get();
+      if (fused != nullptr && weight.is_cpu() && weight.scalar_type() == at::kFloat)
+        mine.packed = fused->pack(mine.weight, *graph_[i].template as<Convolutional>(),
+                                  graph_.shape(graph_[i].inputs.front()));
+    }
+  }
+
+  [[nodiscard]] const Graph& graph() const { return graph_; }
+
+  /// Raw logits of every head [N, A·(5 + C), h, w], channels-last. Differentiable by the images
+  /// only.
+  /// @throws Error  if the images are not [N, C, H, W] of the graph's canvas.
+  [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const {
+    require_images(graph_, images);
+    const auto x = images.contiguous(at::MemoryFormat::ChannelsLast);
+    return run_graph(graph_, x, [&](int i, const at::Tensor& in) {
+      const auto& [weight, bias, packed] = layers_[static_cast<std::size_t>(i)];
+      const auto* conv = graph_[i].as<Convolutional>();
+      if (at::GradMode::is_enabled() && in.requires_grad())
+        return detail::FrozenConvolution::apply(in, weight, bias, &packed, conv);
+      return detail::FrozenConvolution::run(in, weight, bias, packed, *conv);
+    });
+  }
+
+ private:
+  struct Tensors {
+    at::Tensor weight, bias;
+    at::Tensor packed;  // defined where the fused convolution is used
+  };
+
+  Graph graph_;
+  std::vector<Tensors> layers_;  // by graph index; empty but for convolutions
+};
+
+}  // namespace serpette

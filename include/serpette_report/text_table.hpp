@@ -1,0 +1,97 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serpette/io/csv.hpp"
+#include "serpette_report/figure.hpp"
+
+namespace serpette {
+
+/// A table of printed text: the first column names the rows.
+struct TextTable {
+  std::string name;  ///< File name without extension, e.g. "table_V".
+  std::string title;
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;  ///< As long as the header each.
+  std::size_t rule_before = 0;  ///< LaTeX: a rule stands before this row; 0 for none.
+};
+
+inline std::string to_csv(const TextTable& table) {
+  CsvWriter csv;
+  csv.row_of(table.header);
+  for (const auto& row : table.rows) csv.row_of(row);
+  return std::string(csv.text());
+}
+
+inline std::string to_markdown(const TextTable& table) {
+  const auto line = [](const std::vector<std::string>& cells) {
+    std::string text = "|";
+    for (const auto& cell : cells) {
+      text += ' ';
+      for (const char c : cell) text += c == '|' ? std::string("\\|") : std::string(1, c);
+      text += " |";
+    }
+    return text + "\n";
+  };
+  std::string text = table.title.empty() ? std::string() : fmt::format("**{}**\n\n", table.title);
+  text += line(table.header) + "|";
+  for (std::size_t i = 0; i < table.header.size(); ++i) text += i == 0 ? " :-- |" : " --: |";
+  text += "\n";
+  for (const auto& row : table.rows) text += line(row);
+  return text;
+}
+
+/// A `table` environment in the style of booktabs.
+inline std::string to_latex(const TextTable& table) {
+  const auto escaped = [](std::string_view text) {
+    std::string safe;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const char c = text[i];
+      if (text.substr(i).starts_with("×")) {
+        safe += "$\\times$", i += std::string_view("×").size() - 1;
+      } else if (text.substr(i).starts_with("–")) {
+        safe += "--", i += std::string_view("–").size() - 1;
+      } else if (text.substr(i).starts_with("±")) {
+        safe += "$\\pm$", i += std::string_view("±").size() - 1;
+      } else {
+        if (std::string_view("%&_#${}").find(c) != std::string_view::npos) safe += '\\';
+        safe += c;
+      }
+    }
+    return safe;
+  };
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string text;
+    for (const auto& cell : cells) text += (text.empty() ? "" : " & ") + escaped(cell);
+    return text + " \\\\\n";
+  };
+  std::string text = fmt::format(
+      "\\begin{{table}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{}}}\n\\begin{{tabular}}{{l{}}}"
+      "\n\\toprule\n",
+      escaped(table.title), table.name, std::string(table.header.size() - 1, 'r'));
+  text += line(table.header) + "\\midrule\n";
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    if (i > 0 && i == table.rule_before) text += "\\midrule\n";
+    text += line(table.rows[i]);
+  }
+  return text + "\\bottomrule\n\\end{tabular}\n\\end{table}\n";
+}
+
+inline std::string to_html(const TextTable& table) {
+  std::string text = "<div class=\"scroll\"><table><thead><tr>";
+  for (const auto& cell : table.header) text += fmt::format("<th>{}</th>", escape_xml(cell));
+  text += "</tr></thead><tbody>";
+  for (const auto& row : table.rows) {
+    text += "<tr>";
+    for (const auto& cell : row) text += fmt::format("<td>{}</td>", escape_xml(cell));
+    text += "</tr>";
+  }
+  return text + "</tbody></table></div>";
+}
+
+}  // namespace serpette

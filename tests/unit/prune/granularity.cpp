@@ -1,0 +1,235 @@
+#include "serpette/prune/filter.hpp"
+#include "serpette/prune/kernel.hpp"
+#include "serpette/prune/weight.hpp"
+
+#include "laws/prune_granularity.hpp"
+#include "serpette/graph/footprint.hpp"
+#include "support/catch.hpp"
+#include "support/random_graph.hpp"
+#include "support/reference_network.hpp"
+
+using namespace serpette;
+using serpette::test::random_graph;
+using serpette::test::ReferenceNetwork;
+using serpette::test::relative_error;
+
+namespace {
+
+const std::string kHead =
+    "[convolutional]\nfilters=6\nsize=1\nstride=1\npad=1\nactivation=linear\n"
+    "[yolo]\nmask=0\nanchors=1,1\nclasses=1\nnum=1\n";
+std::string conv(int filters, int size, const std::string& more = "") {
+  return fmt::format(
+      "[convolutional]\nbatch_normalize=1\nfilters={}\nsize={}\nstride=1\npad=1\nactivation="
+      "leaky\n{}",
+      filters, size, more);
+}
+Graph graph(const std::string& layers) {
+  return parse_cfg("[net]\nwidth=8\nheight=8\nchannels=3\n" + layers, "test");
+}
+
+/// A YOLOv3 of a few channels: residual stages, three heads on routes and upsampling.
+Graph slim_yolov3() {
+  std::string text = "[net]\nwidth=64\nheight=64\nchannels=3\n";
+  const auto add = [&](int filters, int size, int stride) {
+    text += fmt::format(
+        "[convolutional]\nbatch_normalize=1\nfilters={}\nsize={}\nstride={}\npad=1\nactivation="
+        "leaky\n",
+        filters, size, stride);
+  };
+  const auto head = [&](int mask) {
+    text += fmt::format(
+        "[convolutional]\nfilters=7\nsize=1\nstride=1\npad=1\nactivation=linear\n[yolo]\nmask={}\n"
+        "anchors=4,4, 8,8, 16,16\nclasses=2\nnum=3\n",
+        mask);
+  };
+  add(8, 3, 1);
+  std::vector<int> stage_end;
+  int layers = 1;
+  for (const int repeats : {1, 2, 2, 2, 1}) {
+    const int filters = 8 << (stage_end.size() + 1) / 2;
+    add(filters, 3, 2);
+    for (int r = 0; r < repeats; ++r) {
+      add(filters / 2, 1, 1);
+      add(filters, 3, 1);
+      text += "[shortcut]\nfrom=-3\nactivation=linear\n";
+    }
+    layers += 1 + 3 * repeats;
+    stage_end.push_back(layers - 1);
+  }
+  add(16, 1, 1), add(24, 3, 1), head(2);
+  for (const int stage : {3, 2}) {
+    text += "[route]\nlayers=-4\n";
+    add(8, 1, 1);
+    text +=
+        fmt::format("[upsample]\nstride=2\n[route]\nlayers=-1,{}\n", stage_end[std::size_t(stage)]);
+    add(12, 1, 1), add(16, 3, 1), head(stage - 2);
+  }
+  return parse_cfg(text, "slim");
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("granularities hold their laws", "[granularity][law]", Weight, Kernel, Filter) {
+  laws::prune_granularity(TestType{}, slim_yolov3());
+  laws::prune_granularity(TestType{},
+                          graph(conv(12, 3) + conv(12, 3, "groups=12\n") + conv(10, 1) + kHead));
+}
+
+TEST_CASE("Weight removes floor(ratio · n) of each layer, heads too", "[granularity][weight]") {
+  const auto g = slim_yolov3();
+  const auto scores = laws::random_scores(g, Seed(1));
+  for (const int percent : {0, 25, 50, 65, 75, 85, 90, 95, 99}) {
+    const auto mask = Weight{}.mask(g, scores, Ratio::percent(percent));
+    std::int64_t kept = 0;
+    for (std::size_t i = 0; i < mask.size(); ++i) {
+      const auto n = scores[i].numel();
+      CHECK(mask[i].weight.sum().item<std::int64_t>() == n - n * percent / 100);
+      kept += n - n * percent / 100;
+      if (percent == 0 || percent == 99) continue;
+      CHECK(scores[i].abs().index({mask[i].weight}).min().item<float>() >
+            scores[i].abs().index({mask[i].weight.logical_not()}).max().item<float>());
+    }
+    CHECK(Weight{}.kept(g, mask).weights == kept);
+  }
+  const std::vector<at::Tensor> equal{at::ones({2, 3, 1, 1}), at::ones({6, 2, 1, 1})};
+  const auto mask = Weight{}.mask(graph(conv(2, 1) + kHead), equal, Ratio::percent(50));
+  CHECK(mask[0].weight.flatten().equal(torch::tensor({false, false, false, true, true, true})));
+  CHECK(Weight{}.kept(graph(conv(2, 1) + kHead), mask).filters == 1 + 3);
+}
+
+TEST_CASE("Kernel ranks slices by their mean |score|", "[granularity][kernel]") {
+  const auto g = graph(conv(2, 3) + kHead);
+  auto scores = laws::random_scores(g, Seed(2));
+  const auto mask = Kernel{}.mask(g, scores, Ratio::percent(70));
+  const auto importance = scores[0].abs().mean({2, 3}).flatten();  // 6 kernels: 4 go
+  const auto lowest = std::get<1>(importance.sort()).slice(0, 0, 4);
+  auto expected =
+      at::ones({6}, at::kBool).index_fill(0, lowest, 0).view({2, 3, 1, 1}).expand({2, 3, 3, 3});
+  CHECK(mask[0].weight.equal(expected));
+  // In 1×1 convolutions kernels are weights.
+  CHECK(mask[1].weight.equal(Weight{}.mask(g, scores, Ratio::percent(70))[1].weight));
+  CHECK(Kernel{}.kept(g, mask).weights == 2 * 9 + 4);
+}
+
+TEST_CASE("Filter weighs coupled layers alike", "[granularity][filter]") {
+  // conv_0 and conv_1 are added. Layer means are 2 and 200, so the coupled importances are
+  // ½(1/2 + 300/200) = 1, ½(2/2 + 200/200) = 1, ½(3/2 + 100/200) = 1 … with the fourth filter
+  // breaking the tie.
+  const auto g =
+      graph(conv(4, 1) + conv(4, 1) + "[shortcut]\nfrom=-2\nactivation=linear\n" + kHead);
+  auto scores = laws::random_scores(g, Seed(3));
+  const auto fill = [&](std::size_t layer, std::initializer_list<double> values) {
+    int f = 0;
+    for (const double v : values) scores[layer][f].fill_(f % 2 ? -v : v), ++f;
+  };
+  fill(0, {1, 2, 3, 2});
+  fill(1, {300, 200, 100, 200});
+  const auto kept = [&](int percent) {
+    return Filter{}.mask(g, scores, Ratio::percent(percent))[0].filter;
+  };
+  CHECK(
+      kept(50).equal(torch::tensor({false, false, true, true})));  // four ties: lowest index first
+  CHECK(kept(99).equal(torch::tensor({false, false, false, true})));
+  fill(0, {1, 2, 3, 2});
+  fill(1, {100, 400, 100, 200});  // ½(1/2+1/2) = .5, ½(1+2) = 1.5, ½(1.5+.5) = 1, ½(1+1) = 1
+  const auto mask = Filter{}.mask(g, scores, Ratio::percent(75));
+  for (const int layer : {0, 1})
+    CHECK(mask[std::size_t(layer)].filter.equal(torch::tensor({false, true, false, false})));
+  CHECK(mask[2].filter.all().item<bool>());          // the head stays,
+  CHECK(mask[2].weight.sum().item<int>() == 6 * 1);  // but reads one channel only
+  CHECK(mask[1].weight.sum().item<int>() == 1 * 1);
+  const Kept count = Filter{}.kept(g, mask);
+  CHECK(count.filters == 2);
+  CHECK(count.weights == 3 + 1);
+}
+
+TEST_CASE("Filter keeps at least one of each group", "[granularity][filter]") {
+  const auto g = graph(conv(1, 3) + conv(2, 3) + kHead);
+  const auto mask = Filter{}.mask(g, laws::random_scores(g, Seed(4)), Ratio::percent(99));
+  CHECK(mask[0].filter.sum().item<int>() == 1);
+  CHECK(mask[1].filter.sum().item<int>() == 1);
+  auto zero = laws::random_scores(g, Seed(4));
+  for (auto& s : zero) s.zero_();
+  CHECK(Filter{}.mask(g, zero, Ratio::percent(50))[1].filter.equal(torch::tensor({false, true})));
+}
+
+TEST_CASE("errors name the layer, what was expected and what was found", "[granularity]") {
+  const auto g = graph(conv(2, 3) + kHead);
+  auto scores = laws::random_scores(g, Seed(5));
+  auto wrong = scores;
+  wrong[0] = at::ones({2, 3, 1, 1});
+  CHECK_THROWS_WITH(Weight{}.mask(g, wrong, Ratio::percent(50)),
+                    "scores: shape should be [2, 3, 3, 3] as layer \"conv_0\", got [2, 3, 1, 1]");
+  wrong = scores;
+  wrong[1] = wrong[1].clone();
+  wrong[1][0][1].fill_(std::nan(""));
+  CHECK_THROWS_WITH(Weight{}.mask(g, wrong, Ratio::percent(50)),
+                    "conv_1: every score should be finite, got nan at index 1");
+  CHECK_THROWS_WITH(Filter{}.mask(g, wrong, Ratio::percent(50)),
+                    Catch::Matchers::StartsWith("conv_1: every score"));
+  CHECK_THROWS_WITH(Weight{}.kept(g, Mask(2)),
+                    Catch::Matchers::StartsWith("mask: shape should be [2, 3, 3, 3]"));
+}
+
+TEST_CASE("applying a mask silences what it removes, and nothing else", "[core][apply_mask]") {
+  LayerParameters p;
+  p.weight = at::randn({2, 3, 1, 1}).requires_grad_();
+  p.gamma = at::ones({2});
+  p.beta = at::ones({2});
+  const auto before = p.weight.detach().clone();
+  const LayerMask mask{torch::tensor({true, false, true, false, false, false}).view({2, 3, 1, 1}),
+                       torch::tensor({true, false})};
+  for (int twice = 0; twice < 2; ++twice) {
+    apply_mask(mask, p);
+    CHECK(p.weight.detach().equal(before * mask.weight));
+    CHECK(p.gamma.equal(torch::tensor({1.F, 0.F})));
+    CHECK(p.beta.equal(torch::tensor({1.F, 0.F})));
+    CHECK(p.weight.requires_grad());
+  }
+}
+
+TEST_CASE("the masked and the smaller network agree", "[granularity][filter][compaction]") {
+  const auto check = [](const Graph& g, int percent, Seed seed) {
+    const ReferenceNetwork network(g, seed);
+    const auto mask = Filter{}.mask(g, laws::random_scores(g, seed), Ratio::percent(percent));
+    std::vector<std::vector<bool>> kept;
+    for (const auto& layer : mask) {
+      const bool* flag = layer.filter.const_data_ptr<bool>();
+      kept.emplace_back(flag, flag + layer.filter.numel());
+    }
+    const auto plan = plan_compaction(g, kept);
+    const auto small = network.compacted(plan);
+    Generator rng(seed);
+    const auto images = at::rand({2, 3, g.input.height, g.input.width}, rng.torch());
+    CHECK(relative_error(small.forward(images), network.masked(mask).forward(images)) < 1e-5);
+    CHECK(parameters(plan.graph) <= parameters(g));
+
+    // The smaller network is a cfg like any other, and the mask counts its weights.
+    const auto again = parse_cfg(write_cfg(plan.graph), "again");
+    const auto convolutions = g.convolutions();
+    for (std::size_t i = 0; i < mask.size(); ++i) {
+      CHECK(weight_shape(again, convolutions[i]) == weight_shape(plan.graph, convolutions[i]));
+      CHECK(small.parameters()[i].weight.sizes() ==
+            at::IntArrayRef(weight_shape(again, convolutions[i])));
+      CHECK(mask[i].weight.sum().item<std::int64_t>() == small.parameters()[i].weight.numel());
+    }
+    return std::pair(macs(plan.graph), macs(g));
+  };
+  SECTION("slim YOLOv3") {
+    for (const int percent : {25, 50, 90, 99}) {
+      const auto [small, full] = check(slim_yolov3(), percent, Seed(6));
+      if (percent < 99) CHECK(double(small) < double(full) * (100 - percent) / 100);
+    }
+  }
+  SECTION("YOLOv3-tiny") {
+    auto g = load_cfg(serpette::test::real_data() / "darknet" / "yolov3-tiny.cfg");
+    check(g, 50, Seed(7));
+  }
+  SECTION("random graphs") {
+    for (std::uint64_t i = 0; i < 60; ++i) {
+      INFO("graph " << i << "\n" << write_cfg(random_graph(Seed(i))));
+      check(random_graph(Seed(i)), i % 2 ? 50 : 80, Seed(i));
+    }
+  }
+}
