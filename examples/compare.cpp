@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <string>
 
-#include "serpette_report/comparison.hpp"
 #include "serpette/study/read_cells.hpp"
+#include "serpette_report/comparison.hpp"
 #include "support/program.hpp"
 
 int main(int argc, char** argv) {

@@ -15,8 +15,8 @@
 #include <filesystem>
 
 #include "serpette/core/reused_memory.hpp"
-#include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/detector/yolov3.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/score/deep_lift.hpp"
 #include "support/rounds.hpp"
 

@@ -23,8 +23,8 @@
 #include <string>
 #include <vector>
 
-#include "serpette/graph/execute.hpp"
 #include "serpette/detector/yolov3.hpp"
+#include "serpette/graph/execute.hpp"
 #include "support/rounds.hpp"
 
 namespace {

@@ -15,8 +15,8 @@
 #include <filesystem>
 
 #include "serpette/attack/pgd.hpp"
-#include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/detector/yolov3.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
 #include "support/rounds.hpp"
 
 namespace {
@@ -48,10 +48,10 @@ void pgd_5(benchmark::State& state) {
           .view({2, 6});
   bench::calibrate(net, images);
 
-  const auto rounded = net.objective(truth)(images, {}).gradient;
+  const auto rounded = net.victim(truth)(images, {}).gradient;
   const auto rounded_autograd = by_autograd(net, images, truth).gradient;
   convert(net, at::kDouble);
-  const auto frozen = net.objective(truth.to(at::kDouble))(images.to(at::kDouble), {});
+  const auto frozen = net.victim(truth.to(at::kDouble))(images.to(at::kDouble), {});
   const auto exact = by_autograd(net, images.to(at::kDouble), truth.to(at::kDouble));
   convert(net, at::kFloat);  // every weight was a float: none changes
   const auto off = [&](const at::Tensor& gradient) {
@@ -67,19 +67,18 @@ void pgd_5(benchmark::State& state) {
             .c_str());
 
   bench::rounds(
-      state,
-      {
-          {"five_training_passes_ms",
-           [&] {
-             for (int i = 0; i < 5; ++i) {
-               for (auto& p : net.parameters()) p.mutable_grad() = at::Tensor();
-               net.loss(net.forward(images), truth).total().backward();
-             }
-           }},
-          // What robust training does per batch: freezing the network is part of the price.
-          {"pgd_5_ms",
-           [&] { benchmark::DoNotOptimize(Pgd{}.perturb(net.objective(truth), images, rng)); }},
-      });
+      state, {
+                 {"five_training_passes_ms",
+                  [&] {
+                    for (int i = 0; i < 5; ++i) {
+                      for (auto& p : net.parameters()) p.mutable_grad() = at::Tensor();
+                      net.loss(net.forward(images), truth).total().backward();
+                    }
+                  }},
+                 // What robust training does per batch: freezing the network is part of the price.
+                 {"pgd_5_ms",
+                  [&] { benchmark::DoNotOptimize(Pgd{}.perturb(net.victim(truth), images, rng)); }},
+             });
   state.counters["loss_error"] = loss_error;
   state.counters["gradient_error"] = gradient_error;
   state.counters["float_rounding"] = off(rounded);

@@ -15,14 +15,14 @@
 
 #include <filesystem>
 
+#include "serpette/deploy/plan.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/graph/apply_mask.hpp"
 #include "serpette/graph/execute.hpp"
-#include "serpette/deploy/plan.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/weight.hpp"
-#include "serpette/formats/darknet/cfg.hpp"
-#include "serpette/detector/yolov3.hpp"
 #include "support/rounds.hpp"
 
 namespace {

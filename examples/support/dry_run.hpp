@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "serpette/graph/footprint.hpp"
-#include "serpette/metric/stopwatch.hpp"
 #include "serpette/method/loader.hpp"
+#include "serpette/method/train.hpp"
+#include "serpette/metric/stopwatch.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/sweep.hpp"
-#include "serpette/method/train.hpp"
 
 /// @file
 /// What a study would cost, listed cell by cell, without running it. One step of robust training

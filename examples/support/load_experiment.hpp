@@ -11,9 +11,9 @@
 
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
+#include "serpette/detector/yolov3.hpp"
 #include "serpette/io/coco_json.hpp"
 #include "serpette/io/read_file.hpp"
-#include "serpette/detector/yolov3.hpp"
 #include "serpette/method/run_cell.hpp"
 #include "serpette/version.hpp"
 #include "support/device.hpp"

@@ -10,9 +10,9 @@
 
 #include "serpette/core/ratio.hpp"
 #include "serpette_report/families.hpp"
+#include "serpette_report/statistics/power.hpp"
 #include "serpette_report/study.hpp"
 #include "serpette_report/tests.hpp"
-#include "serpette_report/statistics/power.hpp"
 
 namespace serpette {
 

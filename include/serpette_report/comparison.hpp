@@ -12,11 +12,11 @@
 #include "serpette_report/families.hpp"
 #include "serpette_report/figure.hpp"
 #include "serpette_report/page_assets.hpp"
-#include "serpette_report/study.hpp"
-#include "serpette_report/text_table.hpp"
 #include "serpette_report/statistics/anova.hpp"
 #include "serpette_report/statistics/effect_size.hpp"
 #include "serpette_report/statistics/holm.hpp"
+#include "serpette_report/study.hpp"
+#include "serpette_report/text_table.hpp"
 
 namespace serpette {
 

@@ -14,10 +14,10 @@
 #include "serpette/core/ratio.hpp"
 #include "serpette_report/claims.hpp"
 #include "serpette_report/families.hpp"
-#include "serpette_report/study.hpp"
 #include "serpette_report/statistics/anova.hpp"
 #include "serpette_report/statistics/effect_size.hpp"
 #include "serpette_report/statistics/holm.hpp"
+#include "serpette_report/study.hpp"
 
 namespace serpette {
 

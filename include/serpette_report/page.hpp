@@ -14,9 +14,9 @@
 #include "serpette_report/figure.hpp"
 #include "serpette_report/page_assets.hpp"
 #include "serpette_report/samples.hpp"
+#include "serpette_report/statistics/describe.hpp"
 #include "serpette_report/study.hpp"
 #include "serpette_report/viewer.hpp"
-#include "serpette_report/statistics/describe.hpp"
 
 namespace serpette {
 

@@ -9,8 +9,8 @@
 #include <tuple>
 #include <vector>
 
-#include "serpette/study/cells.hpp"
 #include "serpette/io/csv.hpp"
+#include "serpette/study/cells.hpp"
 #include "serpette_report/families.hpp"
 #include "serpette_report/tables.hpp"
 #include "serpette_report/tests.hpp"

@@ -18,12 +18,12 @@
 #include "serpette_report/paper_data.hpp"
 #include "serpette_report/picture.hpp"
 #include "serpette_report/samples.hpp"
+#include "serpette_report/statistics/describe.hpp"
 #include "serpette_report/study.hpp"
 #include "serpette_report/tables.hpp"
 #include "serpette_report/tests.hpp"
 #include "serpette_report/tradeoff.hpp"
 #include "serpette_report/viewer.hpp"
-#include "serpette_report/statistics/describe.hpp"
 
 namespace serpette {
 

@@ -17,12 +17,12 @@
 #include <vector>
 
 #include "serpette/core/box.hpp"
-#include "serpette/study/cells.hpp"
 #include "serpette/io/coco_json.hpp"
 #include "serpette/io/csv.hpp"
 #include "serpette/io/draw.hpp"
 #include "serpette/io/image.hpp"
 #include "serpette/io/read_file.hpp"
+#include "serpette/study/cells.hpp"
 #include "serpette_report/study.hpp"
 
 namespace serpette {

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "serpette_report/families.hpp"
+#include "serpette_report/statistics/describe.hpp"
 #include "serpette_report/study.hpp"
 #include "serpette_report/tests.hpp"
 #include "serpette_report/text_table.hpp"
-#include "serpette_report/statistics/describe.hpp"
 
 namespace serpette {
 

@@ -13,7 +13,6 @@
 
 #include "serpette/io/csv.hpp"
 #include "serpette_report/families.hpp"
-#include "serpette_report/study.hpp"
 #include "serpette_report/statistics/anova.hpp"
 #include "serpette_report/statistics/assumptions.hpp"
 #include "serpette_report/statistics/blocked_anova.hpp"
@@ -22,6 +21,7 @@
 #include "serpette_report/statistics/kruskal_wallis.hpp"
 #include "serpette_report/statistics/pairwise.hpp"
 #include "serpette_report/statistics/power.hpp"
+#include "serpette_report/study.hpp"
 
 namespace serpette {
 

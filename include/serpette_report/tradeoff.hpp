@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "serpette/io/csv.hpp"
-#include "serpette_report/study.hpp"
 #include "serpette_report/statistics/describe.hpp"
+#include "serpette_report/study.hpp"
 
 namespace serpette {
 

@@ -8,10 +8,10 @@
 namespace serpette::test {
 
 /// What an attack makes of images; its randomness begins with the seed.
-at::Tensor perturbed(const Attack auto& attack, const Objective& objective,
-                     const at::Tensor& images, std::uint64_t seed = 0) {
+at::Tensor perturbed(const Attack auto& attack, const Victim& victim, const at::Tensor& images,
+                     std::uint64_t seed = 0) {
   Generator rng{Seed(seed)};
-  return attack.perturb(objective, images, rng);
+  return attack.perturb(victim, images, rng);
 }
 
 }  // namespace serpette::test

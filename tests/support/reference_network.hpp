@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/core/seed.hpp"
 #include "serpette/graph/apply_mask.hpp"
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_view.hpp"
-#include "serpette/core/seed.hpp"
 #include "support/plain_network.hpp"
 
 namespace serpette::test {

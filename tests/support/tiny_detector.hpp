@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "serpette/concepts/detector.hpp"
-#include "serpette/graph/compaction.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/seed.hpp"
+#include "serpette/graph/compaction.hpp"
 #include "support/plain_network.hpp"
 #include "support/small_graphs.hpp"
 #include "support/tiny_heads.hpp"
@@ -61,7 +61,7 @@ class TinyDetector {
     return tiny_loss(graph_, heads, truth);
   }
 
-  Objective objective(const at::Tensor& truth) {
+  Victim victim(const at::Tensor& truth) {
     auto constant = layers_;
     for (auto& p : constant)
       for (auto* t : tensors_of(p))

@@ -28,16 +28,16 @@ struct Apgd {
   Aim aim{};                 ///< Which loss is raised.
 
   /// @throws Error  if `images` leaves [0, 1], or epsilon or steps is negative.
-  [[nodiscard]] at::Tensor perturb(const Objective& objective, const at::Tensor& images,
+  [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator& rng) const {
     constexpr double kMomentum = 0.75, kProgress = 0.75;
     require(steps >= 0, name, "steps should be at least 0, got {}", steps);
     const Ball ball(name, images, epsilon);
     const auto wide = [](const at::Tensor& per_image) { return per_image.view({-1, 1, 1, 1}); };
 
-    Best best{ball.centre(), objective(ball.centre(), aim)};
+    Best best{ball.centre(), victim(ball.centre(), aim)};
     auto x = random_start ? ball.sample(rng) : ball.centre();
-    auto now = objective(x, aim);
+    auto now = victim(x, aim);
     best.update(x, now);
 
     auto before = x;
@@ -53,7 +53,7 @@ struct Apgd {
       before = x;
       x = next;
       const auto loss = now.loss;
-      now = objective(x, aim);
+      now = victim(x, aim);
       rises = rises + (now.loss > loss).to(rises.scalar_type());
       best.update(x, now);
       if (k + 1 < static_cast<int>(checkpoint * steps) || k + 1 == checked) continue;

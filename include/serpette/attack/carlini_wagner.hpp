@@ -30,7 +30,7 @@ struct CarliniWagner {
 
   /// @throws Error  if `images` leaves [0, 1], or epsilon, distortion, learning_rate or steps is
   /// negative.
-  [[nodiscard]] at::Tensor perturb(const Objective& objective, const at::Tensor& images,
+  [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator&) const {
     constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kTiny = 1e-8, kEdge = 0.999;
     require(steps >= 0, name, "steps should be at least 0, got {}", steps);
@@ -43,13 +43,13 @@ struct CarliniWagner {
     const auto t = ((x0 - low) / range.clamp_min(kTiny) * 2 - 1).clamp(-kEdge, kEdge);
     auto w = ((1 + t) / (1 - t)).log() / 2;
 
-    auto best = x0.clone(), value = objective(x0, aim).loss;
+    auto best = x0.clone(), value = victim(x0, aim).loss;
     auto first = at::zeros_like(w), second = at::zeros_like(w);
     for (int k = 1; k <= steps; ++k) {
       const auto tanh = w.tanh();
       const auto x = ball.project(low + range * (1 + tanh) / 2);  // for the rounding alone
       const auto delta = x - x0;
-      const auto now = objective(x, aim);
+      const auto now = victim(x, aim);
       const auto worth = now.loss - distortion * delta.square().sum({1, 2, 3});
       const auto better = worth > value;
       best = at::where(better.view({-1, 1, 1, 1}), x, best);

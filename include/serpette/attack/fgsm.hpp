@@ -20,10 +20,10 @@ struct Fgsm {
   /// @param images  [N, C, H, W] float in [0, 1]; not modified.
   /// @return        the attacked images; |result − images| ≤ epsilon everywhere.
   /// @throws Error  if `images` leaves [0, 1] or epsilon is negative.
-  [[nodiscard]] at::Tensor perturb(const Objective& objective, const at::Tensor& images,
+  [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator&) const {
     const Ball ball("FGSM", images, epsilon);
-    return ball.project(images + epsilon * objective(images, aim).gradient.sign());
+    return ball.project(images + epsilon * victim(images, aim).gradient.sign());
   }
 };
 

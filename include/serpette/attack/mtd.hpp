@@ -18,16 +18,16 @@ struct Mtd {
   Pgd pgd{};  ///< Radius, steps and norm of both; its aim is set aside.
 
   /// @throws Error  as Pgd.
-  [[nodiscard]] at::Tensor perturb(const Objective& objective, const at::Tensor& images,
+  [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator& rng) const {
     const auto towards = [&](const Aim& aim) {
       auto one = pgd;
       one.aim = aim;
-      return one.perturb(objective, images, rng);
+      return one.perturb(victim, images, rng);
     };
     const auto location = towards({.box = 1, .objectness = 0, .classes = 0});
     const auto category = towards({.box = 0, .objectness = 1, .classes = 1});
-    const auto stronger = objective(category, {}).loss > objective(location, {}).loss;
+    const auto stronger = victim(category, {}).loss > victim(location, {}).loss;
     return at::where(stronger.view({-1, 1, 1, 1}), category, location);
   }
 };

@@ -11,7 +11,7 @@ struct NoAttack {
   static constexpr std::string_view name = "None";
   static constexpr bool is_identity = true;
 
-  [[nodiscard]] at::Tensor perturb(const Objective&, const at::Tensor& images, Generator&) const {
+  [[nodiscard]] at::Tensor perturb(const Victim&, const at::Tensor& images, Generator&) const {
     return images;
   }
 };

@@ -26,14 +26,14 @@ struct Pgd {
   /// @param images  [N, C, H, W] float in [0, 1]; not modified.
   /// @return        the attacked images; ‖result − images‖ ≤ epsilon for every image, in [0, 1].
   /// @throws Error  if `images` leaves [0, 1], or epsilon, step or steps is negative.
-  [[nodiscard]] at::Tensor perturb(const Objective& objective, const at::Tensor& images,
+  [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator& rng) const {
     require(steps >= 0, name, "steps should be at least 0, got {}", steps);
     require(step >= 0, name, "step should be at least 0, got {}", step);
     const Ball ball(name, images, epsilon, norm);
     auto x = random_start ? ball.sample(rng) : ball.centre().clone();
     for (int i = 0; i < steps; ++i)
-      x = ball.project(x + step * ball.direction(objective(x, aim).gradient));
+      x = ball.project(x + step * ball.direction(victim(x, aim).gradient));
     return x;
   }
 };

@@ -17,7 +17,7 @@ namespace serpette {
 /// Square attack, L∞: random search that never looks at a gradient. From vertical stripes of ±ε, it
 /// proposes a square of ±ε per channel at a random place and keeps it where the loss rises; squares
 /// shrink as the search goes on. What it breaks and PGD does not shows a gradient that is masked,
-/// not a detector that is robust. Cost: `queries` forward passes (the objective's backward passes
+/// not a detector that is robust. Cost: `queries` forward passes (the victim's backward passes
 /// come with them and are not used). Source: Andriushchenko et al. 2020, algorithms 1 and 2.
 struct Square {
   static constexpr std::string_view name = "Square";
@@ -29,7 +29,7 @@ struct Square {
 
   /// @throws Error  if `images` leaves [0, 1], epsilon or queries is negative, or start leaves (0,
   /// 1].
-  [[nodiscard]] at::Tensor perturb(const Objective& objective, const at::Tensor& images,
+  [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator& rng) const {
     require(queries >= 0, name, "queries should be at least 0, got {}", queries);
     require(start > 0 && start <= 1, name, "start should be in (0, 1], got {}", start);
@@ -43,7 +43,7 @@ struct Square {
     };
 
     auto best = ball.centre().clone();
-    auto loss = objective(best, aim).loss;
+    auto loss = victim(best, aim).loss;
     for (int q = 0; q < queries; ++q) {
       auto candidate = best.clone();
       if (q == 0) {
@@ -64,7 +64,7 @@ struct Square {
         }
       }
       candidate = ball.project(candidate);
-      const auto now = objective(candidate, aim).loss;
+      const auto now = victim(candidate, aim).loss;
       const auto better = now > loss;
       best = at::where(better.view({-1, 1, 1, 1}), candidate, best);
       loss = at::where(better, now, loss);

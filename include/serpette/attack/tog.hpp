@@ -22,14 +22,14 @@ struct Tog {
   int steps = 10;              ///< Number of steps.
 
   /// @throws Error  as Pgd.
-  [[nodiscard]] at::Tensor perturb(const Objective& objective, const at::Tensor& images,
+  [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator& rng) const {
     return Pgd{.epsilon = epsilon,
                .step = step,
                .steps = steps,
                .random_start = true,
                .aim = {.goal = Goal}}
-        .perturb(objective, images, rng);
+        .perturb(victim, images, rng);
   }
 };
 

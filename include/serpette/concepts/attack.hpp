@@ -2,6 +2,8 @@
 
 #include <concepts>
 #include <functional>
+#include <type_traits>
+#include <utility>
 
 #include "serpette/concepts/named.hpp"
 #include "serpette/core/seed.hpp"
@@ -31,17 +33,41 @@ struct Ascent {
   at::Tensor gradient;  ///< ∂(Σ loss)/∂images, like the images.
 };
 
-/// The detector as an attack sees it, with truth, colour mode and frozen weights bound in.
-/// Cost: one forward and one backward pass without weight gradients.
-using Objective = std::function<Ascent(const at::Tensor& images, const Aim& aim)>;
+/// The detector as an attack sees it, with truth, colour mode and frozen weights bound in. Weights
+/// get no gradients. Calls do not change it, but for an aim that takes its targets from the first
+/// images it is asked about (the clean ones).
+class Victim {
+ public:
+  using Ascend = std::function<Ascent(const at::Tensor& images, const Aim& aim)>;
+  using Lose = std::function<at::Tensor(const at::Tensor& images, const Aim& aim)>;
+
+  /// @param lose  the loss alone; left out, it costs a backward pass too.
+  Victim(Ascend ascend, Lose lose = {})  // NOLINT(google-explicit-constructor): a callable is one
+      : ascend_(std::move(ascend)), lose_(std::move(lose)) {}
+  template <class F>
+    requires std::is_invocable_r_v<Ascent, const F&, const at::Tensor&, const Aim&>
+  Victim(F ascend) : Victim(Ascend(std::move(ascend))) {}  // NOLINT(google-explicit-constructor)
+
+  /// Loss and gradient: one forward and one backward pass.
+  Ascent operator()(const at::Tensor& images, const Aim& aim) const { return ascend_(images, aim); }
+
+  /// The loss alone [N]: one forward pass, for attacks that look at no gradient.
+  [[nodiscard]] at::Tensor loss(const at::Tensor& images, const Aim& aim) const {
+    return lose_ ? lose_(images, aim) : ascend_(images, aim).loss;
+  }
+
+ private:
+  Ascend ascend_;
+  Lose lose_;
+};
 
 namespace req {
-/// `perturb(objective, images, rng)`: images [N, C, H, W] in [0, 1] → the attacked images, same
+/// `perturb(victim, images, rng)`: images [N, C, H, W] in [0, 1] → the attacked images, same
 /// shape, in [0, 1]; the argument is not modified.
 template <class P>
 concept PerturbsImages =
-    requires(const P& p, const Objective& objective, const at::Tensor& images, Generator& rng) {
-      { p.perturb(objective, images, rng) } -> std::same_as<at::Tensor>;
+    requires(const P& p, const Victim& victim, const at::Tensor& images, Generator& rng) {
+      { p.perturb(victim, images, rng) } -> std::same_as<at::Tensor>;
     };
 }  // namespace req
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "serpette/concepts/attack.hpp"
-#include "serpette/graph/graph.hpp"
 #include "serpette/core/image_batch.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_view.hpp"
 #include "serpette/graph/mask.hpp"
 #include "serpette/torch/tensor.hpp"
@@ -52,11 +52,11 @@ concept HasLoss =
     requires(const D& d, const std::vector<at::Tensor>& heads, const at::Tensor& truth) {
       { d.loss(heads, truth) } -> std::same_as<DetectionLoss>;
     };
-/// `objective(truth)`: the frozen detector (evaluation mode) as an attack sees it; network input
+/// `victim(truth)`: the frozen detector (evaluation mode) as an attack sees it; network input
 /// space.
 template <class D>
 concept CanBeAttacked = requires(D& d, const at::Tensor& truth) {
-  { d.objective(truth) } -> std::same_as<Objective>;
+  { d.victim(truth) } -> std::same_as<Victim>;
 };
 /// `targets(heads, truth, target)`: per head, ∂t/∂logits of the attribution target t (0/1, like the
 /// head).

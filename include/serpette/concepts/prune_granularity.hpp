@@ -4,9 +4,9 @@
 #include <cstdint>
 
 #include "serpette/concepts/named.hpp"
+#include "serpette/core/ratio.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/mask.hpp"
-#include "serpette/core/ratio.hpp"
 
 namespace serpette {
 

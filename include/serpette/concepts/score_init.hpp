@@ -6,9 +6,9 @@
 #include "serpette/concepts/detector.hpp"
 #include "serpette/concepts/named.hpp"
 #include "serpette/core/image_batch.hpp"
+#include "serpette/core/seed.hpp"
 #include "serpette/graph/layer_view.hpp"
 #include "serpette/graph/mask.hpp"
-#include "serpette/core/seed.hpp"
 
 namespace serpette {
 
@@ -20,7 +20,7 @@ struct AnyDetector {
   std::vector<at::Tensor> forward(const at::Tensor& images);
   [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads,
                                    const at::Tensor& truth) const;
-  Objective objective(const at::Tensor& truth);
+  Victim victim(const at::Tensor& truth);
   [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
                                                 const at::Tensor& truth, Target target) const;
   [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,

@@ -17,10 +17,10 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/graph/execute.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/deploy/planned_convolution.hpp"
 #include "serpette/deploy/workspace.hpp"
+#include "serpette/graph/execute.hpp"
 #include "serpette/nn/frozen.hpp"
 
 namespace serpette::deploy {

@@ -12,10 +12,10 @@
 #include <optional>
 #include <utility>
 
+#include "serpette/deploy/sparse_convolution.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_view.hpp"
-#include "serpette/deploy/sparse_convolution.hpp"
 #include "serpette/nn/frozen.hpp"
 
 namespace serpette::deploy {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
-#include "serpette/graph/graph.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"
+#include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
 

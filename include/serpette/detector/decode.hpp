@@ -7,10 +7,10 @@
 
 #include "serpette/core/box.hpp"
 #include "serpette/core/contract.hpp"
-#include "serpette/graph/graph.hpp"
 #include "serpette/core/image_batch.hpp"
 #include "serpette/core/letterbox.hpp"
 #include "serpette/detector/nms.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette {

@@ -25,8 +25,8 @@
 
 #include "serpette/concepts/detector.hpp"
 #include "serpette/core/contract.hpp"
-#include "serpette/graph/graph.hpp"
 #include "serpette/detector/head_loss.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {

@@ -9,23 +9,23 @@
 #include <vector>
 
 #include "serpette/concepts/detector.hpp"
-#include "serpette/graph/compaction.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/peers.hpp"
+#include "serpette/core/seed.hpp"
+#include "serpette/detector/decode.hpp"
+#include "serpette/detector/loss.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
+#include "serpette/formats/darknet/weights.hpp"
+#include "serpette/graph/compaction.hpp"
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_view.hpp"
 #include "serpette/graph/mask.hpp"
-#include "serpette/core/peers.hpp"
-#include "serpette/core/seed.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/nn/batch_norm.hpp"
-#include "serpette/formats/darknet/cfg.hpp"
-#include "serpette/detector/decode.hpp"
 #include "serpette/nn/frozen.hpp"
-#include "serpette/detector/loss.hpp"
 #include "serpette/nn/synchronised_batch_norm.hpp"
-#include "serpette/formats/darknet/weights.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
@@ -169,7 +169,7 @@ class Yolov3 {
   /// The network frozen now, as an attack sees it; cost of a call: one forward and one backward
   /// pass without weight gradients. For Goal::kMislabel the least likely classes are those of the
   /// first images it is asked about.
-  [[nodiscard]] Objective objective(const at::Tensor& truth) const;
+  [[nodiscard]] Victim victim(const at::Tensor& truth) const;
 
   /// ∂t/∂logits of the attribution target: 1 at the target's logits of every positive prediction,
   /// else 0.
@@ -285,7 +285,7 @@ class Yolov3 {
   std::shared_ptr<DarknetModule> module_;
 };
 
-inline Objective Yolov3::objective(const at::Tensor& truth) const {
+inline Victim Yolov3::victim(const at::Tensor& truth) const {
   auto chosen =
       std::make_shared<std::vector<at::Tensor>>();  // kMislabel's classes, from the first call on
   return [net = std::make_shared<const FrozenNetwork>(*this), loss = loss_,

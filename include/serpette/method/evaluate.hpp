@@ -10,9 +10,9 @@
 
 #include "serpette/concepts/dataset.hpp"
 #include "serpette/concepts/observer.hpp"
-#include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/method/settings.hpp"
 #include "serpette/method/view.hpp"
+#include "serpette/metric/coco_evaluation.hpp"
 
 namespace serpette {
 
@@ -24,7 +24,7 @@ struct Unattacked {
   static constexpr std::string_view name = "None";
   static constexpr bool is_identity = true;
 
-  [[nodiscard]] at::Tensor perturb(const Objective&, const at::Tensor& images, Generator&) const {
+  [[nodiscard]] at::Tensor perturb(const Victim&, const at::Tensor& images, Generator&) const {
     return images;
   }
 };

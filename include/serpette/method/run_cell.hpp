@@ -9,15 +9,15 @@
 #include <vector>
 
 #include "serpette/graph/footprint.hpp"
-#include "serpette/study/cells.hpp"
 #include "serpette/method/evaluate.hpp"
 #include "serpette/method/loader.hpp"
 #include "serpette/method/scores.hpp"
 #include "serpette/method/settings.hpp"
-#include "serpette/study/store.hpp"
 #include "serpette/method/timing.hpp"
 #include "serpette/method/train_scores.hpp"
 #include "serpette/scenario/scenario.hpp"
+#include "serpette/study/cells.hpp"
+#include "serpette/study/store.hpp"
 
 namespace serpette {
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "serpette/concepts/detector.hpp"
-#include "serpette/graph/apply_mask.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/graph/apply_mask.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/metric/stopwatch.hpp"
 #include "serpette/method/settings.hpp"
 #include "serpette/method/view.hpp"
+#include "serpette/metric/stopwatch.hpp"
 
 namespace serpette {
 

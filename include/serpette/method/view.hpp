@@ -18,16 +18,16 @@ at::Tensor network_images(const Color& color, const at::Tensor& rgb) {
   return color.expand(color.encode(rgb)).contiguous();
 }
 
-/// The detector's objective on encoded images: the gradient goes through the colour mode, so that a
+/// The detector's victim on encoded images: the gradient goes through the colour mode, so that a
 /// grey image is attacked on its one grey channel.
 template <Detector D, ColorMode Color>
-Objective colored_objective(D& detector, const at::Tensor& truth, const Color& color) {
-  return [objective = detector.objective(truth), color](const at::Tensor& encoded,
-                                                        const Aim& aim) -> Ascent {
+Victim colored_victim(D& detector, const at::Tensor& truth, const Color& color) {
+  return [victim = detector.victim(truth), color](const at::Tensor& encoded,
+                                                  const Aim& aim) -> Ascent {
     torch::AutoGradMode enable(true);
     const auto leaf = encoded.detach().requires_grad_();
     const auto network = color.expand(leaf);
-    auto ascent = objective(network.detach().contiguous(), aim);
+    auto ascent = victim(network.detach().contiguous(), aim);
     if (!network.is_same(leaf))
       ascent.gradient = torch::autograd::grad({network}, {leaf}, {ascent.gradient})[0];
     return ascent;
@@ -41,7 +41,7 @@ at::Tensor attacked_images(D& detector, const ImageBatch& batch, const A& attack
                            const Color& color, Generator& rng) {
   const auto encoded = color.encode(batch.images);
   if constexpr (is_identity<A>) return color.expand(encoded).contiguous();
-  return color.expand(attack.perturb(colored_objective(detector, batch.truth, color), encoded, rng))
+  return color.expand(attack.perturb(colored_victim(detector, batch.truth, color), encoded, rng))
       .contiguous();
 }
 

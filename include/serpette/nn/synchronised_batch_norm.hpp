@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <utility>
 
-#include "serpette/graph/layer_view.hpp"
 #include "serpette/core/peers.hpp"
+#include "serpette/graph/layer_view.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {

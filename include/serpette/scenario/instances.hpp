@@ -8,8 +8,8 @@
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/method/run_cell.hpp"
-#include "serpette/study/progress.hpp"
 #include "serpette/scenario/paper.hpp"
+#include "serpette/study/progress.hpp"
 
 #define SERPETTE_RUN_CELL(scenario)                                                              \
   template serpette::CellResult<serpette::Yolov3> serpette::run_cell(                            \

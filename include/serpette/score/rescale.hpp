@@ -11,8 +11,8 @@
 #include <limits>
 #include <tuple>
 
-#include "serpette/graph/graph.hpp"
 #include "serpette/detail/widest.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/torch/operators.hpp"
 
 namespace serpette {

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "serpette/core/ratio.hpp"
-#include "serpette/study/cells.hpp"
 #include "serpette/io/csv.hpp"
+#include "serpette/study/cells.hpp"
 
 namespace serpette {
 

@@ -17,12 +17,12 @@
 #include <vector>
 
 #include "serpette/core/seed.hpp"
-#include "serpette/study/cells.hpp"
 #include "serpette/io/csv.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/draw.hpp"
 #include "serpette/io/image.hpp"
 #include "serpette/method/run_cell.hpp"
+#include "serpette/study/cells.hpp"
 #include "serpette/study/progress.hpp"
 
 namespace serpette {

@@ -33,7 +33,7 @@ TEST_CASE("FGSM and PGD take torchattacks' steps", "[attack][golden]") {
              readout = tensor(golden["readout"], {3, 144});
   const auto images = tensor(golden["images"], {2, 3, 6, 6});
   const auto labels = torch::tensor(golden["labels"].get<std::vector<std::int64_t>>());
-  const Objective objective = [&](const at::Tensor& x, const Aim&) {
+  const Victim victim = [&](const at::Tensor& x, const Aim&) {
     const auto in = x.detach().clone().set_requires_grad(true);
     const auto hidden = torch::softplus(torch::conv2d(in, weight, {}, 1, 1));
     const auto loss = torch::cross_entropy_loss(hidden.flatten(1).mm(readout.t()), labels, {},
@@ -44,7 +44,7 @@ TEST_CASE("FGSM and PGD take torchattacks' steps", "[attack][golden]") {
     INFO(name);
     const auto expected = tensor(golden["attacks"][name], {2, 3, 6, 6});
     CHECK((expected - images).abs().max().item<double>() > 0.04);
-    const at::Tensor attacked = test::perturbed(attack, objective, images);
+    const at::Tensor attacked = test::perturbed(attack, victim, images);
     CHECK((attacked - expected).abs().max().item<double>() < 1e-6);
   };
   check("FGSM", Fgsm{});

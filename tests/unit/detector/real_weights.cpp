@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "serpette/data/coco_folder.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/formats/darknet/known_mistakes.hpp"
 #include "serpette/io/coco_json.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
-#include "serpette/formats/darknet/known_mistakes.hpp"
-#include "serpette/detector/yolov3.hpp"
 #include "support/catch.hpp"
 #include "support/npz.hpp"
 #include "support/scratch.hpp"

@@ -268,11 +268,11 @@ TEST_CASE("the compacted network computes what the masked one computes", "[model
                        MessageMatches(ContainsSubstring("mask: should have 7 layers")));
 }
 
-TEST_CASE("an objective is the truth's loss and its image gradient", "[model][yolov3][objective]") {
+TEST_CASE("an victim is the truth's loss and its image gradient", "[model][yolov3][victim]") {
   Pair pair;
-  const auto objective = pair.network.objective(truth());
+  const auto victim = pair.network.victim(truth());
   Aim aim{.goal = Aim::Goal::kTruth, .box = 0.5, .objectness = 2, .classes = 3};
-  const auto got = objective(images(), aim);
+  const auto got = victim(images(), aim);
   const auto x = images().requires_grad_(true);
   const auto parts = pair.network.loss(pair.network.forward(x), truth());
   const auto wanted = 0.5 * parts.box + 2 * parts.objectness + 3 * parts.classes;
@@ -283,25 +283,24 @@ TEST_CASE("an objective is the truth's loss and its image gradient", "[model][yo
   CHECK_FALSE(got.loss.requires_grad());
 }
 
-TEST_CASE("every goal ascends towards its end", "[model][yolov3][objective]") {
+TEST_CASE("every goal ascends towards its end", "[model][yolov3][victim]") {
   Pair pair;
-  const auto objective = pair.network.objective(truth());
+  const auto victim = pair.network.victim(truth());
   const auto x = images();
   const auto goal =
       GENERATE(Aim::Goal::kTruth, Aim::Goal::kVanish, Aim::Goal::kFabricate, Aim::Goal::kMislabel);
   const Aim aim{.goal = goal};
-  const auto before = objective(x, aim);
+  const auto before = victim(x, aim);
   const auto moved = x + 0.003 * before.gradient.sign();
-  const auto after = objective(moved, aim);
+  const auto after = victim(moved, aim);
   CHECK(after.loss.gt(before.loss).all().item<bool>());
   // The gradient is the value's: a directional derivative by central differences.
   const auto direction = before.gradient / before.gradient.norm();
   const double h = 1e-2;
-  const double slope =
-      (objective(x + h * direction, aim).loss - objective(x - h * direction, aim).loss)
-          .sum()
-          .item<double>() /
-      (2 * h);
+  const double slope = (victim(x + h * direction, aim).loss - victim(x - h * direction, aim).loss)
+                           .sum()
+                           .item<double>() /
+                       (2 * h);
   CHECK(slope == Catch::Approx(before.gradient.norm().item<double>()).epsilon(0.05));
   const torch::NoGradGuard no_grad;
   const auto objectness = [&](const at::Tensor& images) {
@@ -314,16 +313,15 @@ TEST_CASE("every goal ascends towards its end", "[model][yolov3][objective]") {
   if (goal == Aim::Goal::kFabricate) CHECK(objectness(moved) > objectness(x));
 }
 
-TEST_CASE("mislabelling keeps the classes of its first images as goal",
-          "[model][yolov3][objective]") {
+TEST_CASE("mislabelling keeps the classes of its first images as goal", "[model][yolov3][victim]") {
   Pair pair;
-  const auto objective = pair.network.objective(truth());
+  const auto victim = pair.network.victim(truth());
   const Aim aim{.goal = Aim::Goal::kMislabel, .box = 0, .objectness = 0};
   auto x = images();
-  auto last = objective(x, aim);
+  auto last = victim(x, aim);
   for (int step = 0; step < 20; ++step) {
     x = x + 0.01 * last.gradient.sign();
-    const auto next = objective(x, aim);
+    const auto next = victim(x, aim);
     CHECK(next.loss.sum().item<double>() > last.loss.sum().item<double>() - 0.05);
     last = next;
   }

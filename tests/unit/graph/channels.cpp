@@ -1,8 +1,8 @@
 #include "serpette/graph/channels.hpp"
 
+#include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/footprint.hpp"
-#include "serpette/formats/darknet/cfg.hpp"
 #include "support/catch.hpp"
 
 using namespace serpette;

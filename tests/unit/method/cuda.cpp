@@ -5,9 +5,9 @@
 #include "serpette/attack/pgd.hpp"
 #include "serpette/color/rgb.hpp"
 #include "serpette/core/reproducible.hpp"
-#include "serpette/prune/filter.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/method/run_cell.hpp"
+#include "serpette/prune/filter.hpp"
 #include "serpette/score/deep_lift.hpp"
 #include "serpette/score/hydra.hpp"
 #include "support/catch.hpp"
@@ -86,9 +86,9 @@ TEST_CASE("attacks, DeepLIFT scores and detections are the CPU's", "[pipeline][c
   Generator rng{Seed(1)}, same{Seed(1)};
   const auto truth = batch.truth;
   const Pgd attack{.steps = 2, .random_start = true};
-  const auto x = attack.perturb(here.objective(truth), batch.images, rng);
+  const auto x = attack.perturb(here.victim(truth), batch.images, rng);
   const auto y =
-      attack.perturb(there.objective(truth.to(device)), batch.images.to(device), same).cpu();
+      attack.perturb(there.victim(truth.to(device)), batch.images.to(device), same).cpu();
   // A gradient that is next to nothing may have either sign.
   CHECK(((x - y).abs() > 1e-5).to(at::kFloat).mean().item<double>() < 1e-3);
 

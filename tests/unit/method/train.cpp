@@ -3,9 +3,9 @@
 #include "serpette/attack/pgd.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
+#include "serpette/method/train_scores.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/weight.hpp"
-#include "serpette/method/train_scores.hpp"
 #include "serpette/score/hydra.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_detector.hpp"
@@ -81,21 +81,20 @@ TEST_CASE("a grey image stays grey under attack", "[pipeline][view]") {
   CHECK((hit - grey).abs().max().item<double>() > 0.01);
 }
 
-TEST_CASE("the grey objective's gradient is that of the network through the expansion",
+TEST_CASE("the grey victim's gradient is that of the network through the expansion",
           "[pipeline][view]") {
   TinyDetector detector(test::tiny_graph(), Seed(0), at::kDouble);
   auto batch = noise_batches(3, 1)();
   const auto y = GreyscaleRec601{}.encode(batch.images.to(at::kDouble));
   const auto truth = batch.truth.to(at::kDouble);
-  const auto objective = colored_objective(detector, truth, GreyscaleRec601{});
-  const auto gradient = objective(y, {}).gradient;
+  const auto victim = colored_victim(detector, truth, GreyscaleRec601{});
+  const auto gradient = victim(y, {}).gradient;
   for (const auto place : {std::array{3, 5}, std::array{8, 9}}) {
     const double h = 1e-6;
     auto up = y.clone(), down = y.clone();
     up[0][0][place[0]][place[1]] += h;
     down[0][0][place[0]][place[1]] -= h;
-    const double slope =
-        (objective(up, {}).loss - objective(down, {}).loss).item<double>() / (2 * h);
+    const double slope = (victim(up, {}).loss - victim(down, {}).loss).item<double>() / (2 * h);
     CHECK(gradient[0][0][place[0]][place[1]].item<double>() ==
           Catch::Approx(slope).epsilon(1e-5).margin(1e-8));
   }

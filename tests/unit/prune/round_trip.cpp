@@ -3,8 +3,8 @@
 #include <fstream>
 
 #include "laws/prune_granularity.hpp"
-#include "serpette/prune/filter.hpp"
 #include "serpette/detector/yolov3.hpp"
+#include "serpette/prune/filter.hpp"
 #include "support/catch.hpp"
 #include "support/reference_network.hpp"
 #include "support/scratch.hpp"

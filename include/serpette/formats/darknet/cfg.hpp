@@ -17,10 +17,10 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
-#include "serpette/graph/graph.hpp"
-#include "serpette/io/read_file.hpp"
 #include "serpette/formats/darknet/cfg_section.hpp"
+#include "serpette/graph/graph.hpp"
 #include "serpette/graph/infer_shape.hpp"
+#include "serpette/io/read_file.hpp"
 
 namespace serpette {
 

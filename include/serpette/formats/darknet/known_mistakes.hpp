@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "serpette/graph/graph.hpp"
 #include "serpette/formats/darknet/weights.hpp"
+#include "serpette/graph/graph.hpp"
 
 namespace serpette {
 
