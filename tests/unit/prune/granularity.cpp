@@ -2,8 +2,8 @@
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/weight.hpp"
 
-#include "laws/prune_granularity.hpp"
 #include "serpette/graph/footprint.hpp"
+#include "serpette/laws/prune_granularity.hpp"
 #include "support/catch.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"

@@ -2,7 +2,7 @@
 # Submits a study as a Slurm array job, one task per shard, and a job that collects the cells when all tasks are over.
 #
 # usage: [STUDY=program] [SBATCH_…=…] submit.sh SHARDS[%AT_ONCE] OPTIONS_OF_STUDY…
-#   STUDY=build/release/bin/study examples/cluster/submit.sh 8%4 --budget demo --out /shared/study
+#   STUDY=build/release/bin/study programs/cluster/submit.sh 8%4 --budget demo --out /shared/study
 #
 # Prints the ids of both jobs. The same line again goes on where the last one stopped.
 set -euo pipefail

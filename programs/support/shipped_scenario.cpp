@@ -1,6 +1,7 @@
 #include "support/shipped_scenario.hpp"
 
-#include "support/scenario_main.hpp"
+#include "serpette/app/scenario_main.hpp"
+#include "support/instances.hpp"
 
 namespace serpette::cli {
 

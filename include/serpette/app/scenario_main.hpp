@@ -5,8 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "support/program.hpp"
-#include "support/run_scenarios.hpp"
+#include "serpette/app/program.hpp"
+#include "serpette/app/run_scenarios.hpp"
 
 namespace serpette::cli {
 
@@ -30,6 +30,14 @@ int scenario_main(const Registry& registry, const char* id, int argc, char** arg
     parse(app, argc, argv);
     return run_scenarios(registry, {id}, options);
   });
+}
+
+/// The same for one scenario of a user's own, which is in no registry.
+/// @param id     what cells.csv holds; letters, digits, `_` and `-`.
+/// @param label  what readers know it by.
+template <AnyScenario S>
+int scenario_main(const char* id, const char* label, int argc, char** argv) {
+  return scenario_main(boost::hana::make_tuple(Registered<S>{id, label, false}), id, argc, argv);
 }
 
 }  // namespace serpette::cli

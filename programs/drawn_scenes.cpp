@@ -14,8 +14,8 @@
 
 #include <fmt/core.h>
 
+#include "serpette/app/program.hpp"
 #include "serpette/data/drawn_data.hpp"
-#include "support/program.hpp"
 
 int main(int argc, char** argv) {
   return serpette::cli::run_main([&] {

@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <string>
 
+#include "serpette/app/program.hpp"
 #include "serpette/study/read_cells.hpp"
 #include "serpette_report/comparison.hpp"
-#include "support/program.hpp"
 
 int main(int argc, char** argv) {
   return serpette::cli::run_main([&] {

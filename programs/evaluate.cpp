@@ -7,12 +7,12 @@
 #include <cstdio>
 #include <string>
 
+#include "serpette/app/program.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/coco_json.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/metric/coco_report.hpp"
-#include "support/program.hpp"
 
 int main(int argc, char** argv) {
   return serpette::cli::run_main([&] {

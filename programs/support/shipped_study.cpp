@@ -2,12 +2,13 @@
 
 #include <fmt/core.h>
 
+#include "serpette/app/program.hpp"
+#include "serpette/app/run_scenarios.hpp"
 #include "serpette/data/drawn_data.hpp"
 #include "serpette/io/file_lock.hpp"
 #include "serpette/study/read_cells.hpp"
 #include "serpette_report/report.hpp"
-#include "support/program.hpp"
-#include "support/run_scenarios.hpp"
+#include "support/instances.hpp"
 
 namespace serpette::cli {
 

@@ -5,7 +5,7 @@
 #include <c10/util/Logging.h>
 
 #include "serpette/concepts/color_mode.hpp"
-#include "support/catch.hpp"
+#include "serpette/laws/catch.hpp"
 
 namespace serpette::laws {
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "serpette/app/program.hpp"
 #include "serpette/study/read_cells.hpp"
 #include "serpette_report/report.hpp"
-#include "support/program.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include "serpette/concepts/prune_granularity.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/seed.hpp"
-#include "support/catch.hpp"
+#include "serpette/laws/catch.hpp"
 
 #include <limits>
 

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/app/device.hpp"
+#include "serpette/app/experiment_options.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -16,8 +18,6 @@
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/run_cell.hpp"
 #include "serpette/version.hpp"
-#include "support/device.hpp"
-#include "support/experiment_options.hpp"
 
 namespace serpette::cli {
 

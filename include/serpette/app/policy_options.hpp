@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "serpette/app/setting_options.hpp"
 #include "serpette/scenario/scenario.hpp"
-#include "support/setting_options.hpp"
 
 namespace serpette::cli {
 

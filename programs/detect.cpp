@@ -18,6 +18,10 @@
 #include <string>
 #include <vector>
 
+#include "serpette/app/cli.hpp"
+#include "serpette/app/device.hpp"
+#include "serpette/app/policies.hpp"
+#include "serpette/app/program.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/data/image_list.hpp"
@@ -33,10 +37,6 @@
 #include "serpette/metric/coco_report.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/store.hpp"
-#include "support/cli.hpp"
-#include "support/device.hpp"
-#include "support/policies.hpp"
-#include "support/program.hpp"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <ATen/ops/randn.h>
 
 #include "serpette/concepts/score_init.hpp"
-#include "support/catch.hpp"
+#include "serpette/laws/catch.hpp"
 
 namespace serpette::laws {
 

@@ -13,17 +13,16 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/app/dry_run.hpp"
+#include "serpette/app/load_experiment.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/deploy/plan.hpp"
 #include "serpette/graph/footprint.hpp"
-#include "serpette/scenario/instances.hpp"
 #include "serpette/scenario/registry.hpp"
 #include "serpette/study/grid.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/sweep.hpp"
 #include "serpette/study/time_again.hpp"
-#include "support/dry_run.hpp"
-#include "support/load_experiment.hpp"
 
 namespace serpette::cli {
 

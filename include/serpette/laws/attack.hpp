@@ -6,8 +6,8 @@
 
 #include "serpette/concepts/attack.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/laws/catch.hpp"
 #include "serpette/torch/operators.hpp"
-#include "support/catch.hpp"
 
 namespace serpette::laws {
 

@@ -6,6 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 
+#include "serpette/app/cli.hpp"
+#include "serpette/app/device.hpp"
+#include "serpette/app/policies.hpp"
+#include "serpette/app/program.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -16,10 +20,6 @@
 #include "serpette/method/loader.hpp"
 #include "serpette/method/train.hpp"
 #include "serpette/study/progress.hpp"
-#include "support/cli.hpp"
-#include "support/device.hpp"
-#include "support/policies.hpp"
-#include "support/program.hpp"
 
 namespace {
 

@@ -3,12 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "serpette/app/cli.hpp"
 #include "serpette/attack/fgsm.hpp"
 #include "serpette/attack/no_attack.hpp"
 #include "serpette/attack/pgd.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
-#include "support/cli.hpp"
 
 namespace serpette::cli {
 

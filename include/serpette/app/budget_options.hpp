@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
+#include "serpette/app/cli.hpp"
+#include "serpette/app/setting_options.hpp"
 #include "serpette/method/budgets.hpp"
-#include "support/cli.hpp"
-#include "support/setting_options.hpp"
 
 namespace serpette::cli {
 

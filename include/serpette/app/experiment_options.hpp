@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "support/budget_options.hpp"
-#include "support/part_options.hpp"
-#include "support/policy_options.hpp"
+#include "serpette/app/budget_options.hpp"
+#include "serpette/app/part_options.hpp"
+#include "serpette/app/policy_options.hpp"
 
 namespace serpette::cli {
 
