@@ -4,6 +4,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "serpette/core/ratio.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/graph/channels.hpp"
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/footprint.hpp"
@@ -29,12 +31,23 @@ enum class RatioOf {
                 ///< parameters, since the weights that read a removed filter go too.
 };
 
+constexpr auto words(RatioOf) {
+  return std::array<Word<RatioOf>, 2>{
+      {{"parameters", RatioOf::kParameters}, {"filters", RatioOf::kFilters}}};
+}
+
 /// Whom a coupled group listens to.
 enum class CoupledRule {
   kMean,   ///< The mean of its layers.
   kUnion,  ///< The layer that wants to keep the channel most: what any of them needs stays.
   kFirst,  ///< Its first layer alone; the others follow.
 };
+
+constexpr auto words(CoupledRule) {
+  return std::array<Word<CoupledRule>, 3>{{{"mean", CoupledRule::kMean},
+                                           {"union", CoupledRule::kUnion},
+                                           {"first", CoupledRule::kFirst}}};
+}
 
 /// Whole filters, with all filters they are coupled to through shortcuts (graph/channels.hpp).
 ///
@@ -53,6 +66,13 @@ struct Filter {
   RatioOf ratio_of = RatioOf::kParameters;   ///< What the ratio is a share of.
   Reducer reduce = Reducer::kMean;           ///< How a filter's scores become its importance.
   CoupledRule coupled = CoupledRule::kMean;  ///< How those of coupled filters become one.
+
+  static constexpr auto describe() {
+    return settings(
+        setting<&Filter::ratio_of>("What the ratio is a share of: parameters, or filters"),
+        setting<&Filter::reduce>("How a filter's scores become its importance"),
+        setting<&Filter::coupled>("How the importances of coupled filters become one"));
+  }
 
   /// The channels of each coupled group that may lose some; heads are no part of it.
   [[nodiscard]] std::vector<PieceSet> pieces(const Graph& graph) const {

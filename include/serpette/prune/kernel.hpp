@@ -22,6 +22,10 @@ struct Kernel {
 
   Reducer reduce = Reducer::kMean;  ///< How a kernel's scores become its importance.
 
+  static constexpr auto describe() {
+    return settings(setting<&Kernel::reduce>("How a kernel's scores become its importance"));
+  }
+
   [[nodiscard]] std::vector<PieceSet> pieces(const Graph& graph) const {
     return sets_by_layer(graph, [](const auto& shape) { return shape[0] * shape[1]; });
   }

@@ -1,10 +1,12 @@
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <numeric>
+
+#include "serpette/core/settings.hpp"
 
 namespace serpette {
 
@@ -15,6 +17,13 @@ enum class Reducer {
   kMax,   ///< max|s|: one weight that matters keeps its piece.
   kRms,   ///< √(Σ s² / n): between mean and max.
 };
+
+constexpr auto words(Reducer) {
+  return std::array<Word<Reducer>, 4>{{{"mean", Reducer::kMean},
+                                       {"sum", Reducer::kSum},
+                                       {"max", Reducer::kMax},
+                                       {"rms", Reducer::kRms}}};
+}
 
 /// The importance of `count` scores that follow each other. Sums are in double; long ones in eight
 /// interleaved parts, which the compiler turns into vectors.
