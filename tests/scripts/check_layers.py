@@ -23,7 +23,7 @@ ALLOWED = {
     "detector": {"concepts", "graph", "core", "detail", "io", "formats", "nn", TENSOR, NN},
     "distributed": {"core", "detail", TENSOR, NN},
     "deploy": {"nn", "graph", "core", "detail", "io", TENSOR, NN},
-    "method": {"scenario/scenario.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
+    "method": {"scenario/scenario.hpp", "prune/mask.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "study": {"scenario/scenario.hpp", "scenario/catalogue.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "graph", "core", "detail", "io", "score", "prune", "objective", "attack", "color", "detector",
                  "data", "deploy", "method", "study", TENSOR, NN},
@@ -32,7 +32,7 @@ for family in ("score", "prune", "objective", "attack", "color"):  # families me
     ALLOWED[family] = {"concepts", "graph", "core", "detail", TENSOR}
 # The command line of scenarios stands on everything; the laws on what they are the laws of.
 ALLOWED["app"] = set(ALLOWED) | {"version.hpp", TENSOR, NN}
-ALLOWED["laws"] = {"concepts", "graph", "core", TENSOR}
+ALLOWED["laws"] = {"concepts", "graph", "core", "prune", TENSOR}
 # The library serpette_report: itself, and the tables that a study leaves.
 REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/read_cells.hpp"}
 
