@@ -32,7 +32,7 @@ struct BudgetOptions {
   std::string name = "demo";
   std::optional<std::int64_t> pretrain_steps, score_steps, finetune_steps, batch_size, score_images,
       test_limit, timing_images, timing_warmup;
-  std::optional<double> pretrain_learning_rate, finetune_learning_rate, attacked;
+  std::optional<double> pretrain_learning_rate, finetune_learning_rate;
 
   void add_to(CLI::App& app) {
     app.add_option("--budget", name, "smoke, demo or paper; see the table below")
@@ -55,8 +55,6 @@ struct BudgetOptions {
         ->check(kNonNegative);
     app.add_option("--finetune-learning-rate", finetune_learning_rate, "Its learning rate")
         ->check(kNonNegative);
-    app.add_option("--attacked", attacked, "Part of every training batch that is attacked")
-        ->check(kFraction);
     app.footer(budget_table());
   }
 
@@ -76,10 +74,7 @@ struct BudgetOptions {
     set(b.evaluate.timing_warmup, timing_warmup);
     set(b.pretrain.learning_rate, pretrain_learning_rate);
     set(b.finetune.learning_rate, finetune_learning_rate);
-    for (auto* stage : {&b.pretrain, &b.scores, &b.finetune}) {
-      set(stage->batch_size, batch_size);
-      set(stage->attacked, attacked);
-    }
+    for (auto* stage : {&b.pretrain, &b.scores, &b.finetune}) set(stage->batch_size, batch_size);
     return b;
   }
 };

@@ -13,7 +13,7 @@ namespace serpette::cli {
 
 /// The settings of the shipped policies as options; what is not given keeps the policy's default.
 struct PolicyOptions {
-  std::optional<double> epsilon, step, score_learning_rate;
+  std::optional<double> epsilon, step, attacked, score_learning_rate;
   std::optional<int> steps;
   bool random_start = false;
   std::optional<Reference> reference;
@@ -27,6 +27,8 @@ struct PolicyOptions {
     app.add_option("--attack-steps", steps, "Attack: number of PGD steps (5)")
         ->check(whole_number(0, 100000));
     app.add_flag("--attack-random-start", random_start, "Attack: start PGD at a random point");
+    app.add_option("--attacked", attacked, "Part of every training batch that is attacked (0.5)")
+        ->check(kFraction);
     add_choice(app, "--deeplift-reference", reference,
                {{"zeros", Reference::kZeros},
                 {"grey", Reference::kLetterboxGrey},
@@ -52,6 +54,8 @@ struct PolicyOptions {
   [[nodiscard]] S apply_to(S scenario) const {
     apply(scenario.attack);
     apply(scenario.score);
+    if constexpr (requires { scenario.objective.attacked; })
+      scenario.objective.attacked = attacked.value_or(scenario.objective.attacked);
     return scenario;
   }
 

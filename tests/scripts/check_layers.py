@@ -34,7 +34,7 @@ for family in ("score", "prune", "objective", "attack", "color"):  # families me
 REPORT = {"core", "detail", "io", "metric", "study/cells.hpp", "study/read_cells.hpp"}
 
 # Stricter than their folder.
-SINGLE = {"scenario/scenario.hpp": {"concepts", "core"}}
+SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp"}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.
 LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp",
          "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "study/cells.hpp",

@@ -4,20 +4,18 @@
 
 namespace serpette {
 
-/// How one training stage (robust pre-training, fine-tuning) runs: SGD or Adam with a linear
-/// warm-up and a cosine to zero, on batches of which a part is attacked.
+/// How one training stage (robust pre-training, fine-tuning, score training) runs: SGD or Adam with
+/// a linear warm-up and a cosine to zero. What its steps minimise is the scenario's objective.
 struct TrainSettings {
-  enum class Optimizer { kSgd, kAdam };
+  enum class Optimizer { kSgd, kAdam, kAdamW };
 
   std::int64_t steps = 1000;  ///< Optimizer steps; 0 leaves the detector as it is.
   std::int64_t batch_size = 8;
   double learning_rate = 1e-3;
-  double momentum = 0.9;       ///< SGD's; Adam has its own 0.9 and 0.999.
+  double momentum = 0.9;       ///< SGD's; Adam and AdamW have their own 0.9 and 0.999.
   double weight_decay = 5e-4;  ///< On convolution weights only, as darknet does.
   std::int64_t warmup = 0;     ///< Steps of the linear rise.
-  double attacked =
-      0.5;  ///< Part of every batch that is attacked: 0.5 is the 50/50 mix, 1 is PGD-AT alone.
-  double clip = 0;  ///< Largest norm of the whole gradient; 0: no limit.
+  double clip = 0;             ///< Largest norm of the whole gradient; 0: no limit.
   Optimizer optimizer = Optimizer::kSgd;
 };
 
