@@ -9,6 +9,7 @@
 
 #include "serpette/concepts/objective.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/settings.hpp"
 
 namespace serpette {
 
@@ -21,6 +22,11 @@ struct PgdAdversarial {
   static constexpr std::string_view name = "PGD adversarial";
 
   double attacked = 0.5;  ///< Part of every batch that is attacked, in [0, 1].
+
+  static constexpr auto describe() {
+    return settings(setting<&PgdAdversarial::attacked>(
+        "Part of every training batch that is attacked", from_to(0, 1)));
+  }
 
   struct State {
     double attacked;

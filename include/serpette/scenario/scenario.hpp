@@ -9,7 +9,7 @@
 #include "serpette/concepts/objective.hpp"
 #include "serpette/concepts/prune_granularity.hpp"
 #include "serpette/concepts/score_init.hpp"
-#include "serpette/core/settings_text.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/objective/pgd_adversarial.hpp"
 
 namespace serpette {
@@ -25,6 +25,12 @@ struct Scenario {
   AttackPolicy attack{};
   Color color{};
   Goal objective{};
+
+  static constexpr auto describe() {
+    return settings(part<&Scenario::score>("score"), part<&Scenario::granularity>("granularity"),
+                    part<&Scenario::attack>("attack"), part<&Scenario::color>("color"),
+                    part<&Scenario::objective>("objective"));
+  }
 };
 
 /// @name The types of a scenario's policies
