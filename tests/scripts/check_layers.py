@@ -23,7 +23,7 @@ ALLOWED = {
     "detector": {"concepts", "graph", "core", "detail", "io", "formats", "nn", TENSOR, NN},
     "distributed": {"core", "detail", TENSOR, NN},
     "deploy": {"nn", "graph", "core", "detail", "io", TENSOR, NN},
-    "method": {"scenario/scenario.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
+    "method": {"scenario/scenario.hpp", "prune/mask.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "study": {"scenario/scenario.hpp", "scenario/catalogue.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "graph", "core", "detail", "io", "score", "prune", "objective", "attack", "color", "detector",
                  "data", "deploy", "method", "study", TENSOR, NN},
@@ -34,7 +34,7 @@ for family in ("score", "prune", "objective", "attack", "color"):  # families me
 REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/read_cells.hpp"}
 
 # Stricter than their folder.
-SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp"}, "scenario/catalogue.hpp": {"core"}}
+SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/per_layer.hpp"}, "scenario/catalogue.hpp": {"core"}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.
 LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp",
          "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "core/quantile.hpp",

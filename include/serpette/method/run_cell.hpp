@@ -15,6 +15,7 @@
 #include "serpette/method/settings.hpp"
 #include "serpette/method/timing.hpp"
 #include "serpette/method/train_scores.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/scenario/scenario.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette/study/store.hpp"
@@ -78,8 +79,9 @@ StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, con
       fmt::format("{}\n{}\n{}\n{}\nrun {}", e.identity, settings_text(scenario.attack),
                   settings_text(scenario.color), settings_text(objective_of(scenario)), id.run);
   keys.scores = fmt::format("{}\n{}", keys.pretraining, settings_text(scenario.score));
-  keys.finetuning = fmt::format("{}\n{}\nratio {}", keys.scores,
-                                settings_text(scenario.granularity), id.ratio.str());
+  keys.finetuning = fmt::format(
+      "{}\n{}\nratio {}", keys.scores,
+      settings_text(scenario.granularity) + settings_text(allocation_of(scenario)), id.ratio.str());
   keys.trained_scores = keys.finetuning;
   return keys;
 }
@@ -140,7 +142,8 @@ class Stages {
         notify::stage(observer_, "score training", e_.budget.scores.steps);
         auto loader = training_loader("scores", e_.budget.scores);
         const auto mask = [&](const ScoreMap& scores) {
-          return scenario_.granularity.mask(detector.graph(), scores, ratio_);
+          return make_mask(detector.graph(), scores, ratio_, scenario_.granularity,
+                           allocation_of(scenario_));
         };
         return train_scores(
             detector, on_device(start.tensors), scenario_.score.optimizer, mask,
@@ -278,8 +281,8 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
   const auto pretraining = stages.robust_pretraining(detector);
   const auto start = stages.scores(detector);
   const auto trained = stages.trained_scores(detector, start);
-  const auto mask =
-      scenario.granularity.mask(e.pretrained.graph(), stages.on_device(trained.tensors), id.ratio);
+  const auto mask = make_mask(e.pretrained.graph(), stages.on_device(trained.tensors), id.ratio,
+                              scenario.granularity, allocation_of(scenario));
   const auto finetuning = stages.finetuning(detector, mask);
   if constexpr (removes_filters<GranularityOf<S>>) detector = detector.compact(mask);
 
@@ -297,7 +300,7 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
 
   const auto times = cell_times(scenario, e, detector, observer);
 
-  const auto kept = scenario.granularity.kept(e.pretrained.graph(), mask);
+  const auto kept = count_kept(e.pretrained.graph(), mask, scenario.granularity);
   CellResult<D> result{{}, detector, clean.detections, robust.detections};
   for (const bool paper : {true, false}) {
     const auto& a = paper ? clean.paper : clean.standard;

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "serpette/concepts/allocation.hpp"
 #include "serpette/concepts/attack.hpp"
 #include "serpette/concepts/color_mode.hpp"
 #include "serpette/concepts/objective.hpp"
@@ -11,6 +12,7 @@
 #include "serpette/concepts/score_init.hpp"
 #include "serpette/core/settings.hpp"
 #include "serpette/objective/pgd_adversarial.hpp"
+#include "serpette/prune/per_layer.hpp"
 
 namespace serpette {
 
@@ -18,18 +20,20 @@ namespace serpette {
 /// the papers' settings; `{.attack = {.epsilon = 4.0 / 255}}` is another configuration of the same
 /// type.
 template <ScoreInit Score, PruneGranularity Granularity, Attack AttackPolicy, ColorMode Color,
-          Objective Goal = PgdAdversarial>
+          Objective Goal = PgdAdversarial, Allocation Share = PerLayer>
 struct Scenario {
   Score score{};
   Granularity granularity{};
   AttackPolicy attack{};
   Color color{};
   Goal objective{};
+  Share allocation{};
 
   static constexpr auto describe() {
     return settings(part<&Scenario::score>("score"), part<&Scenario::granularity>("granularity"),
                     part<&Scenario::attack>("attack"), part<&Scenario::color>("color"),
-                    part<&Scenario::objective>("objective"));
+                    part<&Scenario::objective>("objective"),
+                    part<&Scenario::allocation>("allocation"));
   }
 };
 
@@ -56,8 +60,20 @@ template <class S>
 template <class S>
 using ObjectiveOf = decltype(objective_of(std::declval<const S&>()));
 
+/// The scenario's allocation; `PerLayer` where it has none.
+template <class S>
+[[nodiscard]] constexpr auto allocation_of(const S& scenario) {
+  if constexpr (requires { scenario.allocation; })
+    return scenario.allocation;
+  else
+    return PerLayer{};
+}
+template <class S>
+using AllocationOf = decltype(allocation_of(std::declval<const S&>()));
+
 /// Any value with the members `score`, `granularity`, `attack` and `color` of the four concepts: a
-/// `Scenario<…>`, or a type of one's own. A member `objective` is optional.
+/// `Scenario<…>`, or a type of one's own. Members `objective` and `allocation` are
+/// optional.
 template <class S>
 concept AnyScenario = std::copyable<S> && requires {
   requires ScoreInit<ScoreOf<S>>;
@@ -65,6 +81,7 @@ concept AnyScenario = std::copyable<S> && requires {
   requires Attack<AttackOf<S>>;
   requires ColorMode<ColorOf<S>>;
   requires Objective<ObjectiveOf<S>>;
+  requires Allocation<AllocationOf<S>>;
 };
 
 }  // namespace serpette

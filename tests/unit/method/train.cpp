@@ -5,6 +5,7 @@
 #include "serpette/color/rgb.hpp"
 #include "serpette/method/train_scores.hpp"
 #include "serpette/prune/filter.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
 #include "serpette/score/hydra.hpp"
 #include "support/catch.hpp"
@@ -50,7 +51,7 @@ ScoreMap start(const TinyDetector& detector) {
 template <PruneGranularity Granularity>
 auto masks(const TinyDetector& detector, Granularity granularity, Ratio ratio) {
   return [&detector, granularity, ratio](const ScoreMap& scores) {
-    return granularity.mask(detector.graph(), scores, ratio);
+    return make_mask(detector.graph(), scores, ratio, granularity);
   };
 }
 
@@ -131,7 +132,7 @@ TEST_CASE("training lowers the loss, equal seeds train equally, other seeds do n
 TEST_CASE("what is pruned stays pruned through fine-tuning", "[pipeline][train]") {
   TinyDetector detector;
   Silent silent;
-  const auto mask = Filter{}.mask(detector.graph(), start(detector), Ratio::percent(50));
+  const auto mask = make_mask(detector.graph(), start(detector), Ratio::percent(50), Filter{});
   apply_mask(mask, detector);
   train(detector, MovedWeights(detector, &mask), noise_batches(1), kDefence, kSettings, Seed(1),
         at::kCPU, silent);
@@ -177,7 +178,7 @@ TEST_CASE("one step of score training is SGD along the straight-through gradient
       Defence{PgdAdversarial{.attacked = 0}, Pgd{}, Rgb{}}, one, Seed(1), at::kCPU, silent);
   // By hand: mask, one loss in training mode, its weight gradients, s − lr · ∂L/∂eff · w · sign(s).
   const auto dense = state_of(twin);
-  apply_mask(Weight{}.mask(twin.graph(), scores, ratio), twin);
+  apply_mask(make_mask(twin.graph(), scores, ratio, Weight{}), twin);
   const auto batch = noise_batches(1)();
   twin.train(true);
   twin.loss(twin.forward(batch.images), batch.truth).total().backward();
