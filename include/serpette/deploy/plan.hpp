@@ -183,15 +183,16 @@ class Plan {
   void run_image(const at::Tensor& image, std::vector<at::Tensor>& heads, std::int64_t n) {
     Trace now{image, std::vector<at::Tensor>(graph_.layers.size())};
     const Rules rules{{}, *this, now};
+    std::size_t head = 0;
     for (int i = 0; i < graph_.size(); ++i) {
       const auto& inputs = graph_[i].inputs;
       now.output[static_cast<std::size_t>(i)] =
           finished_[static_cast<std::size_t>(i)]  // by the later of its inputs
               ? now.of(std::max(inputs[0], inputs[1]))
               : run_layer(graph_, i, [&](int j) -> const at::Tensor& { return now.of(j); }, rules);
+      if (graph_[i].as<Yolo>())  // now: its buffer may serve a later layer
+        heads[head++].select(0, n).copy_(now.of(i).squeeze(0));
     }
-    std::size_t head = 0;
-    for (const int i : graph_.heads()) heads[head++].select(0, n).copy_(now.of(i).squeeze(0));
   }
 
   // Time of a dense layer among others that want its input and output in rows ÷ among its like.
