@@ -22,6 +22,7 @@
 #include "serpette/graph/execute.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/rounds.hpp"
 
@@ -43,9 +44,9 @@ Mask mask(std::int64_t granularity, const Graph& graph, Ratio ratio) {
   ScoreMap scores;
   for (const int i : graph.convolutions())
     scores.push_back(at::randn(weight_shape(graph, i), rng.torch()));
-  if (granularity == 0) return Weight{}.mask(graph, scores, ratio);
-  if (granularity == 1) return Kernel{}.mask(graph, scores, ratio);
-  return Filter{}.mask(graph, scores, ratio);
+  if (granularity == 0) return make_mask(graph, scores, ratio, Weight{});
+  if (granularity == 1) return make_mask(graph, scores, ratio, Kernel{});
+  return make_mask(graph, scores, ratio, Filter{});
 }
 
 /// LibTorch alone: folded weights, NCHW, activation in place.

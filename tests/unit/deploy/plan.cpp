@@ -26,8 +26,8 @@ at::Tensor images_for(const Graph& g, int n) {
 
 template <class Granularity>
 ReferenceNetwork pruned(const ReferenceNetwork& network, Granularity granularity, int percent) {
-  return network.masked(granularity.mask(
-      network.graph(), laws::random_scores(network.graph(), Seed(9)), Ratio::percent(percent)));
+  return network.masked(make_mask(network.graph(), laws::random_scores(network.graph(), Seed(9)),
+                                  Ratio::percent(percent), granularity));
 }
 
 std::set<Form> forms(const deploy::Plan& plan) {
@@ -84,7 +84,7 @@ TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
   CHECK((forms(make_plan(pruned(network, Weight{}, 90), by_rule)) == std::set{Form::kWeights}));
   CHECK((forms(make_plan(pruned(network, Kernel{}, 90), by_rule)) ==
          std::set{Form::kWeights, Form::kKernels}));
-  const auto small = make_plan(pruned(network, Filter{}, 50), by_rule);
+  const auto small = make_plan(pruned(network, Filter{.ratio_of = RatioOf::kFilters}, 50), by_rule);
   CHECK((forms(small) == std::set{Form::kDense}));
   CHECK(small.graph()[0].output.channels == 8);  // the mask's removed filters are gone, not zero
   CHECK(small.choices()[0].density == 1);
@@ -93,7 +93,7 @@ TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
 TEST_CASE("a plan runs layers that are small in its own forms, however dense", "[deploy][plan]") {
   const auto cfg = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/demo";
   const ReferenceNetwork network(load_cfg(cfg / "yolov3-slim.cfg"), Seed(1));
-  const auto small = pruned(network, Filter{}, 75);
+  const auto small = pruned(network, Filter{.ratio_of = RatioOf::kFilters}, 75);
   auto plan = make_plan(small, {.measure = false});
   CHECK((forms(plan) == std::set{Form::kWeights, Form::kKernels}));
   CHECK(std::all_of(plan.choices().begin(), plan.choices().end(),

@@ -34,8 +34,8 @@ TEST_CASE("a pruned network is saved and loaded as cfg and weights",
   const serpette::test::ReferenceNetwork random(parse_cfg(write_cfg(graph), "quarter"), Seed(3));
   Yolov3 net(random.graph(), Seed(3));
   serpette::test::copy_parameters(random, net);
-  const auto mask =
-      Filter{}.mask(net.graph(), laws::random_scores(net.graph(), Seed(4)), Ratio::percent(60));
+  const auto mask = make_mask(net.graph(), laws::random_scores(net.graph(), Seed(4)),
+                              Ratio::percent(60), Filter{});
   auto small = net.compact(mask);
   Generator rng(Seed(5));
   const auto images = at::rand({1, 3, 128, 128}, rng.torch());
