@@ -31,7 +31,7 @@ namespace {
 using namespace serpette;
 
 Graph network(std::int64_t which) {
-  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg";
+  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../share/cfg";
   if (which == 0) return load_cfg(cfgs / "yolov3.cfg");
   if (which == 2) return load_cfg(cfgs / "../demo/yolov3-slim.cfg");
   auto graph = load_cfg(cfgs / "yolov3-quarter.cfg");

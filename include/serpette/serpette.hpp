@@ -147,5 +147,6 @@
 #include "serpette/study/time_again.hpp"
 #include "serpette/torch/nn.hpp"
 #include "serpette/torch/operators.hpp"
+#include "serpette/torch/ops.hpp"
 #include "serpette/torch/tensor.hpp"
 #include "serpette/version.hpp"
