@@ -30,6 +30,9 @@ ALLOWED = {
 }
 for family in ("score", "prune", "objective", "attack", "color"):  # families meet only through a concept
     ALLOWED[family] = {"concepts", "graph", "core", "detail", TENSOR}
+# The command line of scenarios stands on everything; the laws on what they are the laws of.
+ALLOWED["app"] = set(ALLOWED) | {"version.hpp", TENSOR, NN}
+ALLOWED["laws"] = {"concepts", "graph", "core", "prune", TENSOR}
 # The library serpette_report: itself, and the tables that a study leaves.
 REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/read_cells.hpp"}
 
@@ -45,7 +48,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 
 for folders in ALLOWED.values():  # a + b between tensors: as cheap a door
     if TENSOR in folders:
-        folders.add("torch/operators.hpp")
+        folders.update({"torch/operators.hpp", "torch/ops.hpp"})
 
 
 def reaches_torch(root, header, seen):
