@@ -2,8 +2,7 @@
 
 #include <ATen/ops/batch_norm.h>
 
-#include <span>
-#include <vector>
+#include <cstddef>
 
 #include "serpette/concepts/detector.hpp"
 #include "serpette/graph/convolve.hpp"
@@ -11,15 +10,15 @@
 
 namespace serpette {
 
-/// What every convolution reads when the detector sees the first batch, batch norm in evaluation
-/// mode; in the order of `Graph::convolutions()`, each [N, C_in, H, W].
-template <Detector D>
-std::vector<at::Tensor> convolution_inputs(const D& detector, std::span<const ImageBatch> batches) {
-  require(!batches.empty(), "scores", "should have images to look at, got none");
+/// Runs the detector on images, batch norm in evaluation mode, and calls visit(position, input)
+/// with what each convolution reads, [N, C_in, H, W], when it reads it; positions are those in
+/// `Graph::convolutions()`. No activation is held longer than the forward pass needs it.
+template <Detector D, class Visit>
+void for_each_convolution_input(const D& detector, const at::Tensor& images, const Visit& visit) {
   const Graph& graph = detector.graph();
-  std::vector<at::Tensor> inputs;
-  run_graph(graph, batches.front().images, [&](int index, const at::Tensor& x) {
-    inputs.push_back(x);
+  std::size_t position = 0;
+  run_graph(graph, images, [&](int index, const at::Tensor& x) {
+    visit(position++, x);
     const auto& conv = *graph[index].as<Convolutional>();
     const LayerParameters layer = detector.layer(index);
     auto y = convolve(x, layer.weight, layer.bias, conv);
@@ -28,7 +27,6 @@ std::vector<at::Tensor> convolution_inputs(const D& detector, std::span<const Im
                          0, 1e-5, false);
     return detail::activate_(y, conv.activation);
   });
-  return inputs;
 }
 
 }  // namespace serpette
