@@ -26,9 +26,8 @@ namespace {
 using namespace serpette;
 
 void mask_and_compaction(benchmark::State& state) {
-  Yolov3 net(
-      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg"),
-      Seed(1));
+  Yolov3 net(load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../share/cfg/yolov3.cfg"),
+             Seed(1));
   const Graph& graph = net.graph();
   const auto half = Ratio::percent(50);
   Generator rng{Seed(2)};

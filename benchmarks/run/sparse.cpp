@@ -31,7 +31,7 @@ namespace {
 using namespace serpette;
 
 Graph network(std::int64_t which) {
-  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg";
+  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../share/cfg";
   if (which == 0) return load_cfg(cfgs / "yolov3.cfg");
   if (which == 2) return load_cfg(cfgs / "../demo/yolov3-slim.cfg");
   auto graph = load_cfg(cfgs / "yolov3-quarter.cfg");
@@ -58,7 +58,7 @@ struct LibTorchDense {
   [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const {
     const at::NoGradGuard no_grad;
     return run_graph(graph, images, [&](int i, const at::Tensor& x) {
-      const auto& c = *graph[i].as<Convolutional>();
+      const auto& c = graph.convolution(i);
       const auto& [weight, bias] = layers[static_cast<std::size_t>(i)];
       return serpette::detail::activate_(
           at::conv2d(x, weight, bias, c.stride, c.padding, 1, c.groups), c.activation);

@@ -28,7 +28,7 @@ concept SaysHowMany = requires(const A& a, const Graph& graph, const std::vector
 /// one count for each set, between 0 and its `removable`, 0 everywhere at ratio 0, and for no set
 /// smaller at a larger ratio: then masks of one score set nest. The counts add up to the ratio of
 /// all weights of the sets, or below it by less than a piece of each set. Integer arithmetic:
-/// docs/policies/prune_granularity.md; laws in tests/laws/allocation.hpp.
+/// docs/policies/prune_granularity.md; laws in serpette/laws/allocation.hpp.
 template <class A>
 concept Allocation = req::Value<A> && req::Named<A> && req::SaysHowMany<A>;
 

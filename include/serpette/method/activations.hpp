@@ -1,11 +1,9 @@
 #pragma once
 
-#include <ATen/ops/batch_norm.h>
-
 #include <cstddef>
 
 #include "serpette/concepts/detector.hpp"
-#include "serpette/graph/convolve.hpp"
+#include "serpette/graph/evaluate.hpp"
 #include "serpette/graph/execute.hpp"
 
 namespace serpette {
@@ -19,13 +17,7 @@ void for_each_convolution_input(const D& detector, const at::Tensor& images, con
   std::size_t position = 0;
   run_graph(graph, images, [&](int index, const at::Tensor& x) {
     visit(position++, x);
-    const auto& conv = *graph[index].as<Convolutional>();
-    const LayerParameters layer = detector.layer(index);
-    auto y = convolve(x, layer.weight, layer.bias, conv);
-    if (conv.batch_normalize)
-      y = at::batch_norm(y, layer.gamma, layer.beta, layer.running_mean, layer.running_var, false,
-                         0, 1e-5, false);
-    return detail::activate_(y, conv.activation);
+    return evaluate(detector.layer(index), graph.convolution(index), x);
   });
 }
 

@@ -35,4 +35,13 @@ using KernelDeepLift = Scenario<DeepLift, Kernel, Pgd, Rgb>;
 using KernelHydra = Scenario<Hydra, Kernel, Pgd, Rgb>;
 /// @}
 
+/// @name Its structured scenarios taken literally: k×k kernels, not whole filters
+/// @{
+using KernelDeepLift = Scenario<DeepLift, Kernel, Pgd, Rgb>;
+using KernelHydra = Scenario<Hydra, Kernel, Pgd, Rgb>;
+/// @}
+
+/// The classical baseline under the paper's training.
+using UnstructuredMagnitude = Scenario<Magnitude, Weight, Pgd, Rgb>;
+
 }  // namespace serpette

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "laws/prune_granularity.hpp"
+#include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/weight.hpp"
@@ -56,7 +56,7 @@ TEMPLATE_TEST_CASE("a plan computes what the network computes, on random graphs"
 }
 
 TEST_CASE("a plan computes what YOLOv3-tiny and a slim YOLOv3 compute", "[deploy][plan]") {
-  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/cfg";
+  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/cfg";
   const auto name = GENERATE("yolov3-tiny.cfg", "yolov3-quarter.cfg");
   auto graph = load_cfg(cfgs / name);
   graph.input = {3, 128, 160};
@@ -74,7 +74,7 @@ TEST_CASE("a plan computes what YOLOv3-tiny and a slim YOLOv3 compute", "[deploy
 }
 
 TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
-  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/cfg";
+  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/cfg";
   const ReferenceNetwork network(load_cfg(cfgs / "yolov3-tiny.cfg"), Seed(1));
   const deploy::PlanOptions by_rule{.measure = false};
   auto dense = make_plan(network, by_rule);
@@ -91,7 +91,7 @@ TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
 }
 
 TEST_CASE("a plan runs layers that are small in its own forms, however dense", "[deploy][plan]") {
-  const auto cfg = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/demo";
+  const auto cfg = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/demo";
   const ReferenceNetwork network(load_cfg(cfg / "yolov3-slim.cfg"), Seed(1));
   const auto small = pruned(network, Filter{.ratio_of = RatioOf::kFilters}, 75);
   auto plan = make_plan(small, {.measure = false});

@@ -1,6 +1,6 @@
 // How many pieces go where, against plain loops.
 
-#include "laws/allocation.hpp"
+#include "serpette/laws/allocation.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -5,8 +5,8 @@
 
 #include <numeric>
 
-#include "laws/prune_granularity.hpp"
 #include "serpette/graph/footprint.hpp"
+#include "serpette/laws/prune_granularity.hpp"
 #include "support/catch.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"

@@ -1,7 +1,7 @@
 // The types that docs/guides/extend.md writes: a granularity and an allocation of one's own.
 
-#include "laws/allocation.hpp"
-#include "laws/prune_granularity.hpp"
+#include "serpette/laws/allocation.hpp"
+#include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "laws/prune_granularity.hpp"
+#include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/block.hpp"
 #include "serpette/prune/input_channel.hpp"
 #include "serpette/prune/n_of_m.hpp"

@@ -2,8 +2,8 @@
 
 #include <fstream>
 
-#include "laws/prune_granularity.hpp"
 #include "serpette/detector/yolov3.hpp"
+#include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/filter.hpp"
 #include "support/catch.hpp"
 #include "support/reference_network.hpp"
@@ -29,7 +29,7 @@ TEST_CASE("a pruned network is saved and loaded as cfg and weights",
           "[granularity][filter][compaction]") {
   const at::NoGradGuard no_grad;
   auto graph = load_cfg(std::filesystem::path(SERPETTE_TESTS).parent_path() /
-                        "examples/cfg/yolov3-quarter.cfg");
+                        "share/cfg/yolov3-quarter.cfg");
   graph.input = {3, 128, 128};
   const serpette::test::ReferenceNetwork random(parse_cfg(write_cfg(graph), "quarter"), Seed(3));
   Yolov3 net(random.graph(), Seed(3));
