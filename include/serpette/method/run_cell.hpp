@@ -210,29 +210,30 @@ class Stages {
   }
 
   /// The images that one-pass scores average over, in the network's view; their attacked twins
-  /// behind them where the score asks for twins.
-  [[nodiscard]] std::vector<ImageBatch> score_batches(D& detector) const {
-    std::vector<ImageBatch> batches;
-    Generator rng(seed_.derive("score images"));
+  /// behind them where the score asks for twins. Each batch is made when it is looked at.
+  [[nodiscard]] BatchStream score_batches(D& detector) const {
+    require(!wants_twins(scenario_.score) || !is_identity<AttackOf<S>>, ScoreOf<S>::name,
+            "compares images with their attacked twins and should have an attack, got {}",
+            AttackOf<S>::name);
+    const auto seed = seed_.derive("score images");
+    Generator rng(seed);
     const auto count = std::min<std::int64_t>(e_.budget.score_images, e_.train.size());
-    const auto order = shuffled(e_.train.size(), rng);
     constexpr std::int64_t kBatch = 8;
-    for (std::int64_t begin = 0; begin < count; begin += kBatch) {
-      const std::span<const std::int64_t> indices(order.data() + begin,
-                                                  std::min(kBatch, count - begin));
+    const auto make = [this, &detector, seed, count,
+                       order = shuffled(e_.train.size(), rng)](std::int64_t number) {
+      const std::span<const std::int64_t> indices(
+          order.data() + number * kBatch, std::min<std::int64_t>(kBatch, count - number * kBatch));
       auto batch = e_.train.batch(indices).to(e_.device);
       auto images = network_images(scenario_.color, batch.images);
       if (wants_twins(scenario_.score)) {
-        require(!is_identity<AttackOf<S>>, ScoreOf<S>::name,
-                "compares images with their attacked twins and should have an attack, got {}",
-                AttackOf<S>::name);
-        images = at::cat(
-            {images, attacked_images(detector, batch, scenario_.attack, scenario_.color, rng)});
+        Generator of_batch(seed.derive(static_cast<std::uint64_t>(number)));
+        images = at::cat({images, attacked_images(detector, batch, scenario_.attack,
+                                                  scenario_.color, of_batch)});
       }
       batch.images = std::move(images);
-      batches.push_back(std::move(batch));
-    }
-    return batches;
+      return batch;
+    };
+    return {(count + kBatch - 1) / kBatch, make};
   }
 
   const S& scenario_;
