@@ -69,9 +69,9 @@ constexpr auto kVariants = boost::hana::make_tuple(
     variant<DeepLift, Kernel>("kernel-deeplift"),
     variant<DeepLift, Kernel>("kernel-deeplift-layer", {.normalise = Normalise::kLayer}),
     variant<Hydra, Kernel>("kernel-hydra"), variant<Magnitude, Kernel>("kernel-magnitude"),
-    variant<DeepLift, Filter>("filter-deeplift", {.normalise = Normalise::kLayer}),
-    variant<DeepLift, Filter>("filter-deeplift-detection",
-                              {.target = Target::kDetection, .normalise = Normalise::kLayer}),
+    variant<DeepLiftOfFilters, Filter>("filter-deeplift"),
+    variant<DeepLiftOfFilters, Filter>("filter-deeplift-detection",
+                                       {.target = Target::kDetection}),
     variant<Hydra, Filter>("filter-hydra"), variant<Magnitude, Filter>("filter-magnitude"),
     variant<Random, Filter>("filter-random"));
 
