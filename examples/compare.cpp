@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string>
 
-#include "serpette/study/read_cells.hpp"
+#include "serpette/study/cells.hpp"
 #include "serpette_report/comparison.hpp"
 #include "support/program.hpp"
 

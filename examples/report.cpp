@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "serpette/study/read_cells.hpp"
+#include "serpette/study/cells.hpp"
 #include "serpette_report/report.hpp"
 #include "support/program.hpp"
 

@@ -4,7 +4,7 @@
 
 #include "serpette/data/drawn_data.hpp"
 #include "serpette/io/file_lock.hpp"
-#include "serpette/study/read_cells.hpp"
+#include "serpette/study/cells.hpp"
 #include "serpette_report/report.hpp"
 #include "support/program.hpp"
 #include "support/run_scenarios.hpp"

@@ -31,14 +31,13 @@ ALLOWED = {
 for family in ("score", "prune", "objective", "attack", "color"):  # families meet only through a concept
     ALLOWED[family] = {"concepts", "graph", "core", "detail", TENSOR}
 # The library serpette_report: itself, and the tables that a study leaves.
-REPORT = {"core", "detail", "io", "metric", "study/cells.hpp", "study/read_cells.hpp"}
+REPORT = {"core", "detail", "io", "metric", "study/cells.hpp", "study/columns.hpp"}
 
 # Stricter than their folder.
 SINGLE = {"scenario/scenario.hpp": {"concepts", "core"}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.
 LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp",
-         "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "study/cells.hpp",
-         "study/read_cells.hpp"}
+         "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "study/cells.hpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 

@@ -3,11 +3,13 @@
 #include <fmt/core.h>
 
 #include <cstddef>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace serpette {
 
@@ -53,8 +55,8 @@ auto members(const T& value) {
 }  // namespace detail
 
 /// Every setting of a policy as one line, e.g. `PGD{0.05,0.02,5,0}`: what checkpoints and cells are
-/// keyed by, so two configurations never share a result. Aggregates are read member by member; any
-/// other type offers `settings()`.
+/// keyed by, so two configurations never share a result. Aggregates are read member by member,
+/// ranges element by element, a variant as what it holds; any other type offers `settings()`.
 template <class T>
 std::string settings_text(const T& value) {
   if constexpr (std::is_enum_v<T>) {
@@ -65,6 +67,14 @@ std::string settings_text(const T& value) {
     return fmt::format("\"{}\"", std::string_view(value));
   } else if constexpr (requires { std::string(value.settings()); }) {
     return value.settings();
+  } else if constexpr (std::ranges::range<const T>) {
+    std::string text;
+    for (const auto& element : value) text += (text.empty() ? "" : ",") + settings_text(element);
+    return '[' + text + ']';
+  } else if constexpr (requires { std::variant_size<T>::value; }) {
+    return std::visit(
+        [&](const auto& held) { return fmt::format("{}:{}", value.index(), settings_text(held)); },
+        value);
   } else {
     static_assert(std::is_aggregate_v<T>,
                   "a policy with private members offers `std::string settings() const`");

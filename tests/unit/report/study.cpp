@@ -1,6 +1,6 @@
 #include "serpette_report/study.hpp"
 
-#include "serpette/study/read_cells.hpp"
+#include "serpette/study/cells.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 #include "unit/report/support.hpp"

@@ -1,0 +1,172 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "serpette/method/cell.hpp"
+#include "serpette/method/loader.hpp"
+#include "serpette/method/scores.hpp"
+#include "serpette/method/train.hpp"
+#include "serpette/method/train_scores.hpp"
+#include "serpette/metric/stopwatch.hpp"
+
+/// @file
+/// The stages of a cell, each a function of the cell and the detector as the stage before left it,
+/// and each kept in the cell's store under everything it depends on.
+
+namespace serpette {
+
+namespace detail {
+
+/// A stage that is found in the store, or computed and kept there.
+template <AnyCell C, class Compute>
+StageResult kept_stage(const C& cell, std::string_view name, std::string_view key,
+                       Compute&& compute) {
+  const auto timed = [&] {
+    const Stopwatch watch;
+    auto tensors = compute();
+    return StageResult{std::move(tensors), watch.seconds(),
+                       unreadable_images(cell.experiment.train)};
+  };
+  const auto waiting = [&] {
+    notify::stage(cell.observer, "waiting for another process", 0);
+    notify::step(cell.observer, 0, std::nan(""));  // it may be told to stop
+  };
+  return cell.store.stage(name, key, timed, waiting);
+}
+
+/// A stage that leaves the detector in another state.
+template <AnyCell C, class Train>
+StageResult training_stage(const C& cell, std::string_view name, std::string_view key,
+                           typename C::detector_type& detector, Train&& train) {
+  auto result = kept_stage(cell, name, key, [&] {
+    train();
+    return state_of(detector);
+  });
+  restore(detector, result.tensors, name);
+  return result;
+}
+
+/// A callable that gives the batches of a training stage, one after the other.
+template <AnyCell C>
+auto training_batches(const C& cell, std::string_view stage, const TrainSettings& settings) {
+  const auto& e = cell.experiment;
+  using Data = std::remove_cvref_t<decltype(e.train)>;
+  const auto seed = cell.seed.derive(stage).derive("batches");
+  auto loader =
+      std::make_shared<Loader<Data>>(e.train, settings.batch_size, seed, e.loader_threads);
+  return [loader] { return loader->next(); };
+}
+
+/// The images that one-pass scores average over, in the network's view; their attacked twins behind
+/// them where the score asks for twins.
+template <AnyCell C>
+std::vector<ImageBatch> score_batches(const C& cell, typename C::detector_type& detector) {
+  using S = typename C::scenario_type;
+  const auto& [scenario, e] = std::tie(cell.scenario, cell.experiment);
+  std::vector<ImageBatch> batches;
+  Generator rng(cell.seed.derive("score images"));
+  const auto count = std::min<std::int64_t>(e.budget.score_images, e.train.size());
+  const auto order = shuffled(e.train.size(), rng);
+  constexpr std::int64_t kBatch = 8;
+  for (std::int64_t begin = 0; begin < count; begin += kBatch) {
+    const std::span<const std::int64_t> indices(order.data() + begin,
+                                                std::min(kBatch, count - begin));
+    auto batch = e.train.batch(indices).to(e.device);
+    auto images = network_images(scenario.color, batch.images);
+    if (wants_twins(scenario.score)) {
+      require(!is_identity<typename S::attack_type>, S::score_type::name,
+              "compares images with their attacked twins and should have an attack, got {}",
+              S::attack_type::name);
+      images = at::cat(
+          {images, attacked_images(detector, batch, scenario.attack, scenario.color, rng)});
+    }
+    batch.images = std::move(images);
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+/// Scores where the experiment computes.
+template <AnyCell C>
+ScoreMap on_device(const C& cell, const std::vector<at::Tensor>& tensors) {
+  ScoreMap moved;
+  for (const auto& tensor : tensors) moved.push_back(tensor.to(cell.experiment.device));
+  return moved;
+}
+
+}  // namespace detail
+
+/// 1. Adversarial training of the pre-trained detector; shared by all ratios, and by scenarios of
+/// equal attack and colour.
+template <AnyCell C>
+StageResult robust_pretraining(const C& cell, typename C::detector_type& detector) {
+  const auto& settings = cell.experiment.budget.pretrain;
+  return detail::training_stage(cell, "pretrain", cell.keys.pretraining, detector, [&] {
+    notify::stage(cell.observer, "robust pre-training", settings.steps);
+    train(detector, detail::training_batches(cell, "pretrain", settings), cell.scenario.attack,
+          cell.scenario.color, settings, cell.seed.derive("pretrain"), nullptr,
+          cell.experiment.device, cell.observer);
+  });
+}
+
+/// 2. Importance scores of the robust detector; shared by all ratios.
+template <AnyCell C>
+StageResult score_weights(const C& cell, typename C::detector_type& detector) {
+  return detail::kept_stage(cell, "scores", cell.keys.scores, [&] {
+    notify::stage(cell.observer, "importance scores", 0);
+    const auto found =
+        importance_scores(cell.scenario.score, detector, detail::score_batches(cell, detector),
+                          cell.seed.derive("scores"));
+    return std::vector<at::Tensor>(found.begin(), found.end());
+  });
+}
+
+/// 3. HYDRA's score training, anew for every ratio; other scores stay as they are, and so do all
+/// where nothing is pruned.
+template <AnyCell C>
+StageResult score_training(const C& cell, typename C::detector_type& detector,
+                           const StageResult& start) {
+  if constexpr (!req::TrainsScores<typename C::scenario_type::score_type>) {
+    return {.tensors = start.tensors};
+  } else {
+    if (cell.id.ratio == Ratio()) return {.tensors = start.tensors};
+    const auto& settings = cell.experiment.budget.scores;
+    return detail::kept_stage(cell, "trained_scores", cell.keys.trained_scores, [&] {
+      notify::stage(cell.observer, "score training", settings.steps);
+      return train_scores(detector, detail::on_device(cell, start.tensors),
+                          cell.scenario.score.optimizer, cell.scenario.granularity, cell.id.ratio,
+                          detail::training_batches(cell, "scores", settings), cell.scenario.attack,
+                          cell.scenario.color, settings, cell.seed.derive("train_scores"),
+                          cell.experiment.device, cell.observer);
+    });
+  }
+}
+
+/// 4. What stays at the cell's ratio.
+template <AnyCell C>
+Mask pruning_mask(const C& cell, const StageResult& scores) {
+  return cell.scenario.granularity.mask(cell.experiment.pretrained.graph(),
+                                        detail::on_device(cell, scores.tensors), cell.id.ratio);
+}
+
+/// 5. Robust fine-tuning of the masked detector.
+template <AnyCell C>
+StageResult robust_finetuning(const C& cell, typename C::detector_type& detector,
+                              const Mask& mask) {
+  const auto& settings = cell.experiment.budget.finetune;
+  return detail::training_stage(cell, "finetune", cell.keys.finetuning, detector, [&] {
+    notify::stage(cell.observer, "robust fine-tuning", settings.steps);
+    apply_mask(mask, detector);
+    train(detector, detail::training_batches(cell, "finetune", settings), cell.scenario.attack,
+          cell.scenario.color, settings, cell.seed.derive("finetune"), &mask,
+          cell.experiment.device, cell.observer);
+  });
+}
+
+}  // namespace serpette
