@@ -135,7 +135,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   endforeach()
   if(LibTorch_CUDA)
     # Nothing of ours names a symbol of these: they register themselves when loaded, so the linker must keep them.
-    set(_libtorch_cuda "${_libtorch_lib}/libtorch.so,${_libtorch_lib}/libtorch_cuda.so,${_libtorch_lib}/libc10_cuda.so")
+    # Never libtorch.so: it is empty but for pieces of a C++ library of its own, and a program that finds them first
+    # (std::filesystem::remove_all) jumps to address 0.
+    set(_libtorch_cuda "${_libtorch_lib}/libtorch_cuda.so,${_libtorch_lib}/libc10_cuda.so")
     set_property(TARGET LibTorch::LibTorch APPEND PROPERTY INTERFACE_LINK_OPTIONS
       "LINKER:--push-state,--no-as-needed,${_libtorch_cuda},--pop-state")
   endif()

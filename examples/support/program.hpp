@@ -1,11 +1,15 @@
 #pragma once
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <filesystem>
+#include <iostream>
 #include <new>
 #include <string>
 #include <string_view>
@@ -53,19 +57,39 @@ inline std::string first_words(std::string_view what) {
   return line;
 }
 
+/// Opens what the caller closed of standard input, output and error, so that no file of ours gets
+/// their numbers and takes what is printed; printing itself then fails, as it should.
+inline void open_standard_streams() {
+  for (int stream = 0; stream < 3; ++stream)
+    if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF)
+      ::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
+}
+
+/// @throws Error  if something that was printed did not arrive, as on a full disk.
+inline void require_printed() {
+  const bool streamed = static_cast<bool>(std::cout.flush());
+  require(std::fflush(stdout) == 0 && streamed && std::ferror(stdout) == 0, "standard output",
+          "should take what is printed, got an error ({})", std::strerror(errno));
+}
+
 /// The frame of every program: bad input ends in one message and exit status 2, and so does what a
-/// library throws.
+/// library throws, and output that is lost.
 /// @param body  returns nothing, or the exit status.
 template <class Body>
 int run_main(Body&& body) {
+  open_standard_streams();
   try {
-    if constexpr (std::is_void_v<std::invoke_result_t<Body&>>)
-      body();
-    else
-      return body();
-    return 0;
-  } catch (const Exit& exit) {
-    return exit.status;
+    int status = 0;
+    try {
+      if constexpr (std::is_void_v<std::invoke_result_t<Body&>>)
+        body();
+      else
+        status = body();
+    } catch (const Exit& exit) {
+      status = exit.status;
+    }
+    if (status == 0) require_printed();
+    return status;
   } catch (const Interrupted&) {
     fmt::print(stderr, "\nstopped\n");
     return 130;

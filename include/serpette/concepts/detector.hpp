@@ -1,6 +1,8 @@
 #pragma once
 
 #include <concepts>
+#include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "serpette/concepts/attack.hpp"
@@ -91,6 +93,14 @@ concept Trains = requires(D& d) {
   d.train(true);
   { d.parameters() } -> std::same_as<std::vector<at::Tensor>>;
 };
+/// `save(cfg, weights)` writes the network to two files, `D::load(cfg, weights)` reads the same one
+/// back, bit for bit; `to(device)` moves it.
+template <class D>
+concept Stores = requires(D& d, const std::filesystem::path& file, at::Device device) {
+  std::as_const(d).save(file, file);
+  { D::load(file, file) } -> std::same_as<D>;
+  d.to(device);
+};
 }  // namespace req
 
 /// All that the pipeline asks of a detector; `Yolov3` is ours, tests drive a three-layer
@@ -98,6 +108,7 @@ concept Trains = requires(D& d) {
 template <class D>
 concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> &&
                    req::HasLoss<D> && req::CanBeAttacked<D> && req::HasTargets<D> &&
-                   req::Decodes<D> && req::Clones<D> && req::Freezes<D> && req::Trains<D>;
+                   req::Decodes<D> && req::Clones<D> && req::Freezes<D> && req::Trains<D> &&
+                   req::Stores<D>;
 
 }  // namespace serpette

@@ -11,6 +11,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/core/ratio.hpp"
+#include "serpette/scenario/catalogue.hpp"
 #include "serpette/study/columns.hpp"
 
 /// @file
@@ -18,10 +19,6 @@
 /// evaluations.csv, a row per number. Needs no LibTorch.
 
 namespace serpette {
-
-/// The scenario of the network that was neither trained robustly nor pruned: one cell a run, at
-/// ratio 0.
-inline constexpr std::string_view kOriginal = "original";
 
 /// One row of cells.csv: one pruned network (scenario, run, ratio) under one output profile.
 /// `kCellColumns` tells what each member means.
@@ -48,17 +45,11 @@ struct EvaluationRow {
   double value = 0;
 };
 
-/// A scenario's id, as it names files: letters, digits, `_`, `-` and `.`, the first no `.` or `-`.
+/// A scenario's id, as it names files: see `is_file_id`.
 /// @throws Error  if it is none.
 inline std::string scenario_id(std::string_view text) {
-  const auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  const bool fits =
-      !text.empty() && text.size() <= 200 && letter(text.front()) &&
-      std::ranges::all_of(text, [&](char c) { return letter(c) || c == '-' || c == '.'; });
-  require(fits, "scenario", "should be an id of letters, digits, '_', '-' and '.', got \"{}\"",
-          text);
+  require(is_file_id(text), "scenario",
+          "should be an id of letters, digits, '_', '-' and '.', got \"{}\"", text);
   return std::string(text);
 }
 
