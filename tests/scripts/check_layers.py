@@ -23,7 +23,7 @@ ALLOWED = {
     "detector": {"concepts", "graph", "core", "detail", "io", "formats", "nn", TENSOR, NN},
     "distributed": {"core", "detail", TENSOR, NN},
     "deploy": {"nn", "graph", "core", "detail", "io", TENSOR, NN},
-    "method": {"scenario/scenario.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
+    "method": {"version.hpp", "scenario/scenario.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "study": {"scenario/scenario.hpp", "scenario/catalogue.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "graph", "core", "detail", "io", "score", "prune", "objective", "attack", "color", "detector",
                  "data", "deploy", "method", "study", TENSOR, NN},

@@ -25,7 +25,7 @@ namespace detail {
 template <class E>
 void add_measurement(StageKeys& keys, const E& e) {
   const EvaluateSettings& s = e.budget.evaluate;
-  static_assert(count_members<EvaluateSettings>() == 4, "each has its place in one of the keys");
+  static_assert(count_members<EvaluateSettings>() == 4, "each stands in one of the two keys");
   const auto data = fmt::format("{}test images: {}\n", keys.finetuning, e.test_identity);
   keys.evaluation = fmt::format("{}evaluation: {} images, {} at once\n", data, s.images, s.batch_size);
   keys.timing = fmt::format("{}timing: {} images after {}\n", data, s.timing_images, s.timing_warmup);

@@ -6,7 +6,7 @@
 #include "serpette/concepts/dataset.hpp"
 #include "serpette/concepts/detector.hpp"
 #include "serpette/core/fingerprint.hpp"
-#include "serpette/core/settings_text.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/method/state.hpp"
 
 /// @file

@@ -13,18 +13,18 @@
 
 namespace serpette {
 
-/// A value that results depend on, under the name people know it by: of options theirs.
-struct Setting {
+/// A value that results depend on, under the name people know it by: an option's, where it has one.
+struct ConfigurationLine {
   std::string name, value;
-  friend bool operator==(const Setting&, const Setting&) = default;
+  friend bool operator==(const ConfigurationLine&, const ConfigurationLine&) = default;
 };
 
 /// What the results in a study's folder depend on; kept there as configuration.txt for people and
 /// for later runs.
 struct Configuration {
-  std::vector<Setting> training;      ///< Another value needs another folder.
-  std::vector<Setting> measuring;     ///< Another value measures the same networks anew.
-  std::vector<std::string> machines;  ///< Kinds of machines that took part: see `machine_kind`.
+  std::vector<ConfigurationLine> training;   ///< Another value needs another folder.
+  std::vector<ConfigurationLine> measuring;  ///< Another value measures the same networks anew.
+  std::vector<std::string> machines;         ///< Kinds of machines that took part: see `machine_kind`.
 
   [[nodiscard]] std::string text() const {
     std::string text = fmt::format("{}\n", kTraining);
@@ -68,33 +68,15 @@ struct Configuration {
 };
 
 /// The settings that stand in both lists with different values: one `name: there …, here …` each.
-inline std::vector<std::string> differences(const std::vector<Setting>& there,
-                                            const std::vector<Setting>& here) {
+inline std::vector<std::string> differences(const std::vector<ConfigurationLine>& there,
+                                            const std::vector<ConfigurationLine>& here) {
   std::vector<std::string> found;
   for (const auto& [name, value] : here)
-    if (const auto other = std::ranges::find(there, name, &Setting::name);
+    if (const auto other = std::ranges::find(there, name, &ConfigurationLine::name);
         other != there.end() && other->value != value)
       found.push_back(fmt::format("{}: {} there, {} here", name, other->value, value));
   return found;
 }
-
-namespace detail {
-inline void add_settings(std::vector<Setting>& to, std::string_view stage, const TrainSettings& s) {
-  static_assert(count_members<TrainSettings>() == 9, "each is a line of the configuration");
-  const auto add = [&](std::string_view name, const auto& value) {
-    to.push_back({fmt::format("{}-{}", stage, name), fmt::format("{}", value)});
-  };
-  add("steps", s.steps);
-  add("batch-size", s.batch_size);
-  add("learning-rate", s.learning_rate);
-  add("momentum", s.momentum);
-  add("weight-decay", s.weight_decay);
-  add("warmup", s.warmup);
-  add("attacked", s.attacked);
-  add("clip", s.clip);
-  add("optimizer", s.optimizer == TrainSettings::Optimizer::kAdam ? "adam" : "sgd");
-}
-}  // namespace detail
 
 /// The configuration of an experiment of some scenarios.
 /// @param dispatch  as for `with_keys`.
@@ -103,20 +85,21 @@ Configuration configuration_of(const Experiment<D, Train, Test>& e,
                                const std::vector<std::string>& scenarios, std::string machine,
                                const Dispatch& dispatch) {
   Configuration c = Configuration::parse(e.origin());
-  detail::add_settings(c.training, "pretrain", e.budget.pretrain);
-  detail::add_settings(c.training, "score", e.budget.scores);
-  detail::add_settings(c.training, "finetune", e.budget.finetune);
-  c.training.push_back({"score-images", fmt::to_string(e.budget.score_images)});
+  c.measuring.push_back({"test images", e.test_identity});
+  const auto add = [](std::vector<ConfigurationLine>& to) {
+    return [&](const std::string& option, const auto&, const auto& value) {
+      to.push_back({"--" + option, typed_text(value)});
+    };
+  };
+  each_setting(e.budget, add(c.training));
+  each_setting(e.budget.evaluate, add(c.measuring));
+  std::erase_if(c.training, [&](const auto& line) {
+    return std::ranges::find(c.measuring, line.name, &ConfigurationLine::name) != c.measuring.end();
+  });
   for (const auto& id : scenarios)
     dispatch(id, [&](const auto& scenario) {
       c.training.push_back({"scenario " + id, settings_text(scenario)});
     });
-  const EvaluateSettings& s = e.budget.evaluate;
-  c.measuring = {{"test images", e.test_identity},
-                 {"test-limit", fmt::to_string(s.images)},
-                 {"test-batch-size", fmt::to_string(s.batch_size)},
-                 {"timing-images", fmt::to_string(s.timing_images)},
-                 {"timing-warmup", fmt::to_string(s.timing_warmup)}};
   c.machines = {std::move(machine)};
   return c;
 }

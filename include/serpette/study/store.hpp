@@ -68,9 +68,9 @@ class Store {
       auto kept = kept_configuration();
       check(kept);
       if (!kept) kept = Configuration{};
-      for (const auto& setting : configuration_.training)
-        if (std::ranges::find(kept->training, setting.name, &Setting::name) == kept->training.end())
-          kept->training.push_back(setting);
+      for (const auto& line : configuration_.training)
+        if (std::ranges::find(kept->training, line.name, &ConfigurationLine::name) == kept->training.end())
+          kept->training.push_back(line);
       kept->measuring = configuration_.measuring;
       for (const auto& machine : configuration_.machines)
         if (std::ranges::find(kept->machines, machine) == kept->machines.end())
