@@ -117,7 +117,7 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     (void)o.budget.chosen();
     (void)parse_ratios(o.ratios);
     (void)parse_device(o.device);
-    (void)scenario_texts(kScenarios, options.scenarios, o.policies);
+    (void)scenario_labels(kScenarios, options.scenarios, o.policies);
     const bool own_scenes = !options.data_given(), own_network = !options.network_given();
     if (own_network) use_shipped_network(o);
     if (own_scenes) use_drawn_scenes(o, options.data);

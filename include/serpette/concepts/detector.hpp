@@ -113,9 +113,9 @@ concept Stores = requires(D& d, const std::filesystem::path& file, at::Device de
 /// All that the pipeline asks of a detector; `Yolov3` is ours, tests drive a three-layer
 /// TinyDetector.
 template <class D>
-concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> &&
-                   req::HasLoss<D> && req::CanBeAttacked<D> && req::HasTargets<D> &&
-                   req::Decodes<D> && req::Clones<D> && req::Freezes<D> && req::Trains<D> &&
-                   req::Stores<D>;
+concept Detector =
+    req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> && req::HasLoss<D> &&
+    req::CanBeAttacked<D> && req::HasTargets<D> && req::Decodes<D> && req::Clones<D> &&
+    req::Freezes<D> && req::Trains<D> && req::Stores<D>;
 
 }  // namespace serpette

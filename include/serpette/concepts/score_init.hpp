@@ -30,6 +30,9 @@ struct AnyDetector {
   [[nodiscard]] AnyDetector compact(const Mask& mask) const;
   [[nodiscard]] AnyDetector frozen() const;
   void train(bool on);
+  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const;
+  static AnyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights);
+  void to(at::Device device);
   std::vector<at::Tensor> parameters();
 };
 }  // namespace detail

@@ -15,8 +15,7 @@ namespace serpette {
 class Fingerprint {
  public:
   Fingerprint& add(std::string_view bytes) {
-    for (const char c : bytes)
-      hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    for (const char c : bytes) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
     return *this;
   }
   /// The bytes of a number.

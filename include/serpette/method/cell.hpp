@@ -14,10 +14,10 @@ namespace serpette {
 /// What each part of a cell depends on, as text; equal keys mean equal results, byte for byte on
 /// machines of one kind.
 struct StageKeys {
-  std::string pretraining, scores;        ///< Shared by the ratios of a run, and by scenarios that
-                                          ///< agree so far.
-  std::string trained_scores, finetuning; ///< The cell's own; the last is that of its network.
-  std::string evaluation, timing;         ///< Of the network's numbers, and of its times.
+  std::string pretraining, scores;         ///< Shared by the ratios of a run, and by scenarios that
+                                           ///< agree so far.
+  std::string trained_scores, finetuning;  ///< The cell's own; the last is that of its network.
+  std::string evaluation, timing;          ///< Of the network's numbers, and of its times.
 };
 
 namespace detail {
@@ -27,8 +27,10 @@ void add_measurement(StageKeys& keys, const E& e) {
   const EvaluateSettings& s = e.budget.evaluate;
   static_assert(count_members<EvaluateSettings>() == 4, "each stands in one of the two keys");
   const auto data = fmt::format("{}test images: {}\n", keys.finetuning, e.test_identity);
-  keys.evaluation = fmt::format("{}evaluation: {} images, {} at once\n", data, s.images, s.batch_size);
-  keys.timing = fmt::format("{}timing: {} images after {}\n", data, s.timing_images, s.timing_warmup);
+  keys.evaluation =
+      fmt::format("{}evaluation: {} images, {} at once\n", data, s.images, s.batch_size);
+  keys.timing =
+      fmt::format("{}timing: {} images after {}\n", data, s.timing_images, s.timing_warmup);
 }
 }  // namespace detail
 
@@ -57,9 +59,9 @@ StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, con
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
 StageKeys original_keys(const S& scenario, const Experiment<D, Train, Test>& e, const CellId& id) {
   StageKeys keys;
-  keys.finetuning = fmt::format("{}original, measured under {} in {}, run {}\n", e.origin(),
-                                settings_text(scenario.attack), settings_text(scenario.color),
-                                id.run);
+  keys.finetuning =
+      fmt::format("{}original, measured under {} in {}, run {}\n", e.origin(),
+                  settings_text(scenario.attack), settings_text(scenario.color), id.run);
   detail::add_measurement(keys, e);
   return keys;
 }

@@ -21,10 +21,10 @@ namespace req {
 /// `compute()` gives, kept from now on. `waiting()` is called now and then while another computes
 /// it, and may throw to give up.
 template <class S>
-concept KeepsStages = requires(const S& store, std::string_view text, StageResult (*compute)(),
-                               void (*waiting)()) {
-  { store.stage(text, text, compute, waiting) } -> std::same_as<StageResult>;
-};
+concept KeepsStages =
+    requires(const S& store, std::string_view text, StageResult (*compute)(), void (*waiting)()) {
+      { store.stage(text, text, compute, waiting) } -> std::same_as<StageResult>;
+    };
 }  // namespace req
 
 /// Where the stages of cells are kept, so that a killed run goes on where it was, and cells that

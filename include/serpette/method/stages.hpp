@@ -83,8 +83,8 @@ std::vector<ImageBatch> score_batches(const C& cell, typename C::detector_type& 
       require(!is_identity<typename S::attack_type>, S::score_type::name,
               "compares images with their attacked twins and should have an attack, got {}",
               S::attack_type::name);
-      images = at::cat(
-          {images, attacked_images(detector, batch, scenario.attack, scenario.color, rng)});
+      images =
+          at::cat({images, attacked_images(detector, batch, scenario.attack, scenario.color, rng)});
     }
     batch.images = std::move(images);
     batches.push_back(std::move(batch));

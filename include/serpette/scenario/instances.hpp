@@ -10,20 +10,28 @@
 #include "serpette/method/run_cell.hpp"
 #include "serpette/scenario/paper.hpp"
 #include "serpette/study/progress.hpp"
+#include "serpette/study/store.hpp"
 
-#define SERPETTE_RUN_CELL(scenario)                                                              \
-  template serpette::CellResult<serpette::Yolov3> serpette::run_cell(                            \
-      const scenario&,                                                                           \
-      const serpette::Experiment<serpette::Yolov3, serpette::CocoFolder, serpette::CocoFolder>&, \
-      const serpette::Store&, const serpette::CellId&, serpette::Progress&)
+#define SERPETTE_EXPERIMENT \
+  serpette::Experiment<serpette::Yolov3, serpette::CocoFolder, serpette::CocoFolder>
+#define SERPETTE_CELL(prefix, scenario)                                                        \
+  prefix template serpette::TrainedCell<serpette::Yolov3> serpette::train_cell(                \
+      const scenario&, const SERPETTE_EXPERIMENT&, const serpette::Store&,                     \
+      const serpette::CellId&, serpette::Progress&);                                           \
+  prefix template serpette::MeasuredCell serpette::measure_cell(                               \
+      const scenario&, const SERPETTE_EXPERIMENT&, serpette::Yolov3&, const serpette::CellId&, \
+      serpette::Progress&);                                                                    \
+  prefix template void serpette::prepare_run(const scenario&, const SERPETTE_EXPERIMENT&,      \
+                                             const serpette::Store&, const serpette::CellId&,  \
+                                             serpette::Progress&)
 
 #ifdef SERPETTE_INSTANCE
-SERPETTE_RUN_CELL(serpette::SERPETTE_INSTANCE);
+SERPETTE_CELL(, serpette::SERPETTE_INSTANCE);
 #else
-extern SERPETTE_RUN_CELL(serpette::UnstructuredDeepLift);
-extern SERPETTE_RUN_CELL(serpette::UnstructuredHydra);
-extern SERPETTE_RUN_CELL(serpette::StructuredDeepLift);
-extern SERPETTE_RUN_CELL(serpette::StructuredHydra);
-extern SERPETTE_RUN_CELL(serpette::UnstructuredDeepLiftGreyscale);
-extern SERPETTE_RUN_CELL(serpette::StructuredDeepLiftGreyscale);
+SERPETTE_CELL(extern, serpette::UnstructuredDeepLift);
+SERPETTE_CELL(extern, serpette::UnstructuredHydra);
+SERPETTE_CELL(extern, serpette::StructuredDeepLift);
+SERPETTE_CELL(extern, serpette::StructuredHydra);
+SERPETTE_CELL(extern, serpette::UnstructuredDeepLiftGreyscale);
+SERPETTE_CELL(extern, serpette::StructuredDeepLiftGreyscale);
 #endif

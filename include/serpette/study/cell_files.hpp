@@ -145,11 +145,10 @@ class CellFiles {
   [[nodiscard]] std::optional<Seal> measured_seal() const {
     if (!trained()) return std::nullopt;
     auto seal = Seal::read(folder_ / "measured.txt");
-    const bool holds = seal && seal->text("evaluation") == evaluation_ &&
-                       seal->holds(folder_ / "cells.csv") &&
-                       seal->holds(folder_ / "evaluations.csv") &&
-                       seal->has_size_of(folder_ / "detections.csv") &&
-                       seal->has_size_of(folder_ / "detections_attacked.csv");
+    const bool holds =
+        seal && seal->text("evaluation") == evaluation_ && seal->holds(folder_ / "cells.csv") &&
+        seal->holds(folder_ / "evaluations.csv") && seal->has_size_of(folder_ / "detections.csv") &&
+        seal->has_size_of(folder_ / "detections_attacked.csv");
     return holds ? std::move(seal) : std::nullopt;
   }
 

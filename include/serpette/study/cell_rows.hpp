@@ -88,8 +88,8 @@ std::vector<EvaluationRow> evaluation_rows(const S& scenario, const CellId& id,
     epsilon = double(scenario.attack.epsilon);
   std::vector<EvaluationRow> rows;
   const auto add = [&](std::string_view attack, double bound, const Evaluation& found) {
-    for (const auto& [profile, summary] : {std::pair{kProfiles[0], &found.paper},
-                                           std::pair{kProfiles[1], &found.standard}})
+    for (const auto& [profile, summary] :
+         {std::pair{kProfiles[0], &found.paper}, std::pair{kProfiles[1], &found.standard}})
       for (const auto& [metric, value] : summary->numbers())
         rows.push_back({id.scenario, id.run, id.ratio.str(), std::string(attack), bound,
                         std::string(profile), std::string(metric), value});

@@ -65,9 +65,10 @@ inline std::string cell_folder(std::string_view scenario, std::int64_t run,
 
 /// The columns of cells.csv.
 inline constexpr std::array kCellColumns{
-    Column<CellRow>{"scenario", Role::kIdentity, &CellRow::scenario, "",
-                    "command-line id, e.g. `structured_hydra`; `original` is the network as it came",
-                    scenario_id},
+    Column<CellRow>{
+        "scenario", Role::kIdentity, &CellRow::scenario, "",
+        "command-line id, e.g. `structured_hydra`; `original` is the network as it came",
+        scenario_id},
     Column<CellRow>{"score_init", Role::kPolicy, &CellRow::score_init, "", "the score's name"},
     Column<CellRow>{"granularity", Role::kPolicy, &CellRow::granularity, "",
                     "the granularity's name"},
@@ -138,22 +139,22 @@ inline const Column<CellRow>* cell_column(std::string_view name) {
 
 /// cells.csv of these rows.
 inline std::string cells_csv(std::span<const CellRow> rows) {
-  return table_text(std::span(kCellColumns), rows);
+  return table_text(kCellColumns, rows);
 }
 /// evaluations.csv of these rows.
 inline std::string evaluations_csv(std::span<const EvaluationRow> rows) {
-  return table_text(std::span(kEvaluationColumns), rows);
+  return table_text(kEvaluationColumns, rows);
 }
 
 /// Reads a cells.csv.
 /// @throws Error  with file and line, if a column is missing (a file of another version) or a field
 /// is not what it should be.
 inline std::vector<CellRow> read_cells(const std::filesystem::path& path) {
-  return read_table(std::span(kCellColumns), path);
+  return read_table(kCellColumns, path);
 }
 /// Reads an evaluations.csv, likewise.
 inline std::vector<EvaluationRow> read_evaluations(const std::filesystem::path& path) {
-  return read_table(std::span(kEvaluationColumns), path);
+  return read_table(kEvaluationColumns, path);
 }
 
 /// Appends a CSV text to another of the same columns: the header once, the bytes of the rows

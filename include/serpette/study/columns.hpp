@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -33,8 +35,8 @@ enum class Role {
 /// writes. A table is an array of these: writer, reader, reports and the documentation follow.
 template <class Row>
 struct Column {
-  using Member = std::variant<std::string Row::*, std::int64_t Row::*, std::uint64_t Row::*,
-                              double Row::*>;
+  using Member =
+      std::variant<std::string Row::*, std::int64_t Row::*, std::uint64_t Row::*, double Row::*>;
 
   std::string_view name;
   Role role;
@@ -63,8 +65,8 @@ struct Column {
 };
 
 /// The table of these rows as comma-separated text, names first.
-template <class Row>
-std::string table_text(std::span<const Column<Row>> columns,
+template <class Row, std::size_t N>
+std::string table_text(const std::array<Column<Row>, N>& columns,
                        std::type_identity_t<std::span<const Row>> rows) {
   CsvWriter csv;
   std::vector<std::string> fields;
@@ -81,8 +83,8 @@ std::string table_text(std::span<const Column<Row>> columns,
 /// Reads such a text; columns stand in any order, and others beside them are passed over.
 /// @param name    what stands for the file in errors.
 /// @throws Error  with file and line, if a column is missing or a field is not what it should be.
-template <class Row>
-std::vector<Row> parse_table(std::span<const Column<Row>> columns, const std::string& name,
+template <class Row, std::size_t N>
+std::vector<Row> parse_table(const std::array<Column<Row>, N>& columns, const std::string& name,
                              std::string text) {
   const CsvReader head(name, text, {});
   std::vector<const Column<Row>*> there;
@@ -124,15 +126,15 @@ std::vector<Row> parse_table(std::span<const Column<Row>> columns, const std::st
 }
 
 /// Reads a table from a file.
-template <class Row>
-std::vector<Row> read_table(std::span<const Column<Row>> columns,
+template <class Row, std::size_t N>
+std::vector<Row> read_table(const std::array<Column<Row>, N>& columns,
                             const std::filesystem::path& path) {
   return parse_table(columns, path.string(), read_file(path));
 }
 
 /// The columns for the documentation: a row of a Markdown table each.
-template <class Row>
-std::string columns_markdown(std::span<const Column<Row>> columns) {
+template <class Row, std::size_t N>
+std::string columns_markdown(const std::array<Column<Row>, N>& columns) {
   std::string text = "| Column | Type | Unit | Meaning |\n| --- | --- | --- | --- |\n";
   for (const auto& c : columns) {
     static constexpr std::string_view kTypes[] = {"text", "whole number", "whole number from 0",

@@ -24,7 +24,7 @@ struct ConfigurationLine {
 struct Configuration {
   std::vector<ConfigurationLine> training;   ///< Another value needs another folder.
   std::vector<ConfigurationLine> measuring;  ///< Another value measures the same networks anew.
-  std::vector<std::string> machines;         ///< Kinds of machines that took part: see `machine_kind`.
+  std::vector<std::string> machines;  ///< Kinds of machines that took part: see `machine_kind`.
 
   [[nodiscard]] std::string text() const {
     std::string text = fmt::format("{}\n", kTraining);

@@ -69,7 +69,8 @@ class Store {
       check(kept);
       if (!kept) kept = Configuration{};
       for (const auto& line : configuration_.training)
-        if (std::ranges::find(kept->training, line.name, &ConfigurationLine::name) == kept->training.end())
+        if (std::ranges::find(kept->training, line.name, &ConfigurationLine::name) ==
+            kept->training.end())
           kept->training.push_back(line);
       kept->measuring = configuration_.measuring;
       for (const auto& machine : configuration_.machines)

@@ -71,8 +71,8 @@ bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment
         } else {
           const auto measured = measure_cell(scenario, e, trained->network, cell.id, progress);
           store.begin();
-          rows = files.write(scenario, e.seed, *trained, measured, e.test,
-                             e.budget.evaluate.images);
+          rows =
+              files.write(scenario, e.seed, *trained, measured, e.test, e.budget.evaluate.images);
         }
         progress.on_cell(rows.back());
         finished = true;
