@@ -50,7 +50,7 @@ TrainedCell<D> train_cell(const S& scenario, const Experiment<D, Train, Test>& e
 
   if constexpr (removes_filters<typename S::granularity_type>) detector = detector.compact(mask);
   return {std::move(detector),
-          scenario.granularity.kept(experiment.pretrained.graph(), mask),
+          count_kept(experiment.pretrained.graph(), mask, scenario.granularity),
           pretraining.seconds,
           scores.seconds + trained.seconds,
           finetuning.seconds,

@@ -14,6 +14,7 @@
 #include "serpette/method/train.hpp"
 #include "serpette/method/train_scores.hpp"
 #include "serpette/metric/stopwatch.hpp"
+#include "serpette/prune/mask.hpp"
 
 /// @file
 /// The stages of a cell, each a function of the cell and the detector as the stage before left it,
@@ -151,8 +152,8 @@ StageResult score_training(const C& cell, typename C::detector_type& detector,
 /// 4. What stays at the cell's ratio.
 template <AnyCell C>
 Mask pruning_mask(const C& cell, const StageResult& scores) {
-  return cell.scenario.granularity.mask(cell.experiment.pretrained.graph(),
-                                        detail::on_device(cell, scores.tensors), cell.id.ratio);
+  return make_mask(cell.experiment.pretrained.graph(), detail::on_device(cell, scores.tensors),
+                   cell.id.ratio, cell.scenario.granularity);
 }
 
 /// 5. Robust fine-tuning of the masked detector.
