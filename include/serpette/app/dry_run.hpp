@@ -37,8 +37,8 @@ double seconds_of_step(const S& scenario, const Experiment<D, Train, Test>& expe
   for (int i = 0; i < 2; ++i) {
     const Stopwatch watch;
     train(
-        detector, [&] { return loader.next(); }, scenario.attack, scenario.color, once, Seed(0),
-        nullptr, experiment.device, silent);
+        detector, MovedWeights(detector), [&] { return loader.next(); }, defence_of(scenario), once,
+        Seed(0), experiment.device, silent);
     seconds = watch.seconds();
   }
   return seconds;
@@ -50,7 +50,7 @@ template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
 double training_steps(const S&, const Experiment<D, Train, Test>& experiment, Ratio ratio) {
   const Budget& b = experiment.budget;
   auto steps = static_cast<double>(b.finetune.steps);
-  if constexpr (req::TrainsScores<typename S::score_type>)
+  if constexpr (req::TrainsScores<ScoreOf<S>>)
     if (ratio != Ratio()) steps += static_cast<double>(b.scores.steps);
   return steps;
 }

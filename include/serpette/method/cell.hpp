@@ -42,13 +42,14 @@ StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, con
   };
   StageKeys keys;
   keys.pretraining = e.origin() + line("pre-training", e.budget.pretrain) +
-                     line("attack", scenario.attack) + line("color", scenario.color) +
-                     line("run", id.run);
+                     line("objective", objective_of(scenario)) + line("attack", scenario.attack) +
+                     line("color", scenario.color) + line("run", id.run);
   keys.scores =
       keys.pretraining + line("score", scenario.score) + line("images", e.budget.score_images);
   keys.trained_scores =
-      keys.scores + line("granularity", scenario.granularity) + line("ratio", id.ratio.str());
-  if constexpr (req::TrainsScores<typename S::score_type>)
+      keys.scores + line("granularity", scenario.granularity) +
+                        line("allocation", allocation_of(scenario)) + line("ratio", id.ratio.str());
+  if constexpr (req::TrainsScores<ScoreOf<S>>)
     keys.trained_scores += line("score training", e.budget.scores);
   keys.finetuning = keys.trained_scores + line("fine-tuning", e.budget.finetune);
   detail::add_measurement(keys, e);

@@ -45,10 +45,10 @@ TrainedCell<D> train_cell(const S& scenario, const Experiment<D, Train, Test>& e
   const auto pretraining = robust_pretraining(cell, detector);
   const auto scores = score_weights(cell, detector);
   const auto trained = score_training(cell, detector, scores);
-  const auto mask = pruning_mask(cell, trained);
+  const auto mask = pruning_mask(cell, detail::on_device(cell, trained.tensors));
   const auto finetuning = robust_finetuning(cell, detector, mask);
 
-  if constexpr (removes_filters<typename S::granularity_type>) detector = detector.compact(mask);
+  if constexpr (removes_filters<GranularityOf<S>>) detector = detector.compact(mask);
   return {std::move(detector),
           count_kept(experiment.pretrained.graph(), mask, scenario.granularity),
           pretraining.seconds,
@@ -109,7 +109,7 @@ MeasuredCell measure_cell(const S& scenario, const Experiment<D, Train, Test>& e
                     e.device, observer);
   };
   auto clean = evaluated("evaluation", Unattacked{});
-  auto attacked = is_identity<typename S::attack_type>
+  auto attacked = is_identity<AttackOf<S>>
                       ? clean
                       : evaluated("evaluation under attack", scenario.attack);
   const auto [paper, standard] = cell_times(scenario, e, network, observer);

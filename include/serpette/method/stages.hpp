@@ -81,9 +81,9 @@ std::vector<ImageBatch> score_batches(const C& cell, typename C::detector_type& 
     auto batch = e.train.batch(indices).to(e.device);
     auto images = network_images(scenario.color, batch.images);
     if (wants_twins(scenario.score)) {
-      require(!is_identity<typename S::attack_type>, S::score_type::name,
+      require(!is_identity<AttackOf<S>>, ScoreOf<S>::name,
               "compares images with their attacked twins and should have an attack, got {}",
-              S::attack_type::name);
+              AttackOf<S>::name);
       images =
           at::cat({images, attacked_images(detector, batch, scenario.attack, scenario.color, rng)});
     }
@@ -91,6 +91,15 @@ std::vector<ImageBatch> score_batches(const C& cell, typename C::detector_type& 
     batches.push_back(std::move(batch));
   }
   return batches;
+}
+
+/// The detector as it is now, unpruned, where the objective learns from it.
+template <AnyCell C>
+Teacher teacher(const C&, const typename C::detector_type& detector) {
+  if constexpr (needs_teacher<ObjectiveOf<typename C::scenario_type>>)
+    return deploy_frozen(detector);
+  else
+    return {};
 }
 
 /// Scores where the experiment computes.
@@ -104,15 +113,15 @@ ScoreMap on_device(const C& cell, const std::vector<at::Tensor>& tensors) {
 }  // namespace detail
 
 /// 1. Adversarial training of the pre-trained detector; shared by all ratios, and by scenarios of
-/// equal attack and colour.
+/// equal objective, attack and colour.
 template <AnyCell C>
 StageResult robust_pretraining(const C& cell, typename C::detector_type& detector) {
-  const auto& settings = cell.experiment.budget.pretrain;
+  const auto& e = cell.experiment;
   return detail::training_stage(cell, "pretrain", cell.keys.pretraining, detector, [&] {
-    notify::stage(cell.observer, "robust pre-training", settings.steps);
-    train(detector, detail::training_batches(cell, "pretrain", settings), cell.scenario.attack,
-          cell.scenario.color, settings, cell.seed.derive("pretrain"), nullptr,
-          cell.experiment.device, cell.observer);
+    notify::stage(cell.observer, "robust pre-training", e.budget.pretrain.steps);
+    train(detector, MovedWeights(detector),
+          detail::training_batches(cell, "pretrain", e.budget.pretrain), defence_of(cell.scenario),
+          e.budget.pretrain, cell.seed.derive("pretrain"), e.device, cell.observer);
   });
 }
 
@@ -128,45 +137,48 @@ StageResult score_weights(const C& cell, typename C::detector_type& detector) {
   });
 }
 
+/// 4. What stays at the cell's ratio.
+/// @param scores  on the device.
+template <AnyCell C>
+Mask pruning_mask(const C& cell, const ScoreMap& scores) {
+  return make_mask(cell.experiment.pretrained.graph(), scores, cell.id.ratio,
+                   cell.scenario.granularity, allocation_of(cell.scenario));
+}
+
 /// 3. HYDRA's score training, anew for every ratio; other scores stay as they are, and so do all
 /// where nothing is pruned.
 template <AnyCell C>
 StageResult score_training(const C& cell, typename C::detector_type& detector,
                            const StageResult& start) {
-  if constexpr (!req::TrainsScores<typename C::scenario_type::score_type>) {
+  if constexpr (!req::TrainsScores<ScoreOf<typename C::scenario_type>>) {
     return {.tensors = start.tensors};
   } else {
     if (cell.id.ratio == Ratio()) return {.tensors = start.tensors};
-    const auto& settings = cell.experiment.budget.scores;
+    const auto& e = cell.experiment;
     return detail::kept_stage(cell, "trained_scores", cell.keys.trained_scores, [&] {
-      notify::stage(cell.observer, "score training", settings.steps);
-      return train_scores(detector, detail::on_device(cell, start.tensors),
-                          cell.scenario.score.optimizer, cell.scenario.granularity, cell.id.ratio,
-                          detail::training_batches(cell, "scores", settings), cell.scenario.attack,
-                          cell.scenario.color, settings, cell.seed.derive("train_scores"),
-                          cell.experiment.device, cell.observer);
+      notify::stage(cell.observer, "score training", e.budget.scores.steps);
+      return train_scores(
+          detector, detail::on_device(cell, start.tensors), cell.scenario.score.optimizer,
+          [&](const ScoreMap& scores) { return pruning_mask(cell, scores); },
+          detail::training_batches(cell, "scores", e.budget.scores),
+          defence_of(cell.scenario, detail::teacher(cell, detector)), e.budget.scores,
+          cell.seed.derive("train_scores"), e.device, cell.observer);
     });
   }
-}
-
-/// 4. What stays at the cell's ratio.
-template <AnyCell C>
-Mask pruning_mask(const C& cell, const StageResult& scores) {
-  return make_mask(cell.experiment.pretrained.graph(), detail::on_device(cell, scores.tensors),
-                   cell.id.ratio, cell.scenario.granularity);
 }
 
 /// 5. Robust fine-tuning of the masked detector.
 template <AnyCell C>
 StageResult robust_finetuning(const C& cell, typename C::detector_type& detector,
                               const Mask& mask) {
-  const auto& settings = cell.experiment.budget.finetune;
+  const auto& e = cell.experiment;
   return detail::training_stage(cell, "finetune", cell.keys.finetuning, detector, [&] {
-    notify::stage(cell.observer, "robust fine-tuning", settings.steps);
+    notify::stage(cell.observer, "robust fine-tuning", e.budget.finetune.steps);
+    const auto defence = defence_of(cell.scenario, detail::teacher(cell, detector));
     apply_mask(mask, detector);
-    train(detector, detail::training_batches(cell, "finetune", settings), cell.scenario.attack,
-          cell.scenario.color, settings, cell.seed.derive("finetune"), &mask,
-          cell.experiment.device, cell.observer);
+    train(detector, MovedWeights(detector, &mask),
+          detail::training_batches(cell, "finetune", e.budget.finetune), defence, e.budget.finetune,
+          cell.seed.derive("finetune"), e.device, cell.observer);
   });
 }
 

@@ -35,10 +35,10 @@ std::vector<CellRow> cell_rows(const S&, const CellId& id, Seed seed, const Trai
   const auto row = [&](std::string_view profile, const CocoSummary& clean,
                        const CocoSummary& attacked, const InferenceTime& time) {
     CellRow r{.scenario = id.scenario,
-              .score_init = name(S::score_type::name),
-              .granularity = name(S::granularity_type::name),
-              .attack = std::string(S::attack_type::name),
-              .color = std::string(S::color_type::name),
+              .score_init = name(ScoreOf<S>::name),
+              .granularity = name(GranularityOf<S>::name),
+              .attack = std::string(AttackOf<S>::name),
+              .color = std::string(ColorOf<S>::name),
               .run = id.run,
               .ratio = id.ratio.str(),
               .seed = seed.value(),
@@ -95,8 +95,8 @@ std::vector<EvaluationRow> evaluation_rows(const S& scenario, const CellId& id,
                         std::string(profile), std::string(metric), value});
   };
   add("None", 0, measured.clean);
-  if constexpr (!is_identity<typename S::attack_type>)
-    add(S::attack_type::name, epsilon, measured.attacked);
+  if constexpr (!is_identity<AttackOf<S>>)
+    add(AttackOf<S>::name, epsilon, measured.attacked);
   for (auto& row : time_rows(id, measured.paper, measured.standard)) rows.push_back(std::move(row));
   return rows;
 }
