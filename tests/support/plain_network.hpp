@@ -10,6 +10,7 @@
 #include <cmath>
 #include <vector>
 
+#include "serpette/concepts/detector.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_parameters.hpp"
 
@@ -42,9 +43,12 @@ inline at::Tensor activated(const at::Tensor& x, Activation activation) {
 /// Output of every layer; heads pass on what they read.
 /// @param parameters  in the order of `graph.convolutions()`.
 /// @param training    whether batch norm takes the batch's statistics, and moves the running ones.
+/// @param momentum    by which share.
+/// @param hook        sees the output of every convolution; may be empty.
 inline std::vector<at::Tensor> plain_outputs(const Graph& graph,
                                              const std::vector<LayerParameters>& parameters,
-                                             const at::Tensor& images, bool training = false) {
+                                             const at::Tensor& images, bool training = false,
+                                             double momentum = 0.1, const OutputHook& hook = {}) {
   std::vector<at::Tensor> outputs;
   const auto of = [&](int i) {
     return i == kImage ? images : outputs[static_cast<std::size_t>(i)];
@@ -56,9 +60,10 @@ inline std::vector<at::Tensor> plain_outputs(const Graph& graph,
       const auto& p = *next++;
       x = at::conv2d(x, p.weight, p.bias, conv->stride, conv->padding, 1, conv->groups);
       if (conv->batch_normalize)
-        x = at::batch_norm(x, p.gamma, p.beta, p.running_mean, p.running_var, training, 0.1, 1e-5,
-                           false);
+        x = at::batch_norm(x, p.gamma, p.beta, p.running_mean, p.running_var, training, momentum,
+                           1e-5, false);
       x = activated(x, conv->activation);
+      if (hook) x = hook(static_cast<int>(outputs.size()), x);
     } else if (const auto* shortcut = layer.as<Shortcut>()) {
       const auto other = of(layer.inputs.back());
       const auto shared = std::min(x.size(1), other.size(1));

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/concepts/detector.hpp"
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/fold.hpp"
@@ -126,8 +127,10 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
 class FrozenNetwork {
  public:
   /// @param network  offers `graph()` and `layer(i)`.
+  /// @param hook     sees the output of every convolution; may be empty.
   template <class Network>
-  explicit FrozenNetwork(const Network& network) : graph_(network.graph()) {
+  explicit FrozenNetwork(const Network& network, OutputHook hook = {})
+      : graph_(network.graph()), hook_(std::move(hook)) {
     const torch::NoGradGuard no_grad;
     layers_.resize(graph_.layers.size());
     for (const int i : graph_.convolutions()) {
@@ -153,9 +156,10 @@ class FrozenNetwork {
     return run_graph(graph_, x, [&](int i, const at::Tensor& in) {
       const auto& [weight, bias, packed] = layers_[static_cast<std::size_t>(i)];
       const auto& conv = graph_.convolution(i);
-      if (at::GradMode::is_enabled() && in.requires_grad())
-        return detail::FrozenConvolution::apply(in, weight, bias, &packed, &conv);
-      return detail::FrozenConvolution::run(in, weight, bias, packed, conv);
+      const bool recorded = at::GradMode::is_enabled() && in.requires_grad();
+      auto y = recorded ? detail::FrozenConvolution::apply(in, weight, bias, &packed, &conv)
+                        : detail::FrozenConvolution::run(in, weight, bias, packed, conv);
+      return hook_ ? hook_(i, y) : y;
     });
   }
 
@@ -167,6 +171,7 @@ class FrozenNetwork {
 
   Graph graph_;
   std::vector<Tensors> layers_;  // by graph index; empty but for convolutions
+  OutputHook hook_;
 };
 
 }  // namespace serpette
