@@ -23,12 +23,14 @@ namespace serpette {
 /// up and what pushed it down, Δ = P + N, and both have multipliers of their own, so that a push
 /// that a later one cancels is still seen.
 ///
-///   convolution    P_y = w⁺ * P + w⁻ * N,  N_y = w⁻ * P + w⁺ * N,  w = w⁺ + w⁻ by sign
+///   convolution    P_y = w⁺ * Δ⁺ + w⁻ * Δ⁻,  N_y = w⁻ * Δ⁺ + w⁺ * Δ⁻,  each split by sign: of the
+///                  *total* difference Δ of what it reads, not of P and N; where Δ = 0, whatever
+///                  cancelled there, half of the input's parts goes either way
 ///   nonlinearity   P_y = ½[f(y⁰ + P) − f(y⁰) + f(y⁰ + N + P) − f(y⁰ + N)],  N_y likewise
 ///   max-pool       as under Rescale, by the multiplier of the output's sign
 ///
 /// The other layers carry P and N apart. Contributions still add up to the target's difference.
-/// Costs about five times what Rescale does. Source: Shrikumar et al. 2017, sec. 3.5.2.
+/// Costs about five times what Rescale does. Source: Shrikumar et al. 2017, sec. 3.4 and 3.5.2.
 ///
 /// A rule of `Attribution::walk`: multipliers are [2N, C, H, W], of the N images' P and behind them
 /// of their N.
@@ -86,7 +88,11 @@ class RevealCancel {
     const auto back = [&](const at::Tensor& multiplier, const at::Tensor& w) {
       return std::get<0>(convolve_backward(multiplier, p, w, conv, true, false));
     };
-    return at::cat({back(mp, up) + back(mn, down), back(mp, down) + back(mn, up)});
+    // The same for both parts, by which way their sum goes.
+    const auto rising = back(mp, up) + back(mn, down), falling = back(mp, down) + back(mn, up);
+    const auto both = at::where((p + n).abs() < kRescaleThreshold, (rising + falling) * 0.5,
+                                at::where(p > 0, rising, falling));
+    return at::cat({both, both});
   }
 
   [[nodiscard]] at::Tensor pool(int i, const MaxPool& pool, const at::Tensor& m) const {
@@ -103,7 +109,9 @@ class RevealCancel {
     RevealCancel& rule;
 
     [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv,
-                                         const at::Tensor& x) const {
+                                         const at::Tensor& /*parts*/) const {
+      const int from = rule.net_.graph()[i].inputs.front();
+      const auto x = by_sign(rule.x_.of(from) - rule.reference_.of(from));
       rule.input_[static_cast<std::size_t>(i)] = x;
       const auto [up, down] = signs(rule.net_.folded(i));
       const auto by = [&](const at::Tensor& part, const at::Tensor& w) {
@@ -175,8 +183,9 @@ class RevealCancel {
 
   const Attribution& net_;
   const Attribution::Activations &x_, &reference_;
-  std::vector<at::Tensor> input_,
-      before_;  // by graph index: parts of what convolutions read, and before activations
+  // By graph index: what convolutions read, by the sign of its difference, and the parts in front
+  // of activations.
+  std::vector<at::Tensor> input_, before_;
 };
 
 }  // namespace serpette
