@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/ones_like.h>
 #include <ATen/ops/where.h>
 
 #include <cstdint>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/graph/activation.hpp"
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/graph.hpp"
@@ -60,10 +60,10 @@ class RevealCancel {
     if (activation == Activation::kLinear) return m;
     const auto y0 = reference_before(i, activation);
     const auto [p, n] = halves(before_[static_cast<std::size_t>(i)]);
-    const auto d0 = derivative(activation, y0);
+    const auto d0 = detail::derivative(y0, activation);
     // Of a part that is next to nothing, the limit.
     const auto slope = [&](const at::Tensor& part, const at::Tensor& other) {
-      const auto limit = (d0 + derivative(activation, y0 + other)) * 0.5;
+      const auto limit = (d0 + detail::derivative(y0 + other, activation)) * 0.5;
       return at::where(part.abs() < kRescaleThreshold, limit,
                        credit(activation, y0, part, other) / part);
     };
@@ -141,22 +141,6 @@ class RevealCancel {
 
   static std::pair<at::Tensor, at::Tensor> signs(const at::Tensor& weight) {
     return {weight.clamp_min(0), weight.clamp_max(0)};
-  }
-
-  static at::Tensor derivative(Activation activation, const at::Tensor& y) {
-    const double low = activation == Activation::kLeaky ? kLeakySlope : 0.0;
-    switch (activation) {
-      case Activation::kLinear:
-        return at::ones_like(y);
-      case Activation::kLeaky:
-      case Activation::kRelu:
-        return (y >= 0).to(y.scalar_type()).mul_(1 - low).add_(low);
-      case Activation::kLogistic: {
-        const auto f = y.sigmoid();
-        return f * (1 - f);
-      }
-    }
-    return y;
   }
 
   /// What `part` adds to f, averaged over coming before and after the other part.

@@ -202,8 +202,9 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[forma
       {with("filters=8\nactivation=leaky\n[shortcut]",
             "filters=8\nstride=2\nactivation=leaky\n[shortcut]"),
        "f:15: shortcut_2: both inputs should have as many cells, got 8 × 8 × 8"},
-      {with("activation=leaky", "activation=mish"),
-       "f:10: activation should be linear, leaky, relu or logistic, got \"mish\""},
+      {with("activation=leaky", "activation=maxout"),
+       "f:10: activation should be one of linear, leaky, relu, logistic, mish, swish, got "
+       "\"maxout\""},
       {with("filters=14", "filters=13"), "f:20: yolo_4 should read 14 channels = 2 anchors"},
       {with("mask=0,1", "mask=0,2"), "f:21: mask of [yolo] should name anchors 0 to 1, got 2"},
       {with("mask=0,1", "mask=0,a"),

@@ -30,17 +30,21 @@ namespace serpette {
 namespace detail {
 
 /// Darknet's spelling of the activations.
-inline constexpr std::array<std::pair<std::string_view, Activation>, 4> kActivationNames{
+inline constexpr std::array<std::pair<std::string_view, Activation>, 6> kActivationNames{
     {{"linear", Activation::kLinear},
      {"leaky", Activation::kLeaky},
      {"relu", Activation::kRelu},
-     {"logistic", Activation::kLogistic}}};
+     {"logistic", Activation::kLogistic},
+     {"mish", Activation::kMish},
+     {"swish", Activation::kSwish}}};
 
 inline Activation read_activation(const CfgSection& s, std::string_view otherwise) {
   const auto name = s.text("activation", otherwise);
   for (const auto& [known, activation] : kActivationNames)
     if (known == name) return activation;
-  fail(s.at("activation"), "activation should be linear, leaky, relu or logistic, got \"{}\"",
+  std::vector<std::string_view> known;
+  for (const auto& [spelling, activation] : kActivationNames) known.push_back(spelling);
+  fail(s.at("activation"), "activation should be one of {}, got \"{}\"", fmt::join(known, ", "),
        name);
 }
 
