@@ -36,7 +36,8 @@ REPORT = {"core", "detail", "io", "metric", "study/cells.hpp", "study/read_cells
 # Stricter than their folder.
 SINGLE = {"scenario/scenario.hpp": {"concepts", "core"}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.
-LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp",
+LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "formats/darknet/weights_file.hpp", "formats/darknet/known_mistakes.hpp",
+         "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp",
          "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "study/cells.hpp",
          "study/read_cells.hpp"}
 
