@@ -2,8 +2,9 @@
 """Makes model_heads.json: loss, its gradient, targets and detections of random heads, by plain loops over darknet's rules.
 
 Independent of serpette: NumPy scalars only, one prediction at a time, written after darknet's src/yolo_layer.c
-(delta_yolo_box, delta_yolo_class, forward_yolo_layer), with two stated differences: anchors that no head predicts are
-not considered for a truth, and where two truths meet in one place the later one replaces the earlier one entirely.
+(delta_yolo_box, delta_yolo_class, forward_yolo_layer). As there, every anchor of a layer's list competes for a truth, also
+one that no head predicts (the truth then has no positive), and where two truths meet in one place the box is the later
+one's while the classes are both's: delta_yolo_class sets no more than its own class where there is a delta already.
 
     python3 tests/golden/model_heads.py > tests/golden/model_heads.json
 """
@@ -49,9 +50,9 @@ ignore_thresh=.7
 # image, class, cx, cy, w, h
 TRUTH = [
     (0, 0, 0.30, 0.40, 0.45, 0.20),  # anchor 2: both heads
-    (0, 2, 0.31, 0.41, 0.50, 0.21),  # same place in the first head: replaces the one before
+    (0, 2, 0.31, 0.41, 0.50, 0.21),  # same place: its box, and the classes of both
     (0, 1, 0.70, 0.75, 0.60, 0.65),  # anchor 3
-    (0, 1, 0.10, 0.10, 0.12, 0.10),  # closest to anchor 0, which nobody predicts: the next best is 1
+    (0, 1, 0.10, 0.10, 0.12, 0.10),  # closest to anchor 0, which nobody predicts: no positive
     (2, 2, 1.00, 1.00, 0.20, 0.22),  # centre on the far corner
     (2, 0, 0.55, 0.52, 0.22, 0.24),
 ]
@@ -99,18 +100,16 @@ def make_logits(random):
 
 
 def assign():
-    """{(head, image, slot, row, column): truth index}"""
-    shared = sorted({m for mask in MASKS for m in mask})
-    order = [m for mask in MASKS for m in mask]
+    """{(head, image, slot, row, column): (the last truth's index, the classes of all)}"""
     places = {}
-    for index, (n, _, cx, cy, w, h) in enumerate(TRUTH):
-        shape = [iou((0, 0, w, h), (0, 0, ANCHORS[m][0] / WIDTH, ANCHORS[m][1] / HEIGHT)) for m in shared]
-        best = shared[int(np.argmax(shape))]
-        assert order.count(best) >= 1
+    for index, (n, category, cx, cy, w, h) in enumerate(TRUTH):
+        shape = [iou((0, 0, w, h), (0, 0, a[0] / WIDTH, a[1] / HEIGHT)) for a in ANCHORS]
+        best = int(np.argmax(shape))  # the first of equals
         for head, mask in enumerate(MASKS):
             if best in mask:
                 rows, columns = GRIDS[head]
-                places[head, n, mask.index(best), min(int(cy * rows), rows - 1), min(int(cx * columns), columns - 1)] = index
+                place = head, n, mask.index(best), min(int(cy * rows), rows - 1), min(int(cx * columns), columns - 1)
+                places[place] = index, places.get(place, (0, set()))[1] | {category}
     return places
 
 
@@ -135,7 +134,8 @@ def loss(logits):
                             objectness[n] += bce(t[4], 0)
                             g[4] = sigmoid(t[4])
                             continue
-                        _, category, cx, cy, w, h = TRUTH[places[place]]
+                        last, categories = places[place]
+                        _, _, cx, cy, w, h = TRUTH[last]
                         aw, ah = ANCHORS[MASKS[head][slot]]
                         scale = 2 - w * h
                         target = (cx * columns - column, cy * rows - row, math.log(w * WIDTH / aw), math.log(h * HEIGHT / ah))
@@ -150,9 +150,9 @@ def loss(logits):
                         objectness[n] += bce(t[4], 1)
                         g[4] = sigmoid(t[4]) - 1
                         for c in range(CLASSES):
-                            classes[n] += bce(t[5 + c], float(c == category))
-                            g[5 + c] = sigmoid(t[5 + c]) - float(c == category)
-                        others = [c for c in range(CLASSES) if c != category]
+                            classes[n] += bce(t[5 + c], float(c in categories))
+                            g[5 + c] = sigmoid(t[5 + c]) - float(c in categories)
+                        others = [c for c in range(CLASSES) if c not in categories]
                         least.append([*place, min(others, key=lambda c: t[5 + c])])
     assert ignored >= 4, ignored
     return box, objectness, classes, gradient, places, least, ignored
@@ -201,7 +201,8 @@ def main():
         "truth": TRUTH,
         "box": box.tolist(), "objectness": objectness.tolist(), "classes": classes.tolist(),
         "gradient": [[float(f"{v:.10g}") for v in g.ravel().tolist()] for g in gradient],
-        "positives": [[*place, truth] for place, truth in sorted(places.items())],
+        "positives": [list(place) for place in sorted(places)],
+        "categories": [sorted(places[place][1]) for place in sorted(places)],
         "least_likely": least,
         "ignored": ignored,
         "geometry": geometry,

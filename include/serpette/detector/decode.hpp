@@ -112,7 +112,7 @@ inline std::vector<std::vector<Detection>> decode(const Graph& graph,
   std::int64_t offset = 0;
   for (std::size_t h = 0; h < heads.size(); ++h) {
     const auto& layer = graph[indices[h]];
-    const auto& yolo = *layer.as<Yolo>();
+    const Yolo& yolo = graph.head(indices[h]);
     const Shape& grid = layer.output;
     require(heads[h].sizes() == at::IntArrayRef({images, grid.channels, grid.height, grid.width}),
             "heads", "shape should be [{}, {}, {}, {}] as {}, got another", images, grid.channels,

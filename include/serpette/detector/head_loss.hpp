@@ -2,7 +2,6 @@
 
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/one_hot.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/zeros.h>
 
@@ -13,13 +12,13 @@
 namespace serpette {
 
 /// Who answers for which truth, for one head. K predictions of it are positive: each holds one
-/// truth.
+/// box, and the classes of all truths that meet in its place.
 struct HeadAssignment {
   at::Tensor image, slot, row, column;  ///< [K] int64: where the positives are; no two are equal.
   at::Tensor box;                       ///< [K, 4] targets of σ(tx), σ(ty), tw, th.
   at::Tensor
       box_weight;  ///< [K] 2 − w·h of the truth, fractions of the canvas: small boxes count more.
-  at::Tensor category;    ///< [K] int64
+  at::Tensor classes;     ///< [K, C] 1 where the class probability should be 1, else 0.
   at::Tensor background;  ///< [N, A, h, w] 1 where the objectness should be 0, else 0 (positive or
                           ///< ignored).
 };
@@ -35,7 +34,7 @@ inline at::Tensor at_positives(const at::Tensor& logits, const HeadAssignment& a
 /// its gradient in closed form:
 ///   box         (2 − w·h)·(σ(tx) − t̂x),  likewise ty;  (2 − w·h)·(tw − t̂w), likewise th
 ///   objectness  σ(o) − 1 at positives, σ(o) over the background, else 0
-///   classes     σ(class_c) − [c is the truth's]  at positives
+///   classes     σ(class_c) − [c is a truth's]  at positives
 /// The gradient is as large as the head, and nearly all of it is 0: it is written once, where
 /// autograd would add up a tensor of that size for every term.
 struct HeadLoss : torch::autograd::Function<HeadLoss> {
@@ -49,8 +48,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     const auto objectness = logits.select(2, 4).contiguous();
     const auto of_background = (a.background * at::softplus(objectness)).sum({1, 2, 3});
     const auto p = at_positives(logits, a);
-    const auto classes = p.size(1) - 5;
-    const auto wanted = at::one_hot(a.category, classes).to(p.scalar_type());
+    const auto wanted = a.classes.to(p.scalar_type());
     const auto centre = bce(p.narrow(1, 0, 2), a.box.narrow(1, 0, 2)).sum(1);
     const auto size = (p.narrow(1, 2, 2) - a.box.narrow(1, 2, 2)).square().sum(1) * 0.5;
     const auto none = at::zeros({head.size(0)}, head.options());
@@ -62,7 +60,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
         head.suggest_memory_format() == at::MemoryFormat::ChannelsLast;
     return {none.index_add(0, a.image, a.box_weight * (centre + size)),
             of_background.index_add(0, a.image, at::softplus(-p.select(1, 4))),
-            none.index_add(0, a.image, bce(p.narrow(1, 5, classes), wanted).sum(1))};
+            none.index_add(0, a.image, bce(p.narrow(1, 5, wanted.size(1)), wanted).sum(1))};
   }
 
   static torch::autograd::variable_list backward(Context* context,

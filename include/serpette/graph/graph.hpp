@@ -11,7 +11,20 @@
 
 namespace serpette {
 
-enum class Activation { kLinear, kLeaky, kRelu, kLogistic };
+enum class Activation {
+  kLinear,
+  kLeaky,
+  kRelu,
+  kLogistic,  ///< σ(x)
+  kMish,      ///< x·tanh(ln(1 + eˣ))
+  kSwish,     ///< x·σ(x), also called SiLU.
+};
+
+/// Whether it is made of two straight lines, which kernels apply in passing.
+constexpr bool is_piecewise_linear(Activation activation) {
+  return activation == Activation::kLinear || activation == Activation::kLeaky ||
+         activation == Activation::kRelu;
+}
 
 /// Whether a silent channel stays silent behind it.
 constexpr bool is_zero_at_zero(Activation activation) {

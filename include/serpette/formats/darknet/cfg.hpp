@@ -20,6 +20,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/formats/darknet/cfg_section.hpp"
+#include "serpette/graph/footprint.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/infer_shape.hpp"
 #include "serpette/io/read_file.hpp"
@@ -29,17 +30,21 @@ namespace serpette {
 namespace detail {
 
 /// Darknet's spelling of the activations.
-inline constexpr std::array<std::pair<std::string_view, Activation>, 4> kActivationNames{
+inline constexpr std::array<std::pair<std::string_view, Activation>, 6> kActivationNames{
     {{"linear", Activation::kLinear},
      {"leaky", Activation::kLeaky},
      {"relu", Activation::kRelu},
-     {"logistic", Activation::kLogistic}}};
+     {"logistic", Activation::kLogistic},
+     {"mish", Activation::kMish},
+     {"swish", Activation::kSwish}}};
 
 inline Activation read_activation(const CfgSection& s, std::string_view otherwise) {
   const auto name = s.text("activation", otherwise);
   for (const auto& [known, activation] : kActivationNames)
     if (known == name) return activation;
-  fail(s.at("activation"), "activation should be linear, leaky, relu or logistic, got \"{}\"",
+  std::vector<std::string_view> known;
+  for (const auto& [spelling, activation] : kActivationNames) known.push_back(spelling);
+  fail(s.at("activation"), "activation should be one of {}, got \"{}\"", fmt::join(known, ", "),
        name);
 }
 
@@ -273,8 +278,16 @@ inline Graph parse_cfg(std::string_view text, std::string_view place) {
     require(net.has(key), net.at(net.line()), "[net] should have {} = …, got none", key);
   graph.input = {net.integer("channels", 3, 1), net.integer("height", 0, 1, 1 << 15),
                  net.integer("width", 0, 1, 1 << 15)};
+  const auto& image = graph.input;
+  constexpr std::int64_t kNumbers = std::int64_t{1} << 31;
+  require(std::int64_t{image.height} * image.width <= kNumbers / image.channels, net.at(net.line()),
+          "the image should have at most {} numbers, got {} × {} × {}", kNumbers, image.channels,
+          image.height, image.width);
   for (std::size_t i = 1; i < sections.size(); ++i)
     graph.layers.push_back(detail::read_layer(sections[i], graph));
+  double work = 0;  // what footprints add up must be a number
+  for (const int i : graph.convolutions()) work += static_cast<double>(macs(graph, i));
+  require(work < 0x1p62, place, "should need less than 2^62 multiply-adds, got {:.3g}", work);
   require(graph.size() > 0, place, "should have at least one layer after [net], got none");
   return graph;
 }
