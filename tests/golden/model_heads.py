@@ -18,6 +18,7 @@ ANCHORS = [(8, 10), (14, 22), (30, 20), (40, 60)]
 MASKS = [[2, 3], [1, 2]]  # anchor 2 in both heads, anchor 0 in none, as in the published YOLOv3-tiny
 GRIDS = [(6, 4), (12, 8)]  # rows, columns
 IGNORE = [0.5, 0.7]
+SCALE = [1, 1.125]  # scale_x_y
 CFG = f"""[net]
 width={WIDTH}
 height={HEIGHT}
@@ -46,6 +47,7 @@ mask=1,2
 anchors={",".join(f"{w},{h}" for w, h in ANCHORS)}
 classes={CLASSES}
 ignore_thresh=.7
+scale_x_y=1.125
 """
 # image, class, cx, cy, w, h
 TRUTH = [
@@ -74,7 +76,8 @@ def predicted_box(logits, head, n, slot, row, column):
     rows, columns = GRIDS[head]
     t = logits[head][n, slot * (5 + CLASSES):, row, column]
     w, h = ANCHORS[MASKS[head][slot]]
-    return ((sigmoid(t[0]) + column) / columns, (sigmoid(t[1]) + row) / rows,
+    x, y = (SCALE[head] * sigmoid(t[k]) - 0.5 * (SCALE[head] - 1) for k in (0, 1))
+    return ((x + column) / columns, (y + row) / rows,
             math.exp(t[2]) * w / WIDTH, math.exp(t[3]) * h / HEIGHT)
 
 
@@ -93,7 +96,7 @@ def make_logits(random):
         _, _, cx, cy, w, h = TRUTH[truth]
         base = slot * (5 + CLASSES)
         aw, ah = ANCHORS[MASKS[head][slot]]
-        x, y = (min(max(v, 0.03), 0.97) for v in (cx * columns - column, cy * rows - row))
+        x, y = ((min(max(v, 0.03), 0.97) + 0.5 * (SCALE[head] - 1)) / SCALE[head] for v in (cx * columns - column, cy * rows - row))
         logits[head][n, base:base + 4, row, column] = (math.log(x / (1 - x)), math.log(y / (1 - y)),
                                                        math.log(w * WIDTH / aw), math.log(h * HEIGHT / ah))
     return [np.round(l, 3) for l in logits]
@@ -140,10 +143,10 @@ def loss(logits):
                         scale = 2 - w * h
                         target = (cx * columns - column, cy * rows - row, math.log(w * WIDTH / aw), math.log(h * HEIGHT / ah))
                         for k in (0, 1):
-                            p = sigmoid(t[k])
-                            # target 1 at the far edge, where log(1 - p) has no weight
-                            box[n] += scale * -(target[k] * math.log(p) + (1 - target[k]) * math.log(1 - p))
-                            g[k] = scale * (p - target[k])
+                            # delta = scale * (target - x), x = s * p - (s - 1) / 2: its potential in the logit
+                            p, s = sigmoid(t[k]), SCALE[head]
+                            box[n] += scale * (s * -math.log(1 - p) - (target[k] + 0.5 * (s - 1)) * t[k])
+                            g[k] = scale * (s * p - 0.5 * (s - 1) - target[k])
                         for k in (2, 3):
                             box[n] += scale * 0.5 * (target[k] - t[k]) ** 2
                             g[k] = scale * (t[k] - target[k])

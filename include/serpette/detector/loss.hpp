@@ -35,10 +35,11 @@ namespace serpette {
 using Assignment = std::vector<HeadAssignment>;
 
 /// Darknet's YOLOv3 loss:
-///   box         Σ (2 − w·h)·[BCE(σ(tx), t̂x) + BCE(σ(ty), t̂y) + ½(tw − t̂w)² + ½(th − t̂h)²]
+///   box         Σ (2 − w·h)·[s·BCE(σ(tx), t̂x) + s·BCE(σ(ty), t̂y) + ½(tw − t̂w)² + ½(th − t̂h)²]
 ///   objectness  Σ BCE(σ(o), 1) over positives + Σ BCE(σ(o), 0) over the background
 ///   classes     Σ_c BCE(σ(class_c), c is a truth's)
-/// box and classes over positives.
+/// box and classes over positives; s is the head's `scale_x_y`, and t̂x is what σ(tx) is where the
+/// predicted centre is the truth's.
 /// At each head a truth belongs to the anchor of the head's list whose shape fits it best, in the
 /// cell that holds its centre. If the head predicts that anchor, the prediction is positive (of two
 /// heads that do, both are); if no head does, the truth has no positive, and what the cfg leaves
@@ -51,8 +52,8 @@ class YoloLoss {
   explicit YoloLoss(const Graph& graph) : canvas_(graph.input) {
     for (const int i : graph.heads()) {
       const auto& yolo = graph.head(i);
-      Head head{graph[i].name,      graph[i].output, {}, yolo.classes,
-                yolo.ignore_thresh, yolo.anchors,    {}};
+      Head head{graph[i].name,      graph[i].output, {},           yolo.classes,
+                yolo.ignore_thresh, yolo.scale_x_y,  yolo.anchors, {}};
       for (const int m : yolo.mask)
         head.anchors.push_back(yolo.anchors[static_cast<std::size_t>(m)]);
       for (int anchor = 0; anchor < static_cast<int>(yolo.anchors.size()); ++anchor) {
@@ -97,8 +98,12 @@ class YoloLoss {
       a.classes.index_put_({winner, category.index({rows})}, 1);
       const auto box = t.index({mine}).narrow(1, 2, 4);
       const auto anchor = at::tensor(flat(head.anchors), t.options()).view({-1, 2}).index({a.slot});
-      a.box = at::stack({box.select(1, 0) * head.grid.width - a.column,
-                         box.select(1, 1) * head.grid.height - a.row,
+      a.scale_x_y = head.scale_x_y;
+      const auto centre = [&](const at::Tensor& place) {
+        return (place + (head.scale_x_y - 1) / 2) / head.scale_x_y;
+      };
+      a.box = at::stack({centre(box.select(1, 0) * head.grid.width - a.column),
+                         centre(box.select(1, 1) * head.grid.height - a.row),
                          (box.select(1, 2) * canvas_.width / anchor.select(1, 0)).log(),
                          (box.select(1, 3) * canvas_.height / anchor.select(1, 1)).log()},
                         1);
@@ -181,6 +186,7 @@ class YoloLoss {
     std::vector<std::array<float, 2>> anchors;  // [pixels of the canvas], by slot
     int classes;
     float ignore_thresh;
+    double scale_x_y;
     std::vector<std::array<float, 2>> all_anchors;  // of the cfg's list
     std::vector<std::int64_t> slot_of_anchor;       // by index into it; −1: not this head's
   };
@@ -273,8 +279,11 @@ class YoloLoss {
         (logits.select(2, 2).exp() * anchors.select(2, 0) / (2 * canvas_.width)).reshape({n, -1});
     const auto half_h =
         (logits.select(2, 3).exp() * anchors.select(2, 1) / (2 * canvas_.height)).reshape({n, -1});
-    const auto cx = ((logits.select(2, 0).sigmoid() + column) / width).reshape({n, -1});
-    const auto cy = ((logits.select(2, 1).sigmoid() + row) / height).reshape({n, -1});
+    const auto centre = [&](int logit) {
+      return logits.select(2, logit).sigmoid() * head.scale_x_y - (head.scale_x_y - 1) / 2;
+    };
+    const auto cx = ((centre(0) + column) / width).reshape({n, -1});
+    const auto cy = ((centre(1) + row) / height).reshape({n, -1});
     const auto x1 = cx - half_w, x2 = cx + half_w, y1 = cy - half_h, y2 = cy + half_h,
                area = 4 * half_w * half_h;
     auto hits = at::zeros({n, x1.size(1)}, t.options());

@@ -30,8 +30,9 @@ void require_equal(const Graph& a, const Graph& b) {
                                                   y->groups, y->batch_normalize, y->activation));
     } else if (const auto* x = a[i].as<Yolo>()) {
       const auto* y = b[i].as<Yolo>();
-      REQUIRE(std::tie(x->anchors, x->mask, x->classes, x->ignore_thresh, x->truth_thresh) ==
-              std::tie(y->anchors, y->mask, y->classes, y->ignore_thresh, y->truth_thresh));
+      REQUIRE(std::tie(x->anchors, x->mask, x->classes, x->ignore_thresh, x->truth_thresh,
+                       x->scale_x_y) == std::tie(y->anchors, y->mask, y->classes, y->ignore_thresh,
+                                                 y->truth_thresh, y->scale_x_y));
     } else if (const auto* x = a[i].as<MaxPool>()) {
       const auto* y = b[i].as<MaxPool>();
       REQUIRE(std::tie(x->size, x->stride, x->padding) == std::tie(y->size, y->stride, y->padding));
@@ -192,6 +193,8 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[forma
       {with("filters=8", "filters=99999999999999999999"), "f:6: filters"},
       {with("filters=8", "filters"), "f:6: should be key = value, got \"filters\""},
       {with("filters=8", "filters="), "f:6: should be key = value, got \"filters=\""},
+      {with("num=2", "new_coords=1"), "f:24: new_coords of [yolo] should be 0"},
+      {with("num=2", "scale_x_y=0"), "f:24: scale_x_y of [yolo] should be from 1 to 4, got 0"},
       {with("size=3", "filters=3"), "f:7: \"filters\" should be given once, was already in line 6"},
       {with("size=3", "sise=3"), "f:7: key of [convolutional] should be one of"},
       {with("size=3\nstride=2\npad=1", "size=99\nstride=2"), "f:4: conv_0 should read at least 99"},
@@ -241,6 +244,19 @@ TEST_CASE("keys that serpette does not interpret survive", "[formats][cfg]") {
   for (const auto* line : {"jitter=.3\n", "random=1\n", "max=90\n", "filters=7\n"})
     CHECK_THAT(text, ContainsSubstring(line));
   require_equal(parse_cfg(text, "again"), plan_compaction(graph, kept).graph);
+}
+
+TEST_CASE("dialects of darknet are read as darknet reads them", "[formats][cfg]") {
+  const auto graph =
+      parse_cfg("\xEF\xBB\xBF" + with("width=32\n", "batch=1\nwidth=32\nbatch=64\nwidth=8\n"), "f");
+  CHECK(graph.input.width == 32);
+  CHECK(std::count(graph.net.begin(), graph.net.end(),
+                   std::pair<std::string, std::string>("batch", "1")) == 1);
+  CHECK_THAT(write_cfg(graph), !ContainsSubstring("batch=64"));
+  const auto scaled =
+      parse_cfg(with("num=2", "scale_x_y = 1.05\niou_loss=ciou\nnew_coords=0"), "f");
+  CHECK(scaled.head(4).scale_x_y == 1.05F);
+  CHECK_THAT(write_cfg(scaled), ContainsSubstring("scale_x_y=1.05\niou_loss=ciou\n"));
 }
 
 TEST_CASE("a shortcut is as wide as its first input, as in darknet", "[formats][cfg]") {

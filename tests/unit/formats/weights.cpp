@@ -70,6 +70,18 @@ TEST_CASE("weights survive a round trip in both header forms", "[formats][weight
   CHECK(same(saved, loaded));
 }
 
+TEST_CASE("version 0.0 over a header of 20 bytes is read by the file's size",
+          "[formats][weights]") {
+  const test::Scratch folder;
+  const auto saved = network(1);
+  auto bytes = write_weights(saved, {0, 2, 0, 1ULL << 33});
+  std::memset(bytes.data(), 0, 8);
+  write_file(folder / "w", bytes);
+  auto loaded = network(2);
+  CHECK(load_weights(loaded, folder / "w").seen == 1ULL << 33);
+  CHECK(same(saved, loaded));
+}
+
 TEST_CASE("a network's structure marks its weights, not what people edit beside them",
           "[formats][weights]") {
   const auto graph = network(1).graph();

@@ -138,7 +138,9 @@ inline WeightsFile parse_weights(std::span<const std::byte> bytes, const Graph& 
   read(header.major);
   read(header.minor);
   read(header.revision);
-  if (header.wide()) {
+  // Some converters write version 0.0 over the wide form: the size tells.
+  const std::size_t floats = static_cast<std::size_t>(parameters(graph)) * sizeof(float);
+  if (header.wide() || (!cutoff && bytes.size() == 20 + floats)) {
     read(header.seen);
   } else {
     std::uint32_t narrow = 0;
