@@ -12,7 +12,7 @@
 #include "serpette/detector/yolo_victim.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/formats/darknet/weights.hpp"
-#include "serpette/graph/compaction.hpp"
+#include "serpette/graph/compact.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "support/plain_network.hpp"
 #include "support/small_graphs.hpp"
@@ -95,15 +95,7 @@ class TinyDetector {
   }
 
   [[nodiscard]] TinyDetector compact(const Mask& mask) const {
-    std::vector<std::vector<bool>> kept;
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-      std::vector<bool> filters(static_cast<std::size_t>(layers_[i].weight.size(0)), true);
-      if (mask[i].filter.defined())
-        for (std::size_t f = 0; f < filters.size(); ++f)
-          filters[f] = mask[i].filter[static_cast<std::int64_t>(f)].item<bool>();
-      kept.push_back(std::move(filters));
-    }
-    auto plan = plan_compaction(graph_, kept);
+    auto plan = plan_compaction(graph_, mask);
     TinyDetector small = *this;
     small.graph_ = std::move(plan.graph);
     for (std::size_t i = 0; i < plan.convolutions.size(); ++i)
