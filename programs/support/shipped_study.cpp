@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/data/drawn_data.hpp"
@@ -122,7 +124,10 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     const bool own_scenes = !options.data_given(), own_network = !options.network_given();
     if (own_network) use_shipped_network(o);
     if (own_scenes) use_drawn_scenes(o, options.data);
-    const int status = run_scenarios(kScenarios, options.scenarios, o);
+    auto& ids = options.scenarios;  // the network as it came is a line in every figure
+    if (std::ranges::find(ids, kOriginal) == ids.end())
+      ids.insert(ids.begin(), std::string(kOriginal));
+    const int status = run_scenarios(kScenarios, ids, o);
     if (status == 0 && !o.part.dry_run && o.part.whole()) write_report_of(o, kind.title);
     return status;
   });

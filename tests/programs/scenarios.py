@@ -78,13 +78,13 @@ def main():
     study = [*data, "--budget", "smoke", "--ratios", "0,90", "--runs", 1, "--scenarios",
              "unstructured_hydra,structured_deeplift", "--out", root / "study"]
     listed = run("study", *study, "--dry-run").stdout
-    assert "4 cells left" in listed, listed
+    assert "5 cells left" in listed, listed
     run("study", *study, "--shard", "1/2")
     run("study", *study, "--collect", status=1, says="missing: ")
     run("study", *study, "--shard", "2/2")
     run("study", *study, "--collect")
     collected, before = timeless(root / "study/cells.csv"), (root / "study/cells.csv").read_text()
-    assert len(collected) == 8
+    assert len(collected) == 10
     run("study", *study, "--time-again")
     assert timeless(root / "study/cells.csv") == collected, "timing again should change times only"
     assert (root / "study/cells.csv").read_text() != before, "timing again should give other times"

@@ -20,14 +20,18 @@ std::int64_t time_again(const std::vector<PlannedCell>& plan,
                         O& observer, Dispatch&& dispatch) {
   std::int64_t untimed = 0, seen = 0;
   notify::stage(observer, "timing", std::ssize(plan));
-  Silent silent;
+  struct Quiet {  // a network's stages are not worth a line
+    static constexpr bool is_silent = true;
+    O& of;
+    [[nodiscard]] auto alone() { return notify::alone(of); }
+  } quiet{observer};
   for (const auto& cell : plan) {
     const CellFiles files(store.root(), cell);
     const auto trained = files.template read<D>(experiment.device);
     if (trained && files.evaluated()) {
       store.begin();
       dispatch(cell.id.scenario, [&](const auto& scenario) {
-        const auto [paper, standard] = cell_times(scenario, experiment, trained->network, silent);
+        const auto [paper, standard] = cell_times(scenario, experiment, trained->network, quiet);
         files.write(paper, standard);
       });
     } else {
