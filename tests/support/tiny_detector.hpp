@@ -84,7 +84,7 @@ class TinyDetector {
   [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
                                                 const at::Tensor& truth,
                                                 Target target = Target::kDetection) const {
-    return tiny_targets(heads, truth, target);
+    return tiny_targets(graph_, heads, truth, target);
   }
 
   [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,

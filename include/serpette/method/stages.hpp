@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "serpette/core/batch_stream.hpp"
 #include "serpette/method/cell.hpp"
 #include "serpette/method/loader.hpp"
 #include "serpette/method/scores.hpp"
@@ -65,32 +69,34 @@ auto training_batches(const C& cell, std::string_view stage, const TrainSettings
 }
 
 /// The images that one-pass scores average over, in the network's view; their attacked twins behind
-/// them where the score asks for twins.
+/// them where the score asks for twins. Each batch is made when it is looked at.
 template <AnyCell C>
-std::vector<ImageBatch> score_batches(const C& cell, typename C::detector_type& detector) {
+BatchStream score_batches(const C& cell, typename C::detector_type& detector) {
   using S = typename C::scenario_type;
-  const auto& [scenario, e] = std::tie(cell.scenario, cell.experiment);
-  std::vector<ImageBatch> batches;
-  Generator rng(cell.seed.derive("score images"));
+  require(!wants_twins(cell.scenario.score) || !is_identity<AttackOf<S>>, ScoreOf<S>::name,
+          "compares images with their attacked twins and should have an attack, got {}",
+          AttackOf<S>::name);
+  const auto& e = cell.experiment;
+  const auto seed = cell.seed.derive("score images");
+  Generator rng(seed);
   const auto count = std::min<std::int64_t>(e.budget.score_images, e.train.size());
-  const auto order = shuffled(e.train.size(), rng);
   constexpr std::int64_t kBatch = 8;
-  for (std::int64_t begin = 0; begin < count; begin += kBatch) {
-    const std::span<const std::int64_t> indices(order.data() + begin,
-                                                std::min(kBatch, count - begin));
-    auto batch = e.train.batch(indices).to(e.device);
+  const auto make = [&cell, &detector, seed, count,
+                     order = shuffled(e.train.size(), rng)](std::int64_t number) {
+    const auto& [scenario, experiment] = std::tie(cell.scenario, cell.experiment);
+    const std::span<const std::int64_t> indices(
+        order.data() + number * kBatch, std::min<std::int64_t>(kBatch, count - number * kBatch));
+    auto batch = experiment.train.batch(indices).to(experiment.device);
     auto images = network_images(scenario.color, batch.images);
     if (wants_twins(scenario.score)) {
-      require(!is_identity<AttackOf<S>>, ScoreOf<S>::name,
-              "compares images with their attacked twins and should have an attack, got {}",
-              AttackOf<S>::name);
-      images =
-          at::cat({images, attacked_images(detector, batch, scenario.attack, scenario.color, rng)});
+      Generator of_batch(seed.derive(static_cast<std::uint64_t>(number)));
+      images = at::cat({images, attacked_images(detector, batch, scenario.attack, scenario.color,
+                                                of_batch)});
     }
     batch.images = std::move(images);
-    batches.push_back(std::move(batch));
-  }
-  return batches;
+    return batch;
+  };
+  return {(count + kBatch - 1) / kBatch, make};
 }
 
 /// The detector as it is now, unpruned, where the objective learns from it.

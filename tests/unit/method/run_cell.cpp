@@ -75,9 +75,8 @@ struct TwinScore {
   static constexpr std::string_view name = "Twins";
   [[nodiscard]] bool needs_twins() const { return true; }
   template <Detector D>
-  [[nodiscard]] ScoreMap score_all(D& detector, std::span<const ImageBatch> batches,
-                                   Generator&) const {
-    const auto& images = batches.front().images;
+  [[nodiscard]] ScoreMap score_all(D& detector, const BatchStream& batches, Generator&) const {
+    const auto images = batches[0].images;
     const auto n = images.size(0) / 2;
     require(images.size(0) == 2 * n && n == 4, name, "should see 4 pairs, got {} images",
             images.size(0));
