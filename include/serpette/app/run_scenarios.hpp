@@ -108,10 +108,12 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
       experiment, dispatch);
   const auto configuration =
       configuration_of(experiment, ids, machine_kind(loaded.device, workers), dispatch);
+  const bool fresh = !std::filesystem::exists(o.out);
   const Store store = open_study(o.out, configuration, o.part.name(), all);
   for (const auto& note : store.notes()) fmt::print(stderr, "note: {}\n", note);
   if (o.part.dry_run) {
     print_plan(plan, experiment, store, o.retry_failed, workers, dispatch);
+    if (fresh) std::filesystem::remove_all(o.out);  // it holds a lock and no more
     return 0;
   }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/study/cell_files.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/store.hpp"
