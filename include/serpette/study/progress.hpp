@@ -78,7 +78,8 @@ class Progress {
   /// @param work  of the plan.
   void on_cell_begin(const Work& work = {}) {
     const std::lock_guard lock(mutex_);
-    workers_now_[std::this_thread::get_id()] = {.work = work};
+    auto& worker = workers_now_[std::this_thread::get_id()] = {};
+    worker.work = work;
     ++running_;
   }
   void on_failed_cell(std::string_view cell, std::string_view reason) {
