@@ -1,4 +1,4 @@
-// expect-error: Saves
+// expect-error: Stores
 #include "serpette/concepts/detector.hpp"
 
 struct Unsaved : serpette::detail::AnyDetector {

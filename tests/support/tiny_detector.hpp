@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -10,7 +11,6 @@
 #include "serpette/core/truth.hpp"
 #include "serpette/detector/yolo_victim.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
-#include "serpette/formats/darknet/weights.hpp"
 #include "serpette/graph/compaction.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "support/plain_network.hpp"
@@ -77,7 +77,7 @@ class TinyDetector {
   [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
                                                 const at::Tensor& truth,
                                                 Target target = Target::kDetection) const {
-    return tiny_targets(heads, truth, target);
+    return tiny_targets(graph_, heads, truth, target);
   }
 
   [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,
@@ -117,21 +117,27 @@ class TinyDetector {
     return copy;
   }
 
+  /// Keeps graph and tensors; the graph as darknet writes it.
+  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const {
+    write_file(cfg, write_cfg(graph_));
+    std::vector<at::Tensor> all;
+    for (const auto& p : layers_)
+      for (const auto& tensor : tensors(p)) all.push_back(tensor.detach());
+    torch::save(all, weights.string());
+  }
+  static TinyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights) {
+    TinyDetector loaded(load_cfg(cfg));
+    std::vector<at::Tensor> all;
+    torch::load(all, weights.string());
+    auto next = all.begin();
+    for (const auto& p : loaded.layers_)
+      for (const auto& tensor : tensors(p)) tensor.set_data(*next++);
+    return loaded;
+  }
   void train(bool on) { training_ = on; }
   [[nodiscard]] double momentum() const { return momentum_; }
   void set_momentum(double momentum) { momentum_ = momentum; }
   void set_output_hook(OutputHook hook) { hook_ = std::move(hook); }
-
-  /// Darknet's files: floats.
-  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const {
-    write_file(cfg, write_cfg(graph_));
-    save_weights(*this, weights, {});
-  }
-  static TinyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights) {
-    TinyDetector detector(load_cfg(cfg));
-    load_weights(detector, weights);
-    return detector;
-  }
 
   void to(at::Device device) {
     for (auto& p : layers_)
