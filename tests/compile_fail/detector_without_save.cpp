@@ -1,4 +1,4 @@
-// expect-error: Stores
+// expect-error: Saves
 #include "serpette/concepts/detector.hpp"
 
 struct Unsaved : serpette::detail::AnyDetector {

@@ -34,10 +34,21 @@ inline at::Tensor activated(const at::Tensor& x, Activation activation) {
       return x.relu();
     case Activation::kLogistic:
       return x.sigmoid();
+    case Activation::kMish:
+      return x * at::tanh(at::log1p(at::exp(x)));
+    case Activation::kSwish:
+      return x * x.sigmoid();
     case Activation::kLinear:
       return x;
   }
   return x;
+}
+
+/// What darknet's shortcut_cpu adds: the channels that both have.
+inline at::Tensor shortcut_sum(const at::Tensor& first, const at::Tensor& other) {
+  const auto shared = std::min(first.size(1), other.size(1)), rest = first.size(1) - shared;
+  return at::cat(
+      {first.narrow(1, 0, shared) + other.narrow(1, 0, shared), first.narrow(1, shared, rest)}, 1);
 }
 
 /// Output of every layer; heads pass on what they read.
@@ -65,12 +76,7 @@ inline std::vector<at::Tensor> plain_outputs(const Graph& graph,
       x = activated(x, conv->activation);
       if (hook) x = hook(static_cast<int>(outputs.size()), x);
     } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      const auto other = of(layer.inputs.back());
-      const auto shared = std::min(x.size(1), other.size(1));
-      x = at::cat({x.narrow(1, 0, shared) + other.narrow(1, 0, shared),
-                   x.narrow(1, shared, x.size(1) - shared)},
-                  1);
-      x = activated(x, shortcut->activation);
+      x = activated(shortcut_sum(x, of(layer.inputs.back())), shortcut->activation);
     } else if (const auto* route = layer.as<Route>()) {
       std::vector<at::Tensor> parts;
       for (const int i : layer.inputs)

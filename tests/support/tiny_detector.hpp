@@ -11,7 +11,8 @@
 #include "serpette/core/truth.hpp"
 #include "serpette/detector/yolo_victim.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
-#include "serpette/graph/compaction.hpp"
+#include "serpette/formats/darknet/weights.hpp"
+#include "serpette/graph/compact.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "support/plain_network.hpp"
 #include "support/small_graphs.hpp"
@@ -94,15 +95,7 @@ class TinyDetector {
   }
 
   [[nodiscard]] TinyDetector compact(const Mask& mask) const {
-    std::vector<std::vector<bool>> kept;
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-      std::vector<bool> filters(static_cast<std::size_t>(layers_[i].weight.size(0)), true);
-      if (mask[i].filter.defined())
-        for (std::size_t f = 0; f < filters.size(); ++f)
-          filters[f] = mask[i].filter[static_cast<std::int64_t>(f)].item<bool>();
-      kept.push_back(std::move(filters));
-    }
-    auto plan = plan_compaction(graph_, kept);
+    auto plan = plan_compaction(graph_, mask);
     TinyDetector small = *this;
     small.graph_ = std::move(plan.graph);
     for (std::size_t i = 0; i < plan.convolutions.size(); ++i)
@@ -117,27 +110,21 @@ class TinyDetector {
     return copy;
   }
 
-  /// Keeps graph and tensors; the graph as darknet writes it.
-  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const {
-    write_file(cfg, write_cfg(graph_));
-    std::vector<at::Tensor> all;
-    for (const auto& p : layers_)
-      for (const auto& tensor : tensors(p)) all.push_back(tensor.detach());
-    torch::save(all, weights.string());
-  }
-  static TinyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights) {
-    TinyDetector loaded(load_cfg(cfg));
-    std::vector<at::Tensor> all;
-    torch::load(all, weights.string());
-    auto next = all.begin();
-    for (const auto& p : loaded.layers_)
-      for (const auto& tensor : tensors(p)) tensor.set_data(*next++);
-    return loaded;
-  }
   void train(bool on) { training_ = on; }
   [[nodiscard]] double momentum() const { return momentum_; }
   void set_momentum(double momentum) { momentum_ = momentum; }
   void set_output_hook(OutputHook hook) { hook_ = std::move(hook); }
+
+  /// Darknet's files: floats.
+  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const {
+    write_file(cfg, write_cfg(graph_));
+    save_weights(*this, weights, {});
+  }
+  static TinyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights) {
+    TinyDetector detector(load_cfg(cfg));
+    load_weights(detector, weights);
+    return detector;
+  }
 
   void to(at::Device device) {
     for (auto& p : layers_)

@@ -4,7 +4,6 @@
 #include <concepts>
 #include <filesystem>
 #include <functional>
-#include <utility>
 #include <vector>
 
 #include "serpette/concepts/attack.hpp"
@@ -149,23 +148,25 @@ concept AveragesStatistics = requires(D& d) {
 /// convolution's output through the hook; an empty one takes it away. Clones have none.
 template <class D>
 concept HooksOutputs = requires(D& d, OutputHook hook) { d.set_output_hook(hook); };
-/// `save(cfg, weights)` writes the network to two files, `D::load(cfg, weights)` reads the same one
-/// back, bit for bit; `to(device)` moves it.
+/// `save(cfg, weights)` writes two files, `D::load(cfg, weights)` is the network that they hold.
 template <class D>
-concept Stores = requires(D& d, const std::filesystem::path& file, at::Device device) {
-  std::as_const(d).save(file, file);
+concept Saves = requires(const D& d, const std::filesystem::path& file) {
+  d.save(file, file);
   { D::load(file, file) } -> std::same_as<D>;
-  d.to(device);
 };
+/// `to(device)` moves all tensors.
+template <class D>
+concept MovesToDevice = requires(D& d, at::Device device) { d.to(device); };
 }  // namespace req
 
 /// All that the method asks of a detector; `Yolov3` is ours, tests drive a three-layer
 /// TinyDetector, and laws hold both to it (serpette/laws/detector.hpp).
 template <class D>
-concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> &&
-                   req::HasLoss<D> && req::CanBeAttacked<D> && req::HasTargets<D> &&
-                   req::Decodes<D> && req::Clones<D> && req::Freezes<D> && req::Trains<D> &&
-                   req::AveragesStatistics<D> && req::HooksOutputs<D> && req::Stores<D>;
+concept Detector =
+    req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> && req::HasLoss<D> &&
+    req::CanBeAttacked<D> && req::HasTargets<D> && req::Decodes<D> && req::Clones<D> &&
+    req::Freezes<D> && req::Trains<D> && req::AveragesStatistics<D> && req::HooksOutputs<D> &&
+    req::Saves<D> && req::MovesToDevice<D>;
 
 namespace detail {
 /// A detector that exists only to spell requirements: declared, never defined.
@@ -185,13 +186,13 @@ struct AnyDetector {
   [[nodiscard]] AnyDetector compact(const Mask& mask) const;
   [[nodiscard]] AnyDetector frozen() const;
   void train(bool on);
-  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const;
-  static AnyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights);
-  void to(at::Device device);
   std::vector<at::Tensor> parameters();
   [[nodiscard]] double momentum() const;
   void set_momentum(double momentum);
   void set_output_hook(OutputHook hook);
+  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const;
+  static AnyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights);
+  void to(at::Device device);
 };
 static_assert(Detector<AnyDetector>);
 }  // namespace detail

@@ -8,7 +8,7 @@ namespace serpette {
 
 namespace detail {
 /// Stands for whatever a finished cell is.
-struct AnyCell {
+struct FinishedCell {
   template <class T>
   operator const T&() const;  // NOLINT(google-explicit-constructor): declared, never defined
 };
@@ -20,7 +20,7 @@ template <class T>
 concept HearsSomething =
     requires(T& o, std::string_view stage, std::int64_t n) { o.on_stage(stage, n); } ||
     requires(T& o, std::int64_t n, double loss) { o.on_step(n, loss); } ||
-    requires(T& o, const detail::AnyCell& cell) { o.on_cell(cell); } || requires(T& o) {
+    requires(T& o, const detail::FinishedCell& cell) { o.on_cell(cell); } || requires(T& o) {
       { o.stop_requested() } -> std::convertible_to<bool>;
     } || requires(T& o) { o.alone(); } || requires { T::is_silent; };
 }  // namespace req

@@ -43,7 +43,7 @@ class YoloVictim {
       case Aim::Goal::kMislabel: {
         auto assignment = loss_->assign(heads, boxes(aim));
         for (std::size_t h = 0; h < assignment.size(); ++h)
-          assignment[h].category = least_likely_[h];
+          assignment[h].classes = least_likely_[h];
         return -weighted(assignment);
       }
       case Aim::Goal::kEvade:
@@ -93,8 +93,8 @@ class YoloVictim {
     return aim.own ? own_ : truth_;
   }
 
-  /// Σ over positive predictions of max(0, min(objectness, class over the next class)), logits,
-  /// [N].
+  /// Σ over positive predictions of max(0, min(objectness, its best true class over the best
+  /// other)), logits, [N].
   static at::Tensor margins(const std::vector<at::Tensor>& heads, const Assignment& assignment) {
     auto sum = at::zeros({heads.front().size(0)}, heads.front().options());
     for (std::size_t h = 0; h < heads.size(); ++h) {
@@ -102,12 +102,13 @@ class YoloVictim {
       const auto slots = a.background.size(1);
       const auto p =
           detail::at_positives(heads[h].unflatten(1, {slots, heads[h].size(1) / slots}), a);
-      const auto classes = p.slice(1, 5), right = a.category.unsqueeze(1);
+      const auto classes = p.slice(1, 5), right = a.classes.to(at::kBool);
+      const auto best = [&](const at::Tensor& left_out) {
+        return classes.masked_fill(left_out, -std::numeric_limits<double>::infinity()).amax(1);
+      };
       auto margin = p.select(1, 4);
-      if (classes.size(1) > 1) {
-        const auto others = classes.scatter(1, right, -std::numeric_limits<double>::infinity());
-        margin = at::minimum(margin, classes.gather(1, right).squeeze(1) - others.amax(1));
-      }
+      if (classes.size(1) > 1)
+        margin = at::minimum(margin, best(right.logical_not()) - best(right));
       sum = sum.index_add(0, a.image, margin.clamp_min(0));
     }
     return sum;

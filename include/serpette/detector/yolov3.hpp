@@ -17,13 +17,13 @@
 #include "serpette/detector/yolo_victim.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/formats/darknet/weights.hpp"
+#include "serpette/graph/compact.hpp"
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_parameters.hpp"
 #include "serpette/graph/mask.hpp"
-#include "serpette/io/atomic_file.hpp"
 #include "serpette/nn/batch_norm.hpp"
 #include "serpette/nn/frozen.hpp"
 #include "serpette/nn/synchronised_batch_norm.hpp"
@@ -141,10 +141,10 @@ class Yolov3 {
     return network;
   }
 
-  /// Writes cfg and weights, each atomically. Lossless in float.
+  /// Writes cfg and weights, lossless in float. A kill leaves the old pair, the new one, or one
+  /// that `load` refuses (save_network).
   void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const {
-    write_file(cfg, write_cfg(graph()));
-    save_weights(*this, weights, header_);
+    save_network(*this, cfg, weights, header_);
   }
 
   [[nodiscard]] const Graph& graph() const { return module_->graph(); }
@@ -199,25 +199,11 @@ class Yolov3 {
 
   [[nodiscard]] Yolov3 clone() const { return copy(graph(), {}); }
 
-  /// The smaller network without the filters the mask removes; it computes what the masked network
-  /// computes.
+  /// The smaller network without the filters the mask removes, or lets nobody read; it computes
+  /// what the masked network computes.
   /// @throws Error  if the mask does not fit the network.
   [[nodiscard]] Yolov3 compact(const Mask& mask) const {
-    const auto convolutions = graph().convolutions();
-    require(mask.size() == convolutions.size(), "mask",
-            "should have {} layers as the network, got {}", convolutions.size(), mask.size());
-    std::vector<std::vector<bool>> kept;
-    for (std::size_t k = 0; k < mask.size(); ++k) {
-      const auto filters = graph().convolution(convolutions[k]).filters;
-      kept.emplace_back(filters, true);
-      if (!mask[k].filter.defined()) continue;
-      require(mask[k].filter.dim() == 1 && mask[k].filter.size(0) == filters, "mask",
-              "shape should be [{}] as the filters of layer \"{}\", got [{}]", filters,
-              graph()[convolutions[k]].name, fmt::join(mask[k].filter.sizes().vec(), ", "));
-      const auto flags = mask[k].filter.to(at::kCPU, at::kBool).contiguous();
-      std::copy_n(flags.const_data_ptr<bool>(), filters, kept.back().begin());
-    }
-    auto plan = plan_compaction(graph(), kept);
+    auto plan = plan_compaction(graph(), mask);
     return copy(std::move(plan.graph), plan.convolutions);
   }
 

@@ -33,14 +33,14 @@ Graph net() {
              .padding = 1,
              .groups = 2,
              .batch_normalize = true,
-             .activation = Activation::kLeaky})          // 2
+             .activation = Activation::kSwish})          // 2
       .shortcut(0, Activation::kLeaky)                   // 3
       .max_pool({.size = 2, .stride = 2, .padding = 1})  // 4
       .conv({.filters = 12,
              .size = 3,
              .padding = 1,
              .batch_normalize = true,
-             .activation = Activation::kLeaky})                                            // 5
+             .activation = Activation::kMish})                                             // 5
       .max_pool({.size = 2, .stride = 1, .padding = 1})                                    // 6
       .max_pool({.size = 5, .stride = 1, .padding = 4})                                    // 7
       .route({7, 5})                                                                       // 8
