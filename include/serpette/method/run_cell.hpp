@@ -218,11 +218,11 @@ class Stages {
     const auto seed = seed_.derive("score images");
     Generator rng(seed);
     const auto count = std::min<std::int64_t>(e_.budget.score_images, e_.train.size());
-    constexpr std::int64_t kBatch = 8;
+    static constexpr std::int64_t kBatch = 8;
     const auto make = [this, &detector, seed, count,
                        order = shuffled(e_.train.size(), rng)](std::int64_t number) {
-      const std::span<const std::int64_t> indices(
-          order.data() + number * kBatch, std::min<std::int64_t>(kBatch, count - number * kBatch));
+      const std::span<const std::int64_t> indices(order.data() + number * kBatch,
+                                                  std::min(kBatch, count - number * kBatch));
       auto batch = e_.train.batch(indices).to(e_.device);
       auto images = network_images(scenario_.color, batch.images);
       if (wants_twins(scenario_.score)) {
