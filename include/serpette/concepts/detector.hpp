@@ -2,6 +2,8 @@
 
 #include <array>
 #include <concepts>
+#include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "serpette/concepts/attack.hpp"
@@ -132,14 +134,23 @@ concept Trains = requires(D& d) {
   d.train(true);
   { d.parameters() } -> std::same_as<std::vector<at::Tensor>>;
 };
+/// `save(cfg, weights)` writes the network to two files, `D::load(cfg, weights)` reads the same one
+/// back, bit for bit; `to(device)` moves it.
+template <class D>
+concept Stores = requires(D& d, const std::filesystem::path& file, at::Device device) {
+  std::as_const(d).save(file, file);
+  { D::load(file, file) } -> std::same_as<D>;
+  d.to(device);
+};
 }  // namespace req
 
 /// All that the pipeline asks of a detector; `Yolov3` is ours, tests drive a three-layer
 /// TinyDetector.
 template <class D>
-concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> &&
-                   req::HasLoss<D> && req::CanBeAttacked<D> && req::HasTargets<D> &&
-                   req::Decodes<D> && req::Clones<D> && req::Freezes<D> && req::Trains<D>;
+concept Detector =
+    req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> && req::HasLoss<D> &&
+    req::CanBeAttacked<D> && req::HasTargets<D> && req::Decodes<D> && req::Clones<D> &&
+    req::Freezes<D> && req::Trains<D> && req::Stores<D>;
 
 namespace detail {
 /// A detector that exists only to spell requirements: declared, never defined.
@@ -159,6 +170,9 @@ struct AnyDetector {
   [[nodiscard]] AnyDetector compact(const Mask& mask) const;
   [[nodiscard]] AnyDetector frozen() const;
   void train(bool on);
+  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const;
+  static AnyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights);
+  void to(at::Device device);
   std::vector<at::Tensor> parameters();
 };
 }  // namespace detail

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "serpette/core/settings.hpp"  // so that every policy can describe its own
+
 /// @namespace serpette::req
 /// The atoms of serpette's concepts: one requirement each, named by the word a compiler error
 /// shows. Look the word up here or in docs/policies/.
