@@ -179,6 +179,7 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`NofM`", settings_table<NofM<2, 4>>("granularity"));
   add("`PerLayer`, `Lamp`, `ErdosRenyiKernel`", settings_table<PerLayer>("allocation"));
   add("`Global`", settings_table<Global>("allocation"));
+  add("`PgdAdversarial`", settings_table<PgdAdversarial>("objective"));
   add("`Budget` (numbers: those of a stage that no budget names)", settings_table<Budget>(""));
   const auto file = std::filesystem::path(SERPETTE_TESTS) / "../docs/reference/settings.md";
   if (std::getenv("SERPETTE_APPROVE")) write_file(file, page);
