@@ -15,6 +15,11 @@ enum class Activation { kLinear, kLeaky, kRelu, kLogistic };
 /// Slope of darknet's leaky activation on the negative side.
 inline constexpr double kLeakySlope = 0.1;
 
+/// Slope of an activation below zero; above it is 1. The logistic function has none.
+constexpr double slope_of(Activation activation) {
+  return activation == Activation::kLeaky ? kLeakySlope : activation == Activation::kRelu ? 0 : 1;
+}
+
 /// Added to the variance by every batch norm, as in darknet's reference implementations.
 inline constexpr double kBatchNormEpsilon = 1e-5;
 

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace serpette::deploy {
+
+/// LibTorch's threads, as many of them as are worth waking for some work.
+class Workers {
+ public:
+  /// @param multiply_adds  of the work.
+  explicit Workers(double multiply_adds)
+      : threads_(static_cast<int>(std::min<double>(at::get_num_threads(),
+                                                   1 + multiply_adds / kWorthAThread))) {}
+
+  [[nodiscard]] int threads() const { return threads_; }
+
+  /// Calls f(begin, end) for ranges that make up [0, count), at the same time.
+  template <class F>
+  void operator()(std::int64_t count, const F& f) const {
+    if (threads_ == 1)
+      f(std::int64_t{0}, count);
+    else
+      at::parallel_for(0, count, 1, f);
+  }
+
+ private:
+  static constexpr double kWorthAThread = 2e6;
+
+  int threads_;
+};
+
+}  // namespace serpette::deploy
