@@ -61,7 +61,7 @@ at::Tensor boxes(std::int64_t images) {
 std::vector<at::Tensor> eager(const Yolov3& net, const at::Tensor& images, bool training) {
   return run_graph(net.graph(), images, [&](int i, const at::Tensor& x) {
     const auto p = net.layer(i);
-    const auto& c = *net.graph()[i].as<Convolutional>();
+    const auto& c = net.graph().convolution(i);
     auto y = at::conv2d(x, p.weight, p.bias, c.stride, c.padding);
     if (p.gamma.defined())
       y = at::batch_norm(y, p.gamma, p.beta, p.running_mean, p.running_var, training, 0.1, 1e-5,
@@ -94,7 +94,7 @@ void forward(benchmark::State& state) {
     return run_graph(net.graph(), images.contiguous(at::MemoryFormat::ChannelsLast),
                      [&](int i, const at::Tensor& x) {
                        const auto& [w, b] = folded[static_cast<std::size_t>(i)];
-                       const auto& c = *net.graph()[i].as<Convolutional>();
+                       const auto& c = net.graph().convolution(i);
                        auto y = at::conv2d(x, w, b, c.stride, c.padding);
                        return c.activation == Activation::kLeaky ? at::leaky_relu_(y, kLeakySlope)
                                                                  : y;

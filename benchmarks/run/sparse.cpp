@@ -57,7 +57,7 @@ struct LibTorchDense {
   [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const {
     const at::NoGradGuard no_grad;
     return run_graph(graph, images, [&](int i, const at::Tensor& x) {
-      const auto& c = *graph[i].as<Convolutional>();
+      const auto& c = graph.convolution(i);
       const auto& [weight, bias] = layers[static_cast<std::size_t>(i)];
       return serpette::detail::activate_(
           at::conv2d(x, weight, bias, c.stride, c.padding, 1, c.groups), c.activation);

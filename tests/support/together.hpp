@@ -86,12 +86,8 @@ Trained train_share(const Peers& peers, const A& attack, at::ScalarType type,
                     TrainSettings settings) {
   // Other weights in every process: training starts from the first one's.
   Yolov3 detector(two_heads(), Seed(static_cast<std::uint64_t>(peers.share.rank)));
-  for (const int i : detector.graph().convolutions()) {
-    const auto layer = detector.layer(i);
-    for (auto tensor :
-         {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean, layer.running_var})
-      if (tensor.defined()) tensor.set_data(tensor.detach().to(type));
-  }
+  for (const int i : detector.graph().convolutions())
+    for (auto& tensor : tensors(detector.layer(i))) tensor.set_data(tensor.detach().to(type));
   detector.set_peers(peers);
   struct Losses {
     std::vector<double>& losses;

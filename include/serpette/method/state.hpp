@@ -13,14 +13,10 @@ namespace serpette {
 /// Handles to all tensors of a detector's convolutions, in graph order.
 template <Detector D>
 std::vector<at::Tensor> tensors_of(const D& detector) {
-  std::vector<at::Tensor> tensors;
-  for (const int index : detector.graph().convolutions()) {
-    const LayerParameters layer = detector.layer(index);
-    for (const auto& tensor :
-         {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean, layer.running_var})
-      if (tensor.defined()) tensors.push_back(tensor.detach());
-  }
-  return tensors;
+  std::vector<at::Tensor> all;
+  for (const int index : detector.graph().convolutions())
+    for (const auto& tensor : tensors(detector.layer(index))) all.push_back(tensor.detach());
+  return all;
 }
 
 /// Copies of them: what a checkpoint holds.
@@ -37,17 +33,13 @@ template <Detector D>
 void restore(D& detector, const std::vector<at::Tensor>& state, std::string_view place) {
   torch::NoGradGuard no_grad;
   std::size_t next = 0;
-  for (const int index : detector.graph().convolutions()) {
-    const LayerParameters layer = detector.layer(index);
-    for (auto tensor : {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean,
-                        layer.running_var}) {
-      if (!tensor.defined()) continue;
+  for (const int index : detector.graph().convolutions())
+    for (const auto& tensor : tensors(detector.layer(index))) {
       require(next < state.size() && state[next].sizes() == tensor.sizes(), place,
               "should hold the tensors of this network, got others at layer \"{}\"",
               detector.graph()[index].name);
       tensor.copy_(state[next++]);
     }
-  }
   require(next == state.size(), place, "should hold {} tensors, got {}", next, state.size());
 }
 

@@ -38,7 +38,7 @@ struct Filter {
 
     std::vector<std::vector<bool>> kept;
     for (const int index : convolutions)
-      kept.emplace_back(static_cast<std::size_t>(graph[index].as<Convolutional>()->filters), true);
+      kept.emplace_back(static_cast<std::size_t>(graph.convolution(index).filters), true);
     for (const ChannelGroup& group : coupled_channels(graph)) {
       if (!group.removable) continue;
       const auto n = group.channels.size();
