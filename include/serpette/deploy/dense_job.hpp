@@ -8,8 +8,8 @@
 
 namespace serpette::deploy {
 
-/// A block of a matrix product:  out[r][n] = finish(bias[n] + Σ_t Σ_k in[t][r][k] · weights[t·K + k][n]).
-/// One tap t is a plain product; the taps of a convolution each have rows of their own.
+/// A block of a matrix product:  out[r][n] = finish(bias[n] + Σ_t Σ_k in[t][r][k] · weights[t·K +
+/// k][n]). One tap t is a plain product; the taps of a convolution each have rows of their own.
 struct MultiplyJob {
   const float* const* in = nullptr;  ///< [taps][rows] where each row's K numbers begin.
   std::int64_t taps = 1, depth = 0;  ///< K
@@ -48,8 +48,8 @@ inline constexpr std::array kBlockRows{1, 2, 4, 6, 8, 10, 12};
 /// The inner loops for one instruction set.
 struct DenseKernels {
   using Multiply = void (*)(const MultiplyJob&);
-  int lanes = 1;     ///< Floats of a vector.
-  int most_rows = 1; ///< Rows of a block that registers can hold.
+  int lanes = 1;      ///< Floats of a vector.
+  int most_rows = 1;  ///< Rows of a block that registers can hold.
   /// By index in kBlockRows and vectors − 1.
   std::array<std::array<Multiply, 2>, kBlockRows.size()> multiply{};
   void (*tile_in)(const TileInJob&) = nullptr;

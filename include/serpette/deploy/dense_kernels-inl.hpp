@@ -90,11 +90,11 @@ HWY_INLINE void rows_in(D d, const hn::Vec<D> (&x)[6], hn::Vec<D> (&y)[6]) {
   const auto r = hn::Set(d, 1.41421356237309505F), q = hn::Set(d, 0.70710678118654752F),
              half = hn::Set(d, 0.5F), two = hn::Set(d, 2.0F), c = hn::Set(d, 2.5F);
   y[0] = hn::Add(hn::NegMulAdd(c, x[2], x[0]), x[4]);
-  const auto even_q = hn::NegMulAdd(two, x[2], x[4]);                // at ±√½
+  const auto even_q = hn::NegMulAdd(two, x[2], x[4]);  // at ±√½
   const auto odd_q = hn::Mul(q, hn::NegMulAdd(two, x[1], x[3]));
   y[1] = hn::Add(even_q, odd_q);
   y[2] = hn::Sub(even_q, odd_q);
-  const auto even_r = hn::NegMulAdd(half, x[2], x[4]);               // at ±√2
+  const auto even_r = hn::NegMulAdd(half, x[2], x[4]);  // at ±√2
   const auto odd_r = hn::Mul(r, hn::NegMulAdd(half, x[1], x[3]));
   y[3] = hn::Add(even_r, odd_r);
   y[4] = hn::Sub(even_r, odd_r);
@@ -124,8 +124,8 @@ void tile_in(const TileInJob& job) {
     for (int j = 0; j < 6; ++j) {
       const int y = job.row + i, x = job.column + j;
       const bool inside = y >= 0 && y < job.height && x >= 0 && x < job.width;
-      cell[i][j] = inside ? job.image + (std::ptrdiff_t{y} * job.width + x) * job.channels
-                          : job.zeros;
+      cell[i][j] =
+          inside ? job.image + (std::ptrdiff_t{y} * job.width + x) * job.channels : job.zeros;
     }
   V half_done[6][6];
   for (int c = 0; c < job.channels; c += lanes) {
@@ -174,7 +174,9 @@ template <class D, std::size_t... I>
 constexpr auto multiplies(std::index_sequence<I...>) {
   // Vectors in registers: sums, weights and one broadcast.
   constexpr bool many = SERPETTE_MANY_REGISTERS;
-  constexpr auto rows = [](std::size_t i) { return many ? kBlockRows[i] : std::min(kBlockRows[i], 6); };
+  constexpr auto rows = [](std::size_t i) {
+    return many ? kBlockRows[i] : std::min(kBlockRows[i], 6);
+  };
   return std::array<std::array<DenseKernels::Multiply, 2>, sizeof...(I)>{
       {{&multiply<D, rows(I), 1>, &multiply<D, rows(I), 2>}...}};
 }

@@ -28,8 +28,7 @@ class DirectConvolution {
  public:
   /// @param weight  [C_out, C_in, k, k]
   /// @param bias    [C_out]
-  DirectConvolution(const Convolutional& c, const Shape& in, const float* weight,
-                    const float* bias)
+  DirectConvolution(const Convolutional& c, const Shape& in, const float* weight, const float* bias)
       : kernels_(&dense_kernels_here()),
         conv_(c),
         in_(in),
@@ -64,10 +63,9 @@ class DirectConvolution {
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
            int threads) const {
     const auto panels = weights_.panels();
-    const auto parts = threads == 1
-                           ? std::int64_t{1}
-                           : std::clamp<std::int64_t>((2 * threads + blocks_ - 1) / blocks_, 1,
-                                                      panels);
+    const auto parts =
+        threads == 1 ? std::int64_t{1}
+                     : std::clamp<std::int64_t>((2 * threads + blocks_ - 1) / blocks_, 1, panels);
     parallel(blocks_ * parts, [&](std::int64_t begin, std::int64_t end) {
       for (auto piece = begin; piece < end; ++piece) {
         const auto block = piece / parts, part = piece % parts;

@@ -5,17 +5,30 @@
 #include <ATen/ops/ones.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "serpette/deploy/choices.hpp"
+#include "serpette/deploy/choose.hpp"
 #include "serpette/deploy/folded_network.hpp"
-#include "serpette/deploy/planned_convolution.hpp"
+#include "serpette/deploy/form.hpp"
+#include "serpette/deploy/forms/direct.hpp"
+#include "serpette/deploy/forms/libtorch.hpp"
+#include "serpette/deploy/forms/sparse.hpp"
+#include "serpette/deploy/forms/winograd.hpp"
 #include "serpette/deploy/workspace.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/graph.hpp"
@@ -24,11 +37,13 @@
 
 namespace serpette::deploy {
 
-/// What a plan chose for one convolution.
-struct LayerChoice {
-  std::string name;  ///< As in the graph.
-  Form form;
-  double density = 1;  ///< Nonzero weights ÷ weights, of the filters that are left.
+struct PlanOptions {
+  /// Time the forms that the model of the machine cannot tell apart (a plan then depends on the
+  /// machine, and its outputs in their last bits); otherwise the model alone decides.
+  bool measure = true;
+  int repeats = 3;  ///< Timings per form at least, of which the best counts.
+  /// Forms that are given, not chosen; empty, or one for every convolution that is left.
+  Choices choices = {};
 };
 
 /// A pruned network made fast on the CPU: batch norm folded, bias, activation and residual addition
@@ -39,30 +54,48 @@ struct LayerChoice {
 /// The outputs are the network's in evaluation mode, up to rounding (1e-4 relative). One forward at
 /// a time: a plan owns its buffers. It uses LibTorch's threads; outputs do not depend on their
 /// number.
-class Plan {
+/// @tparam Forms  that the convolutions may have; each layer needs one that fits.
+template <Form... Forms>
+class PlanOf {
  public:
-  explicit Plan(const FoldedNetwork& network, const PlanOptions& options = {})
+  explicit PlanOf(const FoldedNetwork& network, const PlanOptions& options = {})
       : graph_(network.graph()) {
     const at::NoGradGuard no_grad;
-    steps_.resize(graph_.layers.size());
-    for (const int i : graph_.convolutions()) {
-      const auto& chosen =
-          steps_[static_cast<std::size_t>(i)].emplace(graph_, i, network.layer(i), options);
-      choices_.push_back({graph_[i].name, chosen.form(), chosen.density()});
+    std::vector<FoldedLayer> layers;
+    for (const int i : graph_.convolutions()) layers.push_back(folded(i, network.layer(i)));
+    const Assignment assignment(
+        graph_,
+        options.choices.empty() ? costs(layers, options) : std::vector<std::vector<double>>(),
+        {Forms::layout...});
+    const auto forms = options.choices.empty() ? assignment.best() : given(layers, options.choices);
+    layouts_ = assignment.layouts(forms);
+    const auto convolutions = graph_.convolutions();
+    bool is_libtorch = true;
+    for (std::size_t c = 0; c < forms.size(); ++c) {
+      const auto name = kNames[forms[c]];
+      is_libtorch = is_libtorch && name == LibTorchForm::name;
+      choices_.push_back({graph_[convolutions[c]].name, std::string(name), layers[c].density()});
     }
-    const auto is_dense = [](const LayerChoice& c) { return c.form == Form::kDense; };
-    if (std::all_of(choices_.begin(), choices_.end(), is_dense)) {
+    if (is_libtorch) {  // which also knows batches
       frozen_.emplace(network);
       return;
     }
+    steps_.resize(graph_.layers.size());
+    for (std::size_t c = 0; c < forms.size(); ++c) {
+      const auto i = static_cast<std::size_t>(convolutions[c]);
+      with_form(forms[c], [&]<std::size_t I>() {
+        steps_[i].emplace(
+            Step{Prepared(std::in_place_index<I>, FormAt<I>::prepare(layers[c])),
+                 static_cast<float>(slope_of(graph_.convolution(convolutions[c]).activation))});
+      });
+    }
     lay_out();
-    prefer_dense_if_faster(network, options);
   }
 
   /// The graph as it runs: without batch norm and silent filters.
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
-  /// Per convolution, in the order of `graph_.convolutions()`.
+  /// Per convolution, in the order of `graph_.convolutions()`. `write_choices` makes text of them.
   [[nodiscard]] const std::vector<LayerChoice>& choices() const { return choices_; }
 
   /// Raw logits of every head [N, A·(5 + C), h, w].
@@ -86,40 +119,143 @@ class Plan {
   }
 
  private:
-  [[nodiscard]] const PlannedConvolution& step(int i) const {
-    return *steps_[static_cast<std::size_t>(i)];
+  using Prepared = std::variant<typename Forms::Prepared...>;
+  template <std::size_t I>
+  using FormAt = std::tuple_element_t<I, std::tuple<Forms...>>;
+
+  static constexpr std::array<std::string_view, sizeof...(Forms)> kNames{Forms::name...};
+  static constexpr std::array<bool, sizeof...(Forms)> kAllocates{Forms::allocates...};
+  static constexpr std::array<bool, sizeof...(Forms)> kAddsResidual{Forms::adds_residual...};
+
+  struct Step {
+    Prepared prepared;
+    float slope;
+  };
+
+  /// Calls f<I>() for I = `form`.
+  template <class F>
+  static void with_form(std::size_t form, F&& f) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((form == I ? f.template operator()<I>() : void()), ...);
+    }(std::index_sequence_for<Forms...>{});
   }
 
-  /// Layers looked at alone do not tell all: mixed forms pay for changes of layout between them.
-  [[nodiscard]] bool is_faster_than(const FrozenNetwork& frozen, const PlanOptions& options) {
-    double mixed = 0, dense = 0;
-    for (const int i : graph_.convolutions()) {
-      const PlannedConvolution& c = step(i);
-      dense += c.dense_cost();
-      if (c.form() == Form::kDense)
-        mixed += kLayoutChange * c.dense_cost();
-      else if (!options.measure)
-        mixed += c.cost();  // to be measured: nothing, until there is no hope
+  [[nodiscard]] FoldedLayer folded(int i, const LayerParameters& p) const {
+    FoldedLayer layer{graph_.convolution(i), graph_.shape(graph_[i].inputs.front()),
+                      graph_.shape(i), p.weight, p.bias};
+    if (layer.settings.activation == Activation::kLogistic)
+      layer.settings.activation = Activation::kLinear;  // and LibTorch's logistic behind it
+    const auto left = p.weight.ne(0);
+    layer.weights_left = left.count_nonzero().item<std::int64_t>();
+    layer.kernels_left = left.flatten(2).any(2).count_nonzero().item<std::int64_t>();
+    return layer;
+  }
+
+  [[nodiscard]] std::vector<std::size_t> given(const std::vector<FoldedLayer>& layers,
+                                               const Choices& choices) const {
+    std::vector<std::size_t> forms;
+    const auto convolutions = graph_.convolutions();
+    for (std::size_t c = 0; c < layers.size(); ++c) {
+      const auto& name = graph_[convolutions[c]].name;
+      const auto found = choices.find(name);
+      require(found != choices.end(), "choices", "should name a form for {}", name);
+      const auto form = static_cast<std::size_t>(
+          std::find(kNames.begin(), kNames.end(), found->second) - kNames.begin());
+      bool fits = false;
+      with_form(form, [&]<std::size_t I>() { fits = FormAt<I>::fits(layers[c]); });
+      require(fits, "choices", "{} cannot be '{}': there is no such form, or it does not fit", name,
+              found->second);
+      forms.push_back(form);
     }
-    if (mixed >= dense) return false;
-    if (!options.measure) return true;
-    const auto& in = graph_.input;
-    const auto images = at::ones({1, in.channels, in.height, in.width});
-    return detail::is_faster([&] { (void)forward(images); }, [&] { (void)frozen.forward(images); },
-                             options.repeats);
+    return forms;
   }
 
-  void prefer_dense_if_faster(const FoldedNetwork& network, const PlanOptions& options) {
-    FrozenNetwork frozen(network);
-    if (is_faster_than(frozen, options)) return;
-    for (auto& choice : choices_) choice.form = Form::kDense;
-    frozen_.emplace(std::move(frozen));
-    steps_.clear();
-    workspace_ = {};
+  /// By convolution and form.
+  static std::vector<std::vector<double>> costs(const std::vector<FoldedLayer>& layers,
+                                                const PlanOptions& options) {
+    // Layers of one kind, as dense as each other up to 2 %, are timed once.
+    using Kind = std::tuple<int, int, int, int, int, int, int, int, int, int>;
+    std::map<Kind, std::vector<double>> known;
+    const auto log = [](double share) {
+      return share > 0 ? static_cast<int>(std::lround(50 * std::log(share))) : -1000;
+    };
+    std::vector<std::vector<double>> all;
+    for (const FoldedLayer& layer : layers) {
+      const auto& c = layer.settings;
+      const Kind kind{c.size,
+                      c.stride,
+                      c.padding,
+                      c.groups,
+                      c.filters,
+                      layer.in.channels,
+                      layer.in.height,
+                      layer.in.width,
+                      log(layer.density()),
+                      log(static_cast<double>(layer.kernels_left) /
+                          static_cast<double>(layer.weight.size(0) * layer.weight.size(1)))};
+      auto found = known.find(kind);
+      if (found == known.end()) found = known.emplace(kind, costs(layer, options)).first;
+      all.push_back(found->second);
+    }
+    return all;
   }
 
-  /// Finds the shortcuts that a sparse convolution can finish, and places every output that we
-  /// write ourselves.
+  static std::vector<double> costs(const FoldedLayer& layer, const PlanOptions& options) {
+    constexpr double kNever = std::numeric_limits<double>::infinity();
+    const std::vector<double> model{(Forms::fits(layer) ? Forms::cost(layer) : kNever)...};
+    const double least = *std::min_element(model.begin(), model.end());
+    require(least < kNever, "plan", "no form fits a convolution of {}×{} with stride {}",
+            layer.settings.size, layer.settings.size, layer.settings.stride);
+    constexpr double kInDoubt = 2.5;  // times the least by the model
+    std::vector<std::size_t> doubtful;
+    for (std::size_t f = 0; f < model.size(); ++f)
+      if (model[f] <= kInDoubt * least) doubtful.push_back(f);
+    if (!options.measure || doubtful.size() == 1) return model;
+
+    std::vector<Prepared> prepared;
+    std::vector<at::Tensor> x, y;
+    for (const auto form : doubtful)
+      with_form(form, [&]<std::size_t I>() {
+        prepared.emplace_back(std::in_place_index<I>, FormAt<I>::prepare(layer));
+        const auto format = memory_format(FormAt<I>::layout);
+        x.push_back(
+            at::ones({1, layer.in.channels, layer.in.height, layer.in.width}).contiguous(format));
+        y.push_back(at::empty({1, layer.out.channels, layer.out.height, layer.out.width},
+                              at::TensorOptions().memory_format(format)));
+      });
+    const auto timing = time_in_turns(doubtful.size(), options.repeats, [&](std::size_t i) {
+      (void)run(prepared[i], FormInput{x[i], y[i], Finish{.slope = 0.1F}});
+    });
+    std::vector<double> times(model.size(), 0);
+    for (std::size_t i = 0; i < doubtful.size(); ++i) times[doubtful[i]] = timing.best[i];
+    return settled_costs(model, times, timing.noise);
+  }
+
+  static at::MemoryFormat memory_format(Layout layout) {
+    return layout == Layout::kPlanes ? at::MemoryFormat::Contiguous
+                                     : at::MemoryFormat::ChannelsLast;
+  }
+
+  static at::Tensor run(const Prepared& prepared, const FormInput& input) {
+    at::Tensor y;
+    with_form(prepared.index(),
+              [&]<std::size_t I>() { y = FormAt<I>::run(std::get<I>(prepared), input); });
+    return y;
+  }
+
+  [[nodiscard]] const Step& step(int i) const { return *steps_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] Layout layout(int i) const {
+    return i == kImage ? Layout::kPlanes : layouts_[static_cast<std::size_t>(i)];
+  }
+  [[nodiscard]] bool is_logistic(int i) const {
+    return graph_.convolution(i).activation == Activation::kLogistic;
+  }
+  [[nodiscard]] const Shortcut& shortcut(int i) const {
+    return std::get<Shortcut>(graph_[i].operation);
+  }
+
+  /// Finds the shortcuts that a convolution can finish, and places every output that we write
+  /// ourselves.
   void lay_out() {
     std::vector<int> readers(graph_.layers.size(), 0);
     for (const Layer& layer : graph_.layers)
@@ -132,17 +268,17 @@ class Plan {
       const auto [other, last] = std::minmax(inputs[0], inputs[1]);
       if (last == other || last == kImage || readers[static_cast<std::size_t>(last)] != 1) continue;
       if (graph_.shape(last) != graph_.shape(other)) continue;
-      if (!graph_[last].as<Convolutional>() || step(last).form() == Form::kDense) continue;
-      if (step(last).settings().activation == Activation::kLogistic ||
-          shortcut(i).activation == Activation::kLogistic)
+      if (!graph_[last].as<Convolutional>() || !kAddsResidual[step(last).prepared.index()])
         continue;
+      if (is_logistic(last) || shortcut(i).activation == Activation::kLogistic) continue;
       add_to_[static_cast<std::size_t>(last)] = i;
       finished_[static_cast<std::size_t>(i)] = true;
+      layouts_[static_cast<std::size_t>(i)] = layout(last);
     }
     std::vector<int> writes(graph_.layers.size(), -1);  // the output each layer's step fills
     for (int i = 0; i < graph_.size(); ++i) {
       const bool is_ours = visit(
-          graph_[i], [&](const Convolutional&) { return step(i).form() != Form::kDense; },
+          graph_[i], [&](const Convolutional&) { return !kAllocates[step(i).prepared.index()]; },
           [](const OneOf<Shortcut, Upsample> auto&) { return true; },
           [&](const Route&) { return graph_[i].inputs.size() > 1; },
           [](const OneOf<MaxPool, Yolo> auto&) { return false; });
@@ -150,74 +286,101 @@ class Plan {
       const int target = add_to_[static_cast<std::size_t>(i)];
       writes[static_cast<std::size_t>(i)] = target >= 0 ? target : i;
     }
-    workspace_ = Workspace(graph_, writes);
+    workspace_ = Workspace(graph_, writes, layouts_);
   }
+
+  /// Outputs of the layers so far, in the layout they have and, once somebody asks, in the other.
+  struct Outputs {
+    const PlanOf& plan;
+    Trace now;
+    std::vector<at::Tensor> changed;  // by graph index + 1
+
+    const at::Tensor& in(int i, Layout wanted) {
+      const at::Tensor& t = now.of(i);
+      const auto format = memory_format(wanted);
+      if (t.is_contiguous(format)) return t;
+      at::Tensor& other = changed[static_cast<std::size_t>(i + 1)];
+      if (!other.defined()) other = t.contiguous(format);
+      return other;
+    }
+  };
 
   /// How one image passes the layers: into the workspace, convolutions each in its form.
   struct Rules : LayerRules {
-    const Plan& plan;
-    const Trace& now;
+    const PlanOf& plan;
+    Outputs& outputs;
 
     [[nodiscard]] at::Tensor into(int i) const { return plan.workspace_.buffer(i); }
 
     [[nodiscard]] at::Tensor convolution(int i, const Convolutional&, const at::Tensor& x) const {
-      const PlannedConvolution& step = plan.step(i);
-      if (step.form() == Form::kDense) return step.dense(x);
+      const Step& step = plan.step(i);
       const int sum = plan.add_to_[static_cast<std::size_t>(i)];
-      at::Tensor y = into(sum < 0 ? i : sum);
-      if (sum < 0) {
-        step.sparse(x, y);
-      } else {
+      Finish finish{.slope = step.slope};
+      if (sum >= 0) {
         const auto& inputs = plan.graph_[sum].inputs;
-        step.sparse(x, y, now.of(std::min(inputs[0], inputs[1])).const_data_ptr<float>(),
-                    plan.shortcut(sum).activation);
+        const at::Tensor& residual =
+            outputs.in(std::min(inputs[0], inputs[1]), plan.layout(i));
+        finish.residual = residual.const_data_ptr<float>();
+        finish.residual_slope = static_cast<float>(slope_of(plan.shortcut(sum).activation));
       }
-      return y;
+      const auto y = run(step.prepared, {x, into(sum < 0 ? i : sum), finish});
+      return plan.is_logistic(i) ? y.sigmoid_() : y;
     }
   };
 
-  [[nodiscard]] const Shortcut& shortcut(int i) const {
-    return std::get<Shortcut>(graph_[i].operation);
-  }
-
   void run_image(const at::Tensor& image, std::vector<at::Tensor>& heads, std::int64_t n) {
-    Trace now{image, std::vector<at::Tensor>(graph_.layers.size())};
-    const Rules rules{{}, *this, now};
+    Outputs outputs{*this,
+                    {image, std::vector<at::Tensor>(graph_.layers.size())},
+                    std::vector<at::Tensor>(graph_.layers.size() + 1)};
+    const Rules rules{{}, *this, outputs};
+    std::size_t head = 0;
     for (int i = 0; i < graph_.size(); ++i) {
       const auto& inputs = graph_[i].inputs;
-      now.output[static_cast<std::size_t>(i)] =
+      if (graph_[i].as<Yolo>())  // now: its buffer may serve a later layer
+        heads[head++].select(0, n).copy_(outputs.now.of(inputs.front()).squeeze(0));
+      outputs.now.output[static_cast<std::size_t>(i)] =
           finished_[static_cast<std::size_t>(i)]  // by the later of its inputs
-              ? now.of(std::max(inputs[0], inputs[1]))
-              : run_layer(graph_, i, [&](int j) -> const at::Tensor& { return now.of(j); }, rules);
+              ? outputs.now.of(std::max(inputs[0], inputs[1]))
+              : run_layer(
+                    graph_, i, [&](int j) -> const at::Tensor& { return outputs.in(j, layout(i)); },
+                    rules);
     }
-    std::size_t head = 0;
-    for (const int i : graph_.heads()) heads[head++].select(0, n).copy_(now.of(i).squeeze(0));
   }
 
-  // Time of a dense layer among others that want its input and output in rows ÷ among its like.
-  static constexpr double kLayoutChange = 1.3;
-
   Graph graph_;
-  std::vector<std::optional<PlannedConvolution>> steps_;  // by graph index: the convolutions
+  std::vector<std::optional<Step>> steps_;  // by graph index: the convolutions
+  std::vector<Layout> layouts_;             // by graph index, of the outputs
   std::vector<int> add_to_;     // per convolution the shortcut that it finishes; −1: none
   std::vector<bool> finished_;  // those shortcuts
   std::vector<LayerChoice> choices_;
   Workspace workspace_;
-  std::optional<FrozenNetwork> frozen_;  // where every layer is dense
+  std::optional<FrozenNetwork> frozen_;  // where LibTorch computes every layer
 };
+
+/// The forms that serpette has.
+using Plan = PlanOf<WinogradForm, DirectForm, LibTorchForm, WeightsForm, KernelsForm>;
 
 /// The deployment plan of a detector as it is: its masked weights are zeros, which is all that a
 /// plan looks at.
+/// @tparam P        a PlanOf with forms of one's own.
 /// @param detector  offers `graph()` and `layer(i)`, as every Detector does.
 /// Cost  a copy of the weights, and with `measure` some forward passes of the layers in doubt.
-template <class Network>
+template <class P = Plan, class Network>
   requires requires(const Network& network, int i) {
     { network.graph() } -> std::convertible_to<const Graph&>;
     { network.layer(i) } -> std::convertible_to<LayerParameters>;
   }
-Plan make_plan(const Network& detector, const PlanOptions& options = {}) {
+P make_plan(const Network& detector, const PlanOptions& options = {}) {
   const at::NoGradGuard no_grad;
-  return Plan(FoldedNetwork(detector), options);
+  return P(FoldedNetwork(detector), options);
+}
+
+/// What a study times and ships on the CPU: a plan as a function of images.
+/// @return  images [N, C, H, W] → raw logits of every head; copies share the plan.
+template <class Network>
+auto deploy_plan(const Network& detector) {
+  auto plan = std::make_shared<Plan>(make_plan(detector));
+  return [plan](const at::Tensor& images) { return plan->forward(images); };
 }
 
 }  // namespace serpette::deploy

@@ -30,7 +30,7 @@ struct SparseSettings {
 struct SparseTiling {
   bool flat = false;    ///< The map is one run of cells: 1×1 does not mind which make a row.
   bool direct = false;  ///< The input is aligned as it is: nothing to pack.
-  int lanes = 1, map_rows = 0;         ///< Rows of the output, as tiles see it.
+  int lanes = 1, map_rows = 0;          ///< Rows of the output, as tiles see it.
   int tile_rows = 0, tile_columns = 0;  ///< Number of tiles each way.
   int rows = 0, plane_rows = 0;         ///< Of a tile's output, and of one packed plane.
 
@@ -177,7 +177,7 @@ class SparseConvolution {
             if (auto& index = plane_of(channel, x, parity); index >= 0) {
               index = static_cast<std::int32_t>(
                   tiling_.direct ? std::int64_t{channel} * in_.height * in_.width
-                          : std::int64_t(planes_.size() - part.first_plane) * plane_floats);
+                                 : std::int64_t(planes_.size() - part.first_plane) * plane_floats);
               if (!tiling_.direct) planes_.push_back({channel, x, parity});
             }
       }
@@ -248,13 +248,16 @@ class SparseConvolution {
     job.finish = finish;
 
     float* packed =
-        tiling_.direct ? nullptr
-                : scratch(Scratch::kFirst, most_planes_ * static_cast<std::size_t>(tiling_.plane_rows * lanes()));
-    float* partial = parts_.size() > 1
-                         ? scratch(Scratch::kSecond, static_cast<std::size_t>(last_filter - first_filter) * sums)
-                         : nullptr;
-    const auto kernel =
-        (whole_ ? kernels_->kernels_3x3 : kernels_->weights)[static_cast<std::size_t>(tiling_.rows - 1)];
+        tiling_.direct
+            ? nullptr
+            : scratch(Scratch::kFirst,
+                      most_planes_ * static_cast<std::size_t>(tiling_.plane_rows * lanes()));
+    float* partial =
+        parts_.size() > 1
+            ? scratch(Scratch::kSecond, static_cast<std::size_t>(last_filter - first_filter) * sums)
+            : nullptr;
+    const auto kernel = (whole_ ? kernels_->kernels_3x3
+                                : kernels_->weights)[static_cast<std::size_t>(tiling_.rows - 1)];
     for (std::size_t p = 0; p < parts_.size(); ++p) {
       const Part& part = parts_[p];
       const bool is_last = p + 1 == parts_.size();

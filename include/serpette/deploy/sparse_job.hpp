@@ -25,8 +25,8 @@ struct FilterJob {
   float* out = nullptr;          ///< Top left of the tile in the output plane.
   Finish finish;                 ///< Its residual begins where `out` does.
   std::ptrdiff_t pitch = 0;      ///< From one row of `out` and the residual to the next.
-  int first_row = 0;                ///< Rows before this one belong to another tile.
-  int width = 0, last_width = 0;    ///< Lanes that count: of each row, of the last row.
+  int first_row = 0;             ///< Rows before this one belong to another tile.
+  int width = 0, last_width = 0;  ///< Lanes that count: of each row, of the last row.
 };
 
 /// One horizontal tap and row parity of one input channel, to be laid out for a tile.

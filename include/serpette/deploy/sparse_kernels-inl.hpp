@@ -72,7 +72,8 @@ void filter_on_tile(const FilterJob& job) {
     for (int r = 0; r < Rows; ++r) hn::StoreU(sum[r], d, job.partial_out + r * lanes);
     return;
   }
-  const V slope = hn::Set(d, job.finish.slope), residual_slope = hn::Set(d, job.finish.residual_slope);
+  const V slope = hn::Set(d, job.finish.slope),
+          residual_slope = hn::Set(d, job.finish.residual_slope);
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
     if (r < job.first_row) continue;

@@ -34,10 +34,7 @@ class WinogradConvolution {
   /// @param bias    [C_out]
   WinogradConvolution(const Convolutional& c, const Shape& in, const float* weight,
                       const float* bias)
-      : kernels_(&dense_kernels_here()),
-        in_(in),
-        out_(output_shape(c, in)),
-        padding_(c.padding) {
+      : kernels_(&dense_kernels_here()), in_(in), out_(output_shape(c, in)), padding_(c.padding) {
     require(fits(c), "Winograd convolution",
             "should be 3×3 with stride 1 in one group, got {}×{} with stride {} in {} groups",
             c.size, c.size, c.stride, c.groups);

@@ -12,15 +12,14 @@ class Workers {
  public:
   /// @param multiply_adds  of the work.
   explicit Workers(double multiply_adds)
-      : threads_(static_cast<int>(std::min<double>(at::get_num_threads(),
-                                                   1 + multiply_adds / kWorthAThread))) {}
+      : most_(static_cast<int>(std::min(1e6, 1 + multiply_adds / kWorthAThread))) {}
 
-  [[nodiscard]] int threads() const { return threads_; }
+  [[nodiscard]] int threads() const { return std::min(most_, at::get_num_threads()); }
 
   /// Calls f(begin, end) for ranges that make up [0, count), at the same time.
   template <class F>
   void operator()(std::int64_t count, const F& f) const {
-    if (threads_ == 1)
+    if (threads() == 1)
       f(std::int64_t{0}, count);
     else
       at::parallel_for(0, count, 1, f);
@@ -29,7 +28,7 @@ class Workers {
  private:
   static constexpr double kWorthAThread = 2e6;
 
-  int threads_;
+  int most_;
 };
 
 }  // namespace serpette::deploy

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "serpette/deploy/form.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/torch/tensor.hpp"
 
@@ -22,7 +23,9 @@ class Workspace {
   /// @param writes  per layer, the layer whose output its execution fills, −1 for layers without a
   /// buffer: a
   ///                convolution that finishes a shortcut fills the shortcut's.
-  Workspace(const Graph& graph, const std::vector<int>& writes) : buffers_(graph.layers.size()) {
+  /// @param layouts  per layer, how its output lies in memory.
+  Workspace(const Graph& graph, const std::vector<int>& writes, const std::vector<Layout>& layouts)
+      : buffers_(graph.layers.size()) {
     // A route of one input and a head hand on their input's memory: whoever reads them reads it.
     std::vector<int> owner(graph.layers.size()), last_use(graph.layers.size(), -1);
     for (int i = 0; i < graph.size(); ++i) {
@@ -68,9 +71,12 @@ class Workspace {
     for (const int target : writes) {
       if (target < 0) continue;
       const Shape& s = graph.shape(target);
-      buffers_[static_cast<std::size_t>(target)] = memory[slot_of[static_cast<std::size_t>(target)]]
-                                                       .narrow(0, 0, floats(graph, target))
-                                                       .view({1, s.channels, s.height, s.width});
+      const std::int64_t c = s.channels, h = s.height, w = s.width;
+      const auto flat = memory[slot_of[static_cast<std::size_t>(target)]].narrow(0, 0, c * h * w);
+      buffers_[static_cast<std::size_t>(target)] =
+          layouts[static_cast<std::size_t>(target)] == Layout::kPlanes
+              ? flat.view({1, c, h, w})
+              : flat.view({1, h, w, c}).permute({0, 3, 1, 2});
     }
   }
 

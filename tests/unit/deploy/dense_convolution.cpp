@@ -41,10 +41,9 @@ double error(const Case& k, int threads, bool add) {
              weight = at::randn({k.filters, k.channels, k.size, k.size});
   const Form form(c, {k.channels, k.height, k.width}, weight.const_data_ptr<float>(),
                   bias.const_data_ptr<float>());
-  auto expected = at::leaky_relu(
-      at::conv2d(x.to(at::kDouble), weight.to(at::kDouble), bias.to(at::kDouble), k.stride,
-                 k.padding),
-      0.1);
+  auto expected = at::leaky_relu(at::conv2d(x.to(at::kDouble), weight.to(at::kDouble),
+                                            bias.to(at::kDouble), k.stride, k.padding),
+                                 0.1);
   const auto residual = at::randn_like(expected);
   if (add) expected = at::relu(expected + residual);
   CHECK(form.output() == Shape{k.filters, int(expected.size(2)), int(expected.size(3))});
@@ -71,25 +70,24 @@ double error(const Case& k, int threads, bool add) {
 
 TEST_CASE("direct convolution equals LibTorch's in double at every shape", "[deploy][direct]") {
   at::manual_seed(3);
-  const auto k = GENERATE(Case{5, 1, 1, 6, 1, 1, 0}, Case{5, 7, 9, 33, 1, 1, 0},
-                          Case{3, 21, 17, 8, 3, 1, 1}, Case{64, 13, 13, 100, 1, 1, 0},
-                          Case{7, 40, 37, 9, 3, 2, 1}, Case{3, 33, 70, 5, 5, 2, 2},
-                          Case{3, 9, 70, 5, 7, 3, 3}, Case{3, 9, 30, 50, 3, 1, 0},
-                          Case{3, 9, 30, 5, 1, 1, 1}, Case{256, 6, 5, 255, 3, 1, 1},
-                          Case{300, 26, 26, 40, 1, 1, 0}, Case{1, 3, 3, 1, 3, 1, 1});
+  const auto k = GENERATE(
+      Case{5, 1, 1, 6, 1, 1, 0}, Case{5, 7, 9, 33, 1, 1, 0}, Case{3, 21, 17, 8, 3, 1, 1},
+      Case{64, 13, 13, 100, 1, 1, 0}, Case{7, 40, 37, 9, 3, 2, 1}, Case{3, 33, 70, 5, 5, 2, 2},
+      Case{3, 9, 70, 5, 7, 3, 3}, Case{3, 9, 30, 50, 3, 1, 0}, Case{3, 9, 30, 5, 1, 1, 1},
+      Case{256, 6, 5, 255, 3, 1, 1}, Case{300, 26, 26, 40, 1, 1, 0}, Case{1, 3, 3, 1, 3, 1, 1});
   INFO(k);
   for (const int threads : {1, 2, 5})
     CHECK(error<DirectConvolution>(k, threads, threads != 2) < 1e-6);
 }
 
-TEST_CASE("Winograd's convolution equals LibTorch's in double within the rounding of its transforms",
-          "[deploy][winograd]") {
+TEST_CASE(
+    "Winograd's convolution equals LibTorch's in double within the rounding of its transforms",
+    "[deploy][winograd]") {
   at::manual_seed(4);
-  const auto k = GENERATE(Case{1, 1, 1, 1, 3, 1, 1}, Case{5, 3, 2, 6, 3, 1, 1},
-                          Case{3, 21, 17, 8, 3, 1, 1}, Case{16, 8, 12, 32, 3, 1, 1},
-                          Case{64, 13, 13, 100, 3, 1, 1}, Case{17, 30, 41, 33, 3, 1, 1},
-                          Case{20, 9, 30, 50, 3, 1, 0}, Case{512, 13, 13, 64, 3, 1, 1},
-                          Case{8, 104, 97, 16, 3, 1, 1});
+  const auto k = GENERATE(
+      Case{1, 1, 1, 1, 3, 1, 1}, Case{5, 3, 2, 6, 3, 1, 1}, Case{3, 21, 17, 8, 3, 1, 1},
+      Case{16, 8, 12, 32, 3, 1, 1}, Case{64, 13, 13, 100, 3, 1, 1}, Case{17, 30, 41, 33, 3, 1, 1},
+      Case{20, 9, 30, 50, 3, 1, 0}, Case{512, 13, 13, 64, 3, 1, 1}, Case{8, 104, 97, 16, 3, 1, 1});
   INFO(k);
   for (const int threads : {1, 2, 5})
     CHECK(error<WinogradConvolution>(k, threads, threads != 2) < 5e-6);
@@ -98,12 +96,13 @@ TEST_CASE("Winograd's convolution equals LibTorch's in double within the roundin
 TEST_CASE("threads do not change a bit of a dense convolution", "[deploy][direct][winograd]") {
   at::manual_seed(5);
   const Convolutional c{.filters = 70, .size = 3, .padding = 1, .activation = Activation::kLeaky};
-  const auto weight = at::randn({70, 24, 3, 3}), bias = at::randn({70}), x = at::randn({60, 52, 24});
+  const auto weight = at::randn({70, 24, 3, 3}), bias = at::randn({70}),
+             x = at::randn({60, 52, 24});
   const auto check = [&](const auto& form) {
     const auto run = [&](int threads) {
       auto y = at::empty({60, 52, 70});
-      form.run(x.const_data_ptr<float>(), y.mutable_data_ptr<float>(), deploy::Finish{.slope = 0.1F},
-               Pieces{threads}, threads);
+      form.run(x.const_data_ptr<float>(), y.mutable_data_ptr<float>(),
+               deploy::Finish{.slope = 0.1F}, Pieces{threads}, threads);
       return y;
     };
     for (const int threads : {2, 3, 8}) CHECK(run(1).equal(run(threads)));

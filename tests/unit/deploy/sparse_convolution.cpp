@@ -91,8 +91,9 @@ TEST_CASE("the number of pieces does not change a bit of the result", "[deploy][
   std::int64_t pieces = 0;
   const auto run = [&](int threads) {
     auto y = at::empty({70, 13, 13});
-    sparse.run(x.const_data_ptr<float>(), y.mutable_data_ptr<float>(), deploy::Finish{},
-               [&](std::int64_t count, const auto& f) { f(0, pieces = count); }, threads);
+    sparse.run(
+        x.const_data_ptr<float>(), y.mutable_data_ptr<float>(), deploy::Finish{},
+        [&](std::int64_t count, const auto& f) { f(0, pieces = count); }, threads);
     return y;
   };
   run(1);
