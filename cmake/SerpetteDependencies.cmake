@@ -38,7 +38,7 @@ serpette_dependency(Boost 1.74 https://github.com/boostorg/boost.git boost-1.84.
 set(HWY_ENABLE_TESTS OFF)
 set(HWY_ENABLE_EXAMPLES OFF)
 serpette_dependency(hwy 1.0 https://github.com/google/highway.git 1.2.0)
-if(SERPETTE_BUILD_EXAMPLES)
+if(SERPETTE_APP)
   serpette_dependency(CLI11 2.1 https://github.com/CLIUtils/CLI11.git v2.4.2)
 endif()
 if(SERPETTE_BUILD_TESTS)

@@ -53,7 +53,7 @@ class Peer:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/bench"))
-    parser.add_argument("--cfg", default="examples/cfg/yolov3.cfg")
+    parser.add_argument("--cfg", default="share/cfg/yolov3.cfg")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--engines", default="ncnn,deepsparse,onnxruntime,openvino")

@@ -39,7 +39,7 @@ namespace {
 using namespace serpette;
 
 struct Options {
-  std::string kind = "none", cfg = "examples/cfg/yolov3.cfg", precision = "f32", choices, save;
+  std::string kind = "none", cfg = "share/cfg/yolov3.cfg", precision = "f32", choices, save;
   double sparsity = 0;
   int threads = 1;
   bool serve = false, profile = false, by_model = false;
@@ -103,7 +103,7 @@ Yolov3 network(const Options& o) {
   } else if (o.kind == "kernel") {
     mask = make_mask(graph, scores, ratio, Kernel{});
   } else if (o.kind == "filter") {
-    mask = make_mask(graph, scores, ratio, Filter{});
+    mask = make_mask(graph, scores, ratio, Filter{.ratio_of = RatioOf::kFilters});
   } else {
     throw Error(fmt::format(
         "--kind: should be none, unstructured, kernel or filter, got {}", o.kind));

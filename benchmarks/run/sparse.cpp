@@ -14,6 +14,8 @@
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
+#include <map>
+#include <string>
 
 #include "serpette/deploy/plan.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -22,6 +24,7 @@
 #include "serpette/graph/execute.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/rounds.hpp"
 
@@ -30,7 +33,7 @@ namespace {
 using namespace serpette;
 
 Graph network(std::int64_t which) {
-  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg";
+  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../share/cfg";
   if (which == 0) return load_cfg(cfgs / "yolov3.cfg");
   if (which == 2) return load_cfg(cfgs / "../demo/yolov3-slim.cfg");
   auto graph = load_cfg(cfgs / "yolov3-quarter.cfg");
@@ -43,9 +46,9 @@ Mask mask(std::int64_t granularity, const Graph& graph, Ratio ratio) {
   ScoreMap scores;
   for (const int i : graph.convolutions())
     scores.push_back(at::randn(weight_shape(graph, i), rng.torch()));
-  if (granularity == 0) return Weight{}.mask(graph, scores, ratio);
-  if (granularity == 1) return Kernel{}.mask(graph, scores, ratio);
-  return Filter{}.mask(graph, scores, ratio);
+  if (granularity == 0) return make_mask(graph, scores, ratio, Weight{});
+  if (granularity == 1) return make_mask(graph, scores, ratio, Kernel{});
+  return make_mask(graph, scores, ratio, Filter{});
 }
 
 /// LibTorch alone: folded weights, NCHW, activation in place.
@@ -102,11 +105,10 @@ void plan(benchmark::State& state) {
           {"plan_ms", [&] { benchmark::DoNotOptimize(fast.forward(images).size()); }},
       });
   state.counters["relative_error"] = error;
-  double forms[3] = {};
-  for (const auto& choice : fast.choices()) ++forms[static_cast<int>(choice.form)];
-  state.counters["dense_layers"] = forms[0];
-  state.counters["weight_sparse_layers"] = forms[1];
-  state.counters["kernel_sparse_layers"] = forms[2];
+  std::map<std::string, double> forms{
+      {"libtorch", 0}, {"direct", 0}, {"winograd", 0}, {"weights", 0}, {"kernels", 0}};
+  for (const auto& choice : fast.choices()) ++forms[choice.form];
+  for (const auto& [form, layers] : forms) state.counters[form + "_layers"] = layers;
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "serpette/method/settings.hpp"
 #include "serpette/method/timing.hpp"
 #include "serpette/method/train_scores.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/scenario/scenario.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette/study/store.hpp"
@@ -265,8 +266,8 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
   const auto pretraining = stages.robust_pretraining(detector);
   const auto start = stages.scores(detector);
   const auto trained = stages.trained_scores(detector, start);
-  const auto mask =
-      scenario.granularity.mask(e.pretrained.graph(), stages.on_device(trained.tensors), id.ratio);
+  const auto mask = make_mask(e.pretrained.graph(), stages.on_device(trained.tensors), id.ratio,
+                              scenario.granularity);
   const auto finetuning = stages.finetuning(detector, mask);
   if constexpr (removes_filters<typename S::granularity_type>) detector = detector.compact(mask);
 
@@ -284,7 +285,7 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
 
   const auto times = cell_times(scenario, e, detector, observer);
 
-  const auto kept = scenario.granularity.kept(e.pretrained.graph(), mask);
+  const auto kept = count_kept(e.pretrained.graph(), mask, scenario.granularity);
   CellResult<D> result{{}, detector, clean.detections, robust.detections};
   for (const bool paper : {true, false}) {
     const auto& a = paper ? clean.paper : clean.standard;

@@ -2,9 +2,9 @@
 
 #include <vector>
 
-#include "serpette/concepts/prune_granularity.hpp"
 #include "serpette/method/state.hpp"
 #include "serpette/method/train.hpp"
+#include "serpette/prune/mask.hpp"
 
 namespace serpette {
 
@@ -32,7 +32,7 @@ ScoreMap train_scores(D& detector, ScoreMap scores, const Optimizer& optimizer,
   Generator rng(seed);
   for (std::int64_t step = 0; step < settings.steps; ++step) {
     restore(detector, before, "score training");
-    apply_mask(granularity.mask(detector.graph(), scores, ratio), detector);
+    apply_mask(make_mask(detector.graph(), scores, ratio, granularity), detector);
     const auto batch =
         robust_batch(detector, next().to(device), attack, color, settings.attacked, rng);
 

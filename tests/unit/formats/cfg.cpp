@@ -10,7 +10,7 @@ using Catch::Matchers::MessageMatches;
 
 namespace {
 
-const auto examples = test::file("../examples/cfg");
+const auto examples = test::file("../share/cfg");
 
 /// Equal but for line numbers and [net].
 void require_equal(const Graph& a, const Graph& b) {

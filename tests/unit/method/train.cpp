@@ -122,7 +122,7 @@ TEST_CASE("training lowers the loss, equal seeds train equally, other seeds do n
 TEST_CASE("what is pruned stays pruned through fine-tuning", "[pipeline][train]") {
   TinyDetector detector;
   Silent silent;
-  const auto mask = Filter{}.mask(detector.graph(), start(detector), Ratio::percent(50));
+  const auto mask = make_mask(detector.graph(), start(detector), Ratio::percent(50), Filter{});
   apply_mask(mask, detector);
   train(detector, noise_batches(1), Pgd{}, Rgb{}, kSettings, Seed(1), &mask, at::kCPU, silent);
   const auto convolutions = detector.graph().convolutions();
@@ -166,7 +166,7 @@ TEST_CASE("one step of score training is SGD along the straight-through gradient
                                     noise_batches(1), Pgd{}, Rgb{}, one, Seed(1), at::kCPU, silent);
   // By hand: mask, one loss in training mode, its weight gradients, s − lr · ∂L/∂eff · w · sign(s).
   const auto dense = state_of(twin);
-  apply_mask(Weight{}.mask(twin.graph(), scores, ratio), twin);
+  apply_mask(make_mask(twin.graph(), scores, ratio, Weight{}), twin);
   const auto batch = noise_batches(1)();
   twin.train(true);
   twin.loss(twin.forward(batch.images), batch.truth).total().backward();
