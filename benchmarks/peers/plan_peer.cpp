@@ -77,8 +77,8 @@ Options parse(int argc, char** argv) {
       throw Error(fmt::format("plan_peer: no option {}", name));
     }
   }
-  require(o.precision == "f32", "--precision", "should be f32, the only one that plans have, got {}",
-          o.precision);
+  require(o.precision == "f32", "--precision",
+          "should be f32, the only one that plans have, got {}", o.precision);
   require(o.sparsity >= 0 && o.sparsity < 1, "--sparsity", "should be in [0, 1), got {}",
           o.sparsity);
   require(o.threads > 0, "--threads", "should be at least 1, got {}", o.threads);
@@ -105,8 +105,8 @@ Yolov3 network(const Options& o) {
   } else if (o.kind == "filter") {
     mask = make_mask(graph, scores, ratio, Filter{.ratio_of = RatioOf::kFilters});
   } else {
-    throw Error(fmt::format(
-        "--kind: should be none, unstructured, kernel or filter, got {}", o.kind));
+    throw Error(
+        fmt::format("--kind: should be none, unstructured, kernel or filter, got {}", o.kind));
   }
   const auto convolutions = graph.convolutions();
   for (std::size_t i = 0; i < mask.size(); ++i) apply_mask(mask[i], net.layer(convolutions[i]));
@@ -130,8 +130,7 @@ int run(const Options& o) {
   const at::NoGradGuard no_grad;
   const auto net = network(o);
   deploy::PlanOptions options{.measure = !o.by_model};
-  if (!o.choices.empty())
-    options.choices = deploy::parse_choices(read_file(o.choices), o.choices);
+  if (!o.choices.empty()) options.choices = deploy::parse_choices(read_file(o.choices), o.choices);
   const auto begin = std::chrono::steady_clock::now();
   auto plan = deploy::make_plan(net, options);
   const auto milliseconds = [](auto since) {
@@ -179,9 +178,11 @@ int run(const Options& o) {
   }
   std::vector<double> times;
   for (int i = 0; i < 10; ++i) times.push_back(once());
-  fmt::print("parameters {} multiply-adds {} plan built in {:.0f} ms; {} threads: best {:.3f} ms, median {:.3f} ms\n",
-             parameters(net.graph()), macs(net.graph()), built, o.threads,
-             *std::min_element(times.begin(), times.end()), bench::median(times));
+  fmt::print(
+      "parameters {} multiply-adds {} plan built in {:.0f} ms; {} threads: best {:.3f} ms, median "
+      "{:.3f} ms\n",
+      parameters(net.graph()), macs(net.graph()), built, o.threads,
+      *std::min_element(times.begin(), times.end()), bench::median(times));
   return 0;
 }
 

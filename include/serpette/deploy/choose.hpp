@@ -18,7 +18,7 @@
 namespace serpette::deploy {
 
 /// Cost of changing the layout of one number, in multiply-adds as a form's cost.
-inline constexpr double kLayoutChange = 50;
+inline constexpr double kLayoutChange = 17;
 
 /// Times of some ways to do the same, taking turns.
 struct Timing {

@@ -42,6 +42,14 @@ struct TileOutJob {
   Finish finish;                ///< Its residual begins where `out` does.
 };
 
+/// A matrix turned:  to[c · to_pitch + r] = from[r · from_pitch + c].
+struct TurnJob {
+  const float* from = nullptr;
+  float* to = nullptr;
+  std::ptrdiff_t from_pitch = 0, to_pitch = 0;
+  int rows = 0, columns = 0;
+};
+
 /// Numbers of rows that a block of a product may have.
 inline constexpr std::array kBlockRows{1, 2, 4, 6, 8, 10, 12};
 
@@ -54,6 +62,7 @@ struct DenseKernels {
   std::array<std::array<Multiply, 2>, kBlockRows.size()> multiply{};
   void (*tile_in)(const TileInJob&) = nullptr;
   void (*tile_out)(const TileOutJob&) = nullptr;
+  void (*turn)(const TurnJob&) = nullptr;
 };
 
 }  // namespace serpette::deploy

@@ -170,6 +170,39 @@ void tile_out(const TileOutJob& job) {
   }
 }
 
+/// Four rows at a time: each four columns of theirs are four runs of four numbers. The runs of
+/// sixteen rows fill a line of the cache.
+inline void turn(const TurnJob& job) {
+  const std::ptrdiff_t step = job.from_pitch;
+  int row = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::CappedTag<float, 4> d;
+  for (; hn::Lanes(d) == 4 && row + 4 <= job.rows; row += 4) {
+    const float* from = job.from + row * step;
+    float* to = job.to + row;
+    int column = 0;
+    for (; column + 4 <= job.columns; column += 4, from += 4, to += 4 * job.to_pitch) {
+      const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + step),
+                 c = hn::LoadU(d, from + 2 * step), e = hn::LoadU(d, from + 3 * step);
+      const hn::RepartitionToWide<decltype(d)> pairs;
+      const auto low = hn::BitCast(pairs, hn::InterleaveLower(d, a, b)),
+                 high = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b)),
+                 low2 = hn::BitCast(pairs, hn::InterleaveLower(d, c, e)),
+                 high2 = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low, low2)), d, to);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low, low2)), d, to + job.to_pitch);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high, high2)), d, to + 2 * job.to_pitch);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high, high2)), d, to + 3 * job.to_pitch);
+    }
+    for (; column < job.columns; ++column, ++from, to += job.to_pitch)
+      for (int r = 0; r < 4; ++r) to[r] = from[r * step];
+  }
+#endif
+  for (; row < job.rows; ++row)
+    for (int column = 0; column < job.columns; ++column)
+      job.to[column * job.to_pitch + row] = job.from[row * step + column];
+}
+
 template <class D, std::size_t... I>
 constexpr auto multiplies(std::index_sequence<I...>) {
   // Vectors in registers: sums, weights and one broadcast.
@@ -191,6 +224,7 @@ inline DenseKernels dense_kernels() {
   k.multiply = dense::multiplies<D>(std::make_index_sequence<kBlockRows.size()>{});
   k.tile_in = &dense::tile_in<D>;
   k.tile_out = &dense::tile_out<D>;
+  k.turn = &dense::turn;
   return k;
 }
 

@@ -6,7 +6,7 @@
 #include "serpette/deploy/dense_job.hpp"
 
 #define SERPETTE_EACH_TARGET "serpette/deploy/dense_kernels-inl.hpp"
-#include "serpette/detail/each_target.hpp"
+#include "serpette/detail/each_target-inl.hpp"
 
 namespace serpette::deploy {
 

@@ -2,29 +2,23 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/ones.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <tuple>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "serpette/deploy/change_layout.hpp"
 #include "serpette/deploy/choices.hpp"
 #include "serpette/deploy/choose.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/deploy/form.hpp"
+#include "serpette/deploy/form_list.hpp"
 #include "serpette/deploy/forms/direct.hpp"
 #include "serpette/deploy/forms/libtorch.hpp"
 #include "serpette/deploy/forms/sparse.hpp"
@@ -63,16 +57,17 @@ class PlanOf {
     const at::NoGradGuard no_grad;
     std::vector<FoldedLayer> layers;
     for (const int i : graph_.convolutions()) layers.push_back(folded(i, network.layer(i)));
-    const Assignment assignment(
-        graph_,
-        options.choices.empty() ? costs(layers, options) : std::vector<std::vector<double>>(),
-        {Forms::layout...});
+    const Assignment assignment(graph_,
+                                options.choices.empty()
+                                    ? List::costs(layers, options.measure, options.repeats)
+                                    : std::vector<std::vector<double>>(),
+                                {Forms::layout...});
     const auto forms = options.choices.empty() ? assignment.best() : given(layers, options.choices);
     layouts_ = assignment.layouts(forms);
     const auto convolutions = graph_.convolutions();
     bool is_libtorch = true;
     for (std::size_t c = 0; c < forms.size(); ++c) {
-      const auto name = kNames[forms[c]];
+      const auto name = List::kNames[forms[c]];
       is_libtorch = is_libtorch && name == LibTorchForm::name;
       choices_.push_back({graph_[convolutions[c]].name, std::string(name), layers[c].density()});
     }
@@ -83,11 +78,9 @@ class PlanOf {
     steps_.resize(graph_.layers.size());
     for (std::size_t c = 0; c < forms.size(); ++c) {
       const auto i = static_cast<std::size_t>(convolutions[c]);
-      with_form(forms[c], [&]<std::size_t I>() {
-        steps_[i].emplace(
-            Step{Prepared(std::in_place_index<I>, FormAt<I>::prepare(layers[c])),
-                 static_cast<float>(slope_of(graph_.convolution(convolutions[c]).activation))});
-      });
+      steps_[i].emplace(
+          Step{List::prepare(forms[c], layers[c]),
+               static_cast<float>(slope_of(graph_.convolution(convolutions[c]).activation))});
     }
     lay_out();
   }
@@ -119,26 +112,13 @@ class PlanOf {
   }
 
  private:
-  using Prepared = std::variant<typename Forms::Prepared...>;
-  template <std::size_t I>
-  using FormAt = std::tuple_element_t<I, std::tuple<Forms...>>;
-
-  static constexpr std::array<std::string_view, sizeof...(Forms)> kNames{Forms::name...};
-  static constexpr std::array<bool, sizeof...(Forms)> kAllocates{Forms::allocates...};
-  static constexpr std::array<bool, sizeof...(Forms)> kAddsResidual{Forms::adds_residual...};
+  using List = FormList<Forms...>;
+  using Prepared = typename List::Prepared;
 
   struct Step {
     Prepared prepared;
     float slope;
   };
-
-  /// Calls f<I>() for I = `form`.
-  template <class F>
-  static void with_form(std::size_t form, F&& f) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ((form == I ? f.template operator()<I>() : void()), ...);
-    }(std::index_sequence_for<Forms...>{});
-  }
 
   [[nodiscard]] FoldedLayer folded(int i, const LayerParameters& p) const {
     FoldedLayer layer{graph_.convolution(i), graph_.shape(graph_[i].inputs.front()),
@@ -160,87 +140,13 @@ class PlanOf {
       const auto found = choices.find(name);
       require(found != choices.end(), "choices", "should name a form for {}", name);
       const auto form = static_cast<std::size_t>(
-          std::find(kNames.begin(), kNames.end(), found->second) - kNames.begin());
-      bool fits = false;
-      with_form(form, [&]<std::size_t I>() { fits = FormAt<I>::fits(layers[c]); });
-      require(fits, "choices", "{} cannot be '{}': there is no such form, or it does not fit", name,
-              found->second);
+          std::find(List::kNames.begin(), List::kNames.end(), found->second) -
+          List::kNames.begin());
+      require(List::fits(form, layers[c]), "choices",
+              "{} cannot be '{}': there is no such form, or it does not fit", name, found->second);
       forms.push_back(form);
     }
     return forms;
-  }
-
-  /// By convolution and form.
-  static std::vector<std::vector<double>> costs(const std::vector<FoldedLayer>& layers,
-                                                const PlanOptions& options) {
-    // Layers of one kind, as dense as each other up to 2 %, are timed once.
-    using Kind = std::tuple<int, int, int, int, int, int, int, int, int, int>;
-    std::map<Kind, std::vector<double>> known;
-    const auto log = [](double share) {
-      return share > 0 ? static_cast<int>(std::lround(50 * std::log(share))) : -1000;
-    };
-    std::vector<std::vector<double>> all;
-    for (const FoldedLayer& layer : layers) {
-      const auto& c = layer.settings;
-      const Kind kind{c.size,
-                      c.stride,
-                      c.padding,
-                      c.groups,
-                      c.filters,
-                      layer.in.channels,
-                      layer.in.height,
-                      layer.in.width,
-                      log(layer.density()),
-                      log(static_cast<double>(layer.kernels_left) /
-                          static_cast<double>(layer.weight.size(0) * layer.weight.size(1)))};
-      auto found = known.find(kind);
-      if (found == known.end()) found = known.emplace(kind, costs(layer, options)).first;
-      all.push_back(found->second);
-    }
-    return all;
-  }
-
-  static std::vector<double> costs(const FoldedLayer& layer, const PlanOptions& options) {
-    constexpr double kNever = std::numeric_limits<double>::infinity();
-    const std::vector<double> model{(Forms::fits(layer) ? Forms::cost(layer) : kNever)...};
-    const double least = *std::min_element(model.begin(), model.end());
-    require(least < kNever, "plan", "no form fits a convolution of {}×{} with stride {}",
-            layer.settings.size, layer.settings.size, layer.settings.stride);
-    constexpr double kInDoubt = 2.5;  // times the least by the model
-    std::vector<std::size_t> doubtful;
-    for (std::size_t f = 0; f < model.size(); ++f)
-      if (model[f] <= kInDoubt * least) doubtful.push_back(f);
-    if (!options.measure || doubtful.size() == 1) return model;
-
-    std::vector<Prepared> prepared;
-    std::vector<at::Tensor> x, y;
-    for (const auto form : doubtful)
-      with_form(form, [&]<std::size_t I>() {
-        prepared.emplace_back(std::in_place_index<I>, FormAt<I>::prepare(layer));
-        const auto format = memory_format(FormAt<I>::layout);
-        x.push_back(
-            at::ones({1, layer.in.channels, layer.in.height, layer.in.width}).contiguous(format));
-        y.push_back(at::empty({1, layer.out.channels, layer.out.height, layer.out.width},
-                              at::TensorOptions().memory_format(format)));
-      });
-    const auto timing = time_in_turns(doubtful.size(), options.repeats, [&](std::size_t i) {
-      (void)run(prepared[i], FormInput{x[i], y[i], Finish{.slope = 0.1F}});
-    });
-    std::vector<double> times(model.size(), 0);
-    for (std::size_t i = 0; i < doubtful.size(); ++i) times[doubtful[i]] = timing.best[i];
-    return settled_costs(model, times, timing.noise);
-  }
-
-  static at::MemoryFormat memory_format(Layout layout) {
-    return layout == Layout::kPlanes ? at::MemoryFormat::Contiguous
-                                     : at::MemoryFormat::ChannelsLast;
-  }
-
-  static at::Tensor run(const Prepared& prepared, const FormInput& input) {
-    at::Tensor y;
-    with_form(prepared.index(),
-              [&]<std::size_t I>() { y = FormAt<I>::run(std::get<I>(prepared), input); });
-    return y;
   }
 
   [[nodiscard]] const Step& step(int i) const { return *steps_[static_cast<std::size_t>(i)]; }
@@ -268,39 +174,102 @@ class PlanOf {
       const auto [other, last] = std::minmax(inputs[0], inputs[1]);
       if (last == other || last == kImage || readers[static_cast<std::size_t>(last)] != 1) continue;
       if (graph_.shape(last) != graph_.shape(other)) continue;
-      if (!graph_[last].as<Convolutional>() || !kAddsResidual[step(last).prepared.index()])
+      if (!graph_[last].as<Convolutional>() || !List::kAddsResidual[step(last).prepared.index()])
         continue;
       if (is_logistic(last) || shortcut(i).activation == Activation::kLogistic) continue;
       add_to_[static_cast<std::size_t>(last)] = i;
       finished_[static_cast<std::size_t>(i)] = true;
       layouts_[static_cast<std::size_t>(i)] = layout(last);
     }
-    std::vector<int> writes(graph_.layers.size(), -1);  // the output each layer's step fills
+    place_outputs();
+  }
+
+  /// Gives every output that we write its memory, and every change of layout.
+  void place_outputs() {
+    const auto n = graph_.layers.size();
+    struct Use {
+      int first = -1, last = -1;  // the turns in which it is read
+    };
+    std::vector<Use> uses(2 * (n + 1));
+    const auto read = [&](int j, Layout wanted, int turn) {
+      auto& [first, last] = uses[place(j, wanted)];
+      first = first < 0 ? turn : std::min(first, turn);
+      last = std::max(last, turn);
+    };
+    for (int i = 0; i < graph_.size(); ++i) {
+      const auto& inputs = graph_[i].inputs;
+      if (finished_[static_cast<std::size_t>(i)]) {  // in the turn of the later input
+        const auto [other, last] = std::minmax(inputs[0], inputs[1]);
+        read(other, layout(i), last);
+        continue;
+      }
+      for (const int j : inputs) read(j, graph_[i].as<Yolo>() ? layout(j) : layout(i), i);
+    }
+    // What hands on its input's memory is read where its readers read.
+    std::vector<int> last_read(n);
+    for (int i = graph_.size(); i-- > 0;) {
+      auto& mine = last_read[static_cast<std::size_t>(i)];
+      for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast})
+        mine = std::max(mine, uses[place(i, wanted)].last);
+      const bool hands_on = visit(
+          graph_[i],
+          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool> auto&) { return false; },
+          [&](const Route&) { return graph_[i].inputs.size() == 1; },
+          [](const Yolo&) { return true; });
+      const int from = graph_[i].inputs.front();
+      if (hands_on && from != kImage) read(from, layout(from), mine);
+    }
+
+    std::vector<std::pair<Lifetime, at::Tensor*>> lives;
+    outputs_.assign(n, {});
+    changed_.assign(2 * (n + 1), {});
     for (int i = 0; i < graph_.size(); ++i) {
       const bool is_ours = visit(
-          graph_[i], [&](const Convolutional&) { return !kAllocates[step(i).prepared.index()]; },
+          graph_[i],
+          [&](const Convolutional&) { return !List::kAllocates[step(i).prepared.index()]; },
           [](const OneOf<Shortcut, Upsample> auto&) { return true; },
           [&](const Route&) { return graph_[i].inputs.size() > 1; },
           [](const OneOf<MaxPool, Yolo> auto&) { return false; });
       if (!is_ours || finished_[static_cast<std::size_t>(i)]) continue;
-      const int target = add_to_[static_cast<std::size_t>(i)];
-      writes[static_cast<std::size_t>(i)] = target >= 0 ? target : i;
+      const int sum = add_to_[static_cast<std::size_t>(i)], target = sum >= 0 ? sum : i;
+      lives.emplace_back(Lifetime{graph_.shape(target), layout(target), i,
+                                  std::max(i, last_read[static_cast<std::size_t>(target)])},
+                         &outputs_[static_cast<std::size_t>(target)]);
     }
-    workspace_ = Workspace(graph_, writes, layouts_);
+    for (int j = kImage; j < graph_.size(); ++j)
+      for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast}) {
+        const auto [first, last] = uses[place(j, wanted)];
+        const bool is_part = j != kImage && graph_[j].as<Route>() && graph_[j].inputs.size() == 1;
+        if (first >= 0 && (wanted != layout(j) || is_part))
+          lives.emplace_back(Lifetime{graph_.shape(j), wanted, first, last},
+                             &changed_[place(j, wanted)]);
+      }
+    std::stable_sort(lives.begin(), lives.end(),
+                     [](const auto& a, const auto& b) { return a.first.from < b.first.from; });
+    std::vector<Lifetime> lifetimes;
+    for (const auto& [life, to] : lives) lifetimes.push_back(life);
+    auto found = buffers(lifetimes);
+    for (std::size_t k = 0; k < lives.size(); ++k) *lives[k].second = std::move(found[k]);
+  }
+
+  /// Where a layer's output in one of the layouts stands in lists of both.
+  static std::size_t place(int layer, Layout layout) {
+    return 2 * static_cast<std::size_t>(layer + 1) + (layout == Layout::kChannelsLast ? 1 : 0);
   }
 
   /// Outputs of the layers so far, in the layout they have and, once somebody asks, in the other.
   struct Outputs {
     const PlanOf& plan;
     Trace now;
-    std::vector<at::Tensor> changed;  // by graph index + 1
+    std::vector<bool> is_changed;  // by place
 
     const at::Tensor& in(int i, Layout wanted) {
       const at::Tensor& t = now.of(i);
-      const auto format = memory_format(wanted);
-      if (t.is_contiguous(format)) return t;
-      at::Tensor& other = changed[static_cast<std::size_t>(i + 1)];
-      if (!other.defined()) other = t.contiguous(format);
+      if (t.is_contiguous(memory_format(wanted))) return t;
+      const auto where = place(i, wanted);
+      const at::Tensor& other = plan.changed_[where];
+      if (!is_changed[where]) change_layout(t, other);
+      is_changed[where] = true;
       return other;
     }
   };
@@ -310,7 +279,9 @@ class PlanOf {
     const PlanOf& plan;
     Outputs& outputs;
 
-    [[nodiscard]] at::Tensor into(int i) const { return plan.workspace_.buffer(i); }
+    [[nodiscard]] at::Tensor into(int i) const {
+      return plan.outputs_[static_cast<std::size_t>(i)];
+    }
 
     [[nodiscard]] at::Tensor convolution(int i, const Convolutional&, const at::Tensor& x) const {
       const Step& step = plan.step(i);
@@ -318,12 +289,11 @@ class PlanOf {
       Finish finish{.slope = step.slope};
       if (sum >= 0) {
         const auto& inputs = plan.graph_[sum].inputs;
-        const at::Tensor& residual =
-            outputs.in(std::min(inputs[0], inputs[1]), plan.layout(i));
+        const at::Tensor& residual = outputs.in(std::min(inputs[0], inputs[1]), plan.layout(i));
         finish.residual = residual.const_data_ptr<float>();
         finish.residual_slope = static_cast<float>(slope_of(plan.shortcut(sum).activation));
       }
-      const auto y = run(step.prepared, {x, into(sum < 0 ? i : sum), finish});
+      const auto y = List::run(step.prepared, {x, into(sum < 0 ? i : sum), finish});
       return plan.is_logistic(i) ? y.sigmoid_() : y;
     }
   };
@@ -331,7 +301,7 @@ class PlanOf {
   void run_image(const at::Tensor& image, std::vector<at::Tensor>& heads, std::int64_t n) {
     Outputs outputs{*this,
                     {image, std::vector<at::Tensor>(graph_.layers.size())},
-                    std::vector<at::Tensor>(graph_.layers.size() + 1)};
+                    std::vector<bool>(changed_.size())};
     const Rules rules{{}, *this, outputs};
     std::size_t head = 0;
     for (int i = 0; i < graph_.size(); ++i) {
@@ -353,7 +323,8 @@ class PlanOf {
   std::vector<int> add_to_;     // per convolution the shortcut that it finishes; −1: none
   std::vector<bool> finished_;  // those shortcuts
   std::vector<LayerChoice> choices_;
-  Workspace workspace_;
+  std::vector<at::Tensor> outputs_;      // by graph index: buffers for what we write
+  std::vector<at::Tensor> changed_;      // by place: buffers for changes of layout
   std::optional<FrozenNetwork> frozen_;  // where LibTorch computes every layer
 };
 

@@ -6,7 +6,7 @@
 #include "serpette/deploy/sparse_job.hpp"
 
 #define SERPETTE_EACH_TARGET "serpette/deploy/sparse_kernels-inl.hpp"
-#include "serpette/detail/each_target.hpp"
+#include "serpette/detail/each_target-inl.hpp"
 
 namespace serpette::deploy {
 

@@ -43,9 +43,11 @@ class WinogradConvolution {
     zeros_.assign(static_cast<std::size_t>(whole(in_.channels)), 0.0F);
     transform(weight);
 
+    // Tiles whose transforms stay in the cache; more where the weights would pass by too often.
     constexpr std::int64_t kCache = 768 << 10;
     const std::int64_t bytes = 36 * 4 * (whole(in_.channels) + whole(out_.channels));
-    const auto wanted = std::clamp<std::int64_t>(kCache / bytes, 48, 480);
+    const std::int64_t least = in_.channels * out_.channels < 65'536 ? 24 : 64;
+    const auto wanted = std::clamp<std::int64_t>(kCache / bytes, least, 480);
     blocks_ = (tiles() + wanted - 1) / wanted;
   }
 

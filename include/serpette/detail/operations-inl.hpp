@@ -1,5 +1,5 @@
 /// @file
-/// Highway's operations for one instruction set, and ours beside them: each_target.hpp includes
+/// Highway's operations for one instruction set, and ours beside them: each_target-inl.hpp includes
 /// this file repeatedly, hence no #pragma once.
 
 #include <hwy/highway.h>

@@ -26,13 +26,13 @@ struct SparseForm {
     return !WholeKernels || (layer.settings.size == 3 && layer.settings.stride == 1);
   }
 
-  /// Our multiply-adds, idle lanes' too, take about two and a half times as long as dense ones; a
-  /// whole kernel's nine somewhat less, since three share an operand.
+  /// Our multiply-adds, idle lanes' too, take about two and a quarter times as long as dense ones;
+  /// a whole kernel's nine somewhat less, since three share an operand.
   static double cost(const FoldedLayer& layer) {
     const auto stored = WholeKernels ? 9 * layer.kernels_left : layer.weights_left;
     const auto operations = static_cast<double>(
         SparseConvolution::operations(layer.settings, layer.in, stored, settings(layer)));
-    return (WholeKernels ? 0.85 : 1.0) / 0.4 * operations + 5e4;
+    return (WholeKernels ? 1.9 : 2.25) * operations + 5e4;
   }
 
   static Prepared prepare(const FoldedLayer& layer) {

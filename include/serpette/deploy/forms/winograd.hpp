@@ -29,7 +29,7 @@ struct WinogradForm {
     const auto whole = [&](int channels) { return std::ceil(channels / lanes) * lanes; };
     const double in = whole(layer.in.channels), out = whole(layer.out.channels);
     const double tiles = std::ceil(layer.out.height / 4.0) * std::ceil(layer.out.width / 4.0);
-    return 36 * (tiles * (in * out + 8 * (in + out)) + 8 * in * out) + 5e4;
+    return 36 * (tiles * (1.15 * in * out + 36 * (in + out)) + 6 * in * out) + 5e4;
   }
 
   static Prepared prepare(const FoldedLayer& layer) {

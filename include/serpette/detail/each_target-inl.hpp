@@ -4,7 +4,7 @@
 /// file, hence no #pragma once:
 ///
 ///   #define SERPETTE_EACH_TARGET "serpette/…/kernels-inl.hpp"
-///   #include "serpette/detail/each_target.hpp"
+///   #include "serpette/detail/each_target-inl.hpp"
 ///
 /// Highway's own foreach_target.h serves one file of a translation unit. Here it brings in
 /// Highway's operations for every instruction set, and the files follow, each for each of them.
@@ -27,6 +27,12 @@
 #if defined(HWY_EMU128) && SERPETTE_HAS_TARGET(HWY_EMU128)
 #undef HWY_TARGET
 #define HWY_TARGET HWY_EMU128
+#include <hwy/ops/set_macros-inl.h>
+#include SERPETTE_EACH_TARGET
+#endif
+#if defined(HWY_SCALAR) && SERPETTE_HAS_TARGET(HWY_SCALAR)
+#undef HWY_TARGET
+#define HWY_TARGET HWY_SCALAR
 #include <hwy/ops/set_macros-inl.h>
 #include SERPETTE_EACH_TARGET
 #endif
