@@ -31,6 +31,7 @@ struct Options {
   cli::PolicyNames policies;
   std::uint64_t seed = 1;
   bool plain = false;
+  PgdAdversarial objective;
   TrainSettings settings{.steps = 1000, .batch_size = 16, .learning_rate = 1e-3, .warmup = 100};
 };
 
@@ -73,7 +74,8 @@ void run(const Options& o, const A& attack, const Color& color) {
       ++steps;
       return loader.next();
     };
-    train(detector, next, attack, color, o.settings, Seed(o.seed), nullptr, device, observer);
+    train(detector, MovedWeights(detector), next, Defence{o.objective, attack, color}, o.settings,
+          Seed(o.seed), device, observer);
   };
   if (launch.rank > 0) {  // Ctrl-C is for the first process, which keeps the weights
     std::signal(SIGINT, SIG_IGN);
@@ -157,7 +159,7 @@ int main(int argc, char** argv) {
         ->check(cli::one_of({"sgd", "adam"}))
         ->capture_default_str();
     o.policies.add_to(app, "What attacks the training images: none, fgsm or pgd");
-    app.add_option("--attacked", o.settings.attacked, "Part of every batch that is attacked")
+    app.add_option("--attacked", o.objective.attacked, "Part of every batch that is attacked")
         ->check(cli::kFraction)
         ->capture_default_str();
     app.add_flag("--no-augmentation", o.plain, "Train on the images as they are");

@@ -37,7 +37,7 @@ ALLOWED["laws"] = {"concepts", "graph", "core", "prune", TENSOR}
 REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/read_cells.hpp"}
 
 # Stricter than their folder.
-SINGLE = {"scenario/scenario.hpp": {"concepts", "core"}, "scenario/catalogue.hpp": {"core"}}
+SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/per_layer.hpp"}, "scenario/catalogue.hpp": {"core"}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.
 LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp",
          "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "core/quantile.hpp",

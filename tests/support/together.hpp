@@ -97,8 +97,8 @@ Trained train_share(const Peers& peers, const A& attack, at::ScalarType type,
   Losses observer{result.losses};
   std::int64_t step = 0;
   train(
-      detector, [&] { return batch_of(step++, peers.share, type); }, attack, Rgb{}, settings,
-      Seed(1), nullptr, at::kCPU, observer);
+      detector, MovedWeights(detector), [&] { return batch_of(step++, peers.share, type); },
+      Defence{PgdAdversarial{}, attack, Rgb{}}, settings, Seed(1), at::kCPU, observer);
   result.tensors = state_of(detector);
   for (const auto& parameter : detector.parameters())
     result.gradients.push_back(parameter.grad().clone());

@@ -42,8 +42,6 @@ struct BudgetOptions {
         ->capture_default_str();
     app.add_option("--batch-size", batch_size_, "Images per step of every stage")
         ->check(whole_number(std::int64_t{1}, std::int64_t{1} << 20));
-    app.add_option("--attacked", attacked_, "Part of every training batch that is attacked")
-        ->check(kFraction);
     alone_.add_to(app);
     app.footer(budget_table());
   }
@@ -52,16 +50,13 @@ struct BudgetOptions {
   /// @throws Error  if there is no budget of that name.
   [[nodiscard]] Budget chosen() const {
     Budget b = budget_named(name).budget;
-    for (auto* stage : {&b.pretrain, &b.scores, &b.finetune}) {
+    for (auto* stage : {&b.pretrain, &b.scores, &b.finetune})
       stage->batch_size = batch_size_.value_or(stage->batch_size);
-      stage->attacked = attacked_.value_or(stage->attacked);
-    }
     return alone_.apply_to(b);
   }
 
  private:
   std::optional<std::int64_t> batch_size_;
-  std::optional<double> attacked_;
   SettingOptions alone_;
 };
 

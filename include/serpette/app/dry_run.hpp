@@ -36,8 +36,8 @@ double seconds_of_step(const S& scenario, const Experiment<D, Train, Test>& expe
   for (int i = 0; i < 2; ++i) {
     const Stopwatch watch;
     train(
-        detector, [&] { return loader.next(); }, scenario.attack, scenario.color, once, Seed(0),
-        nullptr, experiment.device, silent);
+        detector, MovedWeights(detector), [&] { return loader.next(); }, defence_of(scenario), once,
+        Seed(0), experiment.device, silent);
     seconds = watch.seconds();
   }
   return seconds;
@@ -53,8 +53,7 @@ double steps_of_cell(const S&, const Experiment<D, Train, Test>& experiment) {
                           : experiment.test.size();
   auto steps = static_cast<double>(b.finetune.steps) +
                2.0 * static_cast<double>(images) / static_cast<double>(b.finetune.batch_size);
-  if constexpr (req::TrainsScores<typename S::score_type>)
-    steps += static_cast<double>(b.scores.steps);
+  if constexpr (req::TrainsScores<ScoreOf<S>>) steps += static_cast<double>(b.scores.steps);
   return steps;
 }
 

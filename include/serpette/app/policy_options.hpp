@@ -20,6 +20,7 @@ struct PolicyOptions : SettingOptions {
     boost::hana::for_each(registry, [&](const auto& entry) { offer(entry.scenario); });
     for (const auto& [former, name] :  // before settings were described
          {std::pair{"--epsilon", "--attack-epsilon"},
+          {"--attacked", "--objective-attacked"},
           {"--deeplift-reference", "--score-reference"},
           {"--deeplift-rule", "--score-rule"},
           {"--deeplift-target", "--score-target"}})

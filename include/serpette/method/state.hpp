@@ -53,4 +53,36 @@ void apply_mask(const Mask& mask, D& detector) {
     apply_mask(mask[i], detector.layer(convolutions[i]));
 }
 
+/// Sets gradients of what the mask removes to nothing.
+template <Detector D>
+void mask_gradients(const Mask& mask, D& detector) {
+  const torch::NoGradGuard no_grad;
+  const auto convolutions = detector.graph().convolutions();
+  for (std::size_t i = 0; i < mask.size(); ++i) {
+    const LayerParameters layer = detector.layer(convolutions[i]);
+    const auto keep = [](const at::Tensor& parameter, const at::Tensor& kept) {
+      if (parameter.defined() && parameter.grad().defined() && kept.defined())
+        parameter.grad().mul_(kept);
+    };
+    keep(layer.weight, mask[i].weight);
+    for (const auto& vector : {layer.bias, layer.gamma, layer.beta}) keep(vector, mask[i].filter);
+  }
+}
+
+/// Remembers a detector's tensors, and gives them back at the end of its life.
+template <Detector D>
+class Untouched {
+ public:
+  Untouched(D& detector, std::string_view place)
+      : detector_(detector), place_(place), state_(state_of(detector)) {}
+  Untouched(const Untouched&) = delete;
+  Untouched& operator=(const Untouched&) = delete;
+  ~Untouched() { restore(detector_, state_, place_); }
+
+ private:
+  D& detector_;
+  std::string_view place_;
+  std::vector<at::Tensor> state_;
+};
+
 }  // namespace serpette
