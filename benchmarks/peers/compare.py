@@ -74,8 +74,7 @@ def main():
         if not (folder / "heads.f32").exists():
             shutil.rmtree(folder, ignore_errors=True)
             subprocess.run([plan_peer, *options(case), "--save", folder], check=True)
-            subprocess.run([python_of("onnx"), "-c", "import sys; from darknet_network import onnx_file; onnx_file(sys.argv[1])",
-                            folder], check=True, cwd=HERE)
+            subprocess.run([python_of("onnx"), HERE / "darknet_onnx.py", folder], check=True)
         return folder
 
     def engine(name, case):

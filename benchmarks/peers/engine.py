@@ -1,53 +1,36 @@
 """One engine with a network that plan_peer saved, as one of the peers that compare.py asks in turn.
 
 usage: engine.py ENGINE --model FOLDER [--threads T] --serve
-ENGINE: torch, onnxruntime, openvino, openvino-bf16, ncnn, deepsparse
+ENGINE: onnxruntime, openvino, openvino-bf16, ncnn, deepsparse
 
 Before anything is timed the engine's heads are compared with ours (heads.f32, to 1e-4 of the largest; bf16: to 0.25). Prints
 READY, then one time [ms] for every line read; ends on `quit`.
 """
 
 import argparse
+import importlib.util
 import pathlib
+import subprocess
 import sys
 import time
 
 import numpy as np
 
 
-def torch_engine(folder, threads):
-    import torch
-    from darknet_network import Network
-
-    torch.set_num_threads(threads)
-    with torch.no_grad():
-        net = Network(folder / "network.cfg", folder / "network.weights").eval()
-        net = torch.jit.optimize_for_inference(torch.jit.trace(net, torch.rand(net.input)))
-    no_grad = torch.inference_mode
-
-    def run(x):
-        with no_grad():
-            return [head.numpy() for head in net(torch.from_numpy(x))]
-
-    return run
-
-
 def onnxruntime_engine(folder, threads):
     import onnxruntime
-    from darknet_network import onnx_file
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = onnxruntime.InferenceSession(onnx_file(folder), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(folder / "network.onnx"), options, providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {"images": x})
 
 
 def openvino_engine(folder, threads, precision="f32"):
     import openvino
-    from darknet_network import onnx_file
 
     core = openvino.Core()
-    model = core.compile_model(core.read_model(onnx_file(folder)), "CPU", {
+    model = core.compile_model(core.read_model(str(folder / "network.onnx")), "CPU", {
         "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision})
     request = model.create_infer_request()
 
@@ -61,14 +44,13 @@ def openvino_engine(folder, threads, precision="f32"):
 def ncnn_engine(folder, threads):
     import ncnn
 
-    base = folder / "network.ncnn"
-    if not base.with_suffix(".ncnn.param").exists():
-        import pnnx
-        import torch
-        from darknet_network import Network
-
-        net = Network(folder / "network.cfg", folder / "network.weights").eval()
-        pnnx.export(net, str(folder / "network.pt"), (torch.rand(net.input),), fp16=False)
+    if not (folder / "network.ncnn.param").exists():
+        # Its Python module wants PyTorch, its program does not.
+        package = pathlib.Path(importlib.util.find_spec("pnnx").origin).parent
+        program = next(path for path in package.rglob("pnnx") if path.is_file())
+        shape = ",".join(map(str, input_shape(folder)))
+        subprocess.run([program, "network.onnx", f"inputshape=[{shape}]", "fp16=0"], cwd=folder, check=True,
+                       stdout=subprocess.DEVNULL)
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
@@ -92,7 +74,7 @@ def deepsparse_engine(folder, threads):
 
 
 ENGINES = {
-    "torch": torch_engine, "onnxruntime": onnxruntime_engine, "openvino": openvino_engine,
+    "onnxruntime": onnxruntime_engine, "openvino": openvino_engine,
     "openvino-bf16": lambda f, t: openvino_engine(f, t, "bf16"), "ncnn": ncnn_engine, "deepsparse": deepsparse_engine,
 }
 

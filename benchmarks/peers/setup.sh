@@ -6,8 +6,8 @@ cache=${PEERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/serpette/peers}
 mkdir -p "$cache"
 if [[ ! -e $cache/python/complete ]]; then
   python3 -m venv "$cache/python"
-  "$cache/python/bin/pip" install --quiet numpy torch==2.11.0 --extra-index-url https://download.pytorch.org/whl/cpu
-  "$cache/python/bin/pip" install --quiet onnx onnxruntime openvino ncnn pnnx
+  "$cache/python/bin/pip" install --quiet numpy onnx onnxruntime openvino ncnn
+  "$cache/python/bin/pip" install --quiet --no-deps pnnx  # its program alone, which needs no PyTorch
   touch "$cache/python/complete"
 fi
 if [[ ${1:-} == deepsparse && ! -e $cache/deepsparse/complete ]]; then
