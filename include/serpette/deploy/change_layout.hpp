@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal What plan.hpp puts between forms.
+
 #include <algorithm>
 #include <cstdint>
 

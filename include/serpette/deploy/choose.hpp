@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal How plan.hpp chooses.
+
 /// @file
 /// Which form each convolution of a plan gets.
 

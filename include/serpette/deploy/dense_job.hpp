@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal What the dense convolutions hand their kernels.
+
 #include <array>
 #include <cstddef>
 #include <cstdint>

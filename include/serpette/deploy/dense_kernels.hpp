@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal The loops of the dense convolutions.
+
 /// @file
 /// Dense convolutions' inner loops for the instruction set of the machine it runs on.
 

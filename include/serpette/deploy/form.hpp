@@ -15,7 +15,8 @@ enum class Layout { kPlanes, kChannelsLast };
 
 /// One convolution as a form sees it: batch norm folded, on the CPU.
 struct FoldedLayer {
-  Convolutional settings;  ///< Never with a logistic activation: that one follows the form.
+  Convolutional settings;  ///< With an activation that is linear on both sides of 0: another one
+                           ///< is linear here, and follows the form.
   Shape in, out;
   at::Tensor weight;              ///< [C_out, C_in / groups, k, k] float, contiguous
   at::Tensor bias;                ///< [C_out] float, contiguous

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal Forms by number, for plan.hpp.
+
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal Shapes for the convolutions.
+
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal Weights as the dense kernels read them.
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

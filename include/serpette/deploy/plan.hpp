@@ -123,8 +123,8 @@ class PlanOf {
   [[nodiscard]] FoldedLayer folded(int i, const LayerParameters& p) const {
     FoldedLayer layer{graph_.convolution(i), graph_.shape(graph_[i].inputs.front()),
                       graph_.shape(i), p.weight, p.bias};
-    if (layer.settings.activation == Activation::kLogistic)
-      layer.settings.activation = Activation::kLinear;  // and LibTorch's logistic behind it
+    if (!is_piecewise_linear(layer.settings.activation))
+      layer.settings.activation = Activation::kLinear;  // and LibTorch's behind it
     const auto left = p.weight.ne(0);
     layer.weights_left = left.count_nonzero().item<std::int64_t>();
     layer.kernels_left = left.flatten(2).any(2).count_nonzero().item<std::int64_t>();
@@ -153,9 +153,6 @@ class PlanOf {
   [[nodiscard]] Layout layout(int i) const {
     return i == kImage ? Layout::kPlanes : layouts_[static_cast<std::size_t>(i)];
   }
-  [[nodiscard]] bool is_logistic(int i) const {
-    return graph_.convolution(i).activation == Activation::kLogistic;
-  }
   [[nodiscard]] const Shortcut& shortcut(int i) const {
     return std::get<Shortcut>(graph_[i].operation);
   }
@@ -176,7 +173,9 @@ class PlanOf {
       if (graph_.shape(last) != graph_.shape(other)) continue;
       if (!graph_[last].as<Convolutional>() || !List::kAddsResidual[step(last).prepared.index()])
         continue;
-      if (is_logistic(last) || shortcut(i).activation == Activation::kLogistic) continue;
+      if (!is_piecewise_linear(graph_.convolution(last).activation) ||
+          !is_piecewise_linear(shortcut(i).activation))
+        continue;
       add_to_[static_cast<std::size_t>(last)] = i;
       finished_[static_cast<std::size_t>(i)] = true;
       layouts_[static_cast<std::size_t>(i)] = layout(last);
@@ -283,7 +282,8 @@ class PlanOf {
       return plan.outputs_[static_cast<std::size_t>(i)];
     }
 
-    [[nodiscard]] at::Tensor convolution(int i, const Convolutional&, const at::Tensor& x) const {
+    [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv,
+                                         const at::Tensor& x) const {
       const Step& step = plan.step(i);
       const int sum = plan.add_to_[static_cast<std::size_t>(i)];
       Finish finish{.slope = step.slope};
@@ -294,7 +294,9 @@ class PlanOf {
         finish.residual_slope = static_cast<float>(slope_of(plan.shortcut(sum).activation));
       }
       const auto y = List::run(step.prepared, {x, into(sum < 0 ? i : sum), finish});
-      return plan.is_logistic(i) ? y.sigmoid_() : y;
+      return is_piecewise_linear(conv.activation)
+                 ? y
+                 : serpette::detail::activate_(y, conv.activation);
     }
   };
 

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal The convolutions' scratch memory.
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal LibTorch's threads, for the forms.
+
 #include <ATen/Parallel.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal What batch_norm_kernels.hpp hands its loops.
+
 #include <cstdint>
 
 namespace serpette::detail::batch_norm {

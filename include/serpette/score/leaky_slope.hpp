@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal The loop of rescale.hpp.
+
 /// @file
 /// DeepLIFT's slope of the leaky activation, for the instruction set of the machine it runs on. No
 /// LibTorch.

@@ -53,14 +53,13 @@ TEST_CASE("the loss by part, its gradient and its places equal a plain loop over
       const auto at = [&](const at::Tensor& t) { return t[k].item<std::int64_t>(); };
       places.push_back(
           {static_cast<std::int64_t>(h), at(a.image), at(a.slot), at(a.row), at(a.column)});
-      least_likely[places.back()] = at(least[h]);
+      CHECK(least[h][k].sum().item<double>() == 1);
+      least_likely[places.back()] = least[h][k].argmax().item<std::int64_t>();
     }
   }
   CHECK(ignored == golden.json["ignored"]);
   std::sort(places.begin(), places.end());
-  std::vector<std::vector<std::int64_t>> wanted = golden.json["positives"];
-  for (auto& place : wanted) place.pop_back();
-  CHECK(places == wanted);
+  CHECK(places == golden.json["positives"].get<std::vector<std::vector<std::int64_t>>>());
   for (std::vector<std::int64_t> row : golden.json["least_likely"]) {
     const auto category = row.back();
     row.pop_back();
@@ -69,21 +68,36 @@ TEST_CASE("the loss by part, its gradient and its places equal a plain loop over
 }
 
 TEST_CASE(
-    "targets are one at objectness and true class of every positive, and at its box where asked",
+    "targets are one at the logits they add up of every positive, the loss is its own gradient",
     "[model][loss][golden]") {
   Golden golden;
   const YoloLoss loss(golden.graph);
-  const auto target = GENERATE(Target::kDetection, Target::kDetectionAndBox);
+  using enum Target;
+  const auto target = GENERATE(kDetection, kDetectionAndBox, kBox, kObjectness, kClasses, kLogits);
   const auto ones = loss.targets(golden.heads, loss.assign(golden.heads, golden.truth), target);
   auto wanted = std::vector{at::zeros_like(golden.heads[0]), at::zeros_like(golden.heads[1])};
-  for (const std::vector<std::int64_t> p : golden.json["positives"]) {
-    const auto category = golden.truth[p[5]][1].item<std::int64_t>();
-    std::vector<std::int64_t> channels{4, 5 + category};
-    if (target == Target::kDetectionAndBox) channels.insert(channels.end(), {0, 1, 2, 3});
+  for (std::size_t k = 0; k < golden.json["positives"].size(); ++k) {
+    const std::vector<std::int64_t> p = golden.json["positives"][k];
+    std::vector<std::int64_t> channels;
+    if (target == kDetection || target == kObjectness) channels = {4};
+    if (target == kDetectionAndBox) channels = {0, 1, 2, 3, 4};
+    if (target == kBox) channels = {0, 1, 2, 3};
+    if (target == kClasses) channels = {5, 6, 7};
+    if (target == kLogits) channels = {0, 1, 2, 3, 4, 5, 6, 7};
+    if (target == kDetection || target == kDetectionAndBox)
+      for (const std::int64_t category : golden.json["categories"][k])
+        channels.push_back(5 + category);
     for (const auto channel : channels)
       wanted[static_cast<std::size_t>(p[0])][p[1]][p[2] * 8 + channel][p[3]][p[4]] = 1;
   }
   for (std::size_t h = 0; h < 2; ++h) CHECK(at::equal(ones[h], wanted[h]));
+
+  const auto gradients = loss.gradients(golden.heads, loss.assign(golden.heads, golden.truth));
+  std::vector<at::Tensor> leaves;
+  for (const auto& head : golden.heads) leaves.push_back(head.clone().requires_grad_(true));
+  const auto parts = loss(leaves, loss.assign(leaves, golden.truth));
+  const auto expected = torch::autograd::grad({parts.total() * parts.box.size(0)}, leaves);
+  for (std::size_t h = 0; h < 2; ++h) CHECK(at::allclose(gradients[h], expected[h], 1e-9, 1e-12));
 }
 
 TEST_CASE("the gradient equals finite differences with the assignment held fixed",

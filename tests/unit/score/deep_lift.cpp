@@ -1,6 +1,7 @@
 #include "serpette/score/deep_lift.hpp"
 
 #include "serpette/laws/score_init.hpp"
+#include "serpette/score/deep_lift_layer.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
@@ -36,6 +37,9 @@ double difference(TinyDetector& detector, const at::Tensor& x, const at::Tensor&
   return sum;
 }
 
+/// One target, and contributions as they are.
+constexpr DeepLift kPlain{.target = Target::kDetection, .normalise = Normalise::kNone};
+
 double total(const at::Tensor& t) { return t.sum().item<double>(); }
 
 using torch::autograd::AutogradContext;
@@ -47,19 +51,7 @@ using Variables = torch::autograd::variable_list;
 /// them, taken naively.
 struct SharedSlope : torch::autograd::Function<SharedSlope> {
   static Variable forward(AutogradContext* context, const Variable& y, std::int64_t activation) {
-    const auto f = [&] {
-      switch (static_cast<Activation>(activation)) {
-        case Activation::kLeaky:
-          return at::leaky_relu(y, kLeakySlope);
-        case Activation::kRelu:
-          return at::relu(y);
-        case Activation::kLogistic:
-          return at::sigmoid(y);
-        case Activation::kLinear:
-          return y.clone();
-      }
-      return y;
-    }();
+    const auto f = test::activated(y, static_cast<Activation>(activation)).clone();
     const auto in = y.chunk(2), out = f.chunk(2);
     context->save_for_backward({(out[0] - out[1]) / (in[0] - in[1])});
     return f;
@@ -141,7 +133,7 @@ std::vector<at::Tensor> stacked_contributions(const TinyDetector& original, cons
                         ? y
                         : SharedSlope::apply(y, std::int64_t(conv->activation)));
     } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      const auto y = in + of(layer.inputs[1]);
+      const auto y = test::shortcut_sum(in, of(layer.inputs[1]));
       out.push_back(shortcut->activation == Activation::kLinear
                         ? y
                         : SharedSlope::apply(y, std::int64_t(shortcut->activation)));
@@ -188,6 +180,31 @@ TEST_CASE("Rescale slopes equal their closed forms", "[score][deep_lift]") {
   for (const int i : {4, 5})
     CHECK(logistic[i].item<double>() ==
           Catch::Approx(0.2350037122015945).epsilon(1e-9));  // σ(½)·σ(−½)
+  for (const auto smooth : {Activation::kMish, Activation::kSwish}) {
+    const auto out = test::activated(y, smooth), out0 = test::activated(y0, smooth);
+    const auto slope = secant_slope(y, y0, out, out0, smooth);
+    const auto naively = (out - out0) / (y - y0);
+    for (const int i : {0, 1, 2, 3, 6})
+      CHECK(slope[i].item<double>() == Catch::Approx(naively[i].item<double>()));
+    // Equal ends, and ends 1e-9 apart: the derivative, by central differences.
+    for (const int i : {4, 5}) {
+      const auto f = [&](double step) {
+        return test::activated(y[i] + step, smooth).item<double>();
+      };
+      CHECK(slope[i].item<double>() == Catch::Approx((f(1e-5) - f(-1e-5)) / 2e-5).epsilon(1e-8));
+    }
+    // In single precision neither branch loses more than some 1e-5.
+    const auto wide = torch::linspace(-4, 4, 400, torch::kDouble), near = wide + 0.011,
+               next = wide + 0.009;
+    for (const auto& other : {near, next}) {
+      const auto exact = secant_slope(wide, other, test::activated(wide, smooth),
+                                      test::activated(other, smooth), smooth);
+      const auto a = wide.to(torch::kFloat), b = other.to(torch::kFloat);
+      const auto rounded =
+          secant_slope(a, b, test::activated(a, smooth), test::activated(b, smooth), smooth);
+      CHECK((rounded.to(torch::kDouble) - exact).abs().max().item<double>() < 1e-4);
+    }
+  }
   // Far ends neither overflow nor vanish into 0/0.
   CHECK(total(logistic_slope(torch::tensor({500.0}), torch::tensor({-500.0}))) ==
         Catch::Approx(1e-3));
@@ -321,11 +338,87 @@ TEST_CASE("the score is the mean over images of the absolute contributions", "[s
   }
   for (const int images_at_once : {1, 2, 8}) {
     Generator rng{Seed(0)};
-    const DeepLift policy{.reference = reference, .images_at_once = images_at_once};
+    auto policy = kPlain;
+    policy.reference = reference;
+    policy.images_at_once = images_at_once;
     const auto scores = policy.score_all(detector, std::span(&batch, 1), rng);
     for (std::size_t i = 0; i < scores.size(); ++i)
       CHECK(torch::allclose(scores[i], expected[i], 1e-10, 1e-14));
   }
+}
+
+TEST_CASE(
+    "parts are explained one by one and added, images aggregated as asked, layers spread by |w|",
+    "[score][deep_lift]") {
+  // Plain loops over signed contributions, image by image and part by part.
+  TinyDetector detector(all_kinds(), Seed(18), torch::kDouble);
+  const auto batch = test::tiny_batch(detector.graph(), 3, Seed(19), torch::kDouble);
+  const Attribution net(detector);
+  const auto layers = net.graph().convolutions().size();
+  const std::vector parts{Target::kBox, Target::kObjectness, Target::kClasses};
+  std::vector<ScoreMap> mean(3, ScoreMap(layers)), square = mean, sign = mean, filters = mean;
+  for (std::size_t part = 0; part < 3; ++part)
+    for (int n = 0; n < 3; ++n) {
+      const auto x = batch.images.narrow(0, n, 1);
+      auto truth = batch.truth.narrow(0, n, 1).clone();
+      truth.select(1, 0).zero_();
+      const auto now = net.run(x), then = net.run(torch::zeros_like(x));
+      const auto seeds = detector.targets(net.heads(now), truth, parts[part]);
+      net.explain(now, then, seeds, [&](std::size_t i, const at::Tensor& sums) {
+        const auto s = net.weight(i) * sums;
+        const auto add = [&](at::Tensor& to, const at::Tensor& what) {
+          to = to.defined() ? to + what / 3 : what / 3;
+        };
+        add(mean[part][i], s.abs());
+        add(square[part][i], s.square());
+        add(sign[part][i], s);
+        add(filters[part][i], s.sum({1, 2, 3}).abs());
+      });
+    }
+  Generator rng{Seed(0)};
+  const auto scores = [&](const auto& policy) {
+    return policy.score_all(detector, std::span(&batch, 1), rng);
+  };
+  const auto close = [](const at::Tensor& a, const at::Tensor& b) {
+    return torch::allclose(a, b, 1e-9, 1e-14);
+  };
+  for (const int at_once : {1, 4}) {
+    const auto none = Normalise::kNone;
+    const auto by_mean = scores(DeepLift{.normalise = none, .images_at_once = at_once});
+    const auto by_rms = scores(
+        DeepLift{.aggregate = Aggregate::kRms, .normalise = none, .images_at_once = at_once});
+    const auto by_sign = scores(
+        DeepLift{.aggregate = Aggregate::kSigned, .normalise = none, .images_at_once = at_once});
+    const auto of_layers = scores(DeepLiftLayer{.images_at_once = at_once});
+    const auto share = scores(DeepLift{.images_at_once = at_once});
+    for (std::size_t i = 0; i < layers; ++i) {
+      CHECK(close(by_mean[i], mean[0][i] + mean[1][i] + mean[2][i]));
+      CHECK(close(by_rms[i], square[0][i].sqrt() + square[1][i].sqrt() + square[2][i].sqrt()));
+      CHECK(close(by_sign[i], sign[0][i].abs() + sign[1][i].abs() + sign[2][i].abs()));
+      const auto a = filters[0][i] + filters[1][i] + filters[2][i];
+      const auto w = net.weight(i).abs();
+      for (std::int64_t f = 0; f < w.size(0); ++f) {
+        CHECK(close(of_layers[i][f], a[f] * w[f] / w[f].sum()));
+        // A share: every filter that does anything has mean 1, the heads' rows among them.
+        CHECK(share[i][f].mean().item<double>() == Catch::Approx(1).epsilon(1e-9));
+        CHECK(close(share[i][f] * by_mean[i][f].mean(), by_mean[i][f]));
+      }
+    }
+  }
+  // A target without the box leaves the head's rows of the box at exactly 0.
+  const auto detection = scores(kPlain);
+  CHECK(total(detection.back().narrow(0, 0, 4)) == 0);
+}
+
+TEST_CASE("the loss as target is explained along its gradient", "[score][deep_lift]") {
+  TinyDetector detector(test::tiny_graph(), Seed(20), torch::kDouble);
+  const auto batch = test::tiny_batch(detector.graph(), 1, Seed(21), torch::kDouble);
+  const auto heads = detector.forward(batch.images);
+  const auto seeds = detector.targets(heads, batch.truth, Target::kLoss);
+  const auto loss = detector.loss(heads, batch.truth);
+  const auto expected =
+      torch::autograd::grad({(loss.box + loss.objectness + loss.classes).sum()}, {heads[0]})[0];
+  CHECK(torch::allclose(seeds[0], expected, 1e-12, 1e-14));
 }
 
 TEST_CASE("the clean image is the reference of its attacked twin", "[score][deep_lift]") {
@@ -341,7 +434,8 @@ TEST_CASE("the clean image is the reference of its attacked twin", "[score][deep
 
   batch.images = torch::cat({batch.images, attacked});
   Generator rng{Seed(0)};
-  const DeepLift policy{.reference = Reference::kCleanTwin};
+  auto policy = kPlain;
+  policy.reference = Reference::kCleanTwin;
   CHECK(policy.needs_twins());
   const auto scores = policy.score_all(detector, std::span(&batch, 1), rng);
   for (std::size_t i = 0; i < scores.size(); ++i)
@@ -357,6 +451,10 @@ TEST_CASE("DeepLIFT holds the laws of a score, and says what it lacks", "[score]
   laws::score_init(DeepLift{}, detector, std::span(&batch, 1));
   laws::score_init(DeepLift{.reference = Reference::kImageMean}, detector, std::span(&batch, 1));
   laws::score_init(DeepLiftTrained{}, detector, std::span(&batch, 1));
+  laws::score_init(DeepLiftLayer{}, detector, std::span(&batch, 1));
+  laws::score_init(Normalised<DeepLiftLayer>{}, detector, std::span(&batch, 1));
+  for (const auto target : {Target::kBox, Target::kLogits, Target::kLoss})
+    laws::score_init(DeepLift{.target = target}, detector, std::span(&batch, 1));
 
   Generator rng{Seed(0)};
   const auto run = [&](const DeepLift& policy) {
