@@ -34,7 +34,7 @@ HWY_INLINE void store(D d, hn::Vec<D> v, float* to) {
 }
 /// To the nearest, ties to even; what is no number stays none.
 template <class D>
-HWY_INLINE void store(D d, hn::Vec<D> v, Half* to) {
+HWY_INLINE void store(D, hn::Vec<D> v, Half* to) {
   const hn::Rebind<std::uint16_t, D> halves;
   const hn::RebindToUnsigned<D> unsigned_bits;
   const hn::RebindToSigned<D> signed_bits;
