@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -57,12 +56,6 @@ inline Workers workers_for(const LoadedExperiment& loaded, int asked) {
   return {1, at::get_num_threads()};
 }
 
-/// What is timed on a CPU: every layer in the form that is fastest at its sparsity.
-inline Deployed deploy_plan(const Yolov3& detector) {
-  auto plan = std::make_shared<deploy::Plan>(deploy::make_plan(detector));
-  return [plan](const at::Tensor& images) { return plan->forward(images); };
-}
-
 /// Names the cells of a plan that are not finished.
 /// @return  how many they are.
 inline std::int64_t name_missing(const std::vector<PlannedCell>& plan, const Store& store) {
@@ -87,7 +80,7 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   const auto labels = scenario_labels(registry, ids, o.policies);
   Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
                         loaded.device);
-  if (loaded.device.is_cpu()) experiment.deploy = deploy_plan;
+  if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
   const auto dispatch = [&](const std::string& id, const auto& visit) {
     with_scenario(registry, id,
                   [&](const auto& entry) { visit(o.policies.apply_to(entry.scenario)); });
