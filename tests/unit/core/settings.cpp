@@ -13,12 +13,8 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/settings.hpp"
-#include "serpette/prune/global.hpp"
-#include "serpette/prune/n_of_m.hpp"
 #include "serpette/scenario/paper.hpp"
-#include "serpette/score/deep_lift_layer.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
-#include "serpette/score/normalised.hpp"
 #include "support/catch.hpp"
 
 namespace {
@@ -170,15 +166,9 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
       settings_table<TogVanishing>("attack"));
   add("`Hydra`", settings_table<Hydra>("score"));
   add("`DeepLift`", settings_table<DeepLift>("score"));
-  add("`DeepLiftLayer`", settings_table<DeepLiftLayer>("score"));
-  add("`Normalised<Magnitude>`, and of other scores",
-      settings_table<Normalised<Magnitude>>("score"));
   add("`DeepLiftTrained`", settings_table<DeepLiftTrained>("score"));
-  add("`Kernel`, `InputChannel`, `Block`", settings_table<Kernel>("granularity"));
+  add("`Kernel`", settings_table<Kernel>("granularity"));
   add("`Filter`", settings_table<Filter>("granularity"));
-  add("`NofM`", settings_table<NofM<2, 4>>("granularity"));
-  add("`PerLayer`, `Lamp`, `ErdosRenyiKernel`", settings_table<PerLayer>("allocation"));
-  add("`Global`", settings_table<Global>("allocation"));
   add("`PgdAdversarial`", settings_table<PgdAdversarial>("objective"));
   add("`Budget` (numbers: those of a stage that no budget names)", settings_table<Budget>(""));
   const auto file = std::filesystem::path(SERPETTE_TESTS) / "../docs/reference/settings.md";
