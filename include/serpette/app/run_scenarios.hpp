@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -62,12 +61,6 @@ inline Workers workers_for(const LoadedExperiment& loaded, int asked) {
   return {1, at::get_num_threads()};
 }
 
-/// What is timed on a CPU: every layer in the form that is fastest at its sparsity.
-inline Deployed deploy_plan(const Yolov3& detector) {
-  auto plan = std::make_shared<deploy::Plan>(deploy::make_plan(detector));
-  return [plan](const at::Tensor& images) { return plan->forward(images); };
-}
-
 /// Names the cells of a plan that are not finished.
 /// @return  how many they are.
 inline std::int64_t name_missing(const std::vector<PlannedCell>& plan, const Store& store) {
@@ -93,7 +86,7 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   const auto labels = scenario_labels(registry, ids, o.policies);
   Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
                         loaded.device);
-  if (loaded.device.is_cpu()) experiment.deploy = deploy_plan;
+  if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
   // The network as it came is measured under the attack of the first scenario.
   const auto first = std::ranges::find_if(ids, [](const auto& id) { return id != kOriginal; });
   require(first != ids.end(), "scenarios", "should be some that prune, got {} alone", kOriginal);
