@@ -13,6 +13,7 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/settings.hpp"
+#include "serpette/objective/pgd_adversarial.hpp"
 #include "serpette/scenario/paper.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
 #include "support/catch.hpp"
@@ -169,6 +170,7 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`DeepLiftTrained`", settings_table<DeepLiftTrained>("score"));
   add("`Kernel`", settings_table<Kernel>("granularity"));
   add("`Filter`", settings_table<Filter>("granularity"));
+  add("`PgdAdversarial`", settings_table<PgdAdversarial>("objective"));
   add("`Budget` (numbers: those of a stage that no budget names)", settings_table<Budget>(""));
   const auto file = std::filesystem::path(SERPETTE_TESTS) / "../docs/reference/settings.md";
   if (std::getenv("SERPETTE_APPROVE")) write_file(file, page);
