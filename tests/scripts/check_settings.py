@@ -8,7 +8,7 @@ import re
 import sys
 
 FAMILIES = ("attack", "score", "prune", "objective", "color")
-PARTS = {"StraightThroughSgd"}  # of Hydra and DeepLiftTrained, whose tables have their settings
+PARTS = {"StraightThroughSgd", "Limits", "BasicDeepLift"}  # of others, whose tables have their settings
 
 
 def offences(root):
