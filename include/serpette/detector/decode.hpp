@@ -64,10 +64,12 @@ inline void add_candidates(const float* logits, const Yolo& head, const Shape& g
         c.score = objectness * sigmoid(logit);
         if (!(c.score > confidence)) continue;
         if (!placed) {
+          const double s = head.scale_x_y;
+          const auto centre = [&](float t) { return s * sigmoid(t) - (s - 1) / 2; };
           const double cx =
-              (sigmoid(p[0]) + double(cell % grid.width)) / grid.width * geometry.canvas_width;
-          const double cy = (sigmoid(p[cells]) + double(cell / grid.width)) / grid.height *
-                            geometry.canvas_height;
+              (centre(p[0]) + double(cell % grid.width)) / grid.width * geometry.canvas_width;
+          const double cy =
+              (centre(p[cells]) + double(cell / grid.width)) / grid.height * geometry.canvas_height;
           const double w = std::exp(double(p[2 * cells])) * anchor_w,
                        h = std::exp(double(p[3 * cells])) * anchor_h;
           if (std::isnan(cx + cy) || std::isnan(w) || std::isnan(h)) break;
@@ -88,7 +90,8 @@ inline void add_candidates(const float* logits, const Yolo& head, const Shape& g
 /// Detections of every image from the network's raw heads, in pixels of the original images, best
 /// first.
 ///
-/// (cx, cy) = (σ(tx) + column, σ(ty) + row) / grid,  (w, h) = anchor · exp(tw, th),  score =
+/// (cx, cy) = (c(tx) + column, c(ty) + row) / grid,  c(t) = s·σ(t) − (s − 1)/2 with the head's
+/// `scale_x_y` s,  (w, h) = anchor · exp(tw, th),  score =
 /// σ(objectness)·σ(class); every class above the confidence counts (multi-label), boxes are clipped
 /// to the image, then `suppress`. Detections at a higher confidence are those of a lower one above
 /// it, since greedy suppression never lets a worse box drop a better one: one forward and one
@@ -112,7 +115,7 @@ inline std::vector<std::vector<Detection>> decode(const Graph& graph,
   std::int64_t offset = 0;
   for (std::size_t h = 0; h < heads.size(); ++h) {
     const auto& layer = graph[indices[h]];
-    const auto& yolo = *layer.as<Yolo>();
+    const Yolo& yolo = graph.head(indices[h]);
     const Shape& grid = layer.output;
     require(heads[h].sizes() == at::IntArrayRef({images, grid.channels, grid.height, grid.width}),
             "heads", "shape should be [{}, {}, {}, {}] as {}, got another", images, grid.channels,
