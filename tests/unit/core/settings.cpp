@@ -13,7 +13,12 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/settings.hpp"
+#include "serpette/objective/distilled.hpp"
+#include "serpette/objective/fast_adversarial.hpp"
+#include "serpette/objective/free_adversarial.hpp"
 #include "serpette/objective/pgd_adversarial.hpp"
+#include "serpette/objective/trades_like.hpp"
+#include "serpette/objective/under.hpp"
 #include "serpette/prune/block.hpp"
 #include "serpette/prune/global.hpp"
 #include "serpette/prune/input_channel.hpp"
@@ -186,6 +191,13 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`PerLayer`, `ErdosRenyiKernel`, `Lamp`", settings_table<PerLayer>("allocation"));
   add("`Global`", settings_table<Global>("allocation"));
   add("`PgdAdversarial`", settings_table<PgdAdversarial>("objective"));
+  add("`FreeAdversarial`", settings_table<FreeAdversarial<4>>("objective"));
+  add("`FastAdversarial`", settings_table<FastAdversarial>("objective"));
+  add("`TradesLike`", settings_table<TradesLike>("objective"));
+  add("`Distilled<Objective>`, here of `PgdAdversarial`",
+      settings_table<Distilled<PgdAdversarial>>("objective"));
+  add("`Under<Attack, Objective>`, here of `Fgsm` and `PgdAdversarial`",
+      settings_table<Under<Fgsm, PgdAdversarial>>("objective"));
   add("`Budget` (numbers: those of a stage that no budget names)", settings_table<Budget>(""));
   const auto file = std::filesystem::path(SERPETTE_TESTS) / "../docs/reference/settings.md";
   if (std::getenv("SERPETTE_APPROVE")) write_file(file, page);
