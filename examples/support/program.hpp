@@ -1,9 +1,13 @@
 #pragma once
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -53,19 +57,40 @@ inline std::string first_words(std::string_view what) {
   return line;
 }
 
-/// The frame of every program: bad input ends in one message and exit status 2, and so does what a
-/// library throws.
+/// A standard stream that the caller closed is opened so that using it is an error: otherwise the
+/// next file opened would take its place, and messages would be written into that.
+inline void hold_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) == -1 && errno == EBADF)
+      (void)::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/// What was printed must have arrived.
+/// @throws Error  if standard output takes no more, e.g. as the disk is full.
+inline void flush_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    fail("standard output", "should take what is printed, got \"{}\"",
+         errno != 0 ? std::strerror(errno) : "an error before");
+}
+
+/// The frame of every program: bad input ends in one message and exit status 2, and so do output
+/// that is lost and what a library throws.
 /// @param body  returns nothing, or the exit status.
 template <class Body>
 int run_main(Body&& body) {
+  hold_standard_streams();
   try {
-    if constexpr (std::is_void_v<std::invoke_result_t<Body&>>)
-      body();
-    else
-      return body();
-    return 0;
-  } catch (const Exit& exit) {
-    return exit.status;
+    int status = 0;
+    try {
+      if constexpr (std::is_void_v<std::invoke_result_t<Body&>>)
+        body();
+      else
+        status = body();
+    } catch (const Exit& exit) {
+      status = exit.status;
+    }
+    flush_output();
+    return status;
   } catch (const Interrupted&) {
     fmt::print(stderr, "\nstopped\n");
     return 130;
@@ -76,7 +101,7 @@ int run_main(Body&& body) {
                "error: memory should suffice for this, got no more of it; try a smaller batch or "
                "fewer workers\n");
   } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", first_words(error.what()));
+    fmt::print(stderr, "error: {}\n", detail::shortened(first_words(error.what())));
   }
   return 2;
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
@@ -19,13 +18,6 @@ namespace serpette {
 
 namespace detail {
 
-inline bool has_image_suffix(const std::filesystem::path& path) {
-  auto suffix = path.extension().string();
-  std::ranges::transform(suffix, suffix.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return suffix == ".jpg" || suffix == ".jpeg" || suffix == ".png";
-}
-
 /// The number a file is named by, as COCO's are: 000000000139.jpg → 139.
 inline std::optional<std::int64_t> number_of(const std::filesystem::path& path) {
   const auto stem = path.stem().string();
@@ -37,23 +29,24 @@ inline std::optional<std::int64_t> number_of(const std::filesystem::path& path) 
 
 }  // namespace detail
 
-/// Pictures without annotations as a data set's images: one file, or the .jpg, .jpeg and .png files
-/// of a folder in the order of their names. Ids are the numbers they are named by if all are and no
-/// two are the same, as in COCO; else 1, 2, 3, …. A picture whose header cannot be read has size 0
-/// × 0.
+/// Pictures without annotations as a data set's images: one file, or the pictures of a folder
+/// (`has_image_suffix`) in the order of their names. Ids are the numbers they are named by if all
+/// are and no two are the same, as in COCO; else 1, 2, 3, …. A picture whose header is damaged has
+/// size 0 × 0.
 /// @return        no categories, no annotations; file names relative to `path` or, for a file, to
 /// its folder.
-/// @throws Error  if there is no such file or folder, or no picture in it.
+/// @throws Error  if there is no such file or folder, no picture in it, or one that cannot be
+/// opened or read.
 inline Instances list_images(const std::filesystem::path& path) {
   require(std::filesystem::exists(path), path.string(),
           "should be an image or a folder of images, got nothing of that name");
   std::vector<std::filesystem::path> files;
   if (std::filesystem::is_directory(path)) {
     for (const auto& entry : std::filesystem::directory_iterator(path))
-      if (entry.is_regular_file() && detail::has_image_suffix(entry.path()))
-        files.push_back(entry.path());
+      if (entry.is_regular_file() && has_image_suffix(entry.path())) files.push_back(entry.path());
     std::ranges::sort(files);
-    require(!files.empty(), path.string(), "should hold .jpg, .jpeg or .png files, got none");
+    require(!files.empty(), path.string(),
+            "should hold pictures (.jpg, .jpeg, .jfif, .png, .webp, .bmp), got none");
   } else {
     files.push_back(path);
   }
@@ -67,7 +60,7 @@ inline Instances list_images(const std::filesystem::path& path) {
     ImageSize size;
     try {
       size = image_size(read_file(file), file.string());
-    } catch (const Error&) {
+    } catch (const DamagedImage&) {
       // Whoever reads the picture reports it.
     }
     const auto id = numbered ? *detail::number_of(file) : std::ssize(found.images) + 1;

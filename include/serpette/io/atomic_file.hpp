@@ -1,15 +1,18 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "serpette/core/contract.hpp"
 
@@ -22,75 +25,127 @@ struct Unwritable : Error {
 };
 
 namespace detail {
+
 /// Of this process alone, also where several hosts share a folder.
 inline std::string temporary_name(const std::filesystem::path& path) {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
   return fmt::format("{}.part-{}-{}", path.string(), host, ::getpid());
 }
+
+/// Where output to `path` goes: a link is followed, so that it stays one.
+struct OutputPlace {
+  std::filesystem::path path;
+  ::mode_t mode = 0666;  ///< Of the file there; for a new one less what umask takes.
+  bool is_there = false;
+  bool in_place = false;  ///< A device or a pipe: written to, never replaced.
+};
+
+inline OutputPlace output_place(const std::filesystem::path& path) {
+  OutputPlace place{.path = path};
+  const auto refuse = [&](std::string_view got) {
+    throw Unwritable(fmt::format("{}: should be writable, got \"{}\"", path.string(), got));
+  };
+  struct ::stat known {};
+  std::error_code code;
+  constexpr int kMostLinks = 40;  // as the system follows
+  for (int i = 0; std::filesystem::is_symlink(place.path, code); ++i) {
+    if (i == kMostLinks) refuse(std::strerror(ELOOP));
+    place.path = place.path.parent_path() / std::filesystem::read_symlink(place.path);
+  }
+  if (::stat(place.path.c_str(), &known) != 0) return place;
+  place.is_there = true;
+  place.mode = known.st_mode & 07777;
+  place.in_place = S_ISCHR(known.st_mode) || S_ISFIFO(known.st_mode);
+  if (S_ISDIR(known.st_mode)) refuse("a folder");
+  if (!place.in_place && !S_ISREG(known.st_mode)) refuse("a disk or a socket");
+  return place;
+}
+
 }  // namespace detail
 
 /// Refuses a file that could not be written, before hours are spent on what is to go there. Folders
 /// on the way are made.
 /// @throws Unwritable  if it is a folder, or no file can be made beside it.
 inline void require_writable(const std::filesystem::path& path) {
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const auto place = detail::output_place(path);
+  const auto& file_path = place.path;
+  const auto folder = file_path.has_parent_path() ? file_path.parent_path() : ".";
   std::error_code code;
   std::filesystem::create_directories(folder, code);
-  const auto refuse = [&](const char* got) {
-    throw Unwritable(fmt::format("{}: should be writable, got \"{}\"", path.string(), got));
-  };
-  if (std::filesystem::is_directory(path)) refuse("a folder");
-  const std::string temporary = detail::temporary_name(path);
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (file < 0) refuse(std::strerror(errno));
+  const std::string tried = place.in_place ? file_path.string() : detail::temporary_name(file_path);
+  const int file = ::open(tried.c_str(),
+                          O_WRONLY | O_CLOEXEC | O_NONBLOCK | (place.in_place ? 0 : O_CREAT), 0666);
+  if (file < 0)
+    throw Unwritable(
+        fmt::format("{}: should be writable, got \"{}\"", path.string(), std::strerror(errno)));
   ::close(file);
-  ::unlink(temporary.c_str());
+  if (!place.in_place) ::unlink(tried.c_str());
+}
+
+/// Refuses output that would replace what it is made from.
+/// @throws Error  if `output` is one of these files, under whatever name.
+inline void require_no_input(const std::filesystem::path& output,
+                             std::initializer_list<std::filesystem::path> inputs) {
+  for (const auto& input : inputs) {
+    std::error_code code;
+    require(input.empty() || !std::filesystem::is_regular_file(input, code) ||
+                !std::filesystem::equivalent(output, input, code),
+            output.string(), "should be another file than the input {}, got the same",
+            input.string());
+  }
 }
 
 /// Writes a file so that a reader sees either all of it or what was there before, whatever happens
 /// in between (full disk, kill, power): a temporary file beside it, flushed to the disk, then
-/// renamed. Folders on the way are made.
+/// renamed. Folders on the way are made. A file that is replaced keeps its mode, a link stays a
+/// link, and a device or pipe is written to as it is.
 /// @param flush   false where a power cut may cost the file: the many small ones of a data set that
 /// can be made again.
 /// @throws Unwritable  if the file cannot be written; the old one, if any, is then untouched and no
 /// temporary is left.
 inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes,
                        bool flush = true) {
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const auto place = detail::output_place(path);
+  const auto folder =
+      place.path.has_parent_path() ? place.path.parent_path() : std::filesystem::path(".");
   std::error_code code;
   std::filesystem::create_directories(folder, code);
   if (!std::filesystem::is_directory(folder))
     throw Unwritable(fmt::format("{}: should be a folder to write into, got: {}", folder.string(),
                                  code ? code.message() : "no folder"));
-  const std::string temporary = detail::temporary_name(path);
+  const std::string written_to =
+      place.in_place ? place.path.string() : detail::temporary_name(place.path);
   const auto give_up = [&](const char* doing) {
     const int reason = errno;
-    ::unlink(temporary.c_str());
+    if (!place.in_place) ::unlink(written_to.c_str());
     throw Unwritable(fmt::format("{}: should be writable, got \"{}\" while {} {} bytes",
                                  path.string(), std::strerror(reason), doing, bytes.size()));
   };
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  // What replaces a secret is never readable by others, not even for a moment.
+  const int file =
+      ::open(written_to.c_str(), O_WRONLY | O_CLOEXEC | (place.in_place ? 0 : O_CREAT | O_TRUNC),
+             place.is_there ? 0600 : 0666);
   if (file < 0) give_up("creating a file for");
+  const auto close_and_give_up = [&](const char* doing) {
+    const int reason = errno;
+    ::close(file);
+    errno = reason;
+    give_up(doing);
+  };
   for (auto rest = bytes; !rest.empty();) {
     const auto written = ::write(file, rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int reason = errno;
-      ::close(file);
-      errno = reason;
-      give_up("writing");
-    }
+    if (written < 0) close_and_give_up("writing");
     rest = rest.subspan(static_cast<std::size_t>(written));
   }
-  const bool flushed = !flush || ::fsync(file) == 0 ||
-                       errno == EINVAL;  // EINVAL: a file system that has nothing to flush
-  const int reason = errno;
-  if (::close(file) != 0 || !flushed) {
-    if (!flushed) errno = reason;
-    give_up("flushing");
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("renaming");
+  if (place.is_there && !place.in_place && ::fchmod(file, place.mode) != 0 && errno != EPERM)
+    close_and_give_up("setting the mode of");
+  // EINVAL: a file system, device or pipe that has nothing to flush.
+  if (flush && ::fsync(file) != 0 && errno != EINVAL) close_and_give_up("flushing");
+  if (::close(file) != 0) give_up("flushing");
+  if (place.in_place) return;
+  if (::rename(written_to.c_str(), place.path.c_str()) != 0) give_up("renaming");
   if (!flush) return;
   // The new name itself is on disk only once the folder is; a file system that cannot do this is no
   // error.

@@ -18,6 +18,7 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/json_cursor.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette {
 
@@ -107,6 +108,9 @@ inline Instances load_instances(const std::filesystem::path& path) {
   need(has_images, "images");
   need(has_annotations, "annotations");
   need(has_categories, "categories");
+  require(found.categories.size() <= limits::kCategories, json.file(),
+          "should have at most {} categories, got {}", limits::kCategories,
+          found.categories.size());
 
   std::ranges::sort(found.categories, {}, &CocoCategory::id);
   std::unordered_map<std::int64_t, int> category_of;

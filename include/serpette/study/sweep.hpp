@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/core/in_parallel.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/io/csv.hpp"
 #include "serpette/io/detections.hpp"
@@ -134,36 +135,21 @@ class CellFiles {
   std::filesystem::path folder_;
 };
 
-/// Calls `job(i)` for i = 0 … count − 1 from several workers, each computing on one thread of its
-/// own; a single worker is the calling thread with all of LibTorch's threads. The first exception
-/// ends all and is rethrown.
+/// `serpette::in_parallel` where each of several workers computes on one thread of its own; a
+/// single one is the calling thread with all of LibTorch's threads.
 template <class Job>
-void in_parallel(int workers, std::size_t count, Progress& progress, Job&& job) {
-  std::atomic<std::size_t> next{0};
-  std::exception_ptr error;
-  std::mutex mutex;
-  const auto work = [&] {
+void in_parallel(int workers, std::size_t count, Progress& progress, const Job& job) {
+  in_parallel(static_cast<std::size_t>(std::max(workers, 1)), count, job, [&](const auto& work) {
+    if (workers > 1) at::set_num_threads(1);
     progress.turnstile().enter();
     try {
-      for (std::size_t i = 0; (i = next++) < count;) job(i);
+      work();
     } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (!error) error = std::current_exception();
-      next = count;
+      progress.turnstile().leave();
+      throw;
     }
     progress.turnstile().leave();
-  };
-  if (workers <= 1) {
-    work();
-  } else {
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < workers; ++i)
-      threads.emplace_back([&] {
-        at::set_num_threads(1);
-        work();
-      });
-  }
-  if (error) std::rethrow_exception(error);
+  });
 }
 
 /// Runs one cell; a cell that fails is noted with its reason and does not stop the others, unless
