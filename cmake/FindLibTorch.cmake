@@ -4,7 +4,8 @@
 # Searched in this order: LIBTORCH_ROOT, CMAKE_PREFIX_PATH and Torch_DIR; the active Python's torch; a distribution's
 # libtorch; the user's cache folder, where `./run setup` installs the pinned wheel.
 #
-# Result: LibTorch_FOUND, LibTorch_VERSION, LibTorch_ROOT, LibTorch_CUDA (whether the CUDA libraries are linked).
+# Result: LibTorch_FOUND, LibTorch_VERSION, LibTorch_ROOT, LibTorch_CUDA (whether the CUDA libraries are linked),
+# LibTorch_OPENMP (the OpenMP runtime that code of the target shares with LibTorch; empty where it cannot).
 # SERPETTE_CUDA decides: ON links them or fails, OFF never does, AUTO (the default) does where a driver or a toolkit is
 # present and all that they need can be loaded. A CPU build links libtorch_cpu and libc10 only, never libtorch.so,
 # which needs libtorch_cuda and all behind it.
@@ -115,6 +116,39 @@ if(LibTorch_FOUND AND NOT "${SERPETTE_CUDA}" STREQUAL "OFF")
   endif()
 endif()
 
+# LibTorch_OPENMP. at::parallel_for is a template that is compiled with its user, and serial code without OpenMP. The
+# runtime is LibTorch's own, never the compiler's beside it: two in one process have two sets of threads.
+set(LibTorch_OPENMP "")
+set(_libtorch_openmp_option "")
+file(STRINGS "${LibTorch_INCLUDE_DIR}/ATen/Config.h" _libtorch_parallel REGEX "define AT_PARALLEL_OPENMP 1")
+if(LibTorch_FOUND AND _libtorch_parallel)
+  include(CheckCXXCompilerFlag)
+  execute_process(COMMAND ldd "${LibTorch_CPU_LIBRARY}" OUTPUT_VARIABLE _libtorch_needs ERROR_QUIET)
+  set(_why_not "")
+  if(NOT _libtorch_needs MATCHES "lib(gomp|iomp5|omp)[^ \t\n]* => (/[^ \t\n]+)")
+    set(_why_not "the OpenMP runtime of this LibTorch was not found")
+  else()
+    set(_libtorch_runtime "${CMAKE_MATCH_1}")
+    set(_libtorch_runtime_file "${CMAKE_MATCH_2}")
+    set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)  # what the compiler would link does not matter
+    check_cxx_compiler_flag(-fopenmp LibTorch_COMPILER_HAS_OPENMP)
+    unset(CMAKE_TRY_COMPILE_TARGET_TYPE)
+    if(NOT LibTorch_COMPILER_HAS_OPENMP)
+      set(_why_not "the compiler has no OpenMP")
+    elseif(_libtorch_runtime STREQUAL "gomp" AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      set(_why_not "this LibTorch uses GCC's OpenMP runtime, which ${CMAKE_CXX_COMPILER_ID} cannot use")
+    else()
+      set(LibTorch_OPENMP "${_libtorch_runtime_file}")
+      set(_libtorch_openmp_option "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>")  # to compile; the runtime is linked by name
+    endif()
+  endif()
+  if(LibTorch_OPENMP AND NOT LibTorch_FIND_QUIETLY)
+    message(STATUS "LibTorch: OpenMP by ${LibTorch_OPENMP}")
+  elseif(NOT LibTorch_OPENMP)
+    message(STATUS "LibTorch: programs compute on ONE THREAD outside LibTorch's own operations (${_why_not})")
+  endif()
+endif()
+
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   find_package(Threads REQUIRED)
   add_library(LibTorch::c10 SHARED IMPORTED)
@@ -126,7 +160,8 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   set_target_properties(LibTorch::LibTorch PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${_libtorch_includes}"
     INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${_libtorch_includes}"
-    INTERFACE_LINK_LIBRARIES "LibTorch::torch_cpu;LibTorch::c10;Threads::Threads")
+    INTERFACE_COMPILE_OPTIONS "${_libtorch_openmp_option}"
+    INTERFACE_LINK_LIBRARIES "LibTorch::torch_cpu;LibTorch::c10;${LibTorch_OPENMP};Threads::Threads")
   # The CUDA wheel's libtorch_cpu needs the CUDA runtime and CUPTI; its own RPATH finds them beside the wheel when the
   # program starts, the linker has to be told.
   file(GLOB _libtorch_nvidia "${LibTorch_ROOT}/../nvidia/*/lib")
@@ -135,7 +170,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   endforeach()
   if(LibTorch_CUDA)
     # Nothing of ours names a symbol of these: they register themselves when loaded, so the linker must keep them.
-    set(_libtorch_cuda "${_libtorch_lib}/libtorch.so,${_libtorch_lib}/libtorch_cuda.so,${_libtorch_lib}/libc10_cuda.so")
+    # Never libtorch.so: it is empty but for pieces of a C++ library of its own, and a program that finds them first
+    # (std::filesystem::remove_all) jumps to address 0.
+    set(_libtorch_cuda "${_libtorch_lib}/libtorch_cuda.so,${_libtorch_lib}/libc10_cuda.so")
     set_property(TARGET LibTorch::LibTorch APPEND PROPERTY INTERFACE_LINK_OPTIONS
       "LINKER:--push-state,--no-as-needed,${_libtorch_cuda},--pop-state")
   endif()

@@ -11,9 +11,14 @@ set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME library)
 include(CMakePackageConfigHelpers)
 set(_destination ${CMAKE_INSTALL_DATADIR}/cmake/serpette)
 
-install(TARGETS serpette serpette_light serpette_report EXPORT serpette-targets
+# Two sets of targets, so that a project of reports alone looks for no LibTorch.
+install(TARGETS serpette_light serpette_report EXPORT serpette-light-targets
+  FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS serpette EXPORT serpette-targets
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILE_SET parts DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(EXPORT serpette-targets NAMESPACE serpette:: DESTINATION ${_destination})
+foreach(_set IN ITEMS serpette-light-targets serpette-targets)
+  install(EXPORT ${_set} NAMESPACE serpette:: DESTINATION ${_destination})
+endforeach()
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/serpette-config.cmake.in
   ${PROJECT_BINARY_DIR}/serpette-config.cmake INSTALL_DESTINATION ${_destination})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/serpette-config-version.cmake

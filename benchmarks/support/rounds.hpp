@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "serpette/core/quantile.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_view.hpp"
 #include "serpette/torch/nn.hpp"
@@ -23,12 +24,6 @@ struct Contestant {
   std::function<void()> work;
   int repeats = 1;  ///< Units of work in one call; times are per unit.
 };
-
-inline double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto n = values.size();
-  return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 /// Runs every contestant once per iteration, in rotating order, after one warm-up of each.
 /// Counters: the median time of each, and for all but the first the median over rounds of time ÷

@@ -9,6 +9,7 @@
 
 #include "serpette/method/budgets.hpp"
 #include "support/cli.hpp"
+#include "support/setting_options.hpp"
 
 namespace serpette::cli {
 
@@ -26,62 +27,42 @@ inline std::string budget_table() {
   return table;
 }
 
-/// A named budget, and numbers of it that were set alone: they win over the name, in whatever order
-/// they come.
+/// A named budget, and settings of it that were given alone: they win over the name, and those of
+/// one stage over those of all stages, in whatever order they come.
 struct BudgetOptions {
   std::string name = "demo";
-  std::optional<std::int64_t> pretrain_steps, score_steps, finetune_steps, batch_size, score_images,
-      test_limit, timing_images, timing_warmup;
-  std::optional<double> pretrain_learning_rate, finetune_learning_rate, attacked;
+
+  BudgetOptions() {
+    alone_.offer(Budget{}, {}, false);
+    alone_.also("--score-steps", "--score-training-steps");
+  }
 
   void add_to(CLI::App& app) {
     app.add_option("--budget", name, "smoke, demo or paper; see the table below")
         ->capture_default_str();
-    app.add_option("--pretrain-steps", pretrain_steps, "Steps of robust pre-training")
-        ->check(kCount);
-    app.add_option("--score-steps", score_steps, "Steps of HYDRA's score training, per ratio")
-        ->check(kCount);
-    app.add_option("--finetune-steps", finetune_steps, "Steps of robust fine-tuning, per cell")
-        ->check(kCount);
-    app.add_option("--batch-size", batch_size, "Images per step")
+    app.add_option("--batch-size", batch_size_, "Images per step of every stage")
         ->check(whole_number(std::int64_t{1}, std::int64_t{1} << 20));
-    app.add_option("--score-images", score_images, "Images that DeepLIFT averages over")
-        ->check(kSome);
-    app.add_option("--test-limit", test_limit, "Test images to evaluate on; 0: all")->check(kCount);
-    app.add_option("--timing-images", timing_images, "Images timed one by one")->check(kSome);
-    app.add_option("--timing-warmup", timing_warmup, "Images before the timing starts")
-        ->check(kCount);
-    app.add_option("--pretrain-learning-rate", pretrain_learning_rate, "Its learning rate")
-        ->check(kNonNegative);
-    app.add_option("--finetune-learning-rate", finetune_learning_rate, "Its learning rate")
-        ->check(kNonNegative);
-    app.add_option("--attacked", attacked, "Part of every training batch that is attacked")
+    app.add_option("--attacked", attacked_, "Part of every training batch that is attacked")
         ->check(kFraction);
+    alone_.add_to(app);
     app.footer(budget_table());
   }
 
-  /// The budget of that name with the numbers that were given.
+  /// The budget of that name with the settings that were given.
   /// @throws Error  if there is no budget of that name.
   [[nodiscard]] Budget chosen() const {
     Budget b = budget_named(name).budget;
-    const auto set = [](auto& number, const auto& given) {
-      if (given) number = *given;
-    };
-    set(b.pretrain.steps, pretrain_steps);
-    set(b.scores.steps, score_steps);
-    set(b.finetune.steps, finetune_steps);
-    set(b.score_images, score_images);
-    set(b.evaluate.images, test_limit);
-    set(b.evaluate.timing_images, timing_images);
-    set(b.evaluate.timing_warmup, timing_warmup);
-    set(b.pretrain.learning_rate, pretrain_learning_rate);
-    set(b.finetune.learning_rate, finetune_learning_rate);
     for (auto* stage : {&b.pretrain, &b.scores, &b.finetune}) {
-      set(stage->batch_size, batch_size);
-      set(stage->attacked, attacked);
+      stage->batch_size = batch_size_.value_or(stage->batch_size);
+      stage->attacked = attacked_.value_or(stage->attacked);
     }
-    return b;
+    return alone_.apply_to(b);
   }
+
+ private:
+  std::optional<std::int64_t> batch_size_;
+  std::optional<double> attacked_;
+  SettingOptions alone_;
 };
 
 }  // namespace serpette::cli

@@ -61,8 +61,7 @@ struct ExperimentOptions {
                  "report and go on");
     app.add_flag("--retry-failed", retry_failed, "Try cells again that failed before");
     under(app, "Budget", [&] { budget.add_to(app); });
-    under(app, "Settings of the policies (those of others are passed over)",
-          [&] { policies.add_to(app); });
+    under(app, "Settings of the policies", [&] { policies.add_to(app); });
   }
 };
 

@@ -96,11 +96,11 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
 
   auto configuration = fmt::format(
       "serpette: {}.{}.{}\ncfg: {}\nweights: {}\ntraining annotations: {}\ntest annotations: "
-      "{}\nbudget: {}\nseed: {}\ndevice: {}\n",
+      "{}\n{}seed: {}\ndevice: {}\n",
       SERPETTE_VERSION_MAJOR, SERPETTE_VERSION_MINOR, SERPETTE_VERSION_PATCH,
       fingerprint(read_file(o.cfg)), fingerprint(read_file(o.weights)),
       fingerprint(read_file(o.annotations)), fingerprint(read_file(o.test_annotations)),
-      settings_text(budget), o.seed, device.is_cuda() ? "cuda" : "cpu");
+      settings_lines(budget), o.seed, device.is_cuda() ? "cuda" : "cpu");
   detector.to(device);
   return {std::move(detector),     std::move(train), std::move(test),
           std::move(ratios),       budget,           device,

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <iostream>
 #include <new>
 #include <string>
 #include <string_view>
@@ -57,28 +57,27 @@ inline std::string first_words(std::string_view what) {
   return line;
 }
 
-/// A standard stream that the caller closed is opened so that using it is an error: otherwise the
-/// next file opened would take its place, and messages would be written into that.
-inline void hold_standard_streams() {
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-    if (::fcntl(stream, F_GETFD) == -1 && errno == EBADF)
-      (void)::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+/// Opens what the caller closed of standard input, output and error, so that no file of ours gets
+/// their numbers and takes what is printed; printing itself then fails, as it should.
+inline void open_standard_streams() {
+  for (int stream = 0; stream < 3; ++stream)
+    if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF)
+      ::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
 }
 
-/// What was printed must have arrived.
-/// @throws Error  if standard output takes no more, e.g. as the disk is full.
-inline void flush_output() {
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-    fail("standard output", "should take what is printed, got \"{}\"",
-         errno != 0 ? std::strerror(errno) : "an error before");
+/// @throws Error  if something that was printed did not arrive, as on a full disk.
+inline void require_printed() {
+  const bool streamed = static_cast<bool>(std::cout.flush());
+  require(std::fflush(stdout) == 0 && streamed && std::ferror(stdout) == 0, "standard output",
+          "should take what is printed, got an error ({})", std::strerror(errno));
 }
 
-/// The frame of every program: bad input ends in one message and exit status 2, and so do output
-/// that is lost and what a library throws.
+/// The frame of every program: bad input ends in one message and exit status 2, and so does what a
+/// library throws, and output that is lost.
 /// @param body  returns nothing, or the exit status.
 template <class Body>
 int run_main(Body&& body) {
-  hold_standard_streams();
+  open_standard_streams();
   try {
     int status = 0;
     try {
@@ -89,7 +88,7 @@ int run_main(Body&& body) {
     } catch (const Exit& exit) {
       status = exit.status;
     }
-    flush_output();
+    if (status == 0) require_printed();
     return status;
   } catch (const Interrupted&) {
     fmt::print(stderr, "\nstopped\n");

@@ -33,7 +33,8 @@ struct ScenarioTexts {
   std::string settings;  ///< One `scenario id: settings` a line.
 };
 
-/// @throws Error  if an id is unknown, or two scenarios have the same settings.
+/// @throws Error  if an id is unknown, two scenarios have the same settings, or an option was given
+/// that none of them has.
 template <class Registry>
 ScenarioTexts scenario_texts(const Registry& registry, const std::vector<std::string>& ids,
                              const PolicyOptions& policies) {
@@ -47,6 +48,7 @@ ScenarioTexts scenario_texts(const Registry& registry, const std::vector<std::st
       texts.labels.emplace_back(entry.label);
       texts.settings += fmt::format("scenario {}: {}\n", id, settings);
     });
+  policies.require_used(fmt::format("{}", fmt::join(ids, ", ")));
   return texts;
 }
 

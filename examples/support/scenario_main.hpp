@@ -16,13 +16,16 @@ template <class Registry>
 int scenario_main(const Registry& registry, const char* id, int argc, char** argv) {
   return run_main([&] {
     std::string label;
-    with_scenario(registry, id, [&](const auto& entry) { label = entry.label; });
+    ExperimentOptions options;
+    with_scenario(registry, id, [&](const auto& entry) {
+      label = entry.label;
+      options.policies.offer_registry(boost::hana::make_tuple(entry));
+    });
     CLI::App app(fmt::format(
         "Prunes a robust detector: {}.\nRobust pre-training, scores, mask and robust fine-tuning "
         "for every ratio; writes cells.csv, details.csv, the pruned networks, their detections "
         "and a grid of pictures.",
         label));
-    ExperimentOptions options;
     options.add_to(app, false);
     parse(app, argc, argv);
     return run_scenarios(registry, {id}, options);

@@ -23,6 +23,7 @@ struct StudyOptions {
     boost::hana::for_each(kScenarios, [&](const auto& entry) {
       if (entry.in_paper) scenarios.emplace_back(entry.id);
     });
+    experiment.policies.offer_registry(kScenarios);
   }
 
   void add_to(CLI::App& app) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/core/quantile.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette_report/claims.hpp"
 #include "serpette_report/families.hpp"
@@ -94,7 +95,7 @@ inline std::pair<double, double> middle_95(std::vector<double> values) {
   std::erase_if(values, [](double v) { return std::isnan(v); });
   if (values.empty()) return {NAN, NAN};
   std::ranges::sort(values);
-  return {percentile(values, 0.025), percentile(values, 0.975)};
+  return {quantile(values, 0.025), quantile(values, 0.975)};
 }
 
 inline bool knows(const Study& study, std::string_view scenario) {

@@ -16,6 +16,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/core/ratio.hpp"
+#include "serpette/scenario/catalogue.hpp"
 #include "serpette/study/cells.hpp"
 
 namespace serpette {
@@ -61,25 +62,6 @@ inline const Metric& metric(std::string_view id) {
   for (const auto& m : kMetrics)
     if (m.id == id) return m;
   fail("metric", "should be a column that reports know (AP50, ms_network, …), got \"{}\"", id);
-}
-
-/// "structured_deeplift_greyscale" → "Structured DeepLIFT Greyscale".
-inline std::string scenario_label(std::string_view id) {
-  std::string label;
-  for (std::size_t at = 0; at <= id.size();) {
-    const auto end = std::min(id.find('_', at), id.size());
-    std::string word(id.substr(at, end - at));
-    if (word == "deeplift") {
-      word = "DeepLIFT";
-    } else if (word == "hydra") {
-      word = "HYDRA";
-    } else if (!word.empty() && word[0] >= 'a' && word[0] <= 'z') {
-      word[0] = static_cast<char>(word[0] - 'a' + 'A');
-    }
-    label += (label.empty() ? "" : " ") + word;
-    at = end + 1;
-  }
-  return label;
 }
 
 /// What a Study accepts.

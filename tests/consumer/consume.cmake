@@ -1,15 +1,23 @@
-# cmake -DWAY=find_package|add_subdirectory -DSOURCE=… -DBUILD=… -DCOMPILER=… -DLIBTORCH=… -P consume.cmake
-# Installs serpette where WAY is find_package, then configures, builds and runs the program of this folder.
+# cmake -DWAY=find_package|add_subdirectory|report -DSOURCE=… -DBUILD=… -DCOMPILER=… -DLIBTORCH=… -P consume.cmake
+# Installs serpette unless WAY is add_subdirectory, then configures, builds and runs the program of this folder; with
+# `report` that of report/, in a world without LibTorch.
 set(folder ${BUILD}/consumer/${WAY})
 file(REMOVE_RECURSE ${folder})
-set(options -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=${COMPILER} -DLIBTORCH_ROOT=${LIBTORCH})
-if(WAY STREQUAL "find_package")
+set(project ${CMAKE_CURRENT_LIST_DIR})
+set(options -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=${COMPILER})
+if(WAY STREQUAL "report")
+  string(APPEND project /report)
+  list(APPEND options -DCMAKE_DISABLE_FIND_PACKAGE_LibTorch=ON -DCMAKE_DISABLE_FIND_PACKAGE_hwy=ON)
+else()
+  list(APPEND options -DLIBTORCH_ROOT=${LIBTORCH})
+endif()
+if(NOT WAY STREQUAL "add_subdirectory")
   execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${folder}/prefix OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
   list(APPEND options -DCMAKE_PREFIX_PATH=${folder}/prefix)
 else()
   list(APPEND options -DSERPETTE_SOURCE=${SOURCE})
 endif()
-execute_process(COMMAND ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${folder}/build -G Ninja ${options} COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${project} -B ${folder}/build -G Ninja ${options} COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${folder}/build COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${folder}/build/consumer COMMAND_ERROR_IS_FATAL ANY)
 if(WAY STREQUAL "add_subdirectory" AND EXISTS ${folder}/build/serpette/tests)

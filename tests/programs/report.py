@@ -160,6 +160,15 @@ def main():
     assert (root / "a/index.html").read_bytes() == before
     assert not [p for p in root.rglob("*.part*")], "a failed write should leave no temporary file"
 
+    # Output that does not arrive is an error, of the help too; a closed one is no file of ours.
+    with open("/dev/full", "w") as full:
+        for arguments in (["--help"], ["--cells", good, "--out", root / "a"]):
+            told = subprocess.run([BIN / "report", *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, text=True)
+            assert told.returncode == 2 and told.stderr.startswith("error: standard output: "), told
+    told = subprocess.run(["sh", "-c", f"'{BIN}/report' --cells '{good}' --out '{root}/closed' >&-"], stderr=subprocess.PIPE, text=True)
+    assert told.returncode == 2 and "standard output" in told.stderr, told
+    assert files(root / "closed") == files(root / "a"), "what is printed should reach no file"
+
     # A folder that another process works in: who it is.
     if (BIN / "study").exists():
         (root / "busy").mkdir()

@@ -106,10 +106,18 @@ def main():
     refuses("--budget", *data, "--budget", "huge", "--out", new)
     for option, words in (("reference", "zeros, grey, mean, blurred or clean-twin"), ("rule", "rescale or reveal-cancel"),
                           ("target", "detection or detection+box")):
-        refuses(f'--deeplift-{option}: should be {words}, got "other"', *smoke, f"--deeplift-{option}", "other", "--out", new)
-    for option in ("attacked", "epsilon", "attack-step"):
-        for text in ("nan", "1.5", "-0.1", "half"):
-            refuses(f'--{option}: should be a number from 0 to 1, got "{text}"', *smoke, f"--{option}={text}", "--out", new)
+        for name in (f"--score-{option}", f"--deeplift-{option}"):
+            refuses(f'--score-{option}: should be {words}, got "other"', *smoke, name, "other", "--out", new, program="unstructured_deeplift")
+    for option, wanted in (("attacked", "a number from 0 to 1"), ("attack-epsilon", "a number of at least 0"),
+                           ("attack-step", "a number of at least 0"), ("finetune-attacked", "a number from 0 to 1")):
+        for text in ("nan", "-0.1", "half"):
+            refuses(f'--{option}: should be {wanted}, got "{text}"', *smoke, f"--{option}={text}", "--out", new)
+    refuses("PGD: epsilon should be a pixel value from 0 to 1, got 1.5", *smoke, "--epsilon", "1.5", "--out", new)
+    # Settings of policies that are not at work are refused, not passed over.
+    refuses("--score-rule: should be an option that --help lists", *smoke, "--score-rule", "rescale", "--out", new)
+    refuses("--score-rule: should be a setting of structured_hydra", "--scenarios", "structured_hydra", "--score-rule", "rescale",
+            "--out", new, program="study")
+    refuses("--finetune-steps 3", *smoke, "--finetune-steps", 3, "--out", root / "a")  # a changed budget names the option
     for text in ("3/2", "0/2", "1", "1/2x"):
         refuses(f'--shard: should be i/n with 1 <= i <= n, got "{text}"', *smoke, "--shard", text, "--out", new, program="study")
     refuses("--shard excludes --collect", *smoke, "--collect", "--shard", "1/2", "--out", new, program="study")

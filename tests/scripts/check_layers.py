@@ -24,21 +24,21 @@ ALLOWED = {
     "distributed": {"core", "detail", TENSOR, NN},
     "deploy": {"nn", "graph", "core", "detail", "io", TENSOR, NN},
     "method": {"scenario/scenario.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
-    "study": {"scenario/scenario.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
+    "study": {"scenario/scenario.hpp", "scenario/catalogue.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "graph", "core", "detail", "io", "score", "prune", "objective", "attack", "color", "detector",
                  "data", "deploy", "method", "study", TENSOR, NN},
 }
 for family in ("score", "prune", "objective", "attack", "color"):  # families meet only through a concept
     ALLOWED[family] = {"concepts", "graph", "core", "detail", TENSOR}
 # The library serpette_report: itself, and the tables that a study leaves.
-REPORT = {"core", "detail", "io", "metric", "study/cells.hpp", "study/read_cells.hpp"}
+REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/read_cells.hpp"}
 
 # Stricter than their folder.
-SINGLE = {"scenario/scenario.hpp": {"concepts", "core"}}
+SINGLE = {"scenario/scenario.hpp": {"concepts", "core"}, "scenario/catalogue.hpp": {"core"}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.
 LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp",
-         "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "study/cells.hpp",
-         "study/read_cells.hpp"}
+         "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "core/quantile.hpp",
+         "scenario/catalogue.hpp", "study/cells.hpp", "study/read_cells.hpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 

@@ -27,6 +27,13 @@ struct Apgd {
   bool random_start = true;  ///< Start at a random point of the ball rather than at the image.
   Aim aim{};                 ///< Which loss is raised.
 
+  static constexpr auto describe() {
+    return settings(setting<&Apgd::epsilon>("Radius of the ball [pixel value]", from_to(0, 1)),
+                    setting<&Apgd::steps>("Number of steps", at_least(0)),
+                    setting<&Apgd::random_start>("Start at a random point of the ball"),
+                    part<&Apgd::aim>("aim"));
+  }
+
   /// @throws Error  if `images` leaves [0, 1], or epsilon or steps is negative.
   [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator& rng) const {

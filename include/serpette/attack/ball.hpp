@@ -2,10 +2,12 @@
 
 #include <ATen/ops/empty.h>
 
+#include <array>
 #include <string_view>
 
 #include "serpette/core/contract.hpp"
 #include "serpette/core/seed.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/torch/operators.hpp"
 
 namespace serpette {
@@ -15,6 +17,10 @@ enum class Norm {
   kLinf,  ///< max |δ|, in pixel values.
   kL2,    ///< √Σ δ², over all channels and pixels of the image.
 };
+
+constexpr auto words(Norm) {
+  return std::array<Word<Norm>, 2>{{{"linf", Norm::kLinf}, {"l2", Norm::kL2}}};
+}
 
 /// The images an attack may return: within `epsilon` of the originals and inside [0, 1].
 /// @throws Error  on construction if epsilon is negative or NaN, or images are no [N, C, H, W]

@@ -28,6 +28,16 @@ struct CarliniWagner {
   int steps = 50;              ///< Number of steps.
   Aim aim{};                   ///< Which loss is raised.
 
+  static constexpr auto describe() {
+    return settings(
+        setting<&CarliniWagner::epsilon>("Radius of the ball [pixel value]", from_to(0, 1)),
+        setting<&CarliniWagner::distortion>("Price of squared distance [unit of the loss]",
+                                            at_least(0)),
+        setting<&CarliniWagner::learning_rate>("Adam's, in tanh space", at_least(0)),
+        setting<&CarliniWagner::steps>("Number of steps", at_least(0)),
+        part<&CarliniWagner::aim>("aim"));
+  }
+
   /// @throws Error  if `images` leaves [0, 1], or epsilon, distortion, learning_rate or steps is
   /// negative.
   [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,

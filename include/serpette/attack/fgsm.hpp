@@ -17,6 +17,11 @@ struct Fgsm {
   double epsilon = 0.05;  ///< Size of the step in every pixel [pixel value, images in [0, 1]].
   Aim aim{};              ///< Which loss is raised.
 
+  static constexpr auto describe() {
+    return settings(setting<&Fgsm::epsilon>("Size of the step [pixel value]", from_to(0, 1)),
+                    part<&Fgsm::aim>("aim"));
+  }
+
   /// @param images  [N, C, H, W] float in [0, 1]; not modified.
   /// @return        the attacked images; |result − images| ≤ epsilon everywhere.
   /// @throws Error  if `images` leaves [0, 1] or epsilon is negative.

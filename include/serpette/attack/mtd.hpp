@@ -17,6 +17,10 @@ struct Mtd {
 
   Pgd pgd{};  ///< Radius, steps and norm of both; its aim is set aside.
 
+  static constexpr auto describe() {
+    return settings(part<&Mtd::pgd>("", {"goal", "box", "objectness", "classes"}));
+  }
+
   /// @throws Error  as Pgd.
   [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator& rng) const {

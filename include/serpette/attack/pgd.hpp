@@ -23,6 +23,21 @@ struct Pgd {
   Norm norm = Norm::kLinf;    ///< What epsilon and step measure.
   Aim aim{};                  ///< Which loss is raised.
 
+  static constexpr auto describe() {
+    return settings(
+        setting<&Pgd::epsilon>("Radius of the ball [pixel value; length under l2]", at_least(0)),
+        setting<&Pgd::step>("Length of one step [unit of epsilon]", at_least(0)),
+        setting<&Pgd::steps>("Number of steps", at_least(0)),
+        setting<&Pgd::random_start>("Start at a random point of the ball"),
+        setting<&Pgd::norm>("What epsilon and step measure"), part<&Pgd::aim>("aim"));
+  }
+  /// @throws Error  if a pixel could change by more than there is.
+  void check() const {
+    if (norm == Norm::kL2) return;
+    require(epsilon <= 1, name, "epsilon should be a pixel value from 0 to 1, got {}", epsilon);
+    require(step <= 1, name, "step should be a pixel value from 0 to 1, got {}", step);
+  }
+
   /// @param images  [N, C, H, W] float in [0, 1]; not modified.
   /// @return        the attacked images; ‖result − images‖ ≤ epsilon for every image, in [0, 1].
   /// @throws Error  if `images` leaves [0, 1], or epsilon, step or steps is negative.

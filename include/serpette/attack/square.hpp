@@ -27,6 +27,14 @@ struct Square {
   double start = 0.8;     ///< Part of the image's area that the first squares cover, in (0, 1].
   Aim aim{};              ///< Which loss is raised.
 
+  static constexpr auto describe() {
+    return settings(
+        setting<&Square::epsilon>("Radius of the ball [pixel value]", from_to(0, 1)),
+        setting<&Square::queries>("Number of images shown to the detector", at_least(0)),
+        setting<&Square::start>("Part of the area that the first squares cover", above(0, 1)),
+        part<&Square::aim>("aim"));
+  }
+
   /// @throws Error  if `images` leaves [0, 1], epsilon or queries is negative, or start leaves (0,
   /// 1].
   [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,

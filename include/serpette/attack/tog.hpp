@@ -21,6 +21,12 @@ struct Tog {
   double step = 2.0 / 255;     ///< Length of one step [pixel value].
   int steps = 10;              ///< Number of steps.
 
+  static constexpr auto describe() {
+    return settings(setting<&Tog::epsilon>("Radius of the ball [pixel value]", from_to(0, 1)),
+                    setting<&Tog::step>("Length of one step [pixel value]", from_to(0, 1)),
+                    setting<&Tog::steps>("Number of steps", at_least(0)));
+  }
+
   /// @throws Error  as Pgd.
   [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator& rng) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <functional>
 #include <type_traits>
@@ -7,6 +8,7 @@
 
 #include "serpette/concepts/named.hpp"
 #include "serpette/core/seed.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette {
@@ -23,6 +25,19 @@ struct Aim {
   double box = 1, objectness = 1, classes = 1;  ///< Weights of the loss's parts.
 
   friend bool operator==(const Aim&, const Aim&) = default;
+
+  friend constexpr auto words(Goal) {
+    return std::array<Word<Goal>, 4>{{{"truth", Goal::kTruth},
+                                      {"vanish", Goal::kVanish},
+                                      {"fabricate", Goal::kFabricate},
+                                      {"mislabel", Goal::kMislabel}}};
+  }
+  static constexpr auto describe() {
+    return settings(setting<&Aim::goal>("What is made worse: the loss on ground truth, or a goal"),
+                    setting<&Aim::box>("Weight of the box's part of the loss", at_least(0)),
+                    setting<&Aim::objectness>("Weight of objectness", at_least(0)),
+                    setting<&Aim::classes>("Weight of the classes' part", at_least(0)));
+  }
 };
 
 /// Value and gradient of the attacked loss. An attack always ascends: for the goals that are

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <vector>
 
 #include "serpette/concepts/attack.hpp"
 #include "serpette/core/image_batch.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_view.hpp"
 #include "serpette/graph/mask.hpp"
@@ -19,6 +21,11 @@ enum class Target {
                ///< outputs score 0.
   kDetectionAndBox,  ///< These and the four logits of the box.
 };
+
+constexpr auto words(Target) {
+  return std::array<Word<Target>, 2>{
+      {{"detection", Target::kDetection}, {"detection+box", Target::kDetectionAndBox}}};
+}
 
 /// The training loss by part and image; differentiable. `total()` = Σ of everything ÷ N.
 struct DetectionLoss {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
@@ -10,6 +13,15 @@
 #include "serpette/io/text.hpp"
 
 namespace serpette {
+
+/// What a class without a name is called, by its index from 0.
+inline std::string numbered_class(std::int64_t index) { return fmt::format("class {}", index); }
+
+/// Whether a name is only a number, as numbered_class gives.
+inline bool is_numbered_class(std::string_view name) {
+  return name.starts_with("class ") && name.size() > 6 &&
+         name.find_first_not_of("0123456789", 6) == std::string_view::npos;
+}
 
 /// Class names from a text, one a line, in the order of a network's classes: darknet's `.names`.
 /// Line breaks of any system; blank lines and blanks at the ends of names are passed over.

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -18,6 +16,7 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/json_cursor.hpp"
+#include "serpette/io/json_string.hpp"
 #include "serpette/io/limits.hpp"
 
 namespace serpette {
@@ -158,13 +157,6 @@ inline void require_boxes_inside(const Instances& instances, std::string_view pl
            a.id, image.id, image.width, image.height, a.box.x, a.box.y, a.box.width, a.box.height);
   }
 }
-
-namespace detail {
-/// A JSON string literal with its quotes.
-inline std::string json_string(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-}  // namespace detail
 
 /// Writes COCO's instances JSON, one entry a line; doubles read back to the same value.
 inline void save_instances(const std::filesystem::path& path, const Instances& instances) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+
+#include "serpette/core/settings.hpp"
 
 namespace serpette {
 
@@ -19,6 +22,22 @@ struct TrainSettings {
       0.5;  ///< Part of every batch that is attacked: 0.5 is the 50/50 mix, 1 is PGD-AT alone.
   double clip = 0;  ///< Largest norm of the whole gradient; 0: no limit.
   Optimizer optimizer = Optimizer::kSgd;
+
+  friend constexpr auto words(Optimizer) {
+    return std::array<Word<Optimizer>, 2>{{{"sgd", Optimizer::kSgd}, {"adam", Optimizer::kAdam}}};
+  }
+  static constexpr auto describe() {
+    return settings(
+        setting<&TrainSettings::steps>("Optimizer steps", at_least(0)),
+        setting<&TrainSettings::batch_size>("Images per step", from_to(1, 1 << 20)),
+        setting<&TrainSettings::learning_rate>("Its peak", at_least(0)),
+        setting<&TrainSettings::momentum>("SGD's momentum", from_to(0, 1)),
+        setting<&TrainSettings::weight_decay>("On convolution weights", at_least(0)),
+        setting<&TrainSettings::warmup>("Steps of the linear rise", at_least(0)),
+        setting<&TrainSettings::attacked>("Part of every batch that is attacked", from_to(0, 1)),
+        setting<&TrainSettings::clip>("Largest gradient norm; 0: no limit", at_least(0)),
+        setting<&TrainSettings::optimizer>("How weights move"));
+  }
 };
 
 /// How evaluation and timing run.
@@ -27,6 +46,16 @@ struct EvaluateSettings {
   std::int64_t images = 0;  ///< At most this many of the test images, the first by id; 0: all.
   std::int64_t timing_images = 50;  ///< Timed one by one, after the warm-up.
   std::int64_t timing_warmup = 5;
+
+  static constexpr auto describe() {
+    return settings(
+        setting<&EvaluateSettings::batch_size>("Test images at once", from_to(1, 1 << 20))
+            .as("test_batch_size"),
+        setting<&EvaluateSettings::images>("Test images to evaluate on; 0: all", at_least(0))
+            .as("test_limit"),
+        setting<&EvaluateSettings::timing_images>("Images timed one by one", at_least(1)),
+        setting<&EvaluateSettings::timing_warmup>("Images before the timing starts", at_least(0)));
+  }
 };
 
 /// All numbers of a run that are not a policy's own. `budgets.hpp` names three sets of them.
@@ -37,6 +66,16 @@ struct Budget {
   TrainSettings finetune;          ///< Robust fine-tuning, once per cell.
   std::int64_t score_images = 64;  ///< Images that one-pass scores average over.
   EvaluateSettings evaluate;
+
+  static constexpr auto describe() {
+    return settings(
+        part<&Budget::pretrain>("pretrain"),
+        part<&Budget::scores>("score_training",
+                              {"learning_rate", "momentum", "optimizer", "weight_decay"}),
+        part<&Budget::finetune>("finetune"),
+        setting<&Budget::score_images>("Images that one-pass scores average over", at_least(1)),
+        part<&Budget::evaluate>(""));
+  }
 };
 
 }  // namespace serpette

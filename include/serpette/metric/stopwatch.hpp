@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/quantile.hpp"
 
 namespace serpette {
 
@@ -30,14 +31,6 @@ struct Statistics {
   double p5 = 0, p95 = 0;  ///< Percentiles, linear between neighbours (NumPy's default).
 };
 
-/// The q-quantile of sorted samples, linear between neighbours.
-inline double quantile(std::span<const double> sorted, double q) {
-  const double at = q * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(at);
-  const auto above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
-
 /// @param samples  at least one.
 /// @throws Error   if there is none.
 inline Statistics statistics_of(std::span<const double> samples) {
@@ -45,7 +38,7 @@ inline Statistics statistics_of(std::span<const double> samples) {
   std::vector<double> sorted(samples.begin(), samples.end());
   std::sort(sorted.begin(), sorted.end());
   const auto n = sorted.size();
-  return {(sorted[(n - 1) / 2] + sorted[n / 2]) / 2,
+  return {quantile(sorted, 0.5),
           std::accumulate(sorted.begin(), sorted.end(), 0.0) / static_cast<double>(n),
           sorted.front(),
           sorted.back(),

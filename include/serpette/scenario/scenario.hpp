@@ -6,7 +6,7 @@
 #include "serpette/concepts/color_mode.hpp"
 #include "serpette/concepts/prune_granularity.hpp"
 #include "serpette/concepts/score_init.hpp"
-#include "serpette/core/settings_text.hpp"
+#include "serpette/core/settings.hpp"
 
 namespace serpette {
 
@@ -24,6 +24,11 @@ struct Scenario {
   Granularity granularity{};
   AttackPolicy attack{};
   Color color{};
+
+  static constexpr auto describe() {
+    return settings(part<&Scenario::score>("score"), part<&Scenario::granularity>("granularity"),
+                    part<&Scenario::attack>("attack"), part<&Scenario::color>("color"));
+  }
 };
 
 namespace detail {

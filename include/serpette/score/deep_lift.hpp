@@ -3,11 +3,13 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <string_view>
 
 #include "serpette/concepts/score_init.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/score/attribution.hpp"
 #include "serpette/score/reference.hpp"
 #include "serpette/score/reveal_cancel.hpp"
@@ -20,6 +22,11 @@ enum class AttributionRule {
   kRescale,       ///< By its slope between reference and image.
   kRevealCancel,  ///< What pushes up and what pushes down apart; see RevealCancel.
 };
+
+constexpr auto words(AttributionRule) {
+  return std::array<Word<AttributionRule>, 2>{
+      {{"rescale", AttributionRule::kRescale}, {"reveal-cancel", AttributionRule::kRevealCancel}}};
+}
 
 /// DeepLIFT on weights:  s_w = mean over images |w · Σ_positions m_y·(x − x⁰)|,  all layers from
 /// one pass.
@@ -40,6 +47,15 @@ struct DeepLift {
   Target target = Target::kDetection;       ///< What is explained.
   AttributionRule rule = AttributionRule::kRescale;
   int images_at_once = 4;  ///< Images per pass; more cost memory, at least 1.
+
+  static constexpr auto describe() {
+    return settings(
+        setting<&DeepLift::reference>("What images are compared with"),
+        setting<&DeepLift::target>(
+            "Logits that are explained: objectness and class, or the box's too"),
+        setting<&DeepLift::rule>("How multipliers pass a nonlinearity"),
+        setting<&DeepLift::images_at_once>("Images per pass; more cost memory", at_least(1)));
+  }
 
   /// Whether batches must hold each image's attacked twin: 2N images, the attacked behind the clean
   /// ones.

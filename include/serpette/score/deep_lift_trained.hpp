@@ -18,6 +18,10 @@ struct DeepLiftTrained {
   DeepLift start{};
   StraightThroughSgd optimizer{};
 
+  static constexpr auto describe() {
+    return settings(part<&DeepLiftTrained::start>(""), part<&DeepLiftTrained::optimizer>(""));
+  }
+
   [[nodiscard]] bool needs_twins() const { return start.needs_twins(); }
 
   template <Detector D>

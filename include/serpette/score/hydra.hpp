@@ -17,6 +17,8 @@ struct Hydra {
 
   StraightThroughSgd optimizer{};
 
+  static constexpr auto describe() { return settings(part<&Hydra::optimizer>("")); }
+
   [[nodiscard]] at::Tensor score(const LayerView& layer, Generator&) const {
     return scaled_start(layer.weight).to(layer.weight.scalar_type());
   }

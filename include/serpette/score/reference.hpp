@@ -5,9 +5,11 @@
 #include <ATen/ops/replication_pad2d.h>
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/torch/operators.hpp"
 
 namespace serpette {
@@ -21,6 +23,14 @@ enum class Reference {
   kCleanTwin,  ///< The clean image, for its attacked twin; batches hold the twins behind the clean
                ///< images.
 };
+
+constexpr auto words(Reference) {
+  return std::array<Word<Reference>, 5>{{{"zeros", Reference::kZeros},
+                                         {"grey", Reference::kLetterboxGrey},
+                                         {"mean", Reference::kImageMean},
+                                         {"blurred", Reference::kBlurred},
+                                         {"clean-twin", Reference::kCleanTwin}}};
+}
 
 /// Whether one reference serves every image, so that its activations are computed once.
 constexpr bool is_constant(Reference reference) {

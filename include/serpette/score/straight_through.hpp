@@ -1,5 +1,6 @@
 #pragma once
 
+#include "serpette/core/settings.hpp"
 #include "serpette/torch/operators.hpp"
 
 namespace serpette {
@@ -20,6 +21,13 @@ inline at::Tensor straight_through_gradient(const at::Tensor& effective_gradient
 struct StraightThroughSgd {
   double learning_rate = 0.1;  ///< At the first step.
   double momentum = 0.9;       ///< Share of the last step's direction that is kept.
+
+  static constexpr auto describe() {
+    return settings(
+        setting<&StraightThroughSgd::learning_rate>("First learning rate of the score training",
+                                                    at_least(0)),
+        setting<&StraightThroughSgd::momentum>("Momentum of the score training", from_to(0, 1)));
+  }
 
   /// ∂L/∂s of one layer, as the score training asks for it.
   [[nodiscard]] at::Tensor gradient(const at::Tensor& effective_gradient, const at::Tensor& weight,

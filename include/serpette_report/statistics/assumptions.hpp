@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/quantile.hpp"
 #include "serpette_report/statistics/anova.hpp"
 
 namespace serpette {
@@ -25,12 +26,7 @@ inline TestResult levene(const Groups& groups, Center center = Center::kMedian) 
   detail::require_groups(groups, 1, "Levene");
   Groups spread;
   for (const auto& group : groups) {
-    double middle = mean(group);
-    if (center == Center::kMedian) {
-      auto sorted = group;
-      std::ranges::sort(sorted);
-      middle = (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
-    }
+    const double middle = center == Center::kMedian ? median(group) : mean(group);
     auto& list = spread.emplace_back();
     for (const double x : group) list.push_back(std::abs(x - middle));
   }

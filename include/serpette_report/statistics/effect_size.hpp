@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/core/quantile.hpp"
 #include "serpette_report/statistics/describe.hpp"
 
 namespace serpette {
@@ -50,14 +51,6 @@ inline std::pair<double, double> welch_interval(std::span<const double> x,
   return {mean_difference(x, y) - half, mean_difference(x, y) + half};
 }
 
-/// The value below which the part q of sorted values lies, linear between neighbours.
-inline double percentile(std::span<const double> sorted, double q) {
-  const double at = q * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(at);
-  const auto above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
-
 /// Which elements each resample of two samples draws.
 struct Resamples {
   std::vector<std::vector<std::uint32_t>> first, second;
@@ -95,7 +88,7 @@ std::pair<double, double> bootstrap_interval(std::span<const double> x, std::spa
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   if (values.empty() || 2 * values.size() < resamples.first.size()) return {kNan, kNan};
   std::ranges::sort(values);
-  return {percentile(values, 0.025), percentile(values, 0.975)};
+  return {quantile(values, 0.025), quantile(values, 0.975)};
 }
 
 }  // namespace serpette

@@ -1,6 +1,7 @@
 // Every test against SciPy, statsmodels and pingouin on the random samples of
 // tests/golden/stat_tests.py.
 
+#include "serpette/core/quantile.hpp"
 #include "serpette_report/statistics/anova.hpp"
 #include "serpette_report/statistics/assumptions.hpp"
 #include "serpette_report/statistics/blocked_anova.hpp"
@@ -219,4 +220,15 @@ TEST_CASE("descriptions give both standard deviations", "[statistics]") {
              WithinRel(3.182446305284263 * std::sqrt(5.0 / 3) / 2, 1e-12));  // t(0.975; 3)
   CHECK(std::isnan(describe({}).mean));
   CHECK(std::isnan(describe(std::span(sample).first(1)).sample_sd));
+}
+
+TEST_CASE("quantiles lie between neighbours as NumPy's do", "[statistics][quantile]") {
+  const std::vector<double> sorted{1, 2, 4, 8};
+  CHECK(quantile(sorted, 0) == 1);
+  CHECK(quantile(sorted, 0.25) == 1.75);
+  CHECK(quantile(sorted, 0.9) == Catch::Approx(6.8));
+  CHECK(quantile(sorted, 1) == 8);
+  CHECK(median({5, 1, 9}) == 5);
+  CHECK(median({9, 1, 3, 5}) == 4);
+  CHECK_THROWS_AS(median({}), Error);
 }

@@ -1,17 +1,10 @@
 #pragma once
 
-#include <fmt/core.h>
-
 #include <cstddef>
-#include <string>
 #include <string_view>
 #include <tuple>
-#include <type_traits>
-#include <utility>
 
-namespace serpette {
-
-namespace detail {
+namespace serpette::detail {
 
 /// Converts to anything: counts the members of an aggregate by how many of these it can be braced
 /// from.
@@ -34,7 +27,7 @@ auto members(const T& value) {
   constexpr auto n = count_members<T>();
   static_assert(
       n <= 10,
-      "serpette::settings_text reads aggregates of up to ten members; give this type `settings()`");
+      "serpette::settings_text reads aggregates of up to ten members; give this type `describe()`");
   // clang-format off
   if constexpr (n == 0) return std::tie();
   else if constexpr (n == 1) { const auto& [a] = value; return std::tie(a); }
@@ -50,36 +43,14 @@ auto members(const T& value) {
   // clang-format on
 }
 
-}  // namespace detail
-
-/// Every setting of a policy as one line, e.g. `PGD{0.05,0.02,5,0}`: what checkpoints and cells are
-/// keyed by, so two configurations never share a result. Aggregates are read member by member; any
-/// other type offers `settings()`.
-template <class T>
-std::string settings_text(const T& value) {
-  if constexpr (std::is_enum_v<T>) {
-    return fmt::format("{}", static_cast<long long>(value));
-  } else if constexpr (std::is_arithmetic_v<T>) {
-    return fmt::format("{}", value);
-  } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
-    return fmt::format("\"{}\"", std::string_view(value));
-  } else if constexpr (requires { std::string(value.settings()); }) {
-    return value.settings();
-  } else {
-    static_assert(std::is_aggregate_v<T>,
-                  "a policy with private members offers `std::string settings() const`");
-    std::string text;
-    if constexpr (requires { std::string_view(T::name); })
-      text = std::string(std::string_view(T::name));
-    text += '{';
-    std::apply(
-        [&](const auto&... member) {
-          std::size_t index = 0;
-          ((text += (index++ ? "," : "") + settings_text(member)), ...);
-        },
-        detail::members(value));
-    return text + '}';
-  }
+/// The name of a member, from a pointer to it.
+template <auto Member>
+consteval std::string_view member_name() {
+  // GCC: "… [with auto Member = &serpette::Pgd::epsilon; …]"; Clang: "… [Member = &…::epsilon]"
+  std::string_view text = __PRETTY_FUNCTION__;
+  text.remove_prefix(text.find("Member = "));
+  text = text.substr(0, text.find_first_of(";]"));
+  return text.substr(text.rfind(':') + 1);
 }
 
-}  // namespace serpette
+}  // namespace serpette::detail

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <list>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serpette/core/settings.hpp"
+
+namespace serpette::cli {
+
+/// Options that follow from the descriptions of settings (core/settings.hpp); what is not given
+/// keeps its default. Needs no LibTorch.
+class SettingOptions {
+ public:
+  /// Takes up the settings of a value. One that several have is one option, checked by each in
+  /// turn when it is applied.
+  /// @param prefix  of the options, e.g. "attack".
+  template <class T>
+  void offer(const T& defaults, const std::string& prefix = {}, bool show_defaults = true) {
+    each_setting(
+        defaults,
+        [&](const std::string& name, const auto& setting, const auto& value) {
+          using Member = typename std::remove_cvref_t<decltype(setting)>::type;
+          auto& option = named("--" + name);
+          if (option.readers.empty()) {
+            option.help = setting.help;
+            option.wanted = wanted<Member>(setting.bounds);
+            option.flag = std::same_as<Member, bool>;
+            if (show_defaults) option.otherwise = typed_text(value);
+          }
+          option.readers.push_back(
+              [bounds = setting.bounds](std::string_view text, std::string_view place) {
+                Member read{};
+                read_setting(text, read, bounds, place);
+              });
+        },
+        prefix);
+  }
+
+  /// A name that an option had before and goes on having.
+  void also(const std::string& former, const std::string& name) {
+    for (auto& option : options_)
+      if (option.name() == name) option.names.push_back(former);
+  }
+
+  void add_to(CLI::App& app) {
+    for (auto& option : options_) {
+      const auto help =
+          option.flag ? option.help : fmt::format("{}: {}", option.help, option.wanted);
+      const auto names = fmt::format("{}", fmt::join(option.names, ","));
+      auto* const added = option.flag ? app.add_flag(names, option.flags, help)  // or =false
+                                      : app.add_option(names, option.text, help);
+      added->check(
+          CLI::Validator([&option](const std::string& text) { return option.fault(text); }, ""));
+      if (!option.flag) added->type_name("")->default_str(option.otherwise);
+    }
+  }
+
+  /// The value with the settings that were given and that it has.
+  /// @throws Error  if one may not be that, or they do not go together.
+  template <class T>
+  [[nodiscard]] T apply_to(T value, const std::string& prefix = {}) const {
+    each_setting(
+        value,
+        [&](const std::string& name, const auto& setting, auto& member) {
+          for (const auto& option : options_)
+            if (option.given() && option.name() == "--" + name) {
+              read_setting(*option.given(), member, setting.bounds, option.name());
+              option.used = true;
+            }
+        },
+        prefix);
+    check_settings(value);
+    return value;
+  }
+
+  /// @throws Error  if an option was given that nothing has used.
+  void require_used(std::string_view of) const {
+    for (const auto& option : options_)
+      require(!option.given() || option.used, option.name(),
+              "should be a setting of {}, got one of others", of);
+  }
+
+ private:
+  using Reader = std::function<void(std::string_view text, std::string_view place)>;
+  struct Option {
+    std::vector<std::string> names;  ///< First the one that follows from the description.
+    std::string help{}, wanted{}, otherwise{};
+    bool flag = false;
+    std::vector<Reader> readers{};  ///< One per value that has the setting.
+    std::optional<std::string> text{};
+    std::vector<std::string> flags{};  ///< What was given where it is a flag.
+    mutable bool used = false;
+
+    [[nodiscard]] const std::string& name() const { return names.front(); }
+    [[nodiscard]] std::optional<std::string> given() const {
+      return flags.empty() ? text : flags.back();
+    }
+
+    /// What is wrong with a text that none of the readers takes.
+    [[nodiscard]] std::string fault(const std::string& typed) const {
+      std::string first;
+      for (const auto& reader : readers) try {
+          reader(typed, name());
+          return {};
+        } catch (const Error& error) {
+          if (first.empty()) first = std::string(error.what()).substr(name().size() + 2);
+        }
+      return first;
+    }
+  };
+
+  Option& named(const std::string& name) {
+    for (auto& option : options_)
+      if (option.name() == name) return option;
+    return options_.emplace_back(Option{.names = {name}});
+  }
+
+  std::list<Option> options_;  // CLI11 keeps their addresses
+};
+
+}  // namespace serpette::cli
