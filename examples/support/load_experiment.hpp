@@ -12,12 +12,12 @@
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/io/coco_json.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/run_cell.hpp"
 #include "serpette/version.hpp"
 #include "support/device.hpp"
 #include "support/experiment_options.hpp"
+#include "support/load_data.hpp"
 
 namespace serpette::cli {
 
@@ -79,10 +79,8 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   const auto& in = detector.graph().input;
   const auto read = [&](const std::filesystem::path& annotations,
                         const std::filesystem::path& images) {
-    auto instances = load_instances(annotations);
-    require(static_cast<int>(instances.categories.size()) == detector.graph().classes(),
-            annotations.string(), "should have the {} classes of {}, got {} categories",
-            detector.graph().classes(), o.cfg.string(), instances.categories.size());
+    auto instances =
+        load_matched(annotations, images, detector.graph().classes(), {}, o.cfg.string());
     CocoFolder folder(std::move(instances), images,
                       {.width = in.width, .height = in.height, .strict = o.strict});
     if (o.strict)  // before any work is done
@@ -99,8 +97,9 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
       "{}\n{}seed: {}\ndevice: {}\n",
       SERPETTE_VERSION_MAJOR, SERPETTE_VERSION_MINOR, SERPETTE_VERSION_PATCH,
       fingerprint(read_file(o.cfg)), fingerprint(read_file(o.weights)),
-      fingerprint(read_file(o.annotations)), fingerprint(read_file(o.test_annotations)),
-      settings_lines(budget), o.seed, device.is_cuda() ? "cuda" : "cpu");
+      fingerprint(annotations_text(o.annotations)),
+      fingerprint(annotations_text(o.test_annotations)), settings_lines(budget), o.seed,
+      device.is_cuda() ? "cuda" : "cpu");
   detector.to(device);
   return {std::move(detector),     std::move(train), std::move(test),
           std::move(ratios),       budget,           device,

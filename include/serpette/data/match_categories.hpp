@@ -25,7 +25,9 @@ inline bool same_class(std::string_view a, std::string_view b) {
     for (const unsigned char c : name)
       if (c != ' ' && c != '_' && c != '-') text += static_cast<char>(std::tolower(c));
     constexpr std::pair<std::string_view, std::string_view> kOther[] = {
-        {"aeroplane", "airplane"}, {"motorbike", "motorcycle"}, {"sofa", "couch"},
+        {"aeroplane", "airplane"},
+        {"motorbike", "motorcycle"},
+        {"sofa", "couch"},
         {"tvmonitor", "tv"}};  // "diningtable" and "pottedplant" differ by a blank
     for (const auto& [voc, coco] : kOther)
       if (text == voc) text = coco;

@@ -158,8 +158,8 @@ inline void require_boxes_inside(const Instances& instances, std::string_view pl
   }
 }
 
-/// Writes COCO's instances JSON, one entry a line; doubles read back to the same value.
-inline void save_instances(const std::filesystem::path& path, const Instances& instances) {
+/// COCO's instances JSON, one entry a line; doubles read back to the same value.
+inline std::string instances_json(const Instances& instances) {
   fmt::memory_buffer out;
   const auto to = std::back_inserter(out);
   const auto list = [&](std::string_view key, const auto& entries, auto&& write,
@@ -196,7 +196,11 @@ inline void save_instances(const std::filesystem::path& path, const Instances& i
                        detail::json_string(category.name));
       },
       "}");
-  write_file(path, std::string_view(out.data(), out.size()));
+  return fmt::to_string(out);
+}
+
+inline void save_instances(const std::filesystem::path& path, const Instances& instances) {
+  write_file(path, std::string_view(instances_json(instances)));
 }
 
 }  // namespace serpette

@@ -161,10 +161,10 @@ inline std::unordered_map<std::int64_t, std::string_view> file_names(const Insta
 /// Whether detections name their pictures and classes: where no annotations say what the ids mean.
 enum class Naming { ids, names };
 
-/// Reads detections: COCO results JSON, or CSV if the name ends in .csv. Where they say a `file_name`
-/// or a `category`, these are matched by name with the annotations, else by id.
-/// @param instances  the annotations they belong to; its categories are translated to class indices,
-/// those it does not list to kUnknownCategory.
+/// Reads detections: COCO results JSON, or CSV if the name ends in .csv. Where they say a
+/// `file_name` or a `category`, these are matched by name with the annotations, else by id.
+/// @param instances  the annotations they belong to; its categories are translated to class
+/// indices, those it does not list to kUnknownCategory.
 /// @throws Error     with file and place, if the file is neither, a key or column is missing, a box
 /// has a negative size, a number is not finite, or an image is not annotated.
 inline std::vector<Detection> read_detections(const std::filesystem::path& path,
@@ -176,8 +176,8 @@ inline std::vector<Detection> read_detections(const std::filesystem::path& path,
 
 /// Writes COCO results JSON, one detection a line; doubles read back to the same value.
 inline void write_detections_json(const std::filesystem::path& path,
-                                  std::span<const Detection> detections,
-                                  const Instances& instances, Naming naming = Naming::ids) {
+                                  std::span<const Detection> detections, const Instances& instances,
+                                  Naming naming = Naming::ids) {
   const auto names = detail::file_names(instances);
   fmt::memory_buffer out;
   const auto to = std::back_inserter(out);
@@ -185,10 +185,10 @@ inline void write_detections_json(const std::filesystem::path& path,
   for (std::size_t i = 0; i < detections.size(); ++i) {
     const auto& d = detections[i];
     const auto& category = detail::category_of(instances, d);
-    fmt::format_to(to,
-                   R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {})",
-                   i == 0 ? "\n" : ",\n", d.image_id, category.id, d.box.x, d.box.y, d.box.width,
-                   d.box.height, d.score);
+    fmt::format_to(
+        to, R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {})",
+        i == 0 ? "\n" : ",\n", d.image_id, category.id, d.box.x, d.box.y, d.box.width, d.box.height,
+        d.score);
     if (naming == Naming::names)
       fmt::format_to(to, R"(, "file_name": {}, "category": {})",
                      detail::json_string(names.at(d.image_id)), detail::json_string(category.name));
