@@ -4,7 +4,7 @@ if(SERPETTE_FETCHED)
   return()
 endif()
 
-# Two components: `library`, which packages hold too, and `programs` (examples/CMakeLists.txt), which depend on the
+# Two components: `library`, which packages hold too, and `programs` (programs/CMakeLists.txt), which depend on the
 # machine and its LibTorch.
 include(GNUInstallDirs)
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME library)
@@ -15,8 +15,14 @@ set(_destination ${CMAKE_INSTALL_DATADIR}/cmake/serpette)
 install(TARGETS serpette_light serpette_report EXPORT serpette-light-targets
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS serpette EXPORT serpette-targets
-  FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILE_SET parts DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-foreach(_set IN ITEMS serpette-light-targets serpette-targets)
+  FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILE_SET parts DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  FILE_SET laws DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+set(_sets serpette-light-targets serpette-targets)
+if(SERPETTE_APP)
+  install(TARGETS serpette_app EXPORT serpette-app-targets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  list(APPEND _sets serpette-app-targets)
+endif()
+foreach(_set IN LISTS _sets)
   install(EXPORT ${_set} NAMESPACE serpette:: DESTINATION ${_destination})
 endforeach()
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/serpette-config.cmake.in
@@ -24,10 +30,8 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/serpette-config.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/serpette-config-version.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/serpette-config.cmake ${PROJECT_BINARY_DIR}/serpette-config-version.cmake
-  ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake ${CMAKE_CURRENT_LIST_DIR}/SerpetteDistributed.cmake DESTINATION ${_destination})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/tests/laws/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serpette/laws
-  FILES_MATCHING PATTERN *.hpp)
-install(FILES ${PROJECT_SOURCE_DIR}/tests/support/catch.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serpette/laws/support)
+  ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/SerpetteDistributed.cmake DESTINATION ${_destination})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 
 set(CPACK_PACKAGE_VENDOR serpette)

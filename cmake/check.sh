@@ -30,7 +30,7 @@ check_headers() { build headers all_verify_interface_header_sets; }
 check_asan() { build asan && step ctest --preset asan --parallel "$(nproc)"; }
 check_tidy() {
   configure tidy
-  step run-clang-tidy -quiet -p build/tidy "$PWD/(tests|examples)/.*\.cpp"
+  step run-clang-tidy -quiet -p build/tidy "$PWD/(tests|programs|examples)/.*\.cpp"
 }
 check_docs() { documentation; }
 

@@ -9,6 +9,7 @@ one. Another study of the same runs and ratios, whose scenarios are not the pape
 import argparse
 import csv
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
@@ -17,14 +18,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = ROOT / "docs/results"
-LABELS = {
-    "unstructured_deeplift": "Unstructured DeepLIFT",
-    "unstructured_hydra": "Unstructured HYDRA",
-    "structured_deeplift": "Structured DeepLIFT",
-    "structured_hydra": "Structured HYDRA",
-    "unstructured_deeplift_greyscale": "Unstructured DeepLIFT Greyscale",
-    "unstructured_deeplift_box": "Unstructured DeepLIFT with box",
-}
+LABELS = dict(re.findall(r'CatalogueEntry\{\s*"(\w+)",\s*"([^"]+)"', (ROOT / "include/serpette/scenario/catalogue.hpp").read_text()))
 RUN_TABLES = ["V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV"]
 FIGURES = {"fig_1a": "AP50 over the pruning ratio, four scenarios", "fig_1b": "total time per image, four scenarios",
            "fig_2a": "AP50, colour and greyscale", "fig_2b": "total time per image, colour and greyscale",

@@ -17,6 +17,7 @@
 #include "serpette/graph/footprint.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/rounds.hpp"
 
@@ -25,9 +26,8 @@ namespace {
 using namespace serpette;
 
 void mask_and_compaction(benchmark::State& state) {
-  Yolov3 net(
-      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg"),
-      Seed(1));
+  Yolov3 net(load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../share/cfg/yolov3.cfg"),
+             Seed(1));
   const Graph& graph = net.graph();
   const auto half = Ratio::percent(50);
   Generator rng{Seed(2)};
@@ -39,8 +39,8 @@ void mask_and_compaction(benchmark::State& state) {
     const auto convolutions = graph.convolutions();
     for (std::size_t i = 0; i < mask.size(); ++i) apply_mask(mask[i], to.layer(convolutions[i]));
   };
-  const auto weights = Weight{}.mask(graph, scores, half),
-             filters = Filter{}.mask(graph, scores, half);
+  const auto weights = make_mask(graph, scores, half, Weight{}),
+             filters = make_mask(graph, scores, half, Filter{});
   const auto images = at::rand({1, 3, graph.input.height, graph.input.width}, rng.torch());
   bench::calibrate(net, images);
   auto masked = net.clone(), small = net.compact(filters);
@@ -55,21 +55,22 @@ void mask_and_compaction(benchmark::State& state) {
   }
   if (!(error < 1e-5)) return state.SkipWithError("masked and smaller network disagree");
 
-  bench::rounds(state,
-                {
-                    {"mask_and_compaction_ms",
-                     [&] {
-                       benchmark::DoNotOptimize(
-                           net.compact(Filter{}.mask(graph, scores, half)).graph().size());
-                     }},
-                    {"filter_mask_ms",
-                     [&] { benchmark::DoNotOptimize(Filter{}.mask(graph, scores, half).size()); }},
-                    {"weight_mask_ms",
-                     [&] { benchmark::DoNotOptimize(Weight{}.mask(graph, scores, half).size()); }},
-                    {"kernel_mask_ms",
-                     [&] { benchmark::DoNotOptimize(Kernel{}.mask(graph, scores, half).size()); }},
-                    {"apply_ms", [&] { apply(masked, weights); }},
-                });
+  bench::rounds(
+      state,
+      {
+          {"mask_and_compaction_ms",
+           [&] {
+             benchmark::DoNotOptimize(
+                 net.compact(make_mask(graph, scores, half, Filter{})).graph().size());
+           }},
+          {"filter_mask_ms",
+           [&] { benchmark::DoNotOptimize(make_mask(graph, scores, half, Filter{}).size()); }},
+          {"weight_mask_ms",
+           [&] { benchmark::DoNotOptimize(make_mask(graph, scores, half, Weight{}).size()); }},
+          {"kernel_mask_ms",
+           [&] { benchmark::DoNotOptimize(make_mask(graph, scores, half, Kernel{}).size()); }},
+          {"apply_ms", [&] { apply(masked, weights); }},
+      });
   state.counters["relative_error"] = error;
   state.counters["parameters_left"] = double(parameters(small.graph())) / double(parameters(graph));
   state.counters["macs_left"] = double(macs(small.graph())) / double(macs(graph));

@@ -25,9 +25,8 @@ namespace {
 using namespace serpette;
 
 struct Setup {
-  Yolov3 net{
-      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg"),
-      Seed(1)};
+  Yolov3 net{load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../share/cfg/yolov3.cfg"),
+             Seed(1)};
   ImageBatch batch;
 
   Setup() {

@@ -32,7 +32,7 @@ namespace {
 using namespace serpette;
 
 Yolov3 network(const std::string& name, const at::Tensor& images) {
-  const auto folder = std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg";
+  const auto folder = std::filesystem::path(__FILE__).parent_path() / "../../share/cfg";
   Yolov3 net(load_cfg(folder / (name + ".cfg")), Seed(1));
   bench::calibrate(net, images);
   return net;
@@ -61,7 +61,7 @@ at::Tensor boxes(std::int64_t images) {
 std::vector<at::Tensor> eager(const Yolov3& net, const at::Tensor& images, bool training) {
   return run_graph(net.graph(), images, [&](int i, const at::Tensor& x) {
     const auto p = net.layer(i);
-    const auto& c = *net.graph()[i].as<Convolutional>();
+    const auto& c = net.graph().convolution(i);
     auto y = at::conv2d(x, p.weight, p.bias, c.stride, c.padding);
     if (p.gamma.defined())
       y = at::batch_norm(y, p.gamma, p.beta, p.running_mean, p.running_var, training, 0.1, 1e-5,
@@ -94,7 +94,7 @@ void forward(benchmark::State& state) {
     return run_graph(net.graph(), images.contiguous(at::MemoryFormat::ChannelsLast),
                      [&](int i, const at::Tensor& x) {
                        const auto& [w, b] = folded[static_cast<std::size_t>(i)];
-                       const auto& c = *net.graph()[i].as<Convolutional>();
+                       const auto& c = net.graph().convolution(i);
                        auto y = at::conv2d(x, w, b, c.stride, c.padding);
                        return c.activation == Activation::kLeaky ? at::leaky_relu_(y, kLeakySlope)
                                                                  : y;
@@ -127,7 +127,7 @@ std::vector<at::Tensor> plausible_heads(std::int64_t images) {
 
 void decode_and_nms(benchmark::State& state) {
   const auto graph =
-      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg");
+      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../share/cfg/yolov3.cfg");
   const auto heads = plausible_heads(1);
   std::vector<at::Tensor> flat;
   for (const auto& head : heads) flat.push_back(at::zeros_like(head));
@@ -144,7 +144,7 @@ void decode_and_nms(benchmark::State& state) {
 
 void loss(benchmark::State& state) {
   const auto graph =
-      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg");
+      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../share/cfg/yolov3.cfg");
   const YoloLoss criterion(graph);
   auto heads = plausible_heads(8);
   for (auto& head : heads) head.requires_grad_(true);
@@ -160,7 +160,7 @@ void training_step(benchmark::State& state) {
   const auto side = state.range(0);
   const auto images = noise({8, 3, side, side}, 2);
   auto graph = load_cfg(std::filesystem::path(__FILE__).parent_path() /
-                        "../../examples/cfg/yolov3-quarter.cfg");
+                        "../../share/cfg/yolov3-quarter.cfg");
   auto text = write_cfg(graph);
   for (const auto* key : {"width=416", "height=416"}) {
     const std::string from = key, to = from.substr(0, from.find('=') + 1) + std::to_string(side);

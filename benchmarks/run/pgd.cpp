@@ -38,9 +38,8 @@ void convert(const Yolov3& net, at::ScalarType type) {
 }
 
 void pgd_5(benchmark::State& state) {
-  Yolov3 net(
-      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg/yolov3.cfg"),
-      Seed(1));
+  Yolov3 net(load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../share/cfg/yolov3.cfg"),
+             Seed(1));
   Generator rng{Seed(2)};
   const auto images = torch::empty({1, 3, 416, 416}).uniform_(0, 1, rng.torch());
   const auto truth =

@@ -22,6 +22,7 @@
 #include "serpette/graph/execute.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/rounds.hpp"
 
@@ -30,7 +31,7 @@ namespace {
 using namespace serpette;
 
 Graph network(std::int64_t which) {
-  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../examples/cfg";
+  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../share/cfg";
   if (which == 0) return load_cfg(cfgs / "yolov3.cfg");
   if (which == 2) return load_cfg(cfgs / "../demo/yolov3-slim.cfg");
   auto graph = load_cfg(cfgs / "yolov3-quarter.cfg");
@@ -43,9 +44,9 @@ Mask mask(std::int64_t granularity, const Graph& graph, Ratio ratio) {
   ScoreMap scores;
   for (const int i : graph.convolutions())
     scores.push_back(at::randn(weight_shape(graph, i), rng.torch()));
-  if (granularity == 0) return Weight{}.mask(graph, scores, ratio);
-  if (granularity == 1) return Kernel{}.mask(graph, scores, ratio);
-  return Filter{}.mask(graph, scores, ratio);
+  if (granularity == 0) return make_mask(graph, scores, ratio, Weight{});
+  if (granularity == 1) return make_mask(graph, scores, ratio, Kernel{});
+  return make_mask(graph, scores, ratio, Filter{});
 }
 
 /// LibTorch alone: folded weights, NCHW, activation in place.
@@ -57,7 +58,7 @@ struct LibTorchDense {
   [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const {
     const at::NoGradGuard no_grad;
     return run_graph(graph, images, [&](int i, const at::Tensor& x) {
-      const auto& c = *graph[i].as<Convolutional>();
+      const auto& c = graph.convolution(i);
       const auto& [weight, bias] = layers[static_cast<std::size_t>(i)];
       return serpette::detail::activate_(
           at::conv2d(x, weight, bias, c.stride, c.padding, 1, c.groups), c.activation);

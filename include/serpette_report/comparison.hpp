@@ -2,20 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
-#include "serpette/io/atomic_file.hpp"
 #include "serpette_report/families.hpp"
 #include "serpette_report/figure.hpp"
-#include "serpette_report/page_assets.hpp"
+#include "serpette_report/markup.hpp"
+#include "serpette_report/page_style.hpp"
+#include "serpette_report/palette.hpp"
+#include "serpette_report/report_folder.hpp"
 #include "serpette_report/statistics/anova.hpp"
 #include "serpette_report/statistics/effect_size.hpp"
 #include "serpette_report/statistics/holm.hpp"
 #include "serpette_report/study.hpp"
+#include "serpette_report/study_figures.hpp"
 #include "serpette_report/text_table.hpp"
 
 namespace serpette {
@@ -25,6 +30,7 @@ struct Contender {
   const Study* study = nullptr;
   std::string scenario;
   std::string label;
+  std::size_t side = 0;  ///< 0 of the first study, 1 of the second.
 };
 
 /// Two contenders at one ratio: `second` less `first`.
@@ -43,8 +49,9 @@ struct ContenderTest {
 inline std::vector<std::pair<Contender, Contender>> contenders(const Study& a, const Study& b,
                                                                const std::string& name_a,
                                                                const std::string& name_b) {
-  const auto named = [](const Study& study, const std::string& scenario, const std::string& name) {
-    return Contender{&study, scenario, fmt::format("{} ({})", scenario_label(scenario), name)};
+  const auto named = [&](const Study& study, const std::string& scenario, const std::string& name) {
+    return Contender{&study, scenario, fmt::format("{} ({})", scenario_label(scenario), name),
+                     &study == &a ? 0U : 1U};
   };
   std::vector<std::pair<Contender, Contender>> pairs;
   for (const auto& scenario : b.scenarios())
@@ -111,25 +118,35 @@ inline std::string comparison_csv(std::span<const ContenderTest> tests) {
   return std::string(csv.text());
 }
 
-/// One sentence per pair and metric: where the second is better, worse, or not told apart.
-inline std::vector<std::string> comparison_words(std::span<const ContenderTest> tests) {
+/// Of one pair and metric: where the second is better, worse, or not told apart from the first.
+struct Finding {
+  std::string family, first, second;
+  std::vector<std::string> better, worse, open;  ///< Ratios, as "50 %".
+};
+
+inline std::vector<Finding> comparison_findings(std::span<const ContenderTest> tests) {
+  std::vector<Finding> findings;
+  for (const auto& t : tests) {
+    if (findings.empty() || findings.back().family != t.family ||
+        findings.back().first != t.first || findings.back().second != t.second)
+      findings.push_back({t.family, t.first, t.second, {}, {}, {}});
+    auto& f = findings.back();
+    const bool good = (t.difference > 0) == family(t.family).more_is_better;
+    (!(t.holm_p < 0.05) ? f.open : good ? f.better : f.worse).push_back(t.ratio + " %");
+  }
+  return findings;
+}
+
+/// One sentence per finding.
+inline std::vector<std::string> comparison_words(std::span<const Finding> findings) {
   std::vector<std::string> sentences;
-  for (std::size_t begin = 0, end = 0; begin < tests.size(); begin = end) {
-    const auto same = [&](const ContenderTest& t) {
-      return t.family == tests[begin].family && t.first == tests[begin].first &&
-             t.second == tests[begin].second;
-    };
-    while (end < tests.size() && same(tests[end])) ++end;
-    std::vector<std::string> better, worse, open;
-    for (const auto& t : tests.subspan(begin, end - begin)) {
-      const bool good = (t.difference > 0) == family(t.family).more_is_better;
-      (!(t.holm_p < 0.05) ? open : good ? better : worse).push_back(t.ratio + " %");
-    }
-    std::string words = fmt::format("{}: {} against {} is ", tests[begin].family,
-                                    tests[begin].second, tests[begin].first);
+  for (const auto& f : findings) {
+    std::string words =
+        fmt::format("{}: {} against {} is ", family(f.family).words, f.second, f.first);
     bool first = true;
-    for (const auto& [what, ratios] :
-         {std::pair("better at ", &better), {"worse at ", &worse}, {"not told apart at ", &open}})
+    for (const auto& [what, ratios] : {std::pair("better at ", &f.better),
+                                       {"worse at ", &f.worse},
+                                       {"not told apart at ", &f.open}})
       if (!ratios->empty())
         words += fmt::format("{}{}{}", std::exchange(first, false) ? "" : "; ", what,
                              fmt::join(*ratios, ", "));
@@ -138,74 +155,128 @@ inline std::vector<std::string> comparison_words(std::span<const ContenderTest> 
   return sentences;
 }
 
-/// Writes `compare.csv`, a figure per metric and `index.html` (opens offline) into a folder.
+namespace detail {
+
+inline TextTable findings_table(std::span<const Finding> findings) {
+  TextTable table{.name = "findings",
+                  .title = {},
+                  .header = {"Second against first", "Measured by", "Better at", "Worse at",
+                             "Not told apart at"},
+                  .rows = {}};
+  const auto list = [](const std::vector<std::string>& ratios) {
+    return ratios.empty() ? std::string("–") : fmt::format("{}", fmt::join(ratios, ", "));
+  };
+  for (const auto& f : findings)
+    table.rows.push_back({f.second + " against " + f.first, std::string(family(f.family).words),
+                          list(f.better), list(f.worse), list(f.open)});
+  return table;
+}
+
+/// A scenario keeps its hue in both studies; the second study's lines are dashed.
+inline Figure comparison_figure(std::span<const Contender> all, const Family& f,
+                                const std::string& profile) {
+  Figure figure{std::string(f.words),
+                "Pruning ratio [%]",
+                fmt::format("{}{}", f.words, f.unit.empty() ? "" : " [ms]"),
+                {}};
+  std::vector<std::string> scenarios;
+  for (const auto& c : all)
+    if (std::ranges::find(scenarios, c.scenario) == scenarios.end())
+      scenarios.push_back(c.scenario);
+  const auto styles = scenario_styles(scenarios);
+  for (const auto& c : all) {
+    if (!c.study->has(f.metric)) continue;
+    auto style = styles[static_cast<std::size_t>(std::ranges::find(scenarios, c.scenario) -
+                                                 scenarios.begin())];
+    style.dash = c.side == 0 ? "" : "7 4";
+    Series series{c.label, style, {}, {}, {}};
+    for (const auto& ratio : c.study->ratios()) {
+      const auto d = describe(c.study->values(c.scenario, ratio, profile, metric(f.metric)));
+      series.x.push_back(percent(ratio));
+      series.mean.push_back(d.mean);
+      series.spread.push_back(d.population_sd);
+    }
+    figure.series.push_back(std::move(series));
+  }
+  for (const std::size_t side : {0U, 1U})
+    if (const auto one = std::ranges::find(all, side, &Contender::side); one != all.end())
+      for (auto level : original_level(*one->study, profile, metric(f.metric))) {
+        const auto name = one->label.substr(scenario_label(one->scenario).size());
+        level.label += name;
+        if (side == 1) level.style.dash = "6 4 1 4";
+        figure.levels.push_back(std::move(level));
+      }
+  return figure;
+}
+
+/// The differences of one family, ratio by ratio.
+inline TextTable differences_table(std::span<const ContenderTest> tests, const Family& f) {
+  TextTable table{.name = fmt::format("differences_{}", f.metric),
+                  .title = {},
+                  .header = {"Second against first", "Ratio", "First", "Second", "Difference",
+                             "95 % interval", "p (Holm)", "Hedges' g"},
+                  .rows = {}};
+  for (const auto& t : tests)
+    if (t.family == f.name)
+      table.rows.push_back({t.second + " against " + t.first, t.ratio + " %",
+                            fmt::format("{:.{}f}", t.first_mean, f.decimals),
+                            fmt::format("{:.{}f}", t.second_mean, f.decimals),
+                            fmt::format("{:+.{}f}", t.difference, f.decimals + 1),
+                            std::isnan(t.low) ? "–"
+                                              : fmt::format("{:+.{}f} … {:+.{}f}", t.low,
+                                                            f.decimals + 1, t.high, f.decimals + 1),
+                            std::isnan(t.holm_p) ? "undefined" : fmt::format("{:.2g}", t.holm_p),
+                            !std::isfinite(t.hedges_g) ? "–"
+                            : std::isnan(t.g_low)      ? fmt::format("{:+.2f}", t.hedges_g)
+                                                       : fmt::format("{:+.2f} [{:+.1f}, {:+.1f}]",
+                                                                     t.hedges_g, t.g_low, t.g_high)});
+  return table;
+}
+
+}  // namespace detail
+
+/// Writes `compare.csv`, `findings.csv`, a figure per metric and `index.html` (opens offline) into
+/// a folder; what an earlier comparison wrote there and this one does not is removed.
 /// @return  the sentences of comparison_words.
 inline std::vector<std::string> write_comparison(
     std::span<const std::pair<Contender, Contender>> pairs, const std::string& profile,
     const std::filesystem::path& folder) {
   const auto tests = compare_contenders(pairs, profile);
-  const auto words = comparison_words(tests);
+  const auto findings = comparison_findings(tests);
   std::vector<Contender> all;
   for (const auto& [a, b] : pairs)
     for (const auto& c : {a, b})
       if (std::ranges::find(all, c.label, &Contender::label) == all.end()) all.push_back(c);
 
+  ReportFolder out(folder);
   std::string html = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Two studies compared"
-      "</title><style>{}</style></head><body><header><h1>Two studies compared</h1><p "
-      "class=\"soft\">"
-      "Differences are second less first, with Welch's 95 % intervals; p-values are Welch's too, "
-      "Holm-adjusted within each pair and metric; Hedges' g has its bootstrap interval. Profile "
-      "{}.</p></header><main>",
-      detail::kPageStyle, escape_xml(profile));
-  html += "<section><h2>In words</h2><ul>";
-  for (const auto& sentence : words) html += "<li>" + escape_xml(sentence) + "</li>";
-  html += "</ul></section>";
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width,initial-scale=1\"><title>Two studies "
+      "compared</title><style>{}{}"
+      "</style></head><body><header><h1>Two studies compared</h1><p class=\"soft\">"
+      "Profile {}. Found means: Welch's test, corrected by Holm's method for the number of ratios "
+      "of a pair (5 %). A scenario has one colour in both studies; the second study's lines are "
+      "dashed.</p></header><main>",
+      theme_style(), detail::kPageStyle, escape_xml(profile));
+  html += "<section><h2>What differs</h2>" + to_html(detail::findings_table(findings), "findings") +
+          "</section>";
   for (const auto& f : kFamilies) {
-    Figure figure{std::string(f.name),
-                  "Pruning ratio [%]",
-                  fmt::format("{}{}", f.name, f.unit.empty() ? "" : " [ms]"),
-                  {}};
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      if (!all[i].study->has(f.metric)) continue;
-      Series series{all[i].label, series_style(i), {}, {}, {}};
-      for (const auto& ratio : all[i].study->ratios()) {
-        const auto d =
-            describe(all[i].study->values(all[i].scenario, ratio, profile, metric(f.metric)));
-        series.x.push_back(100 * Ratio::parse(ratio).fraction());
-        series.mean.push_back(d.mean);
-        series.spread.push_back(d.population_sd);
-      }
-      figure.series.push_back(std::move(series));
-    }
-    TextTable table{.name = {},
-                    .title = {},
-                    .header = {"Second against first", "Ratio", "First", "Second", "Difference",
-                               "95 % interval", "p (Holm)", "Hedges' g"},
-                    .rows = {}};
-    for (const auto& t : tests)
-      if (t.family == f.name)
-        table.rows.push_back(
-            {t.second + " against " + t.first, t.ratio + " %",
-             fmt::format("{:.{}f}", t.first_mean, f.decimals),
-             fmt::format("{:.{}f}", t.second_mean, f.decimals),
-             fmt::format("{:+.{}f}", t.difference, f.decimals + 1),
-             std::isnan(t.low) ? "–"
-                               : fmt::format("{:+.{}f} … {:+.{}f}", t.low, f.decimals + 1, t.high,
-                                             f.decimals + 1),
-             std::isnan(t.holm_p) ? "undefined" : fmt::format("{:.2g}", t.holm_p),
-             !std::isfinite(t.hedges_g) ? "–"
-             : std::isnan(t.g_low)
-                 ? fmt::format("{:+.2f}", t.hedges_g)
-                 : fmt::format("{:+.2f} [{:+.1f}, {:+.1f}]", t.hedges_g, t.g_low, t.g_high)});
+    const auto table = detail::differences_table(tests, f);
     if (table.rows.empty()) continue;
-    const auto svg = figure_svg(figure);
-    write_file(folder / "figures" / fmt::format("{}.svg", f.metric), svg);
-    html += fmt::format("<section><h2>{}</h2>{}{}</section>", f.name, svg, to_html(table));
+    const auto svg = figure_svg(detail::comparison_figure(all, f, profile));
+    out.write(fmt::format("figures/{}.svg", f.metric), svg);
+    html += fmt::format(
+        "<section><h2>{}</h2><figure>{}</figure><h3>Difference by difference</h3><p "
+        "class=\"soft\">Second less first with Welch's 95 % interval; Hedges' g, the difference in "
+        "standard deviations, with its bootstrap interval.</p>{}</section>",
+        f.words, svg, to_html(table));
   }
-  write_file(folder / "compare.csv", comparison_csv(tests));
-  write_file(folder / "index.html", html + "</main></body></html>\n");
-  return words;
+  out.write("compare.csv", comparison_csv(tests));
+  out.write("findings.csv", to_csv(detail::findings_table(findings)));
+  out.write("index.html", html + fmt::format("</main><script>{}</script></body></html>\n",
+                                             detail::kScrollScript));
+  (void)out.finish();
+  return comparison_words(findings);
 }
 
 }  // namespace serpette

@@ -5,14 +5,16 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "serpette/core/quantile.hpp"
-#include "serpette/core/ratio.hpp"
 #include "serpette_report/claims.hpp"
 #include "serpette_report/families.hpp"
 #include "serpette_report/statistics/anova.hpp"
@@ -34,7 +36,7 @@ inline Curve curve_of(const Study& study, const std::string& scenario, const std
     auto& values = curve.emplace_back();
     for (const auto run : study.runs()) {
       const auto* cell = study.find(scenario, ratio, profile, run);
-      values.push_back(cell == nullptr ? NAN : m.of(*cell));
+      values.push_back(cell == nullptr ? NAN : study.value(*cell, m));
     }
   }
   return curve;
@@ -54,7 +56,7 @@ inline std::vector<double> curve_means(const Curve& curve, std::span<const std::
 
 inline std::vector<double> percents(const Study& study) {
   std::vector<double> list;
-  for (const auto& ratio : study.ratios()) list.push_back(100 * Ratio::parse(ratio).fraction());
+  for (const auto& ratio : study.ratios()) list.push_back(percent(ratio));
   return list;
 }
 
@@ -98,10 +100,6 @@ inline std::pair<double, double> middle_95(std::vector<double> values) {
   return {quantile(values, 0.025), quantile(values, 0.975)};
 }
 
-inline bool knows(const Study& study, std::string_view scenario) {
-  return std::ranges::find(study.scenarios(), scenario) != study.scenarios().end();
-}
-
 /// The S shape of total time, scenario by scenario, with the share of run resamples that have it.
 inline void claim_s_shape(const Study& study, const std::string& profile,
                           std::vector<Claim>& claims) {
@@ -113,7 +111,7 @@ inline void claim_s_shape(const Study& study, const std::string& profile,
   for (const auto& scenario : study.scenarios()) {
     const auto curve = curve_of(study, scenario, profile, metric("ms_total"));
     std::vector<std::uint32_t> all(study.runs().size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
+    std::iota(all.begin(), all.end(), 0U);
     const auto shape = curve_shape(curve_means(curve, all), percent);
     std::size_t shaped = 0;
     for (const auto& draw : draws)
@@ -130,6 +128,7 @@ inline void claim_s_shape(const Study& study, const std::string& profile,
   claims.push_back(
       {"The curve of inference time over the ratio has an \"S\" shape (both ends less than half as "
        "steep as the middle)",
+       "", study.label(metric("ms_total")),
        yes == study.scenarios().size() ? "supported"
        : yes > 0                       ? "partly supported"
        : no > 0                        ? "contradicted"
@@ -139,14 +138,15 @@ inline void claim_s_shape(const Study& study, const std::string& profile,
 
 /// mAP falls from each ratio to the next: Welch's test per step, Holm over all steps of all
 /// scenarios.
-inline void claim_fall(const Study& study, const std::string& profile, std::vector<Claim>& claims) {
-  if (!study.has("AP50") || study.ratios().size() < 2 || study.runs().size() < 2) return;
+inline void claim_fall(const Study& study, const std::string& profile, const Metric& m,
+                       std::vector<Claim>& claims) {
+  if (!study.has(m.id) || study.ratios().size() < 2 || study.runs().size() < 2) return;
   std::vector<double> p, fall;
   std::vector<std::pair<std::string, std::string>> names;  // scenario, step
   for (const auto& scenario : study.scenarios())
     for (std::size_t i = 0; i + 1 < study.ratios().size(); ++i) {
-      const auto x = study.values(scenario, study.ratios()[i], profile, metric("AP50"));
-      const auto y = study.values(scenario, study.ratios()[i + 1], profile, metric("AP50"));
+      const auto x = study.values(scenario, study.ratios()[i], profile, m);
+      const auto y = study.values(scenario, study.ratios()[i + 1], profile, m);
       if (x.size() < 2 || y.size() < 2) continue;
       p.push_back(welch_anova({x, y}).p);
       fall.push_back(mean(x) - mean(y));
@@ -176,7 +176,8 @@ inline void claim_fall(const Study& study, const std::string& profile, std::vect
   auto reason = fmt::format("found at {} of {} steps", found, p.size());
   if (!rises.empty()) reason += fmt::format("; a rise at {} %", rises);
   if (!open.empty()) reason += fmt::format("; not found at {} %", open);
-  claims.push_back({"mAP decreases as the pruning ratio increases, from each ratio to the next",
+  claims.push_back({"mAP decreases as the pruning ratio increases, from each ratio to the next", "",
+                    study.label(m),
                     found == p.size() ? "supported"
                     : found > 0       ? "partly supported"
                     : rises.empty()   ? "not supported"
@@ -190,9 +191,13 @@ inline void claim_half_time(const Study& study, const std::string& profile,
   if (!study.has("ms_total") || study.runs().size() < 2) return;
   const auto percent = percents(study);
   const auto draws = run_draws(study);
-  for (const auto* const score : {"deeplift", "hydra"}) {
-    const auto structured = fmt::format("structured_{}", score), unstructured = "un" + structured;
-    if (!knows(study, structured) || !knows(study, unstructured)) continue;
+  for (const auto& [score, reading] : {std::pair("deeplift", Reading::kFilters),
+                                       {"deeplift", Reading::kKernels},
+                                       {"hydra", Reading::kFilters},
+                                       {"hydra", Reading::kKernels}}) {
+    const auto structured = under(reading, fmt::format("structured_{}", score));
+    const auto unstructured = fmt::format("unstructured_{}", score);
+    if (!study.knows(structured) || !study.knows(unstructured)) continue;
     const auto x = curve_of(study, structured, profile, metric("ms_total")),
                y = curve_of(study, unstructured, profile, metric("ms_total"));
     std::size_t about = 0, outside = 0, all = 0;
@@ -216,6 +221,8 @@ inline void claim_half_time(const Study& study, const std::string& profile,
     claims.push_back({fmt::format("From 65 % on structured networks need about half the time of "
                                   "unstructured ones with {} (0.4 to 0.6 of it)",
                                   score[0] == 'd' ? "DeepLIFT" : "HYDRA"),
+                      reading == Reading::kFilters ? "filters" : "kernels",
+                      study.label(metric("ms_total")),
                       about == all     ? "supported"
                       : about > 0      ? "partly supported"
                       : outside == all ? "contradicted"
@@ -226,7 +233,7 @@ inline void claim_half_time(const Study& study, const std::string& profile,
 
 /// A gap between two scenarios that differs between two ranges of ratios.
 struct GapRule {
-  std::string_view text, metric, more, less;  ///< The gap is mean(more) − mean(less).
+  std::string_view text, family, more, less;  ///< The gap is mean(more) − mean(less).
   double wide_low, wide_high, narrow_low,
       narrow_high;  ///< Percent: where it should be wide, and narrow.
 };
@@ -234,51 +241,60 @@ struct GapRule {
 inline constexpr std::array kGaps{
     GapRule{"The gap in inference time between unstructured and structured pruning grows with the "
             "ratio (DeepLIFT: 65–99 % against 0–50 %)",
-            "ms_total", "unstructured_deeplift", "structured_deeplift", 65, 99, 0, 50},
+            "time", "unstructured_deeplift", "structured_deeplift", 65, 99, 0, 50},
     GapRule{"The gap in inference time between unstructured and structured pruning grows with the "
             "ratio (HYDRA: 65–99 % against 0–50 %)",
-            "ms_total", "unstructured_hydra", "structured_hydra", 65, 99, 0, 50},
-    GapRule{"What greyscale costs in mAP is largest at 0–65 % and closes towards 95–99 %", "AP50",
+            "time", "unstructured_hydra", "structured_hydra", 65, 99, 0, 50},
+    GapRule{"What greyscale costs in mAP is largest at 0–65 % and closes towards 95–99 %", "mAP",
             "unstructured_deeplift", "unstructured_deeplift_greyscale", 0, 65, 95, 99}};
 
-inline void claim_gaps(const Study& study, const std::string& profile, std::vector<Claim>& claims) {
+/// The rule for one metric and two scenarios; nothing if the study lacks either range of ratios.
+inline std::optional<Claim> judged_gap(const Study& study, const std::string& profile,
+                                       const GapRule& rule, const Metric& m,
+                                       const std::string& more, const std::string& less) {
   const auto percent = percents(study);
-  for (const auto& rule : kGaps) {
-    const std::string more(rule.more), less(rule.less);
-    if (!study.has(rule.metric) || !knows(study, more) || !knows(study, less) ||
-        study.runs().size() < 2)
-      continue;
-    const auto x = curve_of(study, more, profile, metric(rule.metric)),
-               y = curve_of(study, less, profile, metric(rule.metric));
-    const auto gaps = [&](std::span<const std::uint32_t> a, std::span<const std::uint32_t> b) {
-      const auto first = curve_means(x, a), second = curve_means(y, b);
-      std::array<double, 2> sum{}, count{};
-      for (std::size_t i = 0; i < percent.size(); ++i)
-        for (const auto& [k, low, high] :
-             {std::tuple(0, rule.wide_low, rule.wide_high), {1, rule.narrow_low, rule.narrow_high}})
-          if (percent[i] >= low && percent[i] <= high)
-            sum[std::size_t(k)] += first[i] - second[i], ++count[std::size_t(k)];
-      return std::array{sum[0] / count[0], sum[1] / count[1]};
-    };
-    std::vector<std::uint32_t> all(study.runs().size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint32_t>(i);
-    const auto measured = gaps(all, all);
-    if (std::isnan(measured[0]) || std::isnan(measured[1])) continue;
-    std::vector<double> differences;
-    for (const auto& draw : run_draws(study)) {
-      const auto g = gaps(draw, draw);
-      differences.push_back(g[0] - g[1]);
-    }
-    const auto [low, high] = middle_95(std::move(differences));
-    const auto unit = metric(rule.metric).unit;
-    claims.push_back(
-        {std::string(rule.text),
-         low > 0    ? "supported"
-         : high < 0 ? "contradicted"
-                    : "not supported",
-         fmt::format("mean gap {:.3g} and {:.3g}{}{}; wider by [{:.3g}, {:.3g}] (95 %)",
-                     measured[0], measured[1], unit.empty() ? "" : " ", unit, low, high)});
+  const auto x = curve_of(study, more, profile, m), y = curve_of(study, less, profile, m);
+  const auto gaps = [&](std::span<const std::uint32_t> runs) {
+    const auto first = curve_means(x, runs), second = curve_means(y, runs);
+    std::array<double, 2> sum{}, count{};
+    for (std::size_t i = 0; i < percent.size(); ++i)
+      for (const auto& [k, low, high] :
+           {std::tuple(0, rule.wide_low, rule.wide_high), {1, rule.narrow_low, rule.narrow_high}})
+        if (percent[i] >= low && percent[i] <= high)
+          sum[std::size_t(k)] += first[i] - second[i], ++count[std::size_t(k)];
+    return std::array{sum[0] / count[0], sum[1] / count[1]};
+  };
+  std::vector<std::uint32_t> all(study.runs().size());
+  std::iota(all.begin(), all.end(), 0U);
+  const auto measured = gaps(all);
+  if (std::isnan(measured[0]) || std::isnan(measured[1])) return std::nullopt;
+  std::vector<double> differences;
+  for (const auto& draw : run_draws(study)) {
+    const auto g = gaps(draw);
+    differences.push_back(g[0] - g[1]);
   }
+  const auto [low, high] = middle_95(std::move(differences));
+  return Claim{std::string(rule.text), "", study.label(m),
+               low > 0    ? "supported"
+               : high < 0 ? "contradicted"
+                          : "not supported",
+               fmt::format("mean gap {:.3g} and {:.3g}{}{}; wider by [{:.3g}, {:.3g}] (95 %)",
+                           measured[0], measured[1], m.unit.empty() ? "" : " ", m.unit, low, high)};
+}
+
+inline void claim_gaps(const Study& study, const std::string& profile, std::vector<Claim>& claims) {
+  if (study.runs().size() < 2) return;
+  for (const auto& rule : kGaps)
+    for (const auto& [reading, word] : readings_of(rule.more, rule.less))
+      for (const auto& f : families(study)) {
+        if (f.name != rule.family && !(rule.family == "mAP" && f.name == "clean mAP")) continue;
+        const auto more = under(reading, rule.more), less = under(reading, rule.less);
+        if (!study.knows(more) || !study.knows(less)) continue;
+        if (auto claim = judged_gap(study, profile, rule, metric(f.metric), more, less)) {
+          claim->reading = word;
+          claims.push_back(*std::move(claim));
+        }
+      }
 }
 
 }  // namespace detail
@@ -288,7 +304,8 @@ inline void claim_gaps(const Study& study, const std::string& profile, std::vect
 /// close. Claims whose scenarios or metric the study lacks are left out.
 inline std::vector<Claim> curve_claims(const Study& study, const std::string& profile) {
   std::vector<Claim> claims;
-  detail::claim_fall(study, profile, claims);
+  for (const auto* const id : {"robust_AP50", "AP50"})
+    detail::claim_fall(study, profile, metric(id), claims);
   detail::claim_s_shape(study, profile, claims);
   detail::claim_half_time(study, profile, claims);
   detail::claim_gaps(study, profile, claims);

@@ -12,19 +12,29 @@
 #include "serpette/io/csv.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/families.hpp"
+#include "serpette_report/paper_means.hpp"
 #include "serpette_report/tables.hpp"
 #include "serpette_report/tests.hpp"
 
 namespace serpette {
 
-/// The paper's raw tables (V–XIV) as cells: AP50 is its mAP, ms_total its inference time,
-/// everything else was not measured (NaN). Policies follow from the scenario's name; the paper
-/// gives no seeds.
+/// The paper's raw tables (V–XIV) as cells: AP50 under PGD is its mAP, ms_total its inference time,
+/// everything else was not measured (NaN); with them the untouched network of its later version.
+/// Policies follow from the scenario's name; the paper gives no seeds.
 /// @param folder  holds runs.csv.
 inline std::vector<CellRow> paper_cells(const std::filesystem::path& folder) {
   CsvReader csv(folder / "runs.csv", {"metric", "scenario", "ratio_percent", "run", "value"});
   std::map<std::tuple<std::string, std::int64_t, std::string>, std::size_t> known;
   std::vector<CellRow> cells;
+  const auto blank = [](std::string scenario, std::int64_t run, std::string ratio) {
+    CellRow c;
+    c.scenario = std::move(scenario);
+    c.attack = "PGD", c.color = "Colour";
+    c.run = run, c.ratio = std::move(ratio), c.profile = "paper";
+    c.ap = c.ap50 = c.ap75 = c.robust_ap = c.robust_ap50 = NAN;
+    c.ms_input = c.ms_network = c.ms_post = c.ms_total = NAN;
+    return c;
+  };
   while (csv.next()) {
     std::string id(csv.text(1));
     for (char& c : id)
@@ -32,23 +42,20 @@ inline std::vector<CellRow> paper_cells(const std::filesystem::path& folder) {
     const std::string ratio(csv.text(2));
     const auto [at, fresh] = known.emplace(std::tuple(id, csv.integer(3), ratio), cells.size());
     if (fresh) {
-      CellRow c;
-      c.scenario = id;
+      auto c = blank(id, csv.integer(3), ratio);
       c.score_init = id.find("hydra") == std::string::npos ? "DeepLIFT" : "HYDRA";
       c.granularity = id.starts_with("structured") ? "Structured" : "Unstructured";
-      c.attack = "PGD";
-      c.color = id.ends_with("greyscale") ? "Greyscale" : "Colour";
-      c.run = csv.integer(3), c.ratio = ratio, c.profile = "paper";
-      c.ap = c.ap50 = c.ap75 = c.robust_ap = c.robust_ap50 = NAN;
-      c.ms_input = c.ms_network = c.ms_post = c.ms_total = NAN;
+      if (id.ends_with("greyscale")) c.color = "Greyscale";
       cells.push_back(std::move(c));
     }
     auto& cell = cells[at->second];
     const auto name = csv.text(0);
     require(name == "mAP" || name == "time", csv.place(),
             "metric should be mAP or time, got \"{}\"", name);
-    (name == "mAP" ? cell.ap50 : cell.ms_total) = csv.number(4);
+    (name == "mAP" ? cell.robust_ap50 : cell.ms_total) = csv.number(4);
   }
+  cells.push_back(blank(std::string(kOriginal), 1, "0"));
+  cells.back().robust_ap50 = kPaperOriginal;
   return cells;
 }
 

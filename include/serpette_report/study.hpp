@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
-#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -18,50 +17,13 @@
 #include "serpette/core/ratio.hpp"
 #include "serpette/scenario/catalogue.hpp"
 #include "serpette/study/cells.hpp"
+#include "serpette_report/metric.hpp"
 
 namespace serpette {
 
-/// A number that every cell has, as reports show it.
-struct Metric {
-  std::string_view id;  ///< Column of cells.csv.
-  std::string_view label;
-  std::string_view unit;  ///< "" for fractions.
-  bool more_is_better = true;
-  int decimals = 3;
-  double (*of)(const CellRow&) = nullptr;
-};
-
-/// What reports can show, most wanted first.
-inline constexpr std::array kMetrics{
-    Metric{"AP50", "AP50", "", true, 3, [](const CellRow& c) { return c.ap50; }},
-    Metric{"AP", "AP (IoU 0.50:0.95)", "", true, 3, [](const CellRow& c) { return c.ap; }},
-    Metric{"AP75", "AP75", "", true, 3, [](const CellRow& c) { return c.ap75; }},
-    Metric{"robust_AP50", "Robust AP50 (attacked images)", "", true, 3,
-           [](const CellRow& c) { return c.robust_ap50; }},
-    Metric{"robust_AP", "Robust AP (attacked images)", "", true, 3,
-           [](const CellRow& c) { return c.robust_ap; }},
-    Metric{"ms_network", "Network time", "ms", false, 2,
-           [](const CellRow& c) { return c.ms_network; }},
-    Metric{"ms_total", "Total time per image", "ms", false, 2,
-           [](const CellRow& c) { return c.ms_total; }},
-    Metric{"ms_input", "Input time", "ms", false, 2, [](const CellRow& c) { return c.ms_input; }},
-    Metric{"ms_post", "Post-processing time", "ms", false, 2,
-           [](const CellRow& c) { return c.ms_post; }},
-    Metric{"parameters", "Parameters", "", false, 0,
-           [](const CellRow& c) { return double(c.parameters); }},
-    Metric{"macs", "Multiply-adds", "", false, 0, [](const CellRow& c) { return double(c.macs); }},
-    Metric{"weights_kept", "Weights kept", "", false, 0,
-           [](const CellRow& c) { return double(c.weights_kept); }},
-    Metric{"filters_kept", "Filters kept", "", false, 0,
-           [](const CellRow& c) { return double(c.filters_kept); }},
-};
-
-/// Any metric by its id, whether a study has it or not.
-/// @throws Error  naming the known ones.
-inline const Metric& metric(std::string_view id) {
-  for (const auto& m : kMetrics)
-    if (m.id == id) return m;
-  fail("metric", "should be a column that reports know (AP50, ms_network, …), got \"{}\"", id);
+/// "1 run", "2 runs".
+inline std::string counted(std::size_t n, std::string_view noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
 }
 
 /// What a Study accepts.
@@ -70,11 +32,12 @@ struct StudyRules {
 };
 
 /// The cells of one study, checked and indexed: every scenario × ratio × profile has the same runs.
+/// The untouched network (scenario `original`) stands beside the scenarios, not among them.
 class Study {
  public:
-  /// @throws Error  if there are no cells, a cell stands there twice, a scenario mixes policies or
-  /// networks, an AP is
-  ///                no number in [0, 1], or (unless `rules.partial`) a cell is missing.
+  /// @throws Error  if no network is pruned, a scenario is no id that files may be named by, a cell
+  /// stands there twice, a scenario mixes policies or networks, an AP is no number in [0, 1], or
+  /// (unless `rules.partial`) a cell is missing.
   /// @param place   what the messages call the cells, e.g. the file.
   explicit Study(std::vector<CellRow> cells, std::string place = "cells", StudyRules rules = {})
       : cells_(std::move(cells)), place_(std::move(place)) {
@@ -85,6 +48,7 @@ class Study {
     if (!rules.partial) check_complete();
   }
 
+  /// In the catalogue's order, those it does not know behind.
   [[nodiscard]] const std::vector<std::string>& scenarios() const { return scenarios_; }
   [[nodiscard]] const std::vector<std::string>& ratios() const { return ratios_; }  ///< Ascending.
   [[nodiscard]] const std::vector<std::int64_t>& runs() const { return runs_; }
@@ -98,9 +62,24 @@ class Study {
   [[nodiscard]] bool has(std::string_view id) const {
     return std::ranges::find(metrics_, id, &Metric::id) != metrics_.end();
   }
+  [[nodiscard]] bool knows(std::string_view scenario) const {
+    return std::ranges::find(scenarios_, scenario) != scenarios_.end();
+  }
+
+  /// What the study is about: AP50 under attack where it was measured.
+  [[nodiscard]] const Metric& headline() const { return metrics_.front(); }
+
+  /// The metric's label, with the attack's own name if all scenarios share one.
+  [[nodiscard]] std::string label(const Metric& m) const {
+    std::string text(m.label);
+    constexpr std::string_view kAny = "under attack";
+    const auto at = text.find(kAny);
+    if (at == std::string::npos || attack_.empty()) return text;
+    return text.replace(at, kAny.size(), "under " + attack_);
+  }
 
   /// Number of pruned networks: a network under two profiles counts once.
-  [[nodiscard]] std::size_t networks() const { return cells_.size() / profiles_.size(); }
+  [[nodiscard]] std::size_t networks() const { return pruned_ / profiles_.size(); }
 
   /// "standard" if the study has it.
   [[nodiscard]] const std::string& main_profile() const {
@@ -114,12 +93,31 @@ class Study {
     return found == by_key_.end() ? nullptr : found->second;
   }
 
-  /// One value per run that is there, by run ascending.
+  /// One cell's number; NaN for a retention whose whole is missing or 0.
+  [[nodiscard]] double value(const CellRow& cell, const Metric& m) const {
+    if (!m.is_retention) return m.of(cell);
+    const auto* whole = find(cell.scenario, "0", cell.profile, cell.run);
+    return whole == nullptr || !(m.of(*whole) > 0) ? NAN : m.of(cell) / m.of(*whole);
+  }
+
+  /// One value per run that is there, by run ascending; what is no number is left out.
   [[nodiscard]] std::vector<double> values(std::string_view scenario, std::string_view ratio,
-                                           std::string_view profile, const Metric& metric) const {
+                                           std::string_view profile, const Metric& m) const {
     std::vector<double> found;
     for (const auto run : runs_)
-      if (const auto* cell = find(scenario, ratio, profile, run)) found.push_back(metric.of(*cell));
+      if (const auto* cell = find(scenario, ratio, profile, run))
+        if (const double v = value(*cell, m); !std::isnan(v)) found.push_back(v);
+    return found;
+  }
+
+  /// The untouched network's values, one per run of it; none where it was not measured. A part of
+  /// itself it does not keep: none for retentions.
+  [[nodiscard]] std::vector<double> original(std::string_view profile, const Metric& m) const {
+    std::vector<double> found;
+    if (m.is_retention) return found;
+    for (const auto& cell : cells_)
+      if (cell.scenario == kOriginal && cell.profile == profile && std::isfinite(m.of(cell)))
+        found.push_back(m.of(cell));
     return found;
   }
 
@@ -140,29 +138,37 @@ class Study {
 
   void index() {
     std::set<std::int64_t> runs;
+    std::set<std::string> attacks;
     const auto note = [](std::vector<std::string>& list, const std::string& name) {
       if (std::ranges::find(list, name) == list.end()) list.push_back(name);
     };
     for (const auto& cell : cells_) {
-      note(scenarios_, cell.scenario);
-      note(ratios_, cell.ratio);
-      note(profiles_, cell.profile);
-      runs.insert(cell.run);
+      require(is_file_id(cell.scenario), place_,
+              "scenario names files and should be of letters, digits, _, - and . alone, got \"{}\"",
+              cell.scenario);
       const bool fresh =
           by_key_.emplace(Key{cell.scenario, cell.ratio, cell.profile, cell.run}, &cell).second;
       require(fresh, place_,
               "each cell should stand there once, got {} run {} ratio {} profile {} twice",
               cell.scenario, cell.run, cell.ratio, cell.profile);
+      if (cell.scenario == kOriginal) {
+        require(cell.ratio == "0", place_, "the untouched network should be at 0 %, got {} %",
+                cell.ratio);
+        continue;
+      }
+      ++pruned_;
+      note(scenarios_, cell.scenario);
+      note(ratios_, cell.ratio);
+      note(profiles_, cell.profile);
+      runs.insert(cell.run);
+      attacks.insert(cell.attack);
     }
+    require(pruned_ > 0, place_, "should have a scenario, got the untouched network alone");
     runs_.assign(runs.begin(), runs.end());
+    if (attacks.size() == 1 && *attacks.begin() != "None") attack_ = *attacks.begin();
     std::ranges::sort(ratios_, {}, [](const auto& text) { return Ratio::parse(text).fraction(); });
     std::ranges::sort(profiles_, std::greater<>());  // standard before paper
-    static constexpr std::array kPaperOrder{"unstructured_deeplift", "unstructured_hydra",
-                                            "structured_deeplift", "structured_hydra",
-                                            "unstructured_deeplift_greyscale"};
-    std::ranges::stable_sort(scenarios_, {}, [](const std::string& id) {
-      return std::ranges::find(kPaperOrder, id) - kPaperOrder.begin();
-    });
+    std::ranges::stable_sort(scenarios_, {}, catalogue_place);
   }
 
   void check_configurations() const {
@@ -194,16 +200,19 @@ class Study {
   }
 
   void check_numbers() {
-    for (const auto& m : kMetrics)
-      if (!std::ranges::all_of(cells_, [&](const CellRow& c) {
-            return m.decimals == 0 ? m.of(c) == 0 : std::isnan(m.of(c));
-          }))
-        metrics_.push_back(m);
+    const bool keeps = ratios_.size() > 1 && ratios_.front() == "0";
+    for (const auto& m : kMetrics) {
+      const bool measured = std::ranges::any_of(cells_, [&](const CellRow& c) {
+        return c.scenario != kOriginal && (m.decimals == 0 ? m.of(c) != 0 : !std::isnan(m.of(c)));
+      });
+      if (measured && (keeps || !m.is_retention)) metrics_.push_back(m);
+    }
     require(!metrics_.empty(), place_, "should hold at least one metric, got none but NaN");
     for (const auto& cell : cells_)
       for (const auto& m : metrics_) {
         const double value = m.of(cell);
         const bool is_fraction = m.id.find("AP") != std::string_view::npos;
+        if (cell.scenario == kOriginal && std::isnan(value)) continue;  // need not be measured
         require(std::isfinite(value) && value >= 0 && (!is_fraction || value <= 1), place_,
                 "{} should be {}, got {} in {} run {} ratio {} ({})", m.id,
                 is_fraction ? "a fraction in [0, 1]" : "a number from 0", value, cell.scenario,
@@ -219,15 +228,16 @@ class Study {
       some += (i == 0 ? "" : "; ") + list[i];
     fail(place_,
          "should have every scenario × run × ratio × profile, got {} cells of {}; missing: {}{}",
-         cells_.size(), cells_.size() + list.size(), some, list.size() > 3 ? "; …" : "");
+         pruned_, pruned_ + list.size(), some, list.size() > 3 ? "; …" : "");
   }
 
   std::vector<CellRow> cells_;
-  std::string place_;
+  std::string place_, attack_;
   std::vector<std::string> scenarios_, ratios_, profiles_;
   std::vector<std::int64_t> runs_;
   std::vector<Metric> metrics_;
   std::map<Key, const CellRow*> by_key_;
+  std::size_t pruned_ = 0;
 
  public:
   Study(const Study&) = delete;  // by_key_ points into cells_
@@ -235,5 +245,8 @@ class Study {
   Study(Study&&) = default;
   Study& operator=(Study&&) = default;
 };
+
+/// A ratio as a number [%].
+inline double percent(const std::string& ratio) { return std::strtod(ratio.c_str(), nullptr); }
 
 }  // namespace serpette

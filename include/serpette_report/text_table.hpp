@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "serpette/io/csv.hpp"
-#include "serpette_report/figure.hpp"
+#include "serpette_report/markup.hpp"
 
 namespace serpette {
 
@@ -82,8 +82,10 @@ inline std::string to_latex(const TextTable& table) {
   return text + "\\bottomrule\n\\end{tabular}\n\\end{table}\n";
 }
 
-inline std::string to_html(const TextTable& table) {
-  std::string text = "<div class=\"scroll\"><table><thead><tr>";
+/// @param kind  the table's class, for the page's style; "" for none.
+inline std::string to_html(const TextTable& table, std::string_view kind = "") {
+  std::string text = fmt::format("<div class=\"scroll\"><table{}><thead><tr>",
+                                 kind.empty() ? std::string() : fmt::format(" class=\"{}\"", kind));
   for (const auto& cell : table.header) text += fmt::format("<th>{}</th>", escape_xml(cell));
   text += "</tr></thead><tbody>";
   for (const auto& row : table.rows) {

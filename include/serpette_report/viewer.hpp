@@ -15,7 +15,7 @@
 
 #include "serpette/io/draw.hpp"
 #include "serpette_report/base64.hpp"
-#include "serpette_report/figure.hpp"
+#include "serpette_report/markup.hpp"
 #include "serpette_report/samples.hpp"
 #include "serpette_report/study.hpp"
 #include "serpette_report/viewer_assets.hpp"

@@ -1,15 +1,16 @@
-// expect-error: MakesMask
+// expect-error: SaysPieces
 #include "serpette/concepts/prune_granularity.hpp"
 
 struct Halves {
   static constexpr std::string_view name = "Halves";
 #ifdef PASSING_TWIN
-  serpette::Mask mask(const serpette::Graph&, const serpette::ScoreMap&, serpette::Ratio) const {
+  std::vector<serpette::PieceSet> pieces(const serpette::Graph&) const { return {}; }
+#else
+  std::vector<serpette::PieceSet> pieces(float) const { return {}; }
+#endif
+  serpette::Importance importance(const serpette::Graph&, const serpette::ScoreMap&) const {
     return {};
   }
-#else
-  serpette::Mask mask(const serpette::Graph&, const serpette::ScoreMap&, float) const { return {}; }
-#endif
-  serpette::Kept kept(const serpette::Graph&, const serpette::Mask&) const { return {}; }
+  serpette::Mask mask(const serpette::Graph&, const serpette::Choice&) const { return {}; }
 };
 static_assert(serpette::PruneGranularity<Halves>);

@@ -7,6 +7,10 @@
 
 #include "mine.hpp"
 
+#if !__has_include(<serpette/laws/attack.hpp>) || !__has_include(<serpette/app/scenario_main.hpp>)
+#error "laws and command line should be there in every way of using serpette"
+#endif
+
 namespace {
 
 /// How many threads run what a user's own program gives LibTorch to run in parallel.

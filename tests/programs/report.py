@@ -77,7 +77,8 @@ def main():
     written = files(root / "a")
     assert written == files(root / "b"), "equal cells should give equal reports"
     names = {str(p) for p in written}
-    wanted = {"index.html", "claims.md", "figures/fig_1a.svg", "figures/fig_1a.csv"}
+    wanted = {"index.html", "glance.md", "claims.md", "figures/fig_1a.svg", "figures/fig_1a.csv", "figures/fig_1a_clean.svg",
+              "tables/retention_beside_paper.md", "tables/means_robust_AP50.csv"}
     wanted |= {f"{n}.csv" for n in "runs summary anova tests assumptions omnibus pairs blocked tradeoff".split()}
     wanted |= {f"tables/table_V.{e}" for e in ("csv", "md", "tex")}
     assert wanted <= names, wanted - names
@@ -85,6 +86,17 @@ def main():
         assert "figures/fig_1a.png" in names
     page = (root / "a/index.html").read_text()
     assert "http://" not in page and "https://" not in page, "the page should need no network"
+
+    # The untouched network: a row, and a line. A second report of fewer scenarios leaves nothing of the first.
+    whole = [{**r, "scenario": "original", "score_init": "None", "AP50": 0.9} for r in cells()
+             if r["ratio"] == "0" and r["scenario"] == "structured_hydra"]
+    run("report", "--cells", write(root / "whole/cells.csv", cells() + whole), "--out", root / "c")
+    assert "| Original | 0.900 |" in (root / "c/tables/means_AP50.md").read_text()
+    assert ">Original</text>" in (root / "c/figures/AP50.svg").read_text()
+    fewer = [r for r in cells() if r["scenario"] == "structured_hydra"]
+    run("report", "--cells", write(root / "fewer/cells.csv", fewer), "--out", root / "c")
+    run("report", "--cells", root / "fewer/cells.csv", "--out", root / "d")
+    assert files(root / "c") == files(root / "d"), set(files(root / "c")) ^ set(files(root / "d"))
 
     # The paper's tables come along: from any folder, moved elsewhere, and installed.
     says = "450 of 450 printed entries agree"
@@ -126,6 +138,12 @@ def main():
         rows[index].update(values)
         return rows
 
+    (root / "victim.csv").write_text("mine")
+    rows = cells()
+    for row in rows:
+        row["scenario"] = row["scenario"].replace("structured_hydra", "/../../../../victim")
+    refuses("letters", rows)
+    assert (root / "victim.csv").read_text() == "mine", "a report should stay in its folder"
     refuses("nowhere.csv", root / "nowhere.csv")
     refuses("\"robust_AP50\" is missing", [{k: v for k, v in r.items() if k != "robust_AP50"} for r in cells()])
     refuses("should share one configuration", changed(4, attack="FGSM"))
@@ -145,13 +163,12 @@ def main():
 
     # Missing cells on request; groups that do not vary are called so.
     told = run("report", "--cells", write(root / "bad/cells.csv", cells()[:-1]), "--out", root / "partial", "--partial").stderr
-    assert "1 cells are missing" in told, told
-    flat = [{**r, "AP50": 0.25} for r in cells()]
+    assert "1 cell is missing" in told, told
+    flat = [{**r, "robust_AP50": 0.25} for r in cells()]
     run("report", "--cells", write(root / "bad/cells.csv", flat), "--out", root / "flat")
     rows = list(csv.DictReader(open(root / "flat/assumptions.csv")))
     assert {r["verdict"] for r in rows if r["metric"] == "mAP"} == {"a group does not vary"}, rows[0]
-    assert "undefined" in (root / "flat/tables/anova_AP50.md" if (root / "flat/tables/anova_AP50.md").exists()
-                           else root / "flat/tables/table_I.md").read_text()
+    assert "undefined" in (root / "flat/tables/anova_robust_AP50.md").read_text()
 
     # No space: one message, what was there stays whole, no temporary file stays behind.
     before = (root / "a/index.html").read_bytes()

@@ -108,8 +108,8 @@ def main():
                           ("target", "detection or detection+box")):
         for name in (f"--score-{option}", f"--deeplift-{option}"):
             refuses(f'--score-{option}: should be {words}, got "other"', *smoke, name, "other", "--out", new, program="unstructured_deeplift")
-    for option, wanted in (("attacked", "a number from 0 to 1"), ("attack-epsilon", "a number of at least 0"),
-                           ("attack-step", "a number of at least 0"), ("finetune-attacked", "a number from 0 to 1")):
+    for option, wanted in (("objective-attacked", "a number from 0 to 1"), ("attack-epsilon", "a number of at least 0"),
+                           ("attack-step", "a number of at least 0"), ("finetune-momentum", "a number from 0 to 1")):
         for text in ("nan", "-0.1", "half"):
             refuses(f'--{option}: should be {wanted}, got "{text}"', *smoke, f"--{option}={text}", "--out", new)
     refuses("PGD: epsilon should be a pixel value from 0 to 1, got 1.5", *smoke, "--epsilon", "1.5", "--out", new)

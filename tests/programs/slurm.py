@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A study as a Slurm array job, by the templates of examples/cluster, on a Slurm of the test's own: slurmctld and slurmd
+"""A study as a Slurm array job, by the templates of programs/cluster, on a Slurm of the test's own: slurmctld and slurmd
 on this host, in a temporary folder, on free ports. Shards are stopped, killed, queued and submitted again; the cells in
 the end should be those of a study without shards. Then srun starts two processes that train one network.
 
-usage: slurm.py FOLDER_OF_PROGRAMS EXAMPLES WHETHER_BUILT_FOR_SEVERAL     exit status 77: skipped, Slurm is not installed
+usage: slurm.py FOLDER_OF_PROGRAMS SOURCES WHETHER_BUILT_FOR_SEVERAL     exit status 77: skipped, Slurm is not installed
 """
 import csv
 import ctypes
@@ -20,8 +20,8 @@ import time
 
 from together import Training, free_port
 
-BIN, EXAMPLES = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
-CLUSTER = EXAMPLES / "cluster"
+BIN, SOURCES = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+CLUSTER = SOURCES / "programs/cluster"
 TIMES = ("ms_", "seconds_")
 STUDY = ["--budget", "smoke", "--train-pictures", 12, "--test-pictures", 6, "--ratios", "0,50,75,90", "--runs", 2,
          "--scenarios", "unstructured_hydra,structured_deeplift", "--finetune-steps", 6, "--device", "cpu"]
@@ -219,7 +219,7 @@ def main():
         with Slurm(root):
             check(root)
             if sys.argv[3] == "1":
-                training = Training(BIN, EXAMPLES / "demo", root / "together")
+                training = Training(BIN, SOURCES / "share/demo", root / "together")
                 training.compare("srun.weights", call("srun", "--ntasks=2", *training.command("srun.weights")))
     finally:
         os.chdir("/")

@@ -1,6 +1,6 @@
 """Holds the code in our Markdown pages to the compiled sources it is cut from. A page says where a block comes from:
 
-    <!-- snippet: examples/custom_policy.cpp [policy] -->
+    <!-- snippet: examples/03_own_score.cpp [policy] -->
     ```cpp
     … the lines between the two lines `// [policy]` of that file …
     ```
@@ -19,8 +19,8 @@ def cut(root, file, marker):
     source = root / file
     if not source.exists():
         return None
-    parts = re.split(rf"^\s*// \[{marker}\]\n", source.read_text(), flags=re.MULTILINE)
-    return parts[1] if len(parts) == 3 else None
+    parts = re.split(rf"^[ \t]*// \[{marker}\]\n", source.read_text(), flags=re.MULTILINE)
+    return re.sub(r"^[ \t]*// \[\w+\]\n", "", parts[1], flags=re.MULTILINE) if len(parts) == 3 else None  # others' markers
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ usage: check_umbrella.py [ROOT] [--write]     --write rewrites the umbrella
 import pathlib
 import sys
 
-# Not in the umbrella: explicit instantiations, helpers that users need none of, and what Highway includes repeatedly (-inl).
-LEFT_OUT = {"serpette.hpp", "scenario/instances.hpp"}
+# Not in the umbrella: what needs more than LibTorch (the command line CLI11, the laws Catch2), and parts that no user
+# names: a folder detail/ or a header that says `@internal` (how others of its folder do their work).
+LEFT_OUT = ("serpette.hpp", "app/", "laws/")
 HEAD = """#pragma once
 
 /// @file
@@ -19,10 +20,10 @@ HEAD = """#pragma once
 
 def wanted(root):
     include = root / "include/serpette"
-    headers = (path.relative_to(include).as_posix() for path in include.rglob("*.hpp"))
-    return HEAD + "".join(f'#include "serpette/{header}"\n' for header in sorted(headers)
-                          if header not in LEFT_OUT and not header.startswith("detail/")
-                          and not header.endswith("-inl.hpp"))
+    headers = sorted(path.relative_to(include).as_posix() for path in include.rglob("*.hpp"))
+    return HEAD + "".join(f'#include "serpette/{header}"\n' for header in headers
+                          if not header.startswith(LEFT_OUT) and "detail/" not in header
+                          and not header.endswith("-inl.hpp") and "/// @internal" not in (include / header).read_text())
 
 
 if __name__ == "__main__":

@@ -6,29 +6,22 @@
 
 #include <torch/torch.h>
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "serpette/graph/graph.hpp"
-#include "serpette/graph/layer_view.hpp"
+#include "serpette/graph/layer_parameters.hpp"
 
 namespace serpette::test {
-
-/// The tensors of a convolution; those it does not have are undefined.
-inline std::array<at::Tensor*, 6> tensors_of(LayerParameters& p) {
-  return {&p.weight, &p.bias, &p.gamma, &p.beta, &p.running_mean, &p.running_var};
-}
 
 /// Copies the tensors of a network into those of another one of the same graph.
 template <class From, class To>
 void copy_parameters(const From& from, const To& to) {
   const at::NoGradGuard no_grad;
   for (const int i : from.graph().convolutions()) {
-    LayerParameters source = from.layer(i), target = to.layer(i);
-    const auto sources = tensors_of(source), targets = tensors_of(target);
-    for (std::size_t k = 0; k < sources.size(); ++k)
-      if (sources[k]->defined()) targets[k]->copy_(*sources[k]);
+    const auto sources = tensors(from.layer(i)), targets = tensors(to.layer(i));
+    for (std::size_t k = 0; k < sources.size(); ++k) targets[k].copy_(sources[k]);
   }
 }
 
@@ -67,7 +60,12 @@ inline std::vector<at::Tensor> plain_outputs(const Graph& graph,
                            false);
       x = activated(x, conv->activation);
     } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      x = activated(x + of(layer.inputs.back()), shortcut->activation);
+      const auto other = of(layer.inputs.back());
+      const auto shared = std::min(x.size(1), other.size(1));
+      x = at::cat({x.narrow(1, 0, shared) + other.narrow(1, 0, shared),
+                   x.narrow(1, shared, x.size(1) - shared)},
+                  1);
+      x = activated(x, shortcut->activation);
     } else if (const auto* route = layer.as<Route>()) {
       std::vector<at::Tensor> parts;
       for (const int i : layer.inputs)

@@ -13,7 +13,7 @@
 #include "serpette/graph/apply_mask.hpp"
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/graph/layer_view.hpp"
+#include "serpette/graph/layer_parameters.hpp"
 #include "support/plain_network.hpp"
 
 namespace serpette::test {
@@ -30,7 +30,7 @@ class ReferenceNetwork {
       const auto shape = weight_shape(graph_, index);
       LayerParameters p;
       p.weight = normal(shape) / std::sqrt(double(shape[1] * shape[2] * shape[3]));
-      if (graph_[index].as<Convolutional>()->batch_normalize) {
+      if (graph_.convolution(index).batch_normalize) {
         p.gamma = normal({shape[0]}) * 0.3 + 1;
         p.beta = normal({shape[0]}) * 0.3;
         p.running_mean = normal({shape[0]}) * 0.3;
@@ -55,8 +55,8 @@ class ReferenceNetwork {
   [[nodiscard]] ReferenceNetwork clone() const {
     auto copy = parameters_;
     for (auto& p : copy)
-      for (auto* t : tensors_of(p))
-        if (t->defined()) *t = t->clone();
+      for (const auto& part : kLayerTensors)
+        if (auto& t = p.*part.member; t.defined()) t = t.clone();
     return {graph_, copy};
   }
 

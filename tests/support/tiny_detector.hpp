@@ -29,7 +29,7 @@ class TinyDetector {
       const auto fan_in = static_cast<double>(shape[1] * shape[2] * shape[3]);
       LayerParameters p;
       p.weight = random(shape) * std::sqrt(2 / fan_in);
-      if (graph_[i].as<Convolutional>()->batch_normalize) {
+      if (graph_.convolution(i).batch_normalize) {
         p.gamma = at::empty({shape[0]}, type).uniform_(0.5, 1.5, rng.torch());
         p.beta = random({shape[0]}) * 0.1;
         p.running_mean = random({shape[0]}) * 0.1;
@@ -37,8 +37,8 @@ class TinyDetector {
       } else {
         p.bias = random({shape[0]}) * 0.1;
       }
-      for (auto* t : {&p.weight, &p.bias, &p.gamma, &p.beta})
-        if (t->defined()) t->set_requires_grad(true);
+      for (const auto& [name, member, is_trained] : kLayerTensors)
+        if ((p.*member).defined()) (p.*member).set_requires_grad(is_trained);
       layers_.push_back(std::move(p));
     }
   }
@@ -64,8 +64,8 @@ class TinyDetector {
   Victim victim(const at::Tensor& truth) {
     auto constant = layers_;
     for (auto& p : constant)
-      for (auto* t : tensors_of(p))
-        if (t->defined()) *t = t->detach();
+      for (const auto& part : kLayerTensors)
+        if (auto& t = p.*part.member; t.defined()) t = t.detach();
     return [graph = graph_, constant, truth](const at::Tensor& images, const Aim& aim) {
       const at::AutoGradMode on(true);
       const auto x = images.detach().clone().set_requires_grad(true);
@@ -92,9 +92,7 @@ class TinyDetector {
 
   [[nodiscard]] TinyDetector clone() const {
     TinyDetector copy = *this;
-    for (auto& p : copy.layers_)
-      for (auto* t : tensors_of(p))
-        if (t->defined()) *t = t->detach().clone().set_requires_grad(t->requires_grad());
+    for (auto& p : copy.layers_) p = own(p);
     return copy;
   }
 
@@ -108,18 +106,10 @@ class TinyDetector {
       kept.push_back(std::move(filters));
     }
     auto plan = plan_compaction(graph_, kept);
-    TinyDetector small = clone();
+    TinyDetector small = *this;
     small.graph_ = std::move(plan.graph);
-    for (std::size_t i = 0; i < plan.convolutions.size(); ++i) {
-      const auto filters = at::tensor(plan.convolutions[i].filters, at::kLong);
-      const auto inputs = at::tensor(plan.convolutions[i].inputs, at::kLong);
-      for (auto* t : tensors_of(small.layers_[i]))
-        if (t->defined()) {
-          auto slice = t->detach().index_select(0, filters);
-          if (t->dim() == 4) slice = slice.index_select(1, inputs);
-          *t = slice.set_requires_grad(t->requires_grad());
-        }
-    }
+    for (std::size_t i = 0; i < plan.convolutions.size(); ++i)
+      small.layers_[i] = own(sliced(layers_[i], plan.convolutions[i]));
     return small;
   }
 
@@ -133,13 +123,21 @@ class TinyDetector {
 
   std::vector<at::Tensor> parameters() {
     std::vector<at::Tensor> found;
-    for (auto& p : layers_)
-      for (const auto& t : {p.weight, p.bias, p.gamma, p.beta})
-        if (t.defined()) found.push_back(t);
+    for (const auto& p : layers_)
+      for (const auto& [name, member, is_trained] : kLayerTensors)
+        if (is_trained && (p.*member).defined()) found.push_back(p.*member);
     return found;
   }
 
  private:
+  /// Copies, trained as the originals are.
+  static LayerParameters own(LayerParameters p) {
+    for (const auto& part : kLayerTensors)
+      if (auto& t = p.*part.member; t.defined())
+        t = t.detach().clone().set_requires_grad(t.requires_grad());
+    return p;
+  }
+
   [[nodiscard]] std::size_t position(int index) const {
     const auto all = graph_.convolutions();
     for (std::size_t i = 0; i < all.size(); ++i)

@@ -41,7 +41,7 @@ inline DetectionLoss tiny_loss(const Graph& graph, const std::vector<at::Tensor>
   auto zero = at::zeros({n}, heads.front().options().requires_grad(false));
   DetectionLoss total{zero, zero, zero};
   for (std::size_t h = 0; h < heads.size(); ++h) {
-    const auto& yolo = *graph[graph.heads()[h]].as<Yolo>();
+    const auto& yolo = graph.head(graph.heads()[h]);
     const auto anchors = static_cast<std::int64_t>(yolo.mask.size());
     // [N, A, 5 + C, H, W]
     const auto p =
@@ -109,7 +109,7 @@ inline std::vector<std::vector<Detection>> tiny_detections(const Graph& graph,
                                                            double confidence) {
   std::vector<std::vector<Detection>> found(static_cast<std::size_t>(batch.size()));
   for (std::size_t h = 0; h < heads.size(); ++h) {
-    const auto& yolo = *graph[graph.heads()[h]].as<Yolo>();
+    const auto& yolo = graph.head(graph.heads()[h]);
     const int width = 5 + yolo.classes;
     const auto raw = heads[h].detach().to(at::kFloat).contiguous();
     const auto p = raw.accessor<float, 4>();

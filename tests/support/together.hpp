@@ -86,12 +86,8 @@ Trained train_share(const Peers& peers, const A& attack, at::ScalarType type,
                     TrainSettings settings) {
   // Other weights in every process: training starts from the first one's.
   Yolov3 detector(two_heads(), Seed(static_cast<std::uint64_t>(peers.share.rank)));
-  for (const int i : detector.graph().convolutions()) {
-    const auto layer = detector.layer(i);
-    for (auto tensor :
-         {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean, layer.running_var})
-      if (tensor.defined()) tensor.set_data(tensor.detach().to(type));
-  }
+  for (const int i : detector.graph().convolutions())
+    for (auto& tensor : tensors(detector.layer(i))) tensor.set_data(tensor.detach().to(type));
   detector.set_peers(peers);
   struct Losses {
     std::vector<double>& losses;
@@ -101,8 +97,8 @@ Trained train_share(const Peers& peers, const A& attack, at::ScalarType type,
   Losses observer{result.losses};
   std::int64_t step = 0;
   train(
-      detector, [&] { return batch_of(step++, peers.share, type); }, attack, Rgb{}, settings,
-      Seed(1), nullptr, at::kCPU, observer);
+      detector, MovedWeights(detector), [&] { return batch_of(step++, peers.share, type); },
+      Defence{PgdAdversarial{}, attack, Rgb{}}, settings, Seed(1), at::kCPU, observer);
   result.tensors = state_of(detector);
   for (const auto& parameter : detector.parameters())
     result.gradients.push_back(parameter.grad().clone());

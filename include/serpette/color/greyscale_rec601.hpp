@@ -9,8 +9,8 @@
 namespace serpette {
 
 /// Luma of ITU-R Rec. 601:  Y = 0.299 R + 0.587 G + 0.114 B,  repeated to the network's three
-/// channels. An attack perturbs Y, so what the network reads stays grey. Idempotent up to rounding;
-/// 0.5 grey stays 0.5.
+/// channels. An attack perturbs Y, so what the network reads stays grey. Idempotent to the last
+/// bit.
 struct GreyscaleRec601 {
   static constexpr std::string_view name = "Greyscale";
   static constexpr int channels = 1;
@@ -21,9 +21,9 @@ struct GreyscaleRec601 {
   [[nodiscard]] at::Tensor encode(const at::Tensor& rgb) const {
     require(rgb.dim() == 4 && rgb.size(1) == 3, "greyscale",
             "images should be [N, 3, H, W], got {} channels", rgb.dim() == 4 ? rgb.size(1) : 0);
-    const auto y =
-        rgb.narrow(1, 0, 1) * 0.299 + rgb.narrow(1, 1, 1) * 0.587 + rgb.narrow(1, 2, 1) * 0.114;
-    return y.clamp(0, 1);  // the three factors sum to 1 only up to rounding
+    // From green, so that grey stays exactly the grey it is.
+    const auto red = rgb.narrow(1, 0, 1), green = rgb.narrow(1, 1, 1), blue = rgb.narrow(1, 2, 1);
+    return (green + (red - green) * 0.299 + (blue - green) * 0.114).clamp(0, 1);
   }
 
   /// @param encoded  [N, 1, H, W].

@@ -107,4 +107,26 @@ concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D>
                    req::HasLoss<D> && req::CanBeAttacked<D> && req::HasTargets<D> &&
                    req::Decodes<D> && req::Clones<D> && req::Freezes<D> && req::Trains<D>;
 
+namespace detail {
+/// A detector that exists only to spell requirements: declared, never defined.
+struct AnyDetector {
+  [[nodiscard]] const Graph& graph() const;
+  [[nodiscard]] LayerParameters layer(int index) const;
+  std::vector<at::Tensor> forward(const at::Tensor& images);
+  [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads,
+                                   const at::Tensor& truth) const;
+  Victim victim(const at::Tensor& truth);
+  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
+                                                const at::Tensor& truth, Target target) const;
+  [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,
+                                                               const ImageBatch& batch,
+                                                               double confidence) const;
+  [[nodiscard]] AnyDetector clone() const;
+  [[nodiscard]] AnyDetector compact(const Mask& mask) const;
+  [[nodiscard]] AnyDetector frozen() const;
+  void train(bool on);
+  std::vector<at::Tensor> parameters();
+};
+}  // namespace detail
+
 }  // namespace serpette

@@ -1,41 +1,56 @@
 #pragma once
 
 #include <concepts>
-#include <cstdint>
+#include <vector>
 
 #include "serpette/concepts/named.hpp"
-#include "serpette/core/ratio.hpp"
+#include "serpette/concepts/pieces.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/mask.hpp"
 
 namespace serpette {
 
-/// How much of what a granularity may prune is kept.
-struct Kept {
-  std::int64_t weights = 0;  ///< Kept weights of the convolutions the policy may prune.
-  std::int64_t filters =
-      0;  ///< Kept filters of those convolutions; a filter with one kept weight counts as kept.
-};
-
 namespace req {
-/// `mask(graph, scores, ratio)`: what is kept; integer arithmetic, stable index tie-break.
+/// `pieces(graph)`: the sets of pieces that are ranked among themselves.
 template <class P>
-concept MakesMask = requires(const P& p, const Graph& graph, const ScoreMap& scores, Ratio ratio) {
-  { p.mask(graph, scores, ratio) } -> std::same_as<Mask>;
+concept SaysPieces = requires(const P& p, const Graph& graph) {
+  { p.pieces(graph) } -> std::same_as<std::vector<PieceSet>>;
 };
-/// `kept(graph, mask)`: the achieved counts.
+/// `importance(graph, scores)`: how scores make a piece's importance.
 template <class P>
-concept CountsKept = requires(const P& p, const Graph& graph, const Mask& mask) {
-  { p.kept(graph, mask) } -> std::same_as<Kept>;
+concept WeighsPieces = requires(const P& p, const Graph& graph, const ScoreMap& scores) {
+  { p.importance(graph, scores) } -> std::same_as<Importance>;
+};
+/// `mask(graph, choice)`: what is kept of the weights when these pieces are kept.
+template <class P>
+concept MakesMask = requires(const P& p, const Graph& graph, const Choice& choice) {
+  { p.mask(graph, choice) } -> std::same_as<Mask>;
 };
 }  // namespace req
 
-/// What is removed as one piece: a weight, a k×k kernel, a filter with its whole coupled group. A
-/// policy whose removed pieces can be cut out of the network says `static constexpr bool
-/// removes_filters = true`; the driver then compacts before it times and saves.
+/// What is removed as one piece: a weight, a k×k kernel, a filter with its whole coupled group.
+/// `make_mask` (prune/mask.hpp) puts its three answers together, with an `Allocation` that says how
+/// many pieces of each set go:
+///
+///     std::vector<PieceSet> pieces(graph) const
+///     Importance importance(graph, scores) const
+///         scores are contiguous float32 on the CPU, shaped like the weights; |score| ranks
+///     Mask mask(graph, choice) const
+///         on the CPU; of as many layers as the graph has convolutions
+///
+/// `importance` and `choice` have one tensor for every set, in the order of `pieces`. Optional:
+///
+///     static constexpr bool removes_filters = true
+///         removed pieces can be cut out of the network: the driver compacts before it times and
+///         saves
+///     std::vector<std::int64_t> counts(graph, sets, ratio, allocate) const
+///         where the ratio is no share of the sets' weights (`Filter`: of parameters);
+///         `allocate(Ratio)` are the allocation's counts
+///     Mask composed(graph, scores, ratio, allocation) const
+///         where one mask follows another (hybrids)
 template <class P>
-concept PruneGranularity =
-    req::Value<P> && req::Named<P> && req::MakesMask<P> && req::CountsKept<P>;
+concept PruneGranularity = req::Value<P> && req::Named<P> && req::SaysPieces<P> &&
+                           req::WeighsPieces<P> && req::MakesMask<P>;
 
 template <PruneGranularity P>
 inline constexpr bool removes_filters = requires { requires P::removes_filters; };

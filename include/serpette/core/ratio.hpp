@@ -20,6 +20,13 @@ class Ratio {
   /// @param percent  whole percents in [0, 100).
   static constexpr Ratio percent(int percent) { return Ratio(std::int64_t{percent} * kUnit); }
 
+  /// The ratios there are: `level(0)` is 0, `level(kLevels − 1)` the last below 1. A search walks
+  /// them.
+  static constexpr std::int64_t kLevels = 100'000'000;
+  static constexpr Ratio level(std::int64_t millionths_of_percent) {
+    return Ratio(millionths_of_percent);
+  }
+
   /// Reads percents as people type them: "0", "25", "99.5".
   /// @param place   what errors call it.
   /// @throws Error  if the text is no decimal number in [0, 100), or has more than six decimals.

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <ATen/ops/tensor.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -9,9 +7,9 @@
 
 #include "serpette/graph/channels.hpp"
 #include "serpette/graph/compaction.hpp"
+#include "serpette/graph/fold.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/graph/layer_view.hpp"
-#include "serpette/nn/frozen.hpp"
+#include "serpette/graph/layer_parameters.hpp"
 
 namespace serpette::deploy {
 
@@ -27,8 +25,8 @@ class FoldedNetwork {
   explicit FoldedNetwork(const Network& network) : graph_(network.graph()) {
     for (const int i : graph_.convolutions()) {
       const auto [weight, bias] = fold_batch_norm(network.layer(i));
-      graph_.layers[static_cast<std::size_t>(i)].template as<Convolutional>()->batch_normalize =
-          false;
+      std::get<Convolutional>(graph_.layers[static_cast<std::size_t>(i)].operation)
+          .batch_normalize = false;
       LayerParameters folded;
       folded.weight = weight.to(at::kCPU, at::kFloat).contiguous();
       folded.bias = bias.to(at::kCPU, at::kFloat).contiguous();
@@ -72,16 +70,8 @@ class FoldedNetwork {
       }
     }
     auto plan = plan_compaction(graph_, all);
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const auto& [filters, inputs] = plan.convolutions[i];
-      auto& layer = layers_[i];
-      if (std::ssize(filters) < layer.weight.size(0)) {
-        layer.weight = layer.weight.index_select(0, at::tensor(filters));
-        layer.bias = layer.bias.index_select(0, at::tensor(filters));
-      }
-      if (std::ssize(inputs) < layer.weight.size(1))
-        layer.weight = layer.weight.index_select(1, at::tensor(inputs));
-    }
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+      layers_[i] = sliced(layers_[i], plan.convolutions[i]);
     graph_ = std::move(plan.graph);
   }
 

@@ -1,11 +1,8 @@
 #pragma once
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/add.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/upsample_nearest2d.h>
 
 #include <algorithm>
 #include <concepts>
@@ -21,6 +18,8 @@
 #include "serpette/deploy/planned_convolution.hpp"
 #include "serpette/deploy/workspace.hpp"
 #include "serpette/graph/execute.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_parameters.hpp"
 #include "serpette/nn/frozen.hpp"
 
 namespace serpette::deploy {
@@ -130,20 +129,23 @@ class Plan {
     add_to_.assign(graph_.layers.size(), -1);
     for (const int i : graph_.all<Shortcut>()) {
       const auto& inputs = graph_[i].inputs;
-      if (inputs.size() != 2 || graph_[i].as<Shortcut>()->activation == Activation::kLogistic)
-        continue;
-      const int last = std::max(inputs[0], inputs[1]), other = std::min(inputs[0], inputs[1]);
+      const auto [other, last] = std::minmax(inputs[0], inputs[1]);
       if (last == other || last == kImage || readers[static_cast<std::size_t>(last)] != 1) continue;
+      if (graph_.shape(last) != graph_.shape(other)) continue;
       if (!graph_[last].as<Convolutional>() || step(last).form() == Form::kDense) continue;
-      if (step(last).settings().activation == Activation::kLogistic) continue;
+      if (step(last).settings().activation == Activation::kLogistic ||
+          shortcut(i).activation == Activation::kLogistic)
+        continue;
       add_to_[static_cast<std::size_t>(last)] = i;
       finished_[static_cast<std::size_t>(i)] = true;
     }
     std::vector<int> writes(graph_.layers.size(), -1);  // the output each layer's step fills
     for (int i = 0; i < graph_.size(); ++i) {
-      const bool is_ours = (graph_[i].as<Convolutional>() && step(i).form() != Form::kDense) ||
-                           graph_[i].as<Shortcut>() || graph_[i].as<Upsample>() ||
-                           (graph_[i].as<Route>() && graph_[i].inputs.size() > 1);
+      const bool is_ours = visit(
+          graph_[i], [&](const Convolutional&) { return step(i).form() != Form::kDense; },
+          [](const OneOf<Shortcut, Upsample> auto&) { return true; },
+          [&](const Route&) { return graph_[i].inputs.size() > 1; },
+          [](const OneOf<MaxPool, Yolo> auto&) { return false; });
       if (!is_ours || finished_[static_cast<std::size_t>(i)]) continue;
       const int target = add_to_[static_cast<std::size_t>(i)];
       writes[static_cast<std::size_t>(i)] = target >= 0 ? target : i;
@@ -151,53 +153,45 @@ class Plan {
     workspace_ = Workspace(graph_, writes);
   }
 
+  /// How one image passes the layers: into the workspace, convolutions each in its form.
+  struct Rules : LayerRules {
+    const Plan& plan;
+    const Trace& now;
+
+    [[nodiscard]] at::Tensor into(int i) const { return plan.workspace_.buffer(i); }
+
+    [[nodiscard]] at::Tensor convolution(int i, const Convolutional&, const at::Tensor& x) const {
+      const PlannedConvolution& step = plan.step(i);
+      if (step.form() == Form::kDense) return step.dense(x);
+      const int sum = plan.add_to_[static_cast<std::size_t>(i)];
+      at::Tensor y = into(sum < 0 ? i : sum);
+      if (sum < 0) {
+        step.sparse(x, y);
+      } else {
+        const auto& inputs = plan.graph_[sum].inputs;
+        step.sparse(x, y, now.of(std::min(inputs[0], inputs[1])).const_data_ptr<float>(),
+                    plan.shortcut(sum).activation);
+      }
+      return y;
+    }
+  };
+
+  [[nodiscard]] const Shortcut& shortcut(int i) const {
+    return std::get<Shortcut>(graph_[i].operation);
+  }
+
   void run_image(const at::Tensor& image, std::vector<at::Tensor>& heads, std::int64_t n) {
-    std::vector<at::Tensor> outputs(graph_.layers.size());
-    const auto of = [&](int i) -> const at::Tensor& {
-      return i == kImage ? image : outputs[static_cast<std::size_t>(i)];
-    };
+    Trace now{image, std::vector<at::Tensor>(graph_.layers.size())};
+    const Rules rules{{}, *this, now};
     std::size_t head = 0;
     for (int i = 0; i < graph_.size(); ++i) {
-      if (finished_[static_cast<std::size_t>(i)]) continue;
-      const Layer& layer = graph_[i];
-      const auto& x = of(layer.inputs.front());
-      at::Tensor y = workspace_.buffer(i);
-      int target = i;
-      if (layer.as<Convolutional>()) {
-        const int sum = add_to_[static_cast<std::size_t>(i)];
-        if (step(i).form() == Form::kDense) {
-          y = step(i).dense(x);
-        } else if (sum < 0) {
-          step(i).sparse(x, y);
-        } else {
-          target = sum;
-          y = workspace_.buffer(sum);
-          const auto& inputs = graph_[sum].inputs;
-          step(i).sparse(x, y, of(std::min(inputs[0], inputs[1])).const_data_ptr<float>(),
-                         graph_[sum].as<Shortcut>()->activation);
-        }
-      } else if (const auto* shortcut = layer.as<Shortcut>()) {
-        at::add_out(y, x, of(layer.inputs.back()));
-        serpette::detail::activate_(y, shortcut->activation);
-      } else if (const auto* route = layer.as<Route>()) {
-        std::vector<at::Tensor> parts;
-        for (const int j : layer.inputs) {
-          const auto channels = of(j).size(1) / route->groups;
-          parts.push_back(of(j).narrow(1, channels * route->group_id, channels));
-        }
-        if (parts.size() > 1)
-          at::cat_out(y, parts, 1);
-        else
-          y = parts.front();
-      } else if (const auto* up = layer.as<Upsample>()) {
-        at::upsample_nearest2d_out(y, x, {x.size(2) * up->stride, x.size(3) * up->stride});
-      } else if (const auto* pool = layer.as<MaxPool>()) {
-        y = serpette::detail::max_pool(x, *pool, layer.output);
-      } else {
-        heads[head++].select(0, n).copy_(x.squeeze(0));
-        y = x;
-      }
-      outputs[static_cast<std::size_t>(target)] = std::move(y);
+      const auto& inputs = graph_[i].inputs;
+      now.output[static_cast<std::size_t>(i)] =
+          finished_[static_cast<std::size_t>(i)]  // by the later of its inputs
+              ? now.of(std::max(inputs[0], inputs[1]))
+              : run_layer(graph_, i, [&](int j) -> const at::Tensor& { return now.of(j); }, rules);
+      if (graph_[i].as<Yolo>())  // now: its buffer may serve a later layer
+        heads[head++].select(0, n).copy_(now.of(i).squeeze(0));
     }
   }
 

@@ -15,7 +15,7 @@
 #include "serpette/deploy/sparse_convolution.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/graph/layer_view.hpp"
+#include "serpette/graph/layer_parameters.hpp"
 #include "serpette/nn/frozen.hpp"
 
 namespace serpette::deploy {
@@ -68,7 +68,7 @@ class PlannedConvolution {
   /// @param layer  weight and bias, float on the CPU, contiguous.
   PlannedConvolution(const Graph& graph, int i, const LayerParameters& layer,
                      const PlanOptions& options)
-      : conv_(*graph[i].as<Convolutional>()),
+      : conv_(graph.convolution(i)),
         in_(graph.shape(graph[i].inputs.front())),
         out_(graph.shape(i)),
         density_(static_cast<double>(layer.weight.count_nonzero().item<std::int64_t>()) /

@@ -27,7 +27,10 @@ class Workspace {
     std::vector<int> owner(graph.layers.size()), last_use(graph.layers.size(), -1);
     for (int i = 0; i < graph.size(); ++i) {
       const Layer& layer = graph[i];
-      const bool hands_on = layer.as<Yolo>() || (layer.as<Route>() && layer.inputs.size() == 1);
+      const bool hands_on = visit(
+          layer,
+          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool> auto&) { return false; },
+          [&](const Route&) { return layer.inputs.size() == 1; }, [](const Yolo&) { return true; });
       const int from = layer.inputs.front();
       owner[static_cast<std::size_t>(i)] =
           hands_on && from != kImage ? owner[static_cast<std::size_t>(from)] : i;

@@ -48,7 +48,7 @@ class YoloLoss {
   /// @throws Error  if the graph has no head.
   explicit YoloLoss(const Graph& graph) : canvas_(graph.input) {
     for (const int i : graph.heads()) {
-      const auto& yolo = *graph[i].as<Yolo>();
+      const auto& yolo = graph.head(i);
       Head head{graph[i].name, graph[i].output, {}, yolo.classes, yolo.ignore_thresh, {}};
       for (const int m : yolo.mask)
         head.anchors.push_back(yolo.anchors[static_cast<std::size_t>(m)]);

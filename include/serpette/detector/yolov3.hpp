@@ -20,7 +20,7 @@
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/graph/layer_view.hpp"
+#include "serpette/graph/layer_parameters.hpp"
 #include "serpette/graph/mask.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/nn/batch_norm.hpp"
@@ -53,27 +53,29 @@ class DarknetModule : public torch::nn::Module {
       const auto filters = shape[0];
       const double deviation = std::sqrt(2.0 / static_cast<double>(shape[1] * shape[2] * shape[3]));
       auto& p = layers_[static_cast<std::size_t>(i)];
-      const auto name = [&](const char* part) { return graph_[i].name + "_" + part; };
-      p.weight = register_parameter(
-          name("weight"),
-          seed ? at::empty(shape).normal_(0, deviation, random.torch()) : at::empty(shape));
-      if (graph_[i].as<Convolutional>()->batch_normalize) {
-        p.gamma = register_parameter(name("gamma"), at::ones({filters}));
-        p.beta = register_parameter(name("beta"), at::zeros({filters}));
-        p.running_mean = register_buffer(name("running_mean"), at::zeros({filters}));
-        p.running_var = register_buffer(name("running_var"), at::ones({filters}));
+      p.weight = seed ? at::empty(shape).normal_(0, deviation, random.torch()) : at::empty(shape);
+      if (graph_.convolution(i).batch_normalize) {
+        p.gamma = at::ones({filters});
+        p.beta = at::zeros({filters});
+        p.running_mean = at::zeros({filters});
+        p.running_var = at::ones({filters});
       } else {
-        p.bias = register_parameter(name("bias"), at::zeros({filters}));
+        p.bias = at::zeros({filters});
+      }
+      for (const auto& [part, member, is_trained] : kLayerTensors) {
+        auto& tensor = p.*member;
+        if (!tensor.defined()) continue;
+        const auto name = fmt::format("{}_{}", graph_[i].name, part);
+        tensor = is_trained ? register_parameter(name, tensor) : register_buffer(name, tensor);
       }
     }
     const torch::NoGradGuard no_grad;
     for (const int i : graph_.heads()) {
-      const auto* yolo = graph_[i].as<Yolo>();
       const int source = graph_[i].inputs.front();
       const auto bias =
           source == kImage ? at::Tensor() : layers_[static_cast<std::size_t>(source)].bias;
       if (bias.defined())
-        bias.view({-1, 5 + yolo->classes}).select(1, 4).fill_(std::log(0.01 / 0.99));
+        bias.view({-1, 5 + graph_.head(i).classes}).select(1, 4).fill_(std::log(0.01 / 0.99));
     }
   }
 
@@ -95,7 +97,7 @@ class DarknetModule : public torch::nn::Module {
  private:
   [[nodiscard]] at::Tensor convolve(int i, const at::Tensor& in) {
     const auto& p = layer(i);
-    const auto& c = *graph_[i].as<Convolutional>();
+    const auto& c = graph_.convolution(i);
     // One copy to the layout and type that the convolution reads, where it has another.
     const auto cast = [&](const at::Tensor& tensor) {
       return tensor.dim() == 4
@@ -186,10 +188,7 @@ class Yolov3 {
     return decode(graph(), heads, batch, {.confidence = confidence});
   }
 
-  [[nodiscard]] Yolov3 clone() const {
-    std::vector<Compaction::Slices> everything(graph().convolutions().size());
-    return copy(graph(), everything);
-  }
+  [[nodiscard]] Yolov3 clone() const { return copy(graph(), {}); }
 
   /// The smaller network without the filters the mask removes; it computes what the masked network
   /// computes.
@@ -200,7 +199,7 @@ class Yolov3 {
             "should have {} layers as the network, got {}", convolutions.size(), mask.size());
     std::vector<std::vector<bool>> kept;
     for (std::size_t k = 0; k < mask.size(); ++k) {
-      const auto filters = graph()[convolutions[k]].as<Convolutional>()->filters;
+      const auto filters = graph().convolution(convolutions[k]).filters;
       kept.emplace_back(filters, true);
       if (!mask[k].filter.defined()) continue;
       require(mask[k].filter.dim() == 1 && mask[k].filter.size(0) == filters, "mask",
@@ -238,13 +237,13 @@ class Yolov3 {
       : loss_(std::make_shared<YoloLoss>(graph)),
         module_(std::make_shared<DarknetModule>(std::move(graph), seed)) {
     for (const int i : this->graph().heads())
-      require(this->graph()[i].as<Yolo>()->classes == this->graph().classes(),
-              this->graph()[i].name, "classes should be {} as in the first head, got {}",
-              this->graph().classes(), this->graph()[i].as<Yolo>()->classes);
+      require(this->graph().head(i).classes == this->graph().classes(), this->graph()[i].name,
+              "classes should be {} as in the first head, got {}", this->graph().classes(),
+              this->graph().head(i).classes);
     module_->eval();
   }
 
-  /// A network of `graph` with the slices of this one's tensors; empty slices mean all.
+  /// A network of `graph` with the slices of this one's tensors; no slices mean all.
   [[nodiscard]] Yolov3 copy(Graph graph, const std::vector<Compaction::Slices>& slices) const {
     Yolov3 result(std::move(graph), std::nullopt);
     result.to(device());
@@ -256,26 +255,10 @@ class Yolov3 {
     const torch::NoGradGuard no_grad;
     const auto convolutions = this->graph().convolutions();
     for (std::size_t k = 0; k < convolutions.size(); ++k) {
-      const auto pick = [&](const at::Tensor& to, const at::Tensor& from) {
-        if (!to.defined()) return;
-        auto part = from;
-        const auto take = [&](int dimension, const std::vector<std::int64_t>& indices) {
-          if (!indices.empty() && static_cast<std::int64_t>(indices.size()) < part.size(dimension))
-            part =
-                part.index_select(dimension, at::tensor(indices, part.options().dtype(at::kLong)));
-        };
-        take(0, slices[k].filters);
-        if (part.dim() == 4) take(1, slices[k].inputs);
-        to.copy_(part);
-      };
-      const auto& to = result.module_->layer(convolutions[k]);
-      const auto& from = module_->layer(convolutions[k]);
-      pick(to.weight, from.weight);
-      pick(to.bias, from.bias);
-      pick(to.gamma, from.gamma);
-      pick(to.beta, from.beta);
-      pick(to.running_mean, from.running_mean);
-      pick(to.running_var, from.running_var);
+      const auto& all = module_->layer(convolutions[k]);
+      const auto from = tensors(slices.empty() ? all : sliced(all, slices[k]));
+      const auto to = tensors(result.module_->layer(convolutions[k]));
+      for (std::size_t t = 0; t < to.size(); ++t) to[t].copy_(from[t]);
     }
     return result;
   }

@@ -65,7 +65,7 @@ class Classes {
 /// The coupled channel groups of a network, ordered by their first filter; together they hold every
 /// filter once.
 ///
-/// - A shortcut couples its inputs channel by channel.
+/// - A shortcut couples its inputs channel by channel, as far as both have them.
 /// - A convolution with one input channel per group (depthwise) couples each input with its group's
 /// outputs.
 /// - Other grouped convolutions, and routes that take one part of several, couple the channels at
@@ -107,35 +107,44 @@ inline std::vector<ChannelGroup> coupled_channels(const Graph& graph) {
     const auto& first = channels_of(layer.inputs.front());
     auto& out = ids[static_cast<std::size_t>(i)];
 
-    if (const auto* conv = layer.as<Convolutional>()) {
-      out = fresh(conv->filters);
-      for (int f = 0; f < conv->filters; ++f) filters.push_back({convolution, f});
-      ++convolution;
-      if (conv->groups > 1 && conv->groups == static_cast<int>(first.size())) {
-        const auto multiplier = out.size() / first.size();
-        for (std::size_t f = 0; f < out.size(); ++f) classes.join(first[f / multiplier], out[f]);
-      } else if (conv->groups > 1) {
-        join_parts(first, conv->groups);
-        join_parts(out, conv->groups);
-      }
-      if (conv->activation == Activation::kLogistic) pin(out);
-    } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      out = first;
-      for (const int input : layer.inputs)
-        for (std::size_t c = 0; c < out.size(); ++c) classes.join(out[c], channels_of(input)[c]);
-      if (shortcut->activation == Activation::kLogistic) pin(out);
-    } else if (const auto* route = layer.as<Route>()) {
-      for (const int input : layer.inputs) {
-        const auto& from = channels_of(input);
-        join_parts(from, route->groups);
-        const auto length = static_cast<std::ptrdiff_t>(from.size()) / route->groups;
-        out.insert(out.end(), from.begin() + length * route->group_id,
-                   from.begin() + length * (route->group_id + 1));
-      }
-    } else {
-      out = first;
-      if (layer.as<Yolo>()) pin(out);
-    }
+    visit(
+        layer,
+        [&](const Convolutional& conv) {
+          out = fresh(conv.filters);
+          for (int f = 0; f < conv.filters; ++f) filters.push_back({convolution, f});
+          ++convolution;
+          if (conv.groups > 1 && conv.groups == static_cast<int>(first.size())) {
+            const auto multiplier = out.size() / first.size();
+            for (std::size_t f = 0; f < out.size(); ++f)
+              classes.join(first[f / multiplier], out[f]);
+          } else if (conv.groups > 1) {
+            join_parts(first, conv.groups);
+            join_parts(out, conv.groups);
+          }
+          if (!is_zero_at_zero(conv.activation)) pin(out);
+        },
+        [&](const Shortcut& shortcut) {
+          out = first;
+          for (const int input : layer.inputs) {
+            const auto& other = channels_of(input);
+            for (std::size_t c = 0; c < std::min(out.size(), other.size()); ++c)
+              classes.join(out[c], other[c]);
+          }
+          if (!is_zero_at_zero(shortcut.activation)) pin(out);
+        },
+        [&](const Route& route) {
+          for (const int input : layer.inputs) {
+            const auto& from = channels_of(input);
+            join_parts(from, route.groups);
+            const auto part = route.part_of(from);
+            out.insert(out.end(), part.begin(), part.end());
+          }
+        },
+        [&](const OneOf<Upsample, MaxPool> auto&) { out = first; },
+        [&](const Yolo&) {
+          out = first;
+          pin(out);
+        });
   }
   for (std::size_t i = 0; i < ids.size(); ++i)
     if (!is_read[i]) pin(ids[i]);

@@ -44,15 +44,14 @@ inline int count(const Alive& alive) {
 
 /// The `part`-th of `parts` equal pieces.
 inline Alive piece(const Alive& whole, int parts, int part) {
-  const auto length = static_cast<std::ptrdiff_t>(whole.size()) / parts;
-  return {whole.begin() + length * part, whole.begin() + length * (part + 1)};
+  return Route{parts, part}.part_of(whole);
 }
 
 /// Which of a grouped convolution's groups survive. All survivors must keep the same places of
 /// their inputs, and equally many outputs: a cfg cannot say otherwise.
 /// @return  number of surviving groups; `inputs` becomes the places kept within each.
-inline int surviving_groups(const Layer& layer, const Alive& in, const Alive& out, Alive& inputs) {
-  const int groups = layer.as<Convolutional>()->groups;
+inline int surviving_groups(const Layer& layer, int groups, const Alive& in, const Alive& out,
+                            Alive& inputs) {
   int surviving = 0, outputs = 0;
   for (int g = 0; g < groups; ++g) {
     const auto group_in = piece(in, groups, g);
@@ -104,50 +103,61 @@ inline Compaction plan_compaction(const Graph& graph,
     const Alive& first = alive_of(layer.inputs.front());
     Alive& out = alive[static_cast<std::size_t>(i)];
 
-    if (auto* conv = layer.as<Convolutional>()) {
-      out = kept_filters[plan.convolutions.size()];
-      const int kept = detail::count(out);
-      require(static_cast<int>(out.size()) == conv->filters, layer.name,
-              "should be told {} filters, got {}", conv->filters, out.size());
-      require(kept > 0, layer.name, "should keep at least one of its {} filters, got none",
-              conv->filters);
-      require(
-          kept == conv->filters || conv->activation != Activation::kLogistic, layer.name,
-          "should keep all its {} filters, as a logistic activation turns silence into 0.5, got {}",
-          conv->filters, kept);
-      Alive inputs = first;
-      if (conv->groups > 1) conv->groups = detail::surviving_groups(layer, first, out, inputs);
-      require(detail::count(inputs) > 0, layer.name, "should keep at least one input, got none");
-      conv->filters = kept;
-      plan.convolutions.push_back({detail::indices(out), detail::indices(inputs)});
-    } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      out = first;
-      for (const int input : layer.inputs)
-        require(alive_of(input) == first, layer.name,
-                "coupled filters should be removed together, but its inputs keep {} and {} "
-                "channels, or other ones",
-                detail::count(first), detail::count(alive_of(input)));
-      require(shortcut->activation != Activation::kLogistic ||
-                  detail::count(out) == static_cast<int>(out.size()),
-              layer.name,
-              "should keep all its channels, as a logistic activation turns silence into 0.5");
-    } else if (const auto* route = layer.as<Route>()) {
-      for (const int input : layer.inputs) {
-        const Alive& from = alive_of(input);
-        const Alive taken = detail::piece(from, route->groups, route->group_id);
-        for (int g = 0; g < route->groups; ++g) {
-          const int other = detail::count(detail::piece(from, route->groups, g));
-          require(other == detail::count(taken), layer.name,
-                  "the {} parts of its input should keep equally many channels, got {} and {}",
-                  route->groups, detail::count(taken), other);
-        }
-        out.insert(out.end(), taken.begin(), taken.end());
-      }
-    } else {
-      out = first;
-      require(!layer.as<Yolo>() || detail::count(out) == static_cast<int>(out.size()), layer.name,
-              "a head should keep all its {} outputs, got {}", out.size(), detail::count(out));
-    }
+    visit(
+        layer,
+        [&](Convolutional& conv) {
+          out = kept_filters[plan.convolutions.size()];
+          const int kept = detail::count(out);
+          require(static_cast<int>(out.size()) == conv.filters, layer.name,
+                  "should be told {} filters, got {}", conv.filters, out.size());
+          require(kept > 0, layer.name, "should keep at least one of its {} filters, got none",
+                  conv.filters);
+          require(kept == conv.filters || is_zero_at_zero(conv.activation), layer.name,
+                  "should keep all its {} filters, as a logistic activation turns silence into "
+                  "0.5, got {}",
+                  conv.filters, kept);
+          Alive inputs = first;
+          if (conv.groups > 1)
+            conv.groups = detail::surviving_groups(layer, conv.groups, first, out, inputs);
+          require(detail::count(inputs) > 0, layer.name,
+                  "should keep at least one input, got none");
+          conv.filters = kept;
+          plan.convolutions.push_back({detail::indices(out), detail::indices(inputs)});
+        },
+        [&](const Shortcut& shortcut) {
+          out = first;
+          for (const int input : layer.inputs) {
+            const Alive& other = alive_of(input);
+            const auto shared = static_cast<std::ptrdiff_t>(std::min(first.size(), other.size()));
+            require(std::equal(first.begin(), first.begin() + shared, other.begin()), layer.name,
+                    "coupled filters should be removed together, but its inputs keep {} and {} "
+                    "channels, or other ones",
+                    detail::count(first), detail::count(other));
+          }
+          require(is_zero_at_zero(shortcut.activation) ||
+                      detail::count(out) == static_cast<int>(out.size()),
+                  layer.name,
+                  "should keep all its channels, as a logistic activation turns silence into 0.5");
+        },
+        [&](const Route& route) {
+          for (const int input : layer.inputs) {
+            const Alive& from = alive_of(input);
+            const Alive taken = route.part_of(from);
+            for (int g = 0; g < route.groups; ++g) {
+              const int other = detail::count(detail::piece(from, route.groups, g));
+              require(other == detail::count(taken), layer.name,
+                      "the {} parts of its input should keep equally many channels, got {} and {}",
+                      route.groups, detail::count(taken), other);
+            }
+            out.insert(out.end(), taken.begin(), taken.end());
+          }
+        },
+        [&](const OneOf<Upsample, MaxPool> auto&) { out = first; },
+        [&](const Yolo&) {
+          out = first;
+          require(detail::count(out) == static_cast<int>(out.size()), layer.name,
+                  "a head should keep all its {} outputs, got {}", out.size(), detail::count(out));
+        });
     layer.output.channels = detail::count(out);
   }
   return plan;

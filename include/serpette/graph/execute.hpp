@@ -1,119 +1,109 @@
 #pragma once
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/leaky_relu.h>
-#include <ATen/ops/max_pool2d.h>
-#include <ATen/ops/maximum.h>
-#include <ATen/ops/upsample_nearest2d.h>
-
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <utility>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
 #include "serpette/graph/graph.hpp"
+#include "serpette/graph/layers.hpp"
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette {
 
-namespace detail {
-
-/// The activation in place: `x` must be fresh from an operation whose backward pass does not read
-/// its own result.
-inline at::Tensor activate_(at::Tensor x, Activation activation) {
-  switch (activation) {
-    case Activation::kLinear:
-      return x;
-    case Activation::kLeaky:
-      return at::leaky_relu_(x, kLeakySlope);
-    case Activation::kRelu:
-      return x.relu_();
-    case Activation::kLogistic:
-      return x.sigmoid_();
+/// How a layer runs, by default. A caller's rules derive from it, say what a convolution does
+///   convolution(i, conv, x)       its activated output, a tensor of its own
+/// and may replace the rest: to record, to split what passes, to write into buffers.
+struct LayerRules {
+  /// What follows a shortcut's sum `y`, in place.
+  static at::Tensor activation(int /*index*/, Activation activation, const at::Tensor& y) {
+    return detail::activate_(y, activation);
   }
-  return x;
+  static at::Tensor pool(int /*index*/, const MaxPool& pool, const at::Tensor& x,
+                         const Shape& output) {
+    return detail::max_pool(x, pool, output);
+  }
+  /// The tensor that layer i's output goes to; undefined: a new one.
+  static at::Tensor into(int /*index*/) { return {}; }
+};
+
+/// The output of layer i; a head hands on what it reads.
+/// @param of     index (kImage for the images) → that output, [N, C, H, W].
+/// @param rules  as LayerRules.
+template <class Outputs, class Rules>
+at::Tensor run_layer(const Graph& graph, int i, const Outputs& of, Rules&& rules) {
+  const Layer& layer = graph[i];
+  const at::Tensor& x = of(layer.inputs.front());
+  return visit(
+      layer, [&](const Convolutional& conv) -> at::Tensor { return rules.convolution(i, conv, x); },
+      [&](const Shortcut& shortcut) -> at::Tensor {
+        return rules.activation(i, shortcut.activation,
+                                detail::add(x, of(layer.inputs.back()), rules.into(i)));
+      },
+      [&](const Route& route) {
+        std::vector<at::Tensor> inputs;
+        for (const int j : layer.inputs) inputs.push_back(of(j));
+        return detail::concatenate(route, inputs, rules.into(i));
+      },
+      [&](const Upsample& up) { return detail::enlarge(x, up, rules.into(i)); },
+      [&](const MaxPool& pool) -> at::Tensor { return rules.pool(i, pool, x, layer.output); },
+      [&](const Yolo&) { return x; });
 }
 
-/// Darknet's max-pool: the window sees −∞ beyond the edge, padding / 2 cells before and the rest
-/// after.
-inline at::Tensor max_pool(const at::Tensor& x, const MaxPool& pool, const Shape& out) {
-  const std::int64_t before = pool.padding / 2, after = pool.padding - before;
-  const auto padded = [&] {
-    return pool.padding == 0 ? x
-                             : at::constant_pad_nd(x, {before, after, before, after},
-                                                   -std::numeric_limits<double>::infinity());
-  };
-  const bool is_recorded = at::GradMode::is_enabled() && x.requires_grad();
-  if (x.is_cpu() && !is_recorded && !x.is_contiguous(at::MemoryFormat::ChannelsLast)) {
-    // Maxima of shifted views, along rows and then along columns: on maps that are not
-    // channels-last LibTorch's own takes ten times as long.
-    auto y = padded();
-    for (const auto& [axis, length] : {std::pair{3, out.width}, std::pair{2, out.height}}) {
-      const auto view = [&](std::int64_t first) {
-        return y.slice(axis, first, first + (length - 1) * pool.stride + 1, pool.stride);
-      };
-      auto highest = at::maximum(view(0), view(std::min(1, pool.size - 1)));
-      for (std::int64_t k = 2; k < pool.size; ++k) at::maximum_out(highest, highest, view(k));
-      y = highest;
-    }
-    return y;
+/// Outputs of all layers for some images, and the images.
+struct Trace {
+  at::Tensor images;
+  std::vector<at::Tensor> output;  ///< By graph index.
+
+  [[nodiscard]] const at::Tensor& of(int index) const {
+    return index == kImage ? images : output[static_cast<std::size_t>(index)];
   }
-  const auto cells = [&](std::int64_t in) {
-    return (in + 2 * before - pool.size) / pool.stride + 1;
-  };
-  // LibTorch pads both sides alike; where that gives as many windows, they are the same windows.
-  if (2 * before <= pool.size && cells(x.size(2)) == out.height && cells(x.size(3)) == out.width)
-    return at::max_pool2d(x, {pool.size, pool.size}, {pool.stride, pool.stride}, {before, before});
-  return at::max_pool2d(padded(), {pool.size, pool.size}, {pool.stride, pool.stride});
+};
+
+/// Runs a graph and keeps the output of every layer.
+/// @param images  [N, C, H, W] like `graph.input`.
+/// @param rules   as LayerRules.
+template <class Rules>
+Trace trace(const Graph& graph, at::Tensor images, Rules&& rules) {
+  Trace found{std::move(images), std::vector<at::Tensor>(graph.layers.size())};
+  for (int i = 0; i < graph.size(); ++i)
+    found.output[static_cast<std::size_t>(i)] =
+        run_layer(graph, i, [&](int j) -> const at::Tensor& { return found.of(j); }, rules);
+  return found;
 }
 
-}  // namespace detail
-
-/// Runs a graph over images; what a convolution does (folded, batch norm by batch or running
-/// statistics, sparse) is the caller's.
+/// Runs a graph and keeps no output longer than somebody reads it. What a convolution does (folded,
+/// batch norm by batch or running statistics, sparse) is the caller's.
 /// @param images    [N, C, H, W] like `graph.input`.
 /// @param convolve  (graph index, input) → the convolution's activated output, a tensor of its own.
 /// @return          what each head reads, in the order of `graph.heads()`.
 template <class Convolve>
 std::vector<at::Tensor> run_graph(const Graph& graph, const at::Tensor& images,
                                   Convolve&& convolve) {
+  struct Rules : LayerRules {
+    Convolve& convolve;
+    explicit Rules(Convolve& f) : convolve(f) {}
+    at::Tensor convolution(int i, const Convolutional&, const at::Tensor& x) const {
+      return convolve(i, x);
+    }
+  };
+  const Rules rules(convolve);
   std::vector<int> last_reader(graph.layers.size(), 0);
   for (int i = 0; i < graph.size(); ++i)
     for (const int j : graph[i].inputs)
       if (j != kImage) last_reader[static_cast<std::size_t>(j)] = i;
-  std::vector<at::Tensor> outputs(graph.layers.size()), heads;
-  const auto output = [&](int i) -> at::Tensor& { return outputs[static_cast<std::size_t>(i)]; };
+  Trace now{images, std::vector<at::Tensor>(graph.layers.size())};
   for (int i = 0; i < graph.size(); ++i) {
-    const auto& layer = graph[i];
-    const auto input = [&](int j) -> const at::Tensor& { return j == kImage ? images : output(j); };
-    const auto& x = input(layer.inputs.front());
-    if (layer.as<Convolutional>()) {
-      output(i) = convolve(i, x);
-    } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      output(i) = detail::activate_(x.add(input(layer.inputs.back())), shortcut->activation);
-    } else if (const auto* route = layer.as<Route>()) {
-      std::vector<at::Tensor> parts;
-      for (const int j : layer.inputs) {
-        const auto channels = input(j).size(1) / route->groups;
-        parts.push_back(input(j).narrow(1, channels * route->group_id, channels));
-      }
-      output(i) = parts.size() == 1 ? parts.front() : at::cat(parts, 1);
-    } else if (const auto* up = layer.as<Upsample>()) {
-      output(i) = at::upsample_nearest2d(x, {x.size(2) * up->stride, x.size(3) * up->stride});
-    } else if (const auto* pool = layer.as<MaxPool>()) {
-      output(i) = detail::max_pool(x, *pool, layer.output);
-    } else if (layer.as<Yolo>()) {
-      heads.push_back(x);
-    }
-    for (const int j : layer.inputs)
-      if (j != kImage && last_reader[static_cast<std::size_t>(j)] == i) output(j).reset();
+    now.output[static_cast<std::size_t>(i)] =
+        run_layer(graph, i, [&](int j) -> const at::Tensor& { return now.of(j); }, rules);
+    for (const int j : graph[i].inputs)
+      if (j != kImage && last_reader[static_cast<std::size_t>(j)] == i)
+        now.output[static_cast<std::size_t>(j)].reset();
   }
+  std::vector<at::Tensor> heads;
+  for (const int i : graph.heads()) heads.push_back(now.of(i));
   return heads;
 }
 

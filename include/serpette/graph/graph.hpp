@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -11,6 +12,11 @@
 namespace serpette {
 
 enum class Activation { kLinear, kLeaky, kRelu, kLogistic };
+
+/// Whether a silent channel stays silent behind it.
+constexpr bool is_zero_at_zero(Activation activation) {
+  return activation != Activation::kLogistic;
+}
 
 /// Slope of darknet's leaky activation on the negative side.
 inline constexpr double kLeakySlope = 0.1;
@@ -24,14 +30,34 @@ struct Convolutional {
   bool batch_normalize = false;
   Activation activation = Activation::kLogistic;
 };
-/// Elementwise sum of the two inputs, then the activation.
+/// Elementwise sum of the two inputs, then the activation. Where one input is wider, what both have
+/// is added and the output is as wide as the first, as in darknet.
 struct Shortcut {
   Activation activation = Activation::kLinear;
+
+  /// How many channels are added.
+  static constexpr int shared(int first, int other) { return first < other ? first : other; }
 };
 /// Concatenation of the inputs along channels; of each input only the `group_id`-th of `groups`
 /// equal parts.
 struct Route {
   int groups = 1, group_id = 0;
+
+  /// Channels [first, first + count) of an input.
+  struct Channels {
+    int first, count;
+  };
+  /// Those it takes of an input with `channels` channels.
+  [[nodiscard]] constexpr Channels taken(int channels) const {
+    const int count = channels / groups;
+    return {count * group_id, count};
+  }
+  /// The same of a list with an entry per channel.
+  template <class List>
+  [[nodiscard]] List part_of(const List& channels) const {
+    const auto [first, count] = taken(static_cast<int>(channels.size()));
+    return {channels.begin() + first, channels.begin() + first + count};
+  }
 };
 /// Nearest-neighbour enlargement.
 struct Upsample {
@@ -53,7 +79,14 @@ struct Yolo {
   float truth_thresh = 1.0F;
 };
 
+/// What a layer does. A new kind of layer joins here; what is done *over* layers is a set of
+/// overloads (`visit`), so nothing compiles until each of them says what it makes of the new kind.
 using Operation = std::variant<Convolutional, Shortcut, Route, Upsample, MaxPool, Yolo>;
+
+/// For an overload that several kinds share: it names them, so that a new kind is never one of them
+/// by accident.
+template <class Kind, class... Kinds>
+concept OneOf = (std::same_as<Kind, Kinds> || ...);
 
 struct Shape {
   int channels = 0, height = 0, width = 0;
@@ -71,7 +104,11 @@ struct Layer {
       inputs;  ///< Indices of the layers read, each below this layer's own; kImage for the image.
   Shape output;
   int line = 0;  ///< Where the cfg file declares it, 1-based; 0 if made in memory.
+  /// Settings of its cfg section that serpette does not interpret (a head's `jitter` and `random`),
+  /// key = value: they go with the layer, so that darknet can train on what is saved.
+  std::vector<std::pair<std::string, std::string>> carried = {};
 
+  /// The layer's settings if it is of this kind, else null.
   template <class Kind>
   [[nodiscard]] const Kind* as() const {
     return std::get_if<Kind>(&operation);
@@ -81,6 +118,25 @@ struct Layer {
     return std::get_if<Kind>(&operation);
   }
 };
+
+namespace detail {
+template <class... Overloads>
+struct Overloaded : Overloads... {
+  using Overloads::operator()...;
+};
+template <class... Overloads>
+Overloaded(Overloads...) -> Overloaded<Overloads...>;
+}  // namespace detail
+
+/// Calls, of a set of overloads, the one for the layer's kind:
+///   visit(layer, [&](const Convolutional& c) { … }, [&](const OneOf<Upsample, Yolo> auto&) { … })
+/// A kind without an overload is a compile error.
+/// @param layer  const or not; the overload gets a reference to its operation.
+template <class AnyLayer, class... Overloads>
+  requires std::same_as<std::remove_const_t<AnyLayer>, Layer>
+decltype(auto) visit(AnyLayer& layer, Overloads&&... overloads) {
+  return std::visit(detail::Overloaded{std::forward<Overloads>(overloads)...}, layer.operation);
+}
 
 /// The typed layer graph of a darknet network, in execution order: what forward, masks, compaction,
 /// attribution and the cfg writer all read. Holds no tensor.
@@ -112,16 +168,24 @@ struct Graph {
   [[nodiscard]] std::vector<int> convolutions() const { return all<Convolutional>(); }
   [[nodiscard]] std::vector<int> heads() const { return all<Yolo>(); }
 
+  /// Settings of a layer that is known to be a convolution, or a head.
+  [[nodiscard]] const Convolutional& convolution(int index) const {
+    return std::get<Convolutional>((*this)[index].operation);
+  }
+  [[nodiscard]] const Yolo& head(int index) const {
+    return std::get<Yolo>((*this)[index].operation);
+  }
+
   /// Number of classes, from the first head; 0 without heads.
   [[nodiscard]] int classes() const {
     const auto found = heads();
-    return found.empty() ? 0 : (*this)[found.front()].as<Yolo>()->classes;
+    return found.empty() ? 0 : head(found.front()).classes;
   }
 };
 
 /// Shape [C_out, C_in / groups, k, k] of a convolution's weight.
 inline std::array<std::int64_t, 4> weight_shape(const Graph& graph, int index) {
-  const auto& conv = *graph[index].as<Convolutional>();
+  const auto& conv = graph.convolution(index);
   const int in = graph.shape(graph[index].inputs.front()).channels;
   return {conv.filters, in / conv.groups, conv.size, conv.size};
 }

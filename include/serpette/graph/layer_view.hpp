@@ -2,20 +2,10 @@
 
 #include <string_view>
 
+#include "serpette/graph/layer_parameters.hpp"
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette {
-
-/// The tensors of one convolution and its batch norm; handles, not copies. `bias` is undefined
-/// where batch norm follows, the other four are undefined where it does not.
-struct LayerParameters {
-  at::Tensor weight;        ///< [C_out, C_in / groups, k_h, k_w]
-  at::Tensor bias;          ///< [C_out]
-  at::Tensor gamma;         ///< [C_out] batch norm scale
-  at::Tensor beta;          ///< [C_out] batch norm shift
-  at::Tensor running_mean;  ///< [C_out]
-  at::Tensor running_var;   ///< [C_out]
-};
 
 /// What a ScoreInit sees of one convolution.
 struct LayerView {

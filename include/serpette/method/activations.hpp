@@ -1,12 +1,10 @@
 #pragma once
 
-#include <ATen/ops/batch_norm.h>
-
 #include <span>
 #include <vector>
 
 #include "serpette/concepts/detector.hpp"
-#include "serpette/graph/convolve.hpp"
+#include "serpette/graph/evaluate.hpp"
 #include "serpette/graph/execute.hpp"
 
 namespace serpette {
@@ -20,13 +18,7 @@ std::vector<at::Tensor> convolution_inputs(const D& detector, std::span<const Im
   std::vector<at::Tensor> inputs;
   run_graph(graph, batches.front().images, [&](int index, const at::Tensor& x) {
     inputs.push_back(x);
-    const auto& conv = *graph[index].as<Convolutional>();
-    const LayerParameters layer = detector.layer(index);
-    auto y = convolve(x, layer.weight, layer.bias, conv);
-    if (conv.batch_normalize)
-      y = at::batch_norm(y, layer.gamma, layer.beta, layer.running_mean, layer.running_var, false,
-                         0, 1e-5, false);
-    return detail::activate_(y, conv.activation);
+    return evaluate(detector.layer(index), graph.convolution(index), x);
   });
   return inputs;
 }

@@ -15,6 +15,7 @@
 #include "serpette/method/settings.hpp"
 #include "serpette/method/timing.hpp"
 #include "serpette/method/train_scores.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/scenario/scenario.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette/study/store.hpp"
@@ -74,11 +75,13 @@ struct StageKeys {
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
 StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, const CellId& id) {
   StageKeys keys;
-  keys.pretraining = fmt::format("{}\n{}\n{}\nrun {}", e.identity, settings_text(scenario.attack),
-                                 settings_text(scenario.color), id.run);
+  keys.pretraining =
+      fmt::format("{}\n{}\n{}\n{}\nrun {}", e.identity, settings_text(scenario.attack),
+                  settings_text(scenario.color), settings_text(objective_of(scenario)), id.run);
   keys.scores = fmt::format("{}\n{}", keys.pretraining, settings_text(scenario.score));
-  keys.finetuning = fmt::format("{}\n{}\nratio {}", keys.scores,
-                                settings_text(scenario.granularity), id.ratio.str());
+  keys.finetuning = fmt::format(
+      "{}\n{}\nratio {}", keys.scores,
+      settings_text(scenario.granularity) + settings_text(allocation_of(scenario)), id.ratio.str());
   keys.trained_scores = keys.finetuning;
   return keys;
 }
@@ -115,8 +118,8 @@ class Stages {
       notify::stage(observer_, "robust pre-training", e_.budget.pretrain.steps);
       auto loader = training_loader("pretrain", e_.budget.pretrain);
       train(
-          detector, [&] { return loader.next(); }, scenario_.attack, scenario_.color,
-          e_.budget.pretrain, seed_.derive("pretrain"), nullptr, e_.device, observer_);
+          detector, MovedWeights(detector), [&] { return loader.next(); }, defence_of(scenario_),
+          e_.budget.pretrain, seed_.derive("pretrain"), e_.device, observer_);
     });
   }
 
@@ -132,15 +135,19 @@ class Stages {
 
   /// 3. HYDRA's score training, anew for every ratio; other scores stay as they are.
   StageResult trained_scores(D& detector, const StageResult& start) const {
-    if constexpr (!req::TrainsScores<typename S::score_type>) {
+    if constexpr (!req::TrainsScores<ScoreOf<S>>) {
       return {start.tensors, 0};
     } else {
       return kept("trained_scores", keys_.trained_scores, [&] {
         notify::stage(observer_, "score training", e_.budget.scores.steps);
         auto loader = training_loader("scores", e_.budget.scores);
+        const auto mask = [&](const ScoreMap& scores) {
+          return make_mask(detector.graph(), scores, ratio_, scenario_.granularity,
+                           allocation_of(scenario_));
+        };
         return train_scores(
-            detector, on_device(start.tensors), scenario_.score.optimizer, scenario_.granularity,
-            ratio_, [&] { return loader.next(); }, scenario_.attack, scenario_.color,
+            detector, on_device(start.tensors), scenario_.score.optimizer, mask,
+            [&] { return loader.next(); }, defence_of(scenario_, teacher(detector)),
             e_.budget.scores, seed_.derive("train_scores"), e_.device, observer_);
       });
     }
@@ -150,11 +157,12 @@ class Stages {
   StageResult finetuning(D& detector, const Mask& mask) const {
     return stage("finetune", keys_.finetuning, detector, [&] {
       notify::stage(observer_, "robust fine-tuning", e_.budget.finetune.steps);
+      const auto defence = defence_of(scenario_, teacher(detector));
       apply_mask(mask, detector);
       auto loader = training_loader("finetune", e_.budget.finetune);
       train(
-          detector, [&] { return loader.next(); }, scenario_.attack, scenario_.color,
-          e_.budget.finetune, seed_.derive("finetune"), &mask, e_.device, observer_);
+          detector, MovedWeights(detector, &mask), [&] { return loader.next(); }, defence,
+          e_.budget.finetune, seed_.derive("finetune"), e_.device, observer_);
     });
   }
 
@@ -187,6 +195,14 @@ class Stages {
     return result;
   }
 
+  /// The detector as it is now, unpruned, where the objective learns from it.
+  [[nodiscard]] Teacher teacher(const D& detector) const {
+    if constexpr (needs_teacher<ObjectiveOf<S>>)
+      return deploy_frozen(detector);
+    else
+      return {};
+  }
+
   [[nodiscard]] Loader<Train> training_loader(std::string_view stage,
                                               const TrainSettings& settings) const {
     return Loader<Train>(e_.train, settings.batch_size, seed_.derive(stage).derive("batches"),
@@ -207,9 +223,9 @@ class Stages {
       auto batch = e_.train.batch(indices).to(e_.device);
       auto images = network_images(scenario_.color, batch.images);
       if (wants_twins(scenario_.score)) {
-        require(!is_identity<typename S::attack_type>, S::score_type::name,
+        require(!is_identity<AttackOf<S>>, ScoreOf<S>::name,
                 "compares images with their attacked twins and should have an attack, got {}",
-                S::attack_type::name);
+                AttackOf<S>::name);
         images = at::cat(
             {images, attacked_images(detector, batch, scenario_.attack, scenario_.color, rng)});
       }
@@ -265,10 +281,10 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
   const auto pretraining = stages.robust_pretraining(detector);
   const auto start = stages.scores(detector);
   const auto trained = stages.trained_scores(detector, start);
-  const auto mask =
-      scenario.granularity.mask(e.pretrained.graph(), stages.on_device(trained.tensors), id.ratio);
+  const auto mask = make_mask(e.pretrained.graph(), stages.on_device(trained.tensors), id.ratio,
+                              scenario.granularity, allocation_of(scenario));
   const auto finetuning = stages.finetuning(detector, mask);
-  if constexpr (removes_filters<typename S::granularity_type>) detector = detector.compact(mask);
+  if constexpr (removes_filters<GranularityOf<S>>) detector = detector.compact(mask);
 
   auto network = detector.frozen();
   const auto attack_seed = stages.seed().derive("evaluation");
@@ -276,7 +292,7 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
   const auto clean = evaluate(detector, network, e.test, Unattacked{}, scenario.color,
                               e.budget.evaluate, attack_seed, e.device, observer);
   auto robust = clean;
-  if constexpr (!is_identity<typename S::attack_type>) {
+  if constexpr (!is_identity<AttackOf<S>>) {
     notify::stage(observer, "evaluation under attack", e.test.size());
     robust = evaluate(detector, network, e.test, scenario.attack, scenario.color, e.budget.evaluate,
                       attack_seed, e.device, observer);
@@ -284,17 +300,17 @@ CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& e, c
 
   const auto times = cell_times(scenario, e, detector, observer);
 
-  const auto kept = scenario.granularity.kept(e.pretrained.graph(), mask);
+  const auto kept = count_kept(e.pretrained.graph(), mask, scenario.granularity);
   CellResult<D> result{{}, detector, clean.detections, robust.detections};
   for (const bool paper : {true, false}) {
     const auto& a = paper ? clean.paper : clean.standard;
     const auto& b = paper ? robust.paper : robust.standard;
     const auto& ms = times[paper ? 0 : 1];
     CellRow row{.scenario = id.scenario,
-                .score_init = std::string(S::score_type::name),
-                .granularity = std::string(S::granularity_type::name),
-                .attack = std::string(S::attack_type::name),
-                .color = std::string(S::color_type::name),
+                .score_init = std::string(ScoreOf<S>::name),
+                .granularity = std::string(GranularityOf<S>::name),
+                .attack = std::string(AttackOf<S>::name),
+                .color = std::string(ColorOf<S>::name),
                 .run = id.run,
                 .ratio = id.ratio.str(),
                 .seed = e.seed.value(),

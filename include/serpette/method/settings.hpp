@@ -7,24 +7,23 @@
 
 namespace serpette {
 
-/// How one training stage (robust pre-training, fine-tuning) runs: SGD or Adam with a linear
-/// warm-up and a cosine to zero, on batches of which a part is attacked.
+/// How one training stage (robust pre-training, fine-tuning, score training) runs: SGD or Adam with
+/// a linear warm-up and a cosine to zero. What its steps minimise is the scenario's objective.
 struct TrainSettings {
-  enum class Optimizer { kSgd, kAdam };
+  enum class Optimizer { kSgd, kAdam, kAdamW };
 
   std::int64_t steps = 1000;  ///< Optimizer steps; 0 leaves the detector as it is.
   std::int64_t batch_size = 8;
   double learning_rate = 1e-3;
-  double momentum = 0.9;       ///< SGD's; Adam has its own 0.9 and 0.999.
+  double momentum = 0.9;       ///< SGD's; Adam and AdamW have their own 0.9 and 0.999.
   double weight_decay = 5e-4;  ///< On convolution weights only, as darknet does.
   std::int64_t warmup = 0;     ///< Steps of the linear rise.
-  double attacked =
-      0.5;  ///< Part of every batch that is attacked: 0.5 is the 50/50 mix, 1 is PGD-AT alone.
-  double clip = 0;  ///< Largest norm of the whole gradient; 0: no limit.
+  double clip = 0;             ///< Largest norm of the whole gradient; 0: no limit.
   Optimizer optimizer = Optimizer::kSgd;
 
   friend constexpr auto words(Optimizer) {
-    return std::array<Word<Optimizer>, 2>{{{"sgd", Optimizer::kSgd}, {"adam", Optimizer::kAdam}}};
+    return std::array<Word<Optimizer>, 3>{
+        {{"sgd", Optimizer::kSgd}, {"adam", Optimizer::kAdam}, {"adamw", Optimizer::kAdamW}}};
   }
   static constexpr auto describe() {
     return settings(
@@ -34,7 +33,6 @@ struct TrainSettings {
         setting<&TrainSettings::momentum>("SGD's momentum", from_to(0, 1)),
         setting<&TrainSettings::weight_decay>("On convolution weights", at_least(0)),
         setting<&TrainSettings::warmup>("Steps of the linear rise", at_least(0)),
-        setting<&TrainSettings::attacked>("Part of every batch that is attacked", from_to(0, 1)),
         setting<&TrainSettings::clip>("Largest gradient norm; 0: no limit", at_least(0)),
         setting<&TrainSettings::optimizer>("How weights move"));
   }
@@ -70,8 +68,7 @@ struct Budget {
   static constexpr auto describe() {
     return settings(
         part<&Budget::pretrain>("pretrain"),
-        part<&Budget::scores>("score_training",
-                              {"learning_rate", "momentum", "optimizer", "weight_decay"}),
+        part<&Budget::scores>("score_training", {"learning_rate", "momentum", "weight_decay"}),
         part<&Budget::finetune>("finetune"),
         setting<&Budget::score_images>("Images that one-pass scores average over", at_least(1)),
         part<&Budget::evaluate>(""));

@@ -13,14 +13,10 @@ namespace serpette {
 /// Handles to all tensors of a detector's convolutions, in graph order.
 template <Detector D>
 std::vector<at::Tensor> tensors_of(const D& detector) {
-  std::vector<at::Tensor> tensors;
-  for (const int index : detector.graph().convolutions()) {
-    const LayerParameters layer = detector.layer(index);
-    for (const auto& tensor :
-         {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean, layer.running_var})
-      if (tensor.defined()) tensors.push_back(tensor.detach());
-  }
-  return tensors;
+  std::vector<at::Tensor> all;
+  for (const int index : detector.graph().convolutions())
+    for (const auto& tensor : tensors(detector.layer(index))) all.push_back(tensor.detach());
+  return all;
 }
 
 /// Copies of them: what a checkpoint holds.
@@ -37,17 +33,13 @@ template <Detector D>
 void restore(D& detector, const std::vector<at::Tensor>& state, std::string_view place) {
   torch::NoGradGuard no_grad;
   std::size_t next = 0;
-  for (const int index : detector.graph().convolutions()) {
-    const LayerParameters layer = detector.layer(index);
-    for (auto tensor : {layer.weight, layer.bias, layer.gamma, layer.beta, layer.running_mean,
-                        layer.running_var}) {
-      if (!tensor.defined()) continue;
+  for (const int index : detector.graph().convolutions())
+    for (const auto& tensor : tensors(detector.layer(index))) {
       require(next < state.size() && state[next].sizes() == tensor.sizes(), place,
               "should hold the tensors of this network, got others at layer \"{}\"",
               detector.graph()[index].name);
       tensor.copy_(state[next++]);
     }
-  }
   require(next == state.size(), place, "should hold {} tensors, got {}", next, state.size());
 }
 
@@ -60,5 +52,37 @@ void apply_mask(const Mask& mask, D& detector) {
   for (std::size_t i = 0; i < mask.size(); ++i)
     apply_mask(mask[i], detector.layer(convolutions[i]));
 }
+
+/// Sets gradients of what the mask removes to nothing.
+template <Detector D>
+void mask_gradients(const Mask& mask, D& detector) {
+  const torch::NoGradGuard no_grad;
+  const auto convolutions = detector.graph().convolutions();
+  for (std::size_t i = 0; i < mask.size(); ++i) {
+    const LayerParameters layer = detector.layer(convolutions[i]);
+    const auto keep = [](const at::Tensor& parameter, const at::Tensor& kept) {
+      if (parameter.defined() && parameter.grad().defined() && kept.defined())
+        parameter.grad().mul_(kept);
+    };
+    keep(layer.weight, mask[i].weight);
+    for (const auto& vector : {layer.bias, layer.gamma, layer.beta}) keep(vector, mask[i].filter);
+  }
+}
+
+/// Remembers a detector's tensors, and gives them back at the end of its life.
+template <Detector D>
+class Untouched {
+ public:
+  Untouched(D& detector, std::string_view place)
+      : detector_(detector), place_(place), state_(state_of(detector)) {}
+  Untouched(const Untouched&) = delete;
+  Untouched& operator=(const Untouched&) = delete;
+  ~Untouched() { restore(detector_, state_, place_); }
+
+ private:
+  D& detector_;
+  std::string_view place_;
+  std::vector<at::Tensor> state_;
+};
 
 }  // namespace serpette

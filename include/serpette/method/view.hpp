@@ -1,13 +1,11 @@
 #pragma once
 
-#include <algorithm>
 #include <utility>
 
 #include "serpette/concepts/attack.hpp"
 #include "serpette/concepts/color_mode.hpp"
 #include "serpette/concepts/detector.hpp"
-#include "serpette/core/share.hpp"
-#include "serpette/method/together.hpp"
+#include "serpette/concepts/objective.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
@@ -45,27 +43,21 @@ at::Tensor attacked_images(D& detector, const ImageBatch& batch, const A& attack
       .contiguous();
 }
 
-/// A training batch in the colour mode's view, the last `attacked` part of it under attack.
+/// The attacker of a training stage.
+/// @param detector  outlives it, as does `rng`; it is attacked as it is at the time of the call.
 template <Detector D, Attack A, ColorMode Color>
-ImageBatch robust_batch(D& detector, ImageBatch batch, const A& attack, const Color& color,
-                        double attacked, Generator& rng) {
-  const auto n = batch.size();
-  auto clean = n;
-  if constexpr (!is_identity<A>) {  // of the whole batch, of which image i is process i mod size's
-    const Share share = peers_of(detector).share;
-    const auto whole = n * share.size;
-    const auto clean_in_whole =
-        whole - static_cast<std::int64_t>(static_cast<double>(whole) * attacked + 0.5);
-    clean =
-        std::clamp<std::int64_t>((clean_in_whole - share.rank + share.size - 1) / share.size, 0, n);
-  }
-  auto images = network_images(color, batch.images);
-  if (clean < n) {
-    const auto hit = attacked_images(detector, batch.slice(clean, n), attack, color, rng);
-    images = at::cat({images.slice(0, 0, clean), hit});
-  }
-  batch.images = std::move(images);
-  return batch;
+Adversary make_adversary(D& detector, const A& attack, const Color& color, Generator& rng) {
+  Adversary::Parts parts{
+      .encode = [color](const at::Tensor& images) { return color.encode(images); },
+      .expand = [color](const at::Tensor& encoded) { return color.expand(encoded); },
+      .victim = [&detector,
+                 color](const at::Tensor& truth) { return colored_victim(detector, truth, color); },
+      .perturb = {}};
+  if constexpr (!is_identity<A>)
+    parts.perturb = [attack](const Victim& victim, const at::Tensor& encoded, Generator& random) {
+      return attack.perturb(victim, encoded, random);
+    };
+  return {std::move(parts), rng};
 }
 
 }  // namespace serpette

@@ -10,26 +10,11 @@
 
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
+#include "serpette/graph/fold.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/graph/layer_view.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
-
-/// A convolution with its batch norm folded in:  w' = w·γ/√(σ² + ε),  b' = β − μ·γ/√(σ² + ε).
-struct FoldedConvolution {
-  at::Tensor weight;  ///< [C_out, C_in / groups, k_h, k_w]
-  at::Tensor bias;    ///< [C_out]
-};
-
-inline FoldedConvolution fold_batch_norm(const LayerParameters& p) {
-  if (!p.gamma.defined()) return {p.weight.detach().clone(), p.bias.detach().clone()};
-  const auto scale =
-      p.gamma.detach().to(at::kDouble) / (p.running_var.to(at::kDouble) + kBatchNormEpsilon).sqrt();
-  const auto shift = p.beta.detach().to(at::kDouble) - p.running_mean.to(at::kDouble) * scale;
-  return {p.weight.detach() * scale.to(p.weight.scalar_type()).view({-1, 1, 1, 1}),
-          shift.to(p.weight.scalar_type())};
-}
 
 namespace detail {
 
@@ -152,8 +137,8 @@ class FrozenNetwork {
       mine.bias = bias;
       const auto* fused = detail::FusedConvolution::get();
       if (fused != nullptr && weight.is_cpu() && weight.scalar_type() == at::kFloat)
-        mine.packed = fused->pack(mine.weight, *graph_[i].template as<Convolutional>(),
-                                  graph_.shape(graph_[i].inputs.front()));
+        mine.packed =
+            fused->pack(mine.weight, graph_.convolution(i), graph_.shape(graph_[i].inputs.front()));
     }
   }
 
@@ -167,10 +152,10 @@ class FrozenNetwork {
     const auto x = images.contiguous(at::MemoryFormat::ChannelsLast);
     return run_graph(graph_, x, [&](int i, const at::Tensor& in) {
       const auto& [weight, bias, packed] = layers_[static_cast<std::size_t>(i)];
-      const auto* conv = graph_[i].as<Convolutional>();
+      const auto& conv = graph_.convolution(i);
       if (at::GradMode::is_enabled() && in.requires_grad())
-        return detail::FrozenConvolution::apply(in, weight, bias, &packed, conv);
-      return detail::FrozenConvolution::run(in, weight, bias, packed, *conv);
+        return detail::FrozenConvolution::apply(in, weight, bias, &packed, &conv);
+      return detail::FrozenConvolution::run(in, weight, bias, packed, conv);
     });
   }
 

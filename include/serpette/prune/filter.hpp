@@ -1,128 +1,214 @@
 #pragma once
 
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <string_view>
 #include <vector>
 
+#include "serpette/core/ratio.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/graph/channels.hpp"
 #include "serpette/graph/compaction.hpp"
+#include "serpette/graph/footprint.hpp"
+#include "serpette/prune/reduce.hpp"
 #include "serpette/prune/scores.hpp"
+#include "serpette/prune/within.hpp"
 
 namespace serpette {
+
+/// What a ratio of filters is a share of.
+enum class RatioOf {
+  kParameters,  ///< The network's parameters (graph/footprint.hpp), as the smaller network has
+                ///< them.
+  kFilters,     ///< Each coupled group's filters: half of them are about three quarters of the
+                ///< parameters, since the weights that read a removed filter go too.
+};
+
+constexpr auto words(RatioOf) {
+  return std::array<Word<RatioOf>, 2>{
+      {{"parameters", RatioOf::kParameters}, {"filters", RatioOf::kFilters}}};
+}
+
+/// Whom a coupled group listens to.
+enum class CoupledRule {
+  kMean,   ///< The mean of its layers.
+  kUnion,  ///< The layer that wants to keep the channel most: what any of them needs stays.
+  kFirst,  ///< Its first layer alone; the others follow.
+};
+
+constexpr auto words(CoupledRule) {
+  return std::array<Word<CoupledRule>, 3>{{{"mean", CoupledRule::kMean},
+                                           {"union", CoupledRule::kUnion},
+                                           {"first", CoupledRule::kFirst}}};
+}
 
 /// Whole filters, with all filters they are coupled to through shortcuts (graph/channels.hpp).
 ///
 ///   importance(channel) = mean over its filters f of  mean|score of f| / mean|score of f's layer|
 ///
-/// so that layers of different scale count alike. Of each coupled group's n channels the
-/// floor(ratio · n) least important go, at most n − 1; head outputs stay. Gone with a filter are
-/// its γ, β and bias, and the weights that read it: masked and compacted network give the same
-/// outputs. Ties and nesting as for `Weight`. Source: the paper's "structured pruning";
-/// docs/policies/prune_granularity.md.
+/// so that layers of different scale count alike. One fraction of the channels goes from every
+/// coupled group (under `PerLayer`), the largest at which no more than `ratio` of the network's
+/// parameters are gone, exact to one channel; at least one of each group stays; head outputs are
+/// exempt. Gone with a filter are its γ, β and bias, and the weights that read it: masked and
+/// compacted network give the same outputs. Ties and nesting as for `Weight`. Source: the paper's
+/// "structured pruning"; docs/policies/prune_granularity.md.
 struct Filter {
   static constexpr std::string_view name = "Structured";
   static constexpr bool removes_filters = true;
 
-  /// @param scores  per convolution, like its weight, finite, any device.
-  /// @return        masks on the scores' devices, `LayerMask::filter` defined everywhere.
-  /// @throws Error  for a wrong shape or a score that is not finite, naming the layer.
-  [[nodiscard]] Mask mask(const Graph& graph, const ScoreMap& scores, Ratio ratio) const {
-    const auto checked = detail::checked_scores(graph, scores);
-    const auto convolutions = graph.convolutions();
-    const auto importance = filter_importance(graph, checked);
+  RatioOf ratio_of = RatioOf::kParameters;   ///< What the ratio is a share of.
+  Reducer reduce = Reducer::kMean;           ///< How a filter's scores become its importance.
+  CoupledRule coupled = CoupledRule::kMean;  ///< How those of coupled filters become one.
 
-    std::vector<std::vector<bool>> kept;
-    for (const int index : convolutions)
-      kept.emplace_back(static_cast<std::size_t>(graph[index].as<Convolutional>()->filters), true);
-    for (const ChannelGroup& group : coupled_channels(graph)) {
-      if (!group.removable) continue;
-      const auto n = group.channels.size();
-      std::vector<double> value(n, 0);
-      for (std::size_t c = 0; c < n; ++c) {
-        for (const FilterId f : group.channels[c])
-          value[c] += importance[static_cast<std::size_t>(f.convolution)]
-                                [static_cast<std::size_t>(f.filter)];
-        value[c] /= static_cast<double>(group.channels[c].size());
-      }
-      std::vector<std::size_t> order(n);
-      std::iota(order.begin(), order.end(), std::size_t{0});
-      std::stable_sort(order.begin(), order.end(),
-                       [&](auto a, auto b) { return value[a] < value[b]; });
-      const auto removed =
-          std::min(static_cast<std::size_t>(ratio.count(static_cast<std::int64_t>(n))), n - 1);
-      for (std::size_t c = 0; c < removed; ++c)
-        for (const FilterId f : group.channels[order[c]])
-          kept[static_cast<std::size_t>(f.convolution)][static_cast<std::size_t>(f.filter)] = false;
-    }
-
-    const auto plan = plan_compaction(graph, kept);
-    return detail::make_layers(checked.size(), [&](std::size_t i) {
-      const auto device = scores[i].device();
-      auto filter = flags(checked[i].size(0), plan.convolutions[i].filters);
-      const auto inputs = flags(checked[i].size(1), plan.convolutions[i].inputs);
-      const auto weight = filter.view({-1, 1, 1, 1})
-                              .logical_and(inputs.view({1, -1, 1, 1}))
-                              .expand(checked[i].sizes())
-                              .contiguous();
-      return LayerMask{weight.to(device), filter.to(device)};
-    });
+  static constexpr auto describe() {
+    return settings(
+        setting<&Filter::ratio_of>("What the ratio is a share of: parameters, or filters"),
+        setting<&Filter::reduce>("How a filter's scores become its importance"),
+        setting<&Filter::coupled>("How the importances of coupled filters become one"));
   }
 
-  /// Of the convolutions with a removable filter; heads do not count.
-  [[nodiscard]] Kept kept(const Graph& graph, const Mask& mask) const {
-    detail::require_mask(graph, mask);
-    std::vector<bool> counts(mask.size(), false);
-    for (const ChannelGroup& group : coupled_channels(graph))
-      for (const int convolution : group.convolutions)
-        if (group.removable) counts[static_cast<std::size_t>(convolution)] = true;
-    Kept total;
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-      if (!counts[i]) continue;
-      const Kept one = detail::kept(mask[i]);
-      total.weights += one.weights;
-      total.filters += one.filters;
+  /// The channels of each coupled group that may lose some; heads are no part of it.
+  [[nodiscard]] std::vector<PieceSet> pieces(const Graph& graph) const {
+    const auto convolutions = graph.convolutions();
+    std::vector<PieceSet> sets;
+    for (const ChannelGroup& group : removable_channels(graph)) {
+      const auto n = static_cast<std::int64_t>(group.channels.size());
+      std::int64_t size = 0;
+      for (const FilterId f : group.channels.front()) {
+        const auto shape = weight_shape(graph, convolutions[position(f.convolution)]);
+        size += shape[1] * shape[2] * shape[3];
+      }
+      sets.push_back({.name = graph[convolutions[position(group.convolutions.front())]].name,
+                      .convolutions = group.convolutions,
+                      .pieces = n,
+                      .removable = n - 1,
+                      .size = size,
+                      .weights = n * size});
     }
-    return total;
+    return sets;
   }
 
- private:
-  /// Per convolution and filter: mean |score| of the filter ÷ mean |score| of the layer; 0 in an
-  /// all-zero layer.
-  static std::vector<std::vector<double>> filter_importance(const Graph& graph,
-                                                            const ScoreMap& scores) {
-    std::vector<std::vector<double>> importance;
-    const auto convolutions = graph.convolutions();
-    for (std::size_t i = 0; i < scores.size(); ++i) {
-      const auto filters = scores[i].size(0), area = scores[i].numel() / filters;
-      const float* score = scores[i].const_data_ptr<float>();
-      auto& mean = importance.emplace_back(static_cast<std::size_t>(filters), 0.0);
-      for (auto& m : mean) {
-        m = sum_of_magnitudes(score, area) / static_cast<double>(area);
-        score += area;
+  /// @throws Error  for a score that is not finite, naming the layer.
+  [[nodiscard]] Importance importance(const Graph& graph, const ScoreMap& scores) const {
+    const auto of_filter = filter_importance(graph, scores);
+    Importance importance;
+    for (const ChannelGroup& group : removable_channels(graph)) {
+      importance.push_back(
+          at::empty({static_cast<std::int64_t>(group.channels.size())}, at::kFloat));
+      float* value = importance.back().mutable_data_ptr<float>();
+      for (const CoupledFilters& channel : group.channels) {
+        const auto of = [&](const FilterId& f) {
+          return of_filter[position(f.convolution)][position(f.filter)];
+        };
+        double combined = of(channel.front());
+        if (coupled == CoupledRule::kMean)
+          combined = std::accumulate(channel.begin(), channel.end(), 0.0,
+                                     [&](double sum, const FilterId& f) { return sum + of(f); }) /
+                     static_cast<double>(channel.size());
+        if (coupled == CoupledRule::kUnion)
+          for (const FilterId& f : channel) combined = std::max(combined, of(f));
+        *value++ = static_cast<float>(combined);
       }
-      const double layer =
-          std::accumulate(mean.begin(), mean.end(), 0.0) / static_cast<double>(filters);
-      require(std::isfinite(layer), graph[convolutions[i]].name,
-              "every score should be finite, got a mean of {}", layer);
-      if (layer > 0)
-        for (auto& m : mean) m /= layer;
     }
     return importance;
   }
 
-  /// In eight interleaved sums, which the compiler turns into vectors.
-  static double sum_of_magnitudes(const float* values, std::int64_t count) {
-    double sums[8] = {};
-    std::int64_t j = 0;
-    for (; j + 8 <= count; j += 8)
-      for (int lane = 0; lane < 8; ++lane) sums[lane] += std::abs(values[j + lane]);
-    for (; j < count; ++j) sums[0] += std::abs(values[j]);
-    return std::accumulate(std::begin(sums), std::end(sums), 0.0);
+  /// `LayerMask::filter` is defined everywhere.
+  [[nodiscard]] Mask mask(const Graph& graph, const Choice& choice) const {
+    auto kept = all_filters(graph);
+    const auto groups = removable_channels(graph);
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const bool* stays = choice[g].const_data_ptr<bool>();
+      for (std::size_t c = 0; c < groups[g].channels.size(); ++c)
+        if (!stays[c]) remove(groups[g].channels[c], kept);
+    }
+    const auto plan = plan_compaction(graph, kept);
+    const auto convolutions = graph.convolutions();
+    Mask mask(convolutions.size());
+    for_each_layer(convolutions.size(), [&](std::size_t i) {
+      const auto shape = weight_shape(graph, convolutions[i]);
+      mask[i].filter = flags(shape[0], plan.convolutions[i].filters);
+      mask[i].weight =
+          mask[i]
+              .filter.view({-1, 1, 1, 1})
+              .logical_and(flags(shape[1], plan.convolutions[i].inputs).view({1, -1, 1, 1}))
+              .expand(shape)
+              .contiguous();
+    });
+    return mask;
+  }
+
+  /// How many channels of each group go, so that the share of parameters is met.
+  template <class Allocate>
+  [[nodiscard]] std::vector<std::int64_t> counts(const Graph& graph,
+                                                 const std::vector<PieceSet>& sets, Ratio ratio,
+                                                 const Allocate& allocate) const {
+    if (ratio_of == RatioOf::kFilters) return allocate(ratio);
+    const auto groups = removable_channels(graph);
+    const auto all = parameters(graph);
+    // Which channels go makes no difference to how many parameters do.
+    const auto gone = [&](const std::vector<std::int64_t>& removed) {
+      auto kept = all_filters(graph);
+      for (std::size_t g = 0; g < sets.size(); ++g)
+        for (std::size_t c = 0; c < position(removed[g]); ++c) remove(groups[g].channels[c], kept);
+      return all - parameters(plan_compaction(graph, kept).graph);
+    };
+    return farthest_within(
+        ratio.count(all), Ratio::kLevels,
+        [&](std::int64_t level) { return allocate(Ratio::level(level)); }, gone);
+  }
+
+ private:
+  using Kept = std::vector<std::vector<bool>>;  // per convolution, per filter
+
+  template <class Integer>
+  static std::size_t position(Integer i) {
+    return static_cast<std::size_t>(i);
+  }
+
+  static std::vector<ChannelGroup> removable_channels(const Graph& graph) {
+    auto groups = coupled_channels(graph);
+    std::erase_if(groups, [](const ChannelGroup& group) { return !group.removable; });
+    return groups;
+  }
+
+  static Kept all_filters(const Graph& graph) {
+    Kept kept;
+    for (const int index : graph.convolutions())
+      kept.emplace_back(position(graph[index].as<Convolutional>()->filters), true);
+    return kept;
+  }
+
+  static void remove(const CoupledFilters& channel, Kept& kept) {
+    for (const FilterId& f : channel) kept[position(f.convolution)][position(f.filter)] = false;
+  }
+
+  /// Per convolution and filter: its scores reduced ÷ the mean of that over the layer; 0 in an
+  /// all-zero layer.
+  [[nodiscard]] std::vector<std::vector<double>> filter_importance(const Graph& graph,
+                                                                   const ScoreMap& scores) const {
+    std::vector<std::vector<double>> importance(scores.size());
+    const auto convolutions = graph.convolutions();
+    for_each_layer(scores.size(), [&](std::size_t i) {
+      const auto filters = scores[i].size(0), area = scores[i].numel() / filters;
+      const float* score = scores[i].const_data_ptr<float>();
+      for (std::int64_t f = 0; f < filters; ++f)
+        importance[i].push_back(serpette::reduce(reduce, score + f * area, area));
+      const double layer = std::accumulate(importance[i].begin(), importance[i].end(), 0.0) /
+                           static_cast<double>(filters);
+      require(std::isfinite(layer), graph[convolutions[i]].name,
+              "every score should be finite, got a mean of {}", layer);
+      if (layer > 0)
+        for (auto& m : importance[i]) m /= layer;
+    });
+    return importance;
   }
 
   static at::Tensor flags(std::int64_t length, const std::vector<std::int64_t>& set) {

@@ -29,4 +29,13 @@ using UnstructuredDeepLiftGreyscale = Scenario<DeepLift, Weight, Pgd, GreyscaleR
 /// What one list of the paper calls its fifth scenario; see docs/paper.md.
 using StructuredDeepLiftGreyscale = Scenario<DeepLift, Filter, Pgd, GreyscaleRec601>;
 
+/// @name Its structured scenarios taken literally: k×k kernels, not whole filters
+/// @{
+using KernelDeepLift = Scenario<DeepLift, Kernel, Pgd, Rgb>;
+using KernelHydra = Scenario<Hydra, Kernel, Pgd, Rgb>;
+/// @}
+
+/// The classical baseline under the paper's training.
+using UnstructuredMagnitude = Scenario<Magnitude, Weight, Pgd, Rgb>;
+
 }  // namespace serpette

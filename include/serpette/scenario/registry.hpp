@@ -2,13 +2,12 @@
 
 #include <boost/hana/for_each.hpp>
 #include <boost/hana/tuple.hpp>
-#include <boost/hana/type.hpp>
-
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/scenario/catalogue.hpp"
 #include "serpette/scenario/paper.hpp"
 
 namespace serpette {
@@ -23,21 +22,43 @@ struct Registered {
   S scenario{};
 };
 
-/// The shipped scenarios, in the order of the paper's tables. A study runs over this tuple; a
-/// user's own is `boost::hana::append(kScenarios, Registered<Mine>{"mine", "Mine", false})`.
+/// A shipped scenario: what it does under the names that the catalogue has for its id. An id that
+/// is not in the catalogue does not compile.
+template <AnyScenario S>
+consteval Registered<S> shipped(std::string_view id, S scenario = {}) {
+  const auto entry = catalogued(id).value();
+  return {entry.id, entry.label, entry.paper == InPaper::kTables, scenario};
+}
+
+/// The shipped scenarios, in the catalogue's order: the one list of what they do. Programs, their
+/// names and the compiled instances follow from it. A user's own is
+/// `boost::hana::append(kScenarios, Registered<Mine>{"mine", "Mine", false})`.
 inline constexpr auto kScenarios = boost::hana::make_tuple(
-    Registered<UnstructuredDeepLift>{"unstructured_deeplift", "Unstructured DeepLIFT"},
-    Registered<UnstructuredHydra>{"unstructured_hydra", "Unstructured HYDRA"},
-    Registered<StructuredDeepLift>{"structured_deeplift", "Structured DeepLIFT"},
-    Registered<StructuredHydra>{"structured_hydra", "Structured HYDRA"},
-    Registered<UnstructuredDeepLiftGreyscale>{"unstructured_deeplift_greyscale",
-                                              "Unstructured DeepLIFT Greyscale"},
-    Registered<StructuredDeepLiftGreyscale>{"structured_deeplift_greyscale",
-                                            "Structured DeepLIFT Greyscale", false},
-    Registered<UnstructuredDeepLift>{"unstructured_deeplift_box",
-                                     "Unstructured DeepLIFT with box",
-                                     false,
-                                     {.score = {.target = Target::kDetectionAndBox}}});
+    shipped<UnstructuredDeepLift>("unstructured_deeplift"),
+    shipped<UnstructuredHydra>("unstructured_hydra"),
+    shipped<StructuredDeepLift>("structured_deeplift"),
+    shipped<StructuredHydra>("structured_hydra"),
+    shipped<UnstructuredDeepLiftGreyscale>("unstructured_deeplift_greyscale"),
+    shipped<KernelDeepLift>("kernel_deeplift"), shipped<KernelHydra>("kernel_hydra"),
+    shipped<UnstructuredMagnitude>("unstructured_magnitude"),
+    shipped<StructuredDeepLiftGreyscale>("structured_deeplift_greyscale"),
+    shipped<UnstructuredDeepLift>("unstructured_deeplift_box",
+                                  {.score = {.target = Target::kDetectionAndBox}}));
+
+namespace detail {
+/// Whether registry and catalogue have the same ids in the same order; `original` alone, the
+/// network that is not pruned, is no scenario.
+consteval bool registry_is_catalogue() {
+  std::size_t place = 0;
+  bool equal = true;
+  boost::hana::for_each(kScenarios, [&](const auto& entry) {
+    while (place < kCatalogue.size() && kCatalogue[place].id == kOriginal) ++place;
+    equal = equal && place < kCatalogue.size() && kCatalogue[place++].id == entry.id;
+  });
+  return equal && place == kCatalogue.size();
+}
+static_assert(registry_is_catalogue(), "every scenario of the catalogue should be registered");
+}  // namespace detail
 
 /// Calls `visit(entry)` with the registered scenario of this id; the one place where a run-time
 /// name becomes a type.

@@ -1,45 +1,87 @@
 #pragma once
 
-#include <string>
+#include <concepts>
+#include <type_traits>
+#include <utility>
 
+#include "serpette/concepts/allocation.hpp"
 #include "serpette/concepts/attack.hpp"
 #include "serpette/concepts/color_mode.hpp"
+#include "serpette/concepts/objective.hpp"
 #include "serpette/concepts/prune_granularity.hpp"
 #include "serpette/concepts/score_init.hpp"
 #include "serpette/core/settings.hpp"
+#include "serpette/objective/pgd_adversarial.hpp"
+#include "serpette/prune/per_layer.hpp"
 
 namespace serpette {
 
-/// An experimental scenario: the four policies as one value. `Scenario<Hydra, Filter, Pgd, Rgb>{}`
-/// has the papers' settings; `{.attack = {.epsilon = 4.0 / 255}}` is another configuration of the
-/// same type.
-template <ScoreInit Score, PruneGranularity Granularity, Attack AttackPolicy, ColorMode Color>
+/// An experimental scenario: its policies as one value. `Scenario<Hydra, Filter, Pgd, Rgb>{}` has
+/// the papers' settings; `{.attack = {.epsilon = 4.0 / 255}}` is another configuration of the same
+/// type.
+template <ScoreInit Score, PruneGranularity Granularity, Attack AttackPolicy, ColorMode Color,
+          Objective Goal = PgdAdversarial, Allocation Share = PerLayer>
 struct Scenario {
-  using score_type = Score;
-  using granularity_type = Granularity;
-  using attack_type = AttackPolicy;
-  using color_type = Color;
-
   Score score{};
   Granularity granularity{};
   AttackPolicy attack{};
   Color color{};
+  Goal objective{};
+  Share allocation{};
 
   static constexpr auto describe() {
     return settings(part<&Scenario::score>("score"), part<&Scenario::granularity>("granularity"),
-                    part<&Scenario::attack>("attack"), part<&Scenario::color>("color"));
+                    part<&Scenario::attack>("attack"), part<&Scenario::color>("color"),
+                    part<&Scenario::objective>("objective"),
+                    part<&Scenario::allocation>("allocation"));
   }
 };
 
-namespace detail {
-template <class T>
-inline constexpr bool is_scenario = false;
-template <class S, class G, class A, class C>
-inline constexpr bool is_scenario<Scenario<S, G, A, C>> = true;
-}  // namespace detail
+/// @name The types of a scenario's policies
+/// @{
+template <class S>
+using ScoreOf = std::remove_cvref_t<decltype(std::declval<const S&>().score)>;
+template <class S>
+using GranularityOf = std::remove_cvref_t<decltype(std::declval<const S&>().granularity)>;
+template <class S>
+using AttackOf = std::remove_cvref_t<decltype(std::declval<const S&>().attack)>;
+template <class S>
+using ColorOf = std::remove_cvref_t<decltype(std::declval<const S&>().color)>;
+/// @}
 
-/// Any instantiation of Scenario.
-template <class T>
-concept AnyScenario = detail::is_scenario<T>;
+/// The scenario's objective; `PgdAdversarial` where it has none.
+template <class S>
+[[nodiscard]] constexpr auto objective_of(const S& scenario) {
+  if constexpr (requires { scenario.objective; })
+    return scenario.objective;
+  else
+    return PgdAdversarial{};
+}
+template <class S>
+using ObjectiveOf = decltype(objective_of(std::declval<const S&>()));
+
+/// The scenario's allocation; `PerLayer` where it has none.
+template <class S>
+[[nodiscard]] constexpr auto allocation_of(const S& scenario) {
+  if constexpr (requires { scenario.allocation; })
+    return scenario.allocation;
+  else
+    return PerLayer{};
+}
+template <class S>
+using AllocationOf = decltype(allocation_of(std::declval<const S&>()));
+
+/// Any value with the members `score`, `granularity`, `attack` and `color` of the four concepts: a
+/// `Scenario<…>`, or a type of one's own. Members `objective` and `allocation` are
+/// optional.
+template <class S>
+concept AnyScenario = std::copyable<S> && requires {
+  requires ScoreInit<ScoreOf<S>>;
+  requires PruneGranularity<GranularityOf<S>>;
+  requires Attack<AttackOf<S>>;
+  requires ColorMode<ColorOf<S>>;
+  requires Objective<ObjectiveOf<S>>;
+  requires Allocation<AllocationOf<S>>;
+};
 
 }  // namespace serpette

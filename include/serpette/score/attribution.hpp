@@ -1,9 +1,6 @@
 #pragma once
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/leaky_relu.h>
-#include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/upsample_nearest2d_backward.h>
 #include <ATen/ops/zeros.h>
 
@@ -14,8 +11,9 @@
 #include <vector>
 
 #include "serpette/graph/convolve.hpp"
+#include "serpette/graph/execute.hpp"
+#include "serpette/graph/fold.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/graph/layer_view.hpp"
 #include "serpette/score/rescale.hpp"
 #include "serpette/torch/operators.hpp"
 
@@ -31,14 +29,10 @@ namespace serpette {
 /// and the bias nothing. Folding leaves S unchanged: w' = w·s and m_y = s·m_y'.
 class Attribution {
  public:
-  /// Outputs of every layer for some images. ReLU and logistic layers keep their inputs besides.
-  struct Activations {
-    at::Tensor images;
-    std::vector<at::Tensor> output, before;
-
-    [[nodiscard]] const at::Tensor& of(int index) const {
-      return index == kImage ? images : output[static_cast<std::size_t>(index)];
-    }
+  /// Outputs of every layer for some images, and what those activations read whose slope cannot be
+  /// had from their output.
+  struct Activations : Trace {
+    std::vector<at::Tensor> before;  ///< By graph index; undefined for the others.
   };
 
   /// Takes a copy of the weights; the detector is read only here.
@@ -47,14 +41,9 @@ class Attribution {
       : graph_(detector.graph()), layers_(graph_.layers.size()) {
     const at::NoGradGuard no_grad;
     for (const int i : graph_.convolutions()) {
-      const LayerParameters p = detector.layer(i);
-      auto weight = p.weight.detach(), bias = p.bias.defined() ? p.bias.detach() : p.bias;
-      if (p.gamma.defined()) {
-        const auto scale = p.gamma.detach() / (p.running_var + kBatchNormEpsilon).sqrt();
-        weight = weight * scale.view({-1, 1, 1, 1});
-        bias = p.beta.detach() - p.running_mean * scale;
-      }
-      at_(i) = {weight.contiguous(at::MemoryFormat::ChannelsLast), bias};
+      auto [weight, bias] = fold_batch_norm(detector.layer(i));
+      layers_[static_cast<std::size_t>(i)] = {weight.contiguous(at::MemoryFormat::ChannelsLast),
+                                              std::move(bias)};
     }
   }
 
@@ -63,10 +52,9 @@ class Attribution {
   /// Forward pass in evaluation mode.
   [[nodiscard]] Activations run(const at::Tensor& images) const {
     const at::NoGradGuard no_grad;
-    Activations a{images.detach().contiguous(at::MemoryFormat::ChannelsLast), {}, {}};
-    a.output.resize(graph_.layers.size());
-    a.before.resize(graph_.layers.size());
-    for (int i = 0; i < graph_.size(); ++i) a.output[static_cast<std::size_t>(i)] = forward(i, a);
+    Activations a{{}, std::vector<at::Tensor>(graph_.layers.size())};
+    static_cast<Trace&>(a) = trace(
+        graph_, images.detach().contiguous(at::MemoryFormat::ChannelsLast), Recorded{{}, *this, a});
     return a;
   }
 
@@ -117,34 +105,45 @@ class Attribution {
         auto& sum = multipliers[static_cast<std::size_t>(input)];
         sum = sum.defined() ? sum + part : part;
       };
-      if (const auto* conv = layer.as<Convolutional>()) {
-        give(from, rule.convolution(i, *conv, rule.through(i, conv->activation, m), from != kImage,
-                                    [&](const at::Tensor& sums) { sink(position, sums); }));
-      } else if (const auto* shortcut = layer.as<Shortcut>()) {
-        const auto before = rule.through(i, shortcut->activation, m);
-        for (const int input : layer.inputs) give(input, before);
-      } else if (const auto* route = layer.as<Route>()) {
-        std::int64_t channel = 0;
-        for (const int input : layer.inputs) {
-          const auto channels = shape_of(input, m)[1], width = channels / route->groups;
-          auto part = m.narrow(1, channel, width);
-          if (route->groups > 1) {
-            auto spread = at::zeros(shape_of(input, m), m.options());
-            spread.narrow(1, width * route->group_id, width).copy_(part);
-            part = spread;
-          }
-          give(input, part);
-          channel += width;
-        }
-      } else if (const auto* up = layer.as<Upsample>()) {
-        const auto in = shape_of(from, m);
-        give(from,
-             at::upsample_nearest2d_backward(m, {in[2] * up->stride, in[3] * up->stride}, in));
-      } else if (const auto* pool = layer.as<MaxPool>()) {
-        give(from, rule.pool(i, *pool, m));
-      } else {
-        give(from, m);
-      }
+      // Of an input the channels [first, first + part's) alone are heard.
+      const auto give_some = [&](int input, int first, const at::Tensor& part) {
+        const auto shape = shape_of(input, m);
+        if (part.size(1) == shape[1]) return give(input, part);
+        const auto spread = at::zeros(shape, m.options());
+        spread.narrow(1, first, part.size(1)).copy_(part);
+        give(input, spread);
+      };
+      visit(
+          layer,
+          [&](const Convolutional& conv) {
+            give(from,
+                 rule.convolution(i, conv, rule.through(i, conv.activation, m), from != kImage,
+                                  [&](const at::Tensor& sums) { sink(position, sums); }));
+          },
+          [&](const Shortcut& shortcut) {
+            const auto before = rule.through(i, shortcut.activation, m);
+            const int other = layer.inputs.back();
+            give(from, before);
+            give_some(other, 0,
+                      before.narrow(1, 0,
+                                    Shortcut::shared(static_cast<int>(before.size(1)),
+                                                     graph_.shape(other).channels)));
+          },
+          [&](const Route& route) {
+            std::int64_t channel = 0;
+            for (const int input : layer.inputs) {
+              const auto [first, count] = route.taken(graph_.shape(input).channels);
+              give_some(input, first, m.narrow(1, channel, count));
+              channel += count;
+            }
+          },
+          [&](const Upsample& up) {
+            const auto in = shape_of(from, m);
+            give(from,
+                 at::upsample_nearest2d_backward(m, {in[2] * up.stride, in[3] * up.stride}, in));
+          },
+          [&](const MaxPool& pool) { give(from, rule.pool(i, pool, m)); },
+          [&](const Yolo&) { give(from, m); });
     }
   }
 
@@ -154,58 +153,28 @@ class Attribution {
   }
 
   /// The folded weight of the convolution at a graph index.
-  [[nodiscard]] const at::Tensor& folded(int index) const { return at_(index).weight; }
+  [[nodiscard]] const at::Tensor& folded(int index) const {
+    return layers_[static_cast<std::size_t>(index)].weight;
+  }
 
  private:
-  struct Folded {
-    at::Tensor weight, bias;
+  /// How `run` runs: what activations read is kept where the slope cannot be had from the output.
+  struct Recorded : LayerRules {
+    const Attribution& net;
+    Activations& kept;
+
+    [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv,
+                                         const at::Tensor& x) const {
+      const auto& [weight, bias] = net.layers_[static_cast<std::size_t>(i)];
+      return activation(i, conv.activation, convolve(x, weight, bias, conv));
+    }
+    [[nodiscard]] at::Tensor activation(int i, Activation activation, const at::Tensor& y) const {
+      if (activation == Activation::kLinear || activation == Activation::kLeaky)
+        return detail::activate_(y, activation);
+      kept.before[static_cast<std::size_t>(i)] = y;
+      return detail::activate_(y.clone(), activation);
+    }
   };
-
-  Folded& at_(int index) { return layers_[static_cast<std::size_t>(index)]; }
-  [[nodiscard]] const Folded& at_(int index) const {
-    return layers_[static_cast<std::size_t>(index)];
-  }
-
-  /// f in place; the input is kept where the slope cannot be had from the output.
-  static at::Tensor activate(at::Tensor y, Activation activation, at::Tensor& before) {
-    switch (activation) {
-      case Activation::kLinear:
-        return y;
-      case Activation::kLeaky:
-        return at::leaky_relu_(y, kLeakySlope);
-      case Activation::kRelu:
-        before = y;
-        return y.relu();
-      case Activation::kLogistic:
-        before = y;
-        return y.sigmoid();
-    }
-    return y;
-  }
-
-  [[nodiscard]] at::Tensor forward(int i, Activations& a) const {
-    const auto& layer = graph_[i];
-    const auto& x = a.of(layer.inputs.front());
-    auto& before = a.before[static_cast<std::size_t>(i)];
-    if (const auto* conv = layer.as<Convolutional>()) {
-      const auto& p = at_(i);
-      return activate(convolve(x, p.weight, p.bias, *conv), conv->activation, before);
-    }
-    if (const auto* shortcut = layer.as<Shortcut>())
-      return activate(x + a.of(layer.inputs.back()), shortcut->activation, before);
-    if (const auto* route = layer.as<Route>()) {
-      std::vector<at::Tensor> parts;
-      for (const int input : layer.inputs) {
-        const auto width = a.of(input).size(1) / route->groups;
-        parts.push_back(a.of(input).narrow(1, width * route->group_id, width));
-      }
-      return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
-    }
-    if (const auto* up = layer.as<Upsample>())
-      return at::upsample_nearest2d(x, {x.size(2) * up->stride, x.size(3) * up->stride});
-    if (const auto* pool = layer.as<MaxPool>()) return PooledMaximum::of(x, *pool).value;
-    return x;  // a head passes on what it reads
-  }
 
   /// Source: Shrikumar et al. 2017, sec. 3.5.1.
   struct Rescale {
@@ -256,12 +225,12 @@ class Attribution {
 
   /// [N, C, H, W] of a layer's output, N that of the multipliers.
   [[nodiscard]] std::array<std::int64_t, 4> shape_of(int index, const at::Tensor& m) const {
-    const auto& s = index == kImage ? graph_.input : graph_.shape(index);
+    const auto& s = graph_.shape(index);
     return {m.size(0), s.channels, s.height, s.width};
   }
 
   Graph graph_;
-  std::vector<Folded> layers_;
+  std::vector<FoldedConvolution> layers_;  // by graph index; empty but for convolutions
 };
 
 }  // namespace serpette

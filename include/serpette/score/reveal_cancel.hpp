@@ -3,7 +3,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/ones_like.h>
-#include <ATen/ops/upsample_nearest2d.h>
 #include <ATen/ops/where.h>
 
 #include <cstdint>
@@ -47,44 +46,7 @@ class RevealCancel {
         input_(net.graph().layers.size()),
         before_(input_.size()) {
     const at::NoGradGuard no_grad;
-    const Graph& graph = net.graph();
-    std::vector<at::Tensor> parts(graph.layers.size());
-    const auto image = by_sign(x.images - reference.images);
-    const auto of = [&](int i) -> const at::Tensor& {
-      return i == kImage ? image : parts[static_cast<std::size_t>(i)];
-    };
-    for (int i = 0; i < graph.size(); ++i) {
-      const auto& layer = graph[i];
-      const auto place = static_cast<std::size_t>(i);
-      const auto& from = of(layer.inputs.front());
-      if (const auto* conv = layer.as<Convolutional>()) {
-        input_[place] = from;
-        const auto [up, down] = signs(net.folded(i));
-        const auto by = [&](const at::Tensor& p, const at::Tensor& w) {
-          return convolve(p, w, {}, *conv);
-        };
-        const auto [p, n] = halves(from);
-        before_[place] = at::cat({by(p, up) + by(n, down), by(p, down) + by(n, up)});
-        parts[place] = activated(i, conv->activation);
-      } else if (const auto* shortcut = layer.as<Shortcut>()) {
-        before_[place] = from + of(layer.inputs.back());
-        parts[place] = activated(i, shortcut->activation);
-      } else if (const auto* route = layer.as<Route>()) {
-        std::vector<at::Tensor> pieces;
-        for (const int j : layer.inputs) {
-          const auto width = of(j).size(1) / route->groups;
-          pieces.push_back(of(j).narrow(1, width * route->group_id, width));
-        }
-        parts[place] = pieces.size() == 1 ? pieces.front() : at::cat(pieces, 1);
-      } else if (const auto* up = layer.as<Upsample>()) {
-        parts[place] =
-            at::upsample_nearest2d(from, {from.size(2) * up->stride, from.size(3) * up->stride});
-      } else if (layer.as<MaxPool>()) {
-        parts[place] = by_sign(x.of(i) - reference.of(i));
-      } else {
-        parts[place] = from;
-      }
-    }
+    trace(net.graph(), by_sign(x.images - reference.images), Split{{}, *this});
   }
 
   /// The target's multiplier is the same for both parts.
@@ -136,6 +98,30 @@ class RevealCancel {
   }
 
  private:
+  /// How both parts of a difference, [2N, C, H, W], pass the layers.
+  struct Split : LayerRules {
+    RevealCancel& rule;
+
+    [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv,
+                                         const at::Tensor& x) const {
+      rule.input_[static_cast<std::size_t>(i)] = x;
+      const auto [up, down] = signs(rule.net_.folded(i));
+      const auto by = [&](const at::Tensor& part, const at::Tensor& w) {
+        return convolve(part, w, {}, conv);
+      };
+      const auto [p, n] = halves(x);
+      return activation(i, conv.activation,
+                        at::cat({by(p, up) + by(n, down), by(p, down) + by(n, up)}));
+    }
+    [[nodiscard]] at::Tensor activation(int i, Activation activation, const at::Tensor& y) const {
+      rule.before_[static_cast<std::size_t>(i)] = y;
+      return rule.activated(i, activation);
+    }
+    [[nodiscard]] at::Tensor pool(int i, const MaxPool&, const at::Tensor&, const Shape&) const {
+      return by_sign(rule.x_.of(i) - rule.reference_.of(i));
+    }
+  };
+
   static at::Tensor by_sign(const at::Tensor& delta) {
     return at::cat({delta.clamp_min(0), delta.clamp_max(0)});
   }

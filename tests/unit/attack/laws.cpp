@@ -1,4 +1,4 @@
-#include "laws/attack.hpp"
+#include "serpette/laws/attack.hpp"
 
 #include "serpette/attack/apgd.hpp"
 #include "serpette/attack/carlini_wagner.hpp"

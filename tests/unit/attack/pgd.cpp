@@ -1,8 +1,8 @@
 #include "serpette/attack/pgd.hpp"
 
-#include "laws/attack.hpp"
 #include "serpette/attack/fgsm.hpp"
 #include "serpette/attack/no_attack.hpp"
+#include "serpette/laws/attack.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
 #include "support/perturbed.hpp"

@@ -1,7 +1,7 @@
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
 
-#include "laws/color_mode.hpp"
+#include "serpette/laws/color_mode.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
 

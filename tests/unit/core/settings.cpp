@@ -167,6 +167,8 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`Hydra`", settings_table<Hydra>("score"));
   add("`DeepLift`", settings_table<DeepLift>("score"));
   add("`DeepLiftTrained`", settings_table<DeepLiftTrained>("score"));
+  add("`Kernel`", settings_table<Kernel>("granularity"));
+  add("`Filter`", settings_table<Filter>("granularity"));
   add("`Budget` (numbers: those of a stage that no budget names)", settings_table<Budget>(""));
   const auto file = std::filesystem::path(SERPETTE_TESTS) / "../docs/reference/settings.md";
   if (std::getenv("SERPETTE_APPROVE")) write_file(file, page);

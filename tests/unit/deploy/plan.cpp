@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "laws/prune_granularity.hpp"
+#include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/weight.hpp"
@@ -26,8 +26,8 @@ at::Tensor images_for(const Graph& g, int n) {
 
 template <class Granularity>
 ReferenceNetwork pruned(const ReferenceNetwork& network, Granularity granularity, int percent) {
-  return network.masked(granularity.mask(
-      network.graph(), laws::random_scores(network.graph(), Seed(9)), Ratio::percent(percent)));
+  return network.masked(make_mask(network.graph(), laws::random_scores(network.graph(), Seed(9)),
+                                  Ratio::percent(percent), granularity));
 }
 
 std::set<Form> forms(const deploy::Plan& plan) {
@@ -56,7 +56,7 @@ TEMPLATE_TEST_CASE("a plan computes what the network computes, on random graphs"
 }
 
 TEST_CASE("a plan computes what YOLOv3-tiny and a slim YOLOv3 compute", "[deploy][plan]") {
-  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/cfg";
+  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/cfg";
   const auto name = GENERATE("yolov3-tiny.cfg", "yolov3-quarter.cfg");
   auto graph = load_cfg(cfgs / name);
   graph.input = {3, 128, 160};
@@ -74,7 +74,7 @@ TEST_CASE("a plan computes what YOLOv3-tiny and a slim YOLOv3 compute", "[deploy
 }
 
 TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
-  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/cfg";
+  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/cfg";
   const ReferenceNetwork network(load_cfg(cfgs / "yolov3-tiny.cfg"), Seed(1));
   const deploy::PlanOptions by_rule{.measure = false};
   auto dense = make_plan(network, by_rule);
@@ -84,16 +84,16 @@ TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
   CHECK((forms(make_plan(pruned(network, Weight{}, 90), by_rule)) == std::set{Form::kWeights}));
   CHECK((forms(make_plan(pruned(network, Kernel{}, 90), by_rule)) ==
          std::set{Form::kWeights, Form::kKernels}));
-  const auto small = make_plan(pruned(network, Filter{}, 50), by_rule);
+  const auto small = make_plan(pruned(network, Filter{.ratio_of = RatioOf::kFilters}, 50), by_rule);
   CHECK((forms(small) == std::set{Form::kDense}));
   CHECK(small.graph()[0].output.channels == 8);  // the mask's removed filters are gone, not zero
   CHECK(small.choices()[0].density == 1);
 }
 
 TEST_CASE("a plan runs layers that are small in its own forms, however dense", "[deploy][plan]") {
-  const auto cfg = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/demo";
+  const auto cfg = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/demo";
   const ReferenceNetwork network(load_cfg(cfg / "yolov3-slim.cfg"), Seed(1));
-  const auto small = pruned(network, Filter{}, 75);
+  const auto small = pruned(network, Filter{.ratio_of = RatioOf::kFilters}, 75);
   auto plan = make_plan(small, {.measure = false});
   CHECK((forms(plan) == std::set{Form::kWeights, Form::kKernels}));
   CHECK(std::all_of(plan.choices().begin(), plan.choices().end(),

@@ -1,9 +1,9 @@
 #include <ATen/Parallel.h>
 
-#include "laws/prune_granularity.hpp"
 #include "serpette/deploy/plan.hpp"
 #include "serpette/detector/loss.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
+#include "serpette/laws/prune_granularity.hpp"
 #include "serpette/nn/batch_norm.hpp"
 #include "serpette/prune/weight.hpp"
 #include "serpette/score/rescale.hpp"
@@ -44,7 +44,7 @@ TEST_CASE("one OpenMP runtime is loaded, LibTorch's", "[deploy][threads]") {
 }
 
 TEST_CASE("a plan computes on as many threads as it is given", "[deploy][threads]") {
-  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples/cfg";
+  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/cfg";
   auto graph = load_cfg(cfgs / "yolov3-tiny.cfg");
   const test::ReferenceNetwork network(graph, Seed(1));
   const auto masked =

@@ -97,8 +97,7 @@ TEST_CASE("the frozen network's image gradient equals autograd through the modul
   // In double no weight is packed for oneDNN, as on a GPU.
   const auto type = GENERATE(at::kFloat, at::kDouble);
   for (const int i : pair.network.graph().convolutions())
-    for (auto tensor : serpette::detail::in_file_order(pair.network.layer(i)))
-      tensor.set_data(tensor.detach().to(type));
+    for (auto tensor : tensors(pair.network.layer(i))) tensor.set_data(tensor.detach().to(type));
   const auto gradient = [&](auto&& forward) {
     const auto x = images().to(type).requires_grad_(true);
     const auto heads = forward(x);
@@ -150,8 +149,7 @@ TEST_CASE("the training gradient equals finite differences in double",
   auto parameters = pair.network.parameters();
   const torch::NoGradGuard no_grad;
   for (const int i : pair.network.graph().convolutions())
-    for (auto tensor : serpette::detail::in_file_order(pair.network.layer(i)))
-      tensor.set_data(tensor.to(at::kDouble));
+    for (auto tensor : tensors(pair.network.layer(i))) tensor.set_data(tensor.to(at::kDouble));
   const auto x = images().to(at::kDouble);
   const YoloLoss loss(pair.network.graph());
   const auto assignment = loss.assign(pair.network.forward(x), truth());

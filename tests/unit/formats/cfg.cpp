@@ -10,7 +10,7 @@ using Catch::Matchers::MessageMatches;
 
 namespace {
 
-const auto examples = test::file("../examples/cfg");
+const auto examples = test::file("../share/cfg");
 
 /// Equal but for line numbers and [net].
 void require_equal(const Graph& a, const Graph& b) {
@@ -180,7 +180,7 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model
       {"[net]\nwidth=32\nheight=32\n", "should have at least one layer after [net]"},
       {with("width=32\n", ""), "f:1: [net] should have width"},
       {with("[shortcut]", "[gru]"),
-       "f:14: layer should be convolutional, shortcut, route, upsample, maxpool or yolo, got "
+       "f:14: layer should be one of convolutional, shortcut, route, upsample, maxpool, yolo, got "
        "[gru]"},
       {with("[shortcut]", "[shortcut"),
        "f:14: should be a section such as [convolutional], got \"[shortcut\""},
@@ -198,8 +198,9 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model
        "f:15: from of [shortcut] should name a layer before this one, 0 to 1 or -2 to -1, got -9"},
       {with("from=-2", "from=2"), "got 2"},
       {with("from=-2\n", ""), "f:14: [shortcut] should have from"},
-      {with("filters=8\nactivation=leaky\n[shortcut]", "filters=9\nactivation=leaky\n[shortcut]"),
-       "f:14: shortcut_2: both inputs should have one shape, got 9"},
+      {with("filters=8\nactivation=leaky\n[shortcut]",
+            "filters=8\nstride=2\nactivation=leaky\n[shortcut]"),
+       "f:15: shortcut_2: both inputs should have as many cells, got 8 × 8 × 8"},
       {with("activation=leaky", "activation=mish"),
        "f:10: activation should be linear, leaky, relu or logistic, got \"mish\""},
       {with("filters=14", "filters=13"), "f:20: yolo_4 should read 14 channels = 2 anchors"},

@@ -36,8 +36,7 @@ test::ReferenceNetwork network(std::uint64_t seed) {
 bool same(const test::ReferenceNetwork& a, const test::ReferenceNetwork& b, int below = 99) {
   for (const int i : a.graph().convolutions()) {
     if (i >= below) break;
-    const auto x = serpette::detail::in_file_order(a.layer(i)),
-               y = serpette::detail::in_file_order(b.layer(i));
+    const auto x = tensors(a.layer(i)), y = tensors(b.layer(i));
     for (std::size_t k = 0; k < x.size(); ++k)
       if (!at::equal(x[k], y[k])) return false;
   }

@@ -5,6 +5,7 @@
 #include "serpette/color/rgb.hpp"
 #include "serpette/method/train_scores.hpp"
 #include "serpette/prune/filter.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
 #include "serpette/score/hydra.hpp"
 #include "support/catch.hpp"
@@ -46,6 +47,15 @@ ScoreMap start(const TinyDetector& detector) {
   return scores;
 }
 
+/// Scores → mask.
+template <PruneGranularity Granularity>
+auto masks(const TinyDetector& detector, Granularity granularity, Ratio ratio) {
+  return [&detector, granularity, ratio](const ScoreMap& scores) {
+    return make_mask(detector.graph(), scores, ratio, granularity);
+  };
+}
+
+const Defence kDefence{PgdAdversarial{}, Pgd{}, Rgb{}};
 constexpr TrainSettings kSettings{.steps = 4, .batch_size = 4, .learning_rate = 1e-2};
 
 }  // namespace
@@ -62,12 +72,12 @@ TEST_CASE("a robust batch is clean first and attacked last, within the ball", "[
   TinyDetector detector;
   Generator rng{Seed(1)};
   const auto batch = noise_batches(3)();
-  const auto mixed = robust_batch(detector, batch, Pgd{}, Rgb{}, 0.5, rng);
-  CHECK(at::equal(mixed.images.slice(0, 0, 2), batch.images.slice(0, 0, 2)));
-  const auto change = (mixed.images - batch.images).slice(0, 2, 4).abs();
+  const auto adversary = make_adversary(detector, Pgd{}, Rgb{}, rng);
+  const auto mixed = PgdAdversarial{}.start({}).images(batch, adversary);
+  CHECK(at::equal(mixed.slice(0, 0, 2), batch.images.slice(0, 0, 2)));
+  const auto change = (mixed - batch.images).slice(0, 2, 4).abs();
   CHECK(change.amax({1, 2, 3}).min().item<double>() > 0.01);
   CHECK(change.max().item<double>() <= Pgd{}.epsilon + 1e-6);
-  CHECK(at::equal(mixed.truth, batch.truth));
 }
 
 TEST_CASE("a grey image stays grey under attack", "[pipeline][view]") {
@@ -107,8 +117,8 @@ TEST_CASE("training lowers the loss, equal seeds train equally, other seeds do n
     Silent silent;
     auto settings = kSettings;
     settings.steps = steps;
-    train(detector, noise_batches(seed), Pgd{}, Rgb{}, settings, Seed(seed), nullptr, at::kCPU,
-          silent);
+    train(detector, MovedWeights(detector), noise_batches(seed), kDefence, settings, Seed(seed),
+          at::kCPU, silent);
     const auto batch = noise_batches(99)();
     const double loss =
         detector.loss(detector.forward(batch.images), batch.truth).total().template item<double>();
@@ -122,9 +132,10 @@ TEST_CASE("training lowers the loss, equal seeds train equally, other seeds do n
 TEST_CASE("what is pruned stays pruned through fine-tuning", "[pipeline][train]") {
   TinyDetector detector;
   Silent silent;
-  const auto mask = Filter{}.mask(detector.graph(), start(detector), Ratio::percent(50));
+  const auto mask = make_mask(detector.graph(), start(detector), Ratio::percent(50), Filter{});
   apply_mask(mask, detector);
-  train(detector, noise_batches(1), Pgd{}, Rgb{}, kSettings, Seed(1), &mask, at::kCPU, silent);
+  train(detector, MovedWeights(detector, &mask), noise_batches(1), kDefence, kSettings, Seed(1),
+        at::kCPU, silent);
   const auto convolutions = detector.graph().convolutions();
   for (std::size_t i = 0; i < mask.size(); ++i) {
     const auto layer = detector.layer(convolutions[i]);
@@ -145,8 +156,8 @@ TEST_CASE("score training moves scores and leaves the detector as it was",
   const auto before = state_of(detector);
   const auto scores = start(detector);
   const auto run = [&](Ratio ratio) {
-    return train_scores(detector, scores, Hydra{}.optimizer, Weight{}, ratio, noise_batches(1),
-                        Pgd{}, Rgb{}, kSettings, Seed(1), at::kCPU, silent);
+    return train_scores(detector, scores, Hydra{}.optimizer, masks(detector, Weight{}, ratio),
+                        noise_batches(1), kDefence, kSettings, Seed(1), at::kCPU, silent);
   };
   const auto half = run(Ratio::percent(50));
   CHECK(equal(before, state_of(detector)));
@@ -161,12 +172,13 @@ TEST_CASE("one step of score training is SGD along the straight-through gradient
   Silent silent;
   const auto scores = start(detector);
   const auto ratio = Ratio::percent(50);
-  TrainSettings one{.steps = 1, .batch_size = 4, .attacked = 0};
-  const auto trained = train_scores(detector, scores, Hydra{}.optimizer, Weight{}, ratio,
-                                    noise_batches(1), Pgd{}, Rgb{}, one, Seed(1), at::kCPU, silent);
+  const TrainSettings one{.steps = 1, .batch_size = 4};
+  const auto trained = train_scores(
+      detector, scores, Hydra{}.optimizer, masks(detector, Weight{}, ratio), noise_batches(1),
+      Defence{PgdAdversarial{.attacked = 0}, Pgd{}, Rgb{}}, one, Seed(1), at::kCPU, silent);
   // By hand: mask, one loss in training mode, its weight gradients, s − lr · ∂L/∂eff · w · sign(s).
   const auto dense = state_of(twin);
-  apply_mask(Weight{}.mask(twin.graph(), scores, ratio), twin);
+  apply_mask(make_mask(twin.graph(), scores, ratio, Weight{}), twin);
   const auto batch = noise_batches(1)();
   twin.train(true);
   twin.loss(twin.forward(batch.images), batch.truth).total().backward();

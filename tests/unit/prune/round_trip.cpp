@@ -2,8 +2,8 @@
 
 #include <fstream>
 
-#include "laws/prune_granularity.hpp"
 #include "serpette/detector/yolov3.hpp"
+#include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/filter.hpp"
 #include "support/catch.hpp"
 #include "support/reference_network.hpp"
@@ -29,13 +29,13 @@ TEST_CASE("a pruned network is saved and loaded as cfg and weights",
           "[granularity][filter][compaction]") {
   const at::NoGradGuard no_grad;
   auto graph = load_cfg(std::filesystem::path(SERPETTE_TESTS).parent_path() /
-                        "examples/cfg/yolov3-quarter.cfg");
+                        "share/cfg/yolov3-quarter.cfg");
   graph.input = {3, 128, 128};
   const serpette::test::ReferenceNetwork random(parse_cfg(write_cfg(graph), "quarter"), Seed(3));
   Yolov3 net(random.graph(), Seed(3));
   serpette::test::copy_parameters(random, net);
-  const auto mask =
-      Filter{}.mask(net.graph(), laws::random_scores(net.graph(), Seed(4)), Ratio::percent(60));
+  const auto mask = make_mask(net.graph(), laws::random_scores(net.graph(), Seed(4)),
+                              Ratio::percent(60), Filter{});
   auto small = net.compact(mask);
   Generator rng(Seed(5));
   const auto images = at::rand({1, 3, 128, 128}, rng.torch());

@@ -20,14 +20,29 @@ TEST_CASE("studies with the same scenarios are compared scenario by scenario",
   const auto tests = compare_contenders(pairs, "standard");
   REQUIRE(tests.size() == 2 * 3 * 3);
   for (const auto& t : tests) {
-    if (t.family != "mAP") continue;
+    if (t.family != "clean mAP") continue;
     CHECK(t.difference == Catch::Approx(t.ratio == "50" ? 0.05 : 0).margin(1e-12));
     CHECK(t.low <= t.difference + 1e-12);
     CHECK(t.high >= t.difference - 1e-12);
     CHECK((t.holm_p < 0.05) == (t.ratio == "50"));
   }
-  CHECK_THAT(comparison_words(tests)[0],
-             ContainsSubstring("better at 50 %; not told apart at 0 %, 90 %"));
+  const auto findings = comparison_findings(tests);
+  const auto found = std::ranges::find(findings, "clean mAP", &Finding::family);
+  REQUIRE(found != findings.end());
+  CHECK(found->better == std::vector<std::string>{"50 %"});
+  CHECK(found->open == std::vector<std::string>{"0 %", "90 %"});
+  CHECK_THAT(comparison_words(findings)[2],
+             ContainsSubstring("AP50 on clean images: ") &&
+                 ContainsSubstring("better at 50 %; not told apart at 0 %, 90 %"));
+  // One colour for a scenario, one kind of line for a study.
+  std::vector<Contender> all;
+  for (const auto& [one, two] : pairs) all.insert(all.end(), {one, two});
+  const auto figure = detail::comparison_figure(all, family("mAP"), "standard");
+  REQUIRE(figure.series.size() == 4);
+  CHECK(figure.series[0].style.hue == figure.series[1].style.hue);
+  CHECK(figure.series[0].style.hue != figure.series[2].style.hue);
+  CHECK(figure.series[0].style.dash == figure.series[2].style.dash);
+  CHECK(figure.series[0].style.dash != figure.series[1].style.dash);
 }
 
 TEST_CASE("studies without a common scenario are compared crosswise", "[report][comparison]") {
@@ -43,12 +58,15 @@ TEST_CASE("studies without a common scenario are compared crosswise", "[report][
   CHECK(std::ranges::none_of(tests, [](const auto& t) { return t.ratio == "0"; }));
   const test::Scratch folder;
   const auto words = write_comparison(pairs, "standard", folder.path());
-  CHECK_THAT(fmt::format("{}", fmt::join(words, "\n")),
-             ContainsSubstring(
-                 "time: Mine (mine) against Structured HYDRA (paper) is worse at 50 %, 90 %"));
+  CHECK_THAT(
+      fmt::format("{}", fmt::join(words, "\n")),
+      ContainsSubstring(
+          "total time per image: Mine (mine) against Structured HYDRA (paper) is worse at 50 "
+          "%, 90 %"));
   CHECK(read_file(folder / "compare.csv").starts_with("metric,ratio_percent,first,second"));
   CHECK_THAT(read_file(folder / "index.html"),
-             ContainsSubstring("<svg") && !ContainsSubstring("src="));
+             ContainsSubstring("<svg") && !ContainsSubstring("src=") &&
+                 ContainsSubstring("<td>Mine (mine) against Structured HYDRA (paper)</td>"));
 }
 
 TEST_CASE("studies that share nothing are refused", "[report][comparison]") {

@@ -3,11 +3,14 @@
 #include "serpette_report/claims.hpp"
 #include "serpette_report/curve_claims.hpp"
 #include "serpette_report/paper_data.hpp"
+#include "serpette_report/paper_means.hpp"
 #include "serpette_report/report.hpp"
 
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 #include "unit/report/support.hpp"
+
+#include <set>
 
 using namespace serpette;
 using Catch::Matchers::ContainsSubstring;
@@ -65,14 +68,19 @@ TEST_CASE("tables come out as the paper prints them", "[report][tables]") {
   const Study study(paper_cells(paper()));
   const auto tests = pair_tests(study, "paper", 50);
   const auto tables = all_tables(study, "paper", tests);
-  REQUIRE(tables.size() == 14);
   CHECK(tables[0].name == "table_I");
   CHECK(tables[0].rows[2][1] == "6.52e-01");
   const auto v = std::ranges::find(tables, "table_V", &TextTable::name);
   REQUIRE(v != tables.end());
   CHECK(v->rows[0] == std::vector<std::string>{"run 1", "0.410", "0.380", "0.353", "0.358", "0.293",
                                                "0.249", "0.176", "0.103", "0.046"});
-  CHECK(v->rows.back()[1] == "8.0e-04");
+  CHECK(v->rows[13][1] == "8.0e-04");
+  // The untouched network is a row in every table of values.
+  CHECK(v->rows[14] ==
+        std::vector<std::string>{"Original", "0.176", "–", "–", "–", "–", "–", "–", "–", "–"});
+  for (const auto* number :
+       {"I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV"})
+    CHECK(std::ranges::count(tables, "table_" + std::string(number), &TextTable::name) == 1);
   CHECK_THAT(to_markdown(*v),
              ContainsSubstring("| Pruning ratio | 0% |") && ContainsSubstring("| :-- | --: |"));
   CHECK_THAT(to_latex(*v), ContainsSubstring("\\toprule") && ContainsSubstring("0\\% & 25\\%") &&
@@ -88,7 +96,7 @@ TEST_CASE("tables come out as the paper prints them", "[report][tables]") {
 TEST_CASE("claims are judged after correction, ratio by ratio", "[report][claims]") {
   const Study study(paper_cells(paper()));
   const auto tests = pair_tests(study, "paper", 50);
-  const auto claims = paper_claims(tests);
+  const auto claims = paper_claims(study, tests);
   REQUIRE(claims.size() == 13);
   const auto verdict = [&](std::string_view words) {
     const auto found = std::ranges::find_if(
@@ -127,7 +135,7 @@ TEST_CASE("claims about whole curves are judged by resampling runs", "[report][c
 TEST_CASE("a flat or straight curve has no S shape", "[report][claims]") {
   auto cells = paper_cells(paper());
   const auto verdict = [&](auto&& time) {
-    for (auto& c : cells) c.ms_total = time(100 * Ratio::parse(c.ratio).fraction(), c.run);
+    for (auto& c : cells) c.ms_total = time(percent(c.ratio), c.run);
     return curve_claims(Study(cells), "paper")[1].verdict;
   };
   CHECK(verdict([](double x, auto) { return 120 - x; }) == "contradicted");
@@ -159,8 +167,8 @@ TEST_CASE("assumptions are a table beside the tests", "[report][tests]") {
 TEST_CASE("groups without variance are called so and stop nothing", "[report][tests]") {
   auto cells = test::some_cells();
   for (auto& cell : cells) {
-    cell.ap50 = cell.ratio == "90" ? 0.0 : 0.25;
-    cell.robust_ap50 = 0.25 - 0.01 * static_cast<double>(cell.run);
+    cell.robust_ap50 = cell.ratio == "90" ? 0.0 : 0.25;
+    cell.ap50 = 0.25 - 0.01 * static_cast<double>(cell.run);
   }
   const test::Scratch folder;
   const auto result = write_report(cells, folder / "r", {.pictures = false});
@@ -188,4 +196,109 @@ TEST_CASE("an incomplete study reports with a note when asked, from one run as w
   CHECK_NOTHROW(write_report(cells, folder / "one", {.pictures = false}));
   std::erase_if(cells, [](const auto& c) { return c.scenario != "structured_hydra"; });
   CHECK_NOTHROW(write_report(cells, folder / "alone", {.pictures = false}));
+}
+
+TEST_CASE("the paper's means and what its scenarios keep follow from its runs",
+          "[report][paper_means][golden]") {
+  const Study study(paper_cells(paper()));
+  const auto& map = metric("robust_AP50");
+  for (const auto& row : kPaperMeans)
+    for (const auto ratio : kPaperRatios) {
+      CAPTURE(row.scenario, ratio);
+      CHECK(paper_map(row.scenario, ratio) ==
+            Catch::Approx(mean(study.values(row.scenario, ratio, "paper", map))).epsilon(1e-9));
+    }
+  CHECK(*paper_retention("unstructured_deeplift", "50") == Catch::Approx(0.88).margin(0.005));
+  CHECK(*paper_retention("structured_hydra", "90") == Catch::Approx(0.32).margin(0.005));
+  // Its structured scenarios are kernels to its author, filters to us.
+  CHECK(paper_retention("kernel_hydra", "90") == paper_retention("structured_hydra", "90"));
+  CHECK_FALSE(paper_retention("unstructured_magnitude", "50"));
+  CHECK_FALSE(paper_retention("structured_hydra", "60"));
+}
+
+TEST_CASE("what is kept is each run's part of its own whole", "[report][study]") {
+  auto cells = test::some_cells();
+  for (auto& cell : cells)
+    if (cell.run == 3 && cell.ratio == "0") cell.robust_ap50 = 0;  // a part of nothing is none
+  const Study study(cells);
+  const auto& kept = metric("retention_robust_AP50");
+  REQUIRE(study.has(kept.id));
+  const auto whole = study.values("structured_hydra", "0", "paper", kept);
+  CHECK(whole == std::vector<double>{1, 1});
+  const auto half = study.values("structured_hydra", "50", "paper", kept);
+  REQUIRE(half.size() == 2);
+  CHECK(half[0] == Catch::Approx(0.36 / 0.61));
+  std::erase_if(cells, [](const auto& c) { return c.ratio == "0"; });
+  CHECK_FALSE(Study(cells).has(kept.id));
+}
+
+TEST_CASE("the untouched network stands beside the scenarios", "[report][study]") {
+  const auto cells = test::with_original(test::some_cells());
+  const Study study(cells);
+  CHECK(study.scenarios() == Study(test::some_cells()).scenarios());
+  CHECK(study.networks() == 18);
+  CHECK(study.missing().empty());
+  CHECK(study.original("standard", metric("robust_AP50")) == std::vector<double>{0.02, 0.02, 0.02});
+  CHECK(study.original("standard", metric("retention_AP50")).empty());
+  const auto figure = ratio_figure(study, "t", study.scenarios(), "standard", metric("AP50"));
+  REQUIRE(figure.levels.size() == 1);
+  CHECK(figure.levels[0].mean == 0.8);
+  CHECK(figure.series[0].runs[0].size() == 3);
+  CHECK_THAT(figure_csv(figure), ContainsSubstring("Original,0,0.8,"));
+  CHECK(glance_table(study).rows[0][0] == "Original");
+  CHECK(means_text_table(study, "standard", metric("AP50")).rows[0][1] == "0.800");
+  CHECK_THAT(page_html(study), ContainsSubstring("\"original\":{\"standard\""));
+  auto alone = cells;
+  std::erase_if(alone, [](const auto& c) { return c.scenario != kOriginal; });
+  CHECK_THROWS_WITH(Study(alone), ContainsSubstring("the untouched network alone"));
+  auto pruned = cells;
+  pruned.back().ratio = "50";
+  CHECK_THROWS_WITH(Study(pruned), ContainsSubstring("should be at 0 %"));
+}
+
+TEST_CASE("claims are judged under both readings of structured, attacked and clean",
+          "[report][claims]") {
+  // The paper's structured scenarios once as filters, once, 0.05 better, as kernels.
+  auto cells = paper_cells(paper());
+  const auto count = cells.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    cells[i].ap50 = cells[i].robust_ap50;
+    if (!cells[i].scenario.starts_with("structured_")) continue;
+    auto kernel = cells[i];
+    kernel.scenario = under(Reading::kKernels, kernel.scenario);
+    kernel.granularity = "Kernel";
+    kernel.robust_ap50 += kernel.scenario == "kernel_hydra" ? 0.1 : 0;
+    cells.push_back(std::move(kernel));
+  }
+  const Study study(cells);
+  const auto tests = pair_tests(study, "paper", 50);
+  const auto of = [&](const std::string& table) {
+    return std::ranges::count_if(tests, [&](const auto& t) { return t.comparison.table == table; });
+  };
+  CHECK(of("I") == 36);
+  CHECK(of("I kernels") == 36);
+  CHECK(of("I clean") == 36);
+  CHECK(of("II kernels") == 36);
+  const auto claims = paper_claims(study, tests);
+  const auto verdict = [&](std::string_view reading, std::string_view measure) {
+    const auto found = std::ranges::find_if(claims, [&](const auto& c) {
+      return c.text.find("under structured pruning, 50") != std::string::npos &&
+             c.reading == reading && c.measure == measure;
+    });
+    REQUIRE(found != claims.end());
+    return found->verdict;
+  };
+  CHECK(verdict("filters", "AP50 under PGD") == "partly supported");
+  CHECK(verdict("kernels", "AP50 under PGD") == "contradicted");
+  CHECK(verdict("kernels", "AP50 on clean images") == "partly supported");
+  const auto tables = all_tables(study, "paper", tests);
+  for (const auto* name : {"table_VII_kernels", "table_XII_kernels", "table_VII_clean_kernels",
+                           "table_I_kernels", "retention_beside_paper"})
+    CHECK(std::ranges::count(tables, name, &TextTable::name) == 1);
+  // Nothing stands in a family of tests twice.
+  std::set<std::string> seen;
+  for (const auto& t : tests) {
+    const auto& c = t.comparison;
+    CHECK(seen.insert(c.family + c.table + c.first + c.second + t.ratio).second);
+  }
 }

@@ -7,6 +7,7 @@
 #include "unit/report/support.hpp"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 using namespace serpette;
 using Catch::Matchers::ContainsSubstring;
@@ -30,18 +31,24 @@ TEST_CASE("axis ticks are round and span the data", "[report][figure]") {
 }
 
 TEST_CASE("a figure draws a dot per mean and a bar per spread", "[report][figure]") {
-  const Figure figure{
-      "A <b>",
-      "x",
-      "y",
-      {{"one & two", series_style(0), {0, 50, 90}, {1, 2, std::nan("")}, {0.1, 0, 0.2}}}};
+  const Figure figure{"A <b>",
+                      "x",
+                      "y",
+                      {{"one & two",
+                        series_style(0),
+                        {0, 50, 90},
+                        {1, 2, std::nan("")},
+                        {0.1, 0, 0.2},
+                        {{0.9, 1.1}, {}, {}}}},
+                      {{"whole", original_style(), 1.5, 0}}};
   const auto svg = figure_svg(figure);
   CHECK_THAT(svg, ContainsSubstring("A &lt;b&gt;") && ContainsSubstring("one &amp; two"));
   CHECK_THAT(svg, !ContainsSubstring("nan"));
   std::size_t dots = 0;
   for (auto at = svg.find("<circle"); at != std::string::npos; at = svg.find("<circle", at + 1))
     ++dots;
-  CHECK(dots == 3);  // two means and the legend
+  CHECK(dots == 5);  // two means, two runs and the legend
+  CHECK_THAT(svg, ContainsSubstring(">whole</text>"));
 }
 
 TEST_CASE("the page holds everything it shows", "[report][page]") {
@@ -183,4 +190,86 @@ TEST_CASE("the Pareto front has what nothing beats", "[report][tradeoff]") {
   }
   CHECK_THAT(tradeoff_csv(study),
              ContainsSubstring("standard,AP50,ms_network,Unstructured DeepLIFT,0,"));
+}
+
+TEST_CASE("series and text stand out from the page by 4.5 : 1, light and dark",
+          "[report][palette]") {
+  CHECK(contrast("#000000", "#ffffff") == Catch::Approx(21));
+  CHECK(contrast("#777777", "#ffffff") == Catch::Approx(4.48).margin(0.01));
+  const auto theme = [](std::string_view name) {
+    const auto* const found = std::ranges::find(kTheme, name, &ThemeColor::name);
+    REQUIRE(found != kTheme.end());
+    return found->hue;
+  };
+  for (const auto of : {&Hue::light, &Hue::dark}) {
+    for (std::size_t i = 0; i < kHues.size(); ++i) {
+      CAPTURE(i, kHues[i].*of);
+      CHECK(contrast(kHues[i].*of, theme("panel").*of) >= 4.5);
+    }
+    for (const auto* text : {"ink", "soft", "accent"})
+      for (const auto* behind : {"bg", "panel", "mark"}) {
+        CAPTURE(text, behind);
+        CHECK(contrast(theme(text).*of, theme(behind).*of) >= 4.5);
+      }
+  }
+  // Every shipped scenario that a study shows together with the paper's has a hue of its own.
+  std::vector<std::string> ids;
+  for (const auto& entry : kCatalogue)
+    if (entry.paper != InPaper::kNo) ids.emplace_back(entry.id);
+  ids.emplace_back("unstructured_magnitude");
+  ids.emplace_back("my_policy");
+  std::set<std::size_t> hues;
+  for (const auto& style : scenario_styles(ids)) CHECK(hues.insert(style.hue).second);
+  CHECK_FALSE(hues.contains(original_style().hue));
+}
+
+TEST_CASE("a report stays in its folder and leaves none of an earlier one's files",
+          "[report][report_folder]") {
+  const test::Scratch folder;
+  auto cells = test::some_cells();
+  for (auto& cell : cells)
+    if (cell.scenario == "structured_hydra") cell.scenario = "/../../../../victim";
+  write_file(folder / "victim.csv", std::string_view("mine"));
+  CHECK_THROWS_WITH(write_report(cells, folder / "a/b/r", {.pictures = false}),
+                    ContainsSubstring("names files and should be of letters"));
+  CHECK_FALSE(std::filesystem::exists(folder / "a"));
+  CHECK(read_file(folder / "victim.csv") == "mine");
+
+  ReportFolder out(folder / "r");
+  for (const auto* name : {"../x", "a/../x", "/x", "a/b/c", "", ".x", "a/"}) {
+    CAPTURE(name);
+    CHECK_THROWS_WITH(out.write(name, "x"), ContainsSubstring("inside the report's folder"));
+  }
+
+  const auto stale = folder / "r/tables/runs_AP50_mine.csv";
+  const auto report = [&](std::vector<CellRow> rows) {
+    return write_report(rows, folder / "r", {.pictures = false});
+  };
+  cells = test::some_cells();
+  for (auto& cell : cells)
+    if (cell.scenario == "structured_hydra") cell.scenario = "mine";
+  CHECK(report(cells).notes.empty());
+  CHECK(std::filesystem::exists(stale));
+  write_file(folder / "r/own.txt", std::string_view("a user's"));
+  write_file(folder / "r/tables/strange.csv", std::string_view("of whom?"));
+  std::erase_if(cells, [](const auto& c) { return c.scenario == "mine"; });
+  const auto result = report(cells);
+  CHECK_FALSE(std::filesystem::exists(stale));
+  CHECK(std::filesystem::exists(folder / "r/own.txt"));
+  CHECK_THAT(result.notes.at(0),
+             ContainsSubstring("1 file of tables and figures is not of this report") &&
+                 ContainsSubstring("tables/strange.csv"));
+  // A list that names others' files removes none of them.
+  write_file(folder / "r/report_files.txt", std::string_view("x\n../victim.csv\n/etc/hostname\n"));
+  (void)report(cells);
+  CHECK(read_file(folder / "victim.csv") == "mine");
+}
+
+TEST_CASE("one of a thing is no plural", "[report][page]") {
+  auto cells = test::some_cells();
+  std::erase_if(cells, [](const auto& c) {
+    return c.scenario != "structured_hydra" || c.run != 1 || c.ratio != "50";
+  });
+  CHECK_THAT(page_html(Study(cells)),
+             ContainsSubstring("1 pruned network: 1 scenario × 1 ratio × 1 run."));
 }

@@ -61,6 +61,7 @@ TEST_CASE("cells that make no study are refused in words", "[report][study]") {
   };
   refused([](auto& c) { c.clear(); }, "at least one cell");
   refused([](auto& c) { c.push_back(c[3]); }, "twice");
+  refused([](auto& c) { c[3].scenario = "a/b"; }, "letters, digits");
   refused([](auto& c) { c[4].attack = "FGSM"; }, "should share one configuration");
   refused([](auto& c) { c[4].seed = 7; }, "two studies in one file?");
   refused([](auto& c) { c[6].parameters = 7; }, "should be one network, got 2000 parameters");

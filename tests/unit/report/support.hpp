@@ -1,5 +1,6 @@
 #pragma once
 
+#include "serpette/scenario/catalogue.hpp"
 #include "serpette/study/cells.hpp"
 
 namespace serpette::test {
@@ -32,6 +33,19 @@ inline std::vector<CellRow> some_cells() {
           c.macs = 100000;
           cells.push_back(c);
         }
+  return cells;
+}
+
+/// The same with the untouched network's cells: better on clean images, lost under attack.
+inline std::vector<CellRow> with_original(std::vector<CellRow> cells) {
+  for (int run = 1; run <= 3; ++run)
+    for (const auto* profile : {"standard", "paper"}) {
+      auto c = cells.front();
+      c.scenario = kOriginal, c.score_init = "None", c.granularity = "None";
+      c.run = run, c.ratio = "0", c.profile = profile;
+      c.ap50 = 0.8, c.robust_ap50 = 0.02;
+      cells.push_back(std::move(c));
+    }
   return cells;
 }
 

@@ -1,4 +1,4 @@
-#include "laws/score_init.hpp"
+#include "serpette/laws/score_init.hpp"
 #include "serpette/score/batch_norm_gamma.hpp"
 #include "serpette/score/hydra.hpp"
 #include "serpette/score/hydra_untrained.hpp"

@@ -1,6 +1,6 @@
 #include "serpette/score/deep_lift.hpp"
 
-#include "laws/score_init.hpp"
+#include "serpette/laws/score_init.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"

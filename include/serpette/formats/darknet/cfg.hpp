@@ -13,7 +13,9 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
@@ -41,6 +43,12 @@ inline Activation read_activation(const CfgSection& s, std::string_view otherwis
        name);
 }
 
+inline std::string_view name_of(Activation activation) {
+  for (const auto& [name, known] : kActivationNames)
+    if (known == activation) return name;
+  return {};
+}
+
 /// The layer numbers of a `from` or `layers` list, relative ones resolved against `index`.
 inline std::vector<int> read_sources(const CfgSection& s, std::string_view key,
                                      const Graph& graph) {
@@ -50,104 +58,201 @@ inline std::vector<int> read_sources(const CfgSection& s, std::string_view key,
   for (int& source : sources) {
     const int written = source;
     if (source < 0) source += index;
-    require(
-        source >= 0 && source < index, s.at(key),
-        "{} of [{}] should name a layer before this one, {}, got {}", key, s.kind(),
-        index == 0 ? "and there is none" : fmt::format("0 to {} or -{} to -1", index - 1, index),
-        written);
+    if (source < 0 || source >= index)
+      fail(s.at(key), "{} of [{}] should name a layer before this one, {}, got {}", key, s.kind(),
+           index == 0 ? "and there is none" : fmt::format("0 to {} or -{} to -1", index - 1, index),
+           written);
   }
   return sources;
 }
 
-inline Convolutional read_convolutional(const CfgSection& s) {
-  s.require_known(
-      {"batch_normalize", "filters", "size", "stride", "pad", "padding", "groups", "activation"});
-  Convolutional conv{.filters = s.integer("filters", 1, 1),
-                     .size = s.integer("size", 1, 1, 1024),
-                     .stride = s.integer("stride", 1, 1, 1024),
-                     .padding = s.integer("padding", 0, 0, 1024),
-                     .groups = s.integer("groups", 1, 1),
-                     .batch_normalize = s.integer("batch_normalize", 0, 0, 1) == 1,
-                     .activation = read_activation(s, "logistic")};
-  if (s.integer("pad", 0, 0, 1) == 1) conv.padding = conv.size / 2;
-  return conv;
+/// What darknet calls a kind of layer: the section's names, of which the first is written, and the
+/// prefix of the names that errors and reports use.
+struct CfgKind {
+  std::array<std::string_view, 2> sections;
+  std::string_view prefix;
+};
+inline CfgKind cfg_kind(const Operation& operation) {
+  return std::visit(
+      Overloaded{[](const Convolutional&) { return CfgKind{{"convolutional", "conv"}, "conv"}; },
+                 [](const Shortcut&) { return CfgKind{{"shortcut"}, "shortcut"}; },
+                 [](const Route&) { return CfgKind{{"route"}, "route"}; },
+                 [](const Upsample&) { return CfgKind{{"upsample"}, "upsample"}; },
+                 [](const MaxPool&) { return CfgKind{{"maxpool", "max"}, "maxpool"}; },
+                 [](const Yolo&) { return CfgKind{{"yolo"}, "yolo"}; }},
+      operation);
 }
 
-inline Yolo read_yolo(const CfgSection& s) {
-  // jitter, random and max steer darknet's own augmentation.
-  s.require_known({"mask", "anchors", "classes", "num", "jitter", "ignore_thresh", "truth_thresh",
-                   "random", "max"});
-  Yolo head{.anchors = {},
-            .mask = s.list<int>("mask"),
-            .classes = s.integer("classes", 20, 1),
-            .ignore_thresh = s.number("ignore_thresh", 0.5F),
-            .truth_thresh = s.number("truth_thresh", 1.0F)};
-  const auto sizes = s.list<float>("anchors");
-  require(!sizes.empty() && sizes.size() % 2 == 0, s.at("anchors"),
-          "anchors of [yolo] should be pairs width,height, got {} numbers", sizes.size());
-  for (std::size_t i = 0; i < sizes.size(); i += 2) {
-    require(sizes[i] > 0 && sizes[i + 1] > 0, s.at("anchors"),
-            "anchors of [yolo] should be positive, got {},{}", sizes[i], sizes[i + 1]);
-    head.anchors.push_back({sizes[i], sizes[i + 1]});
+/// An operation of every kind, with default settings.
+template <class... Kinds>
+std::array<Operation, sizeof...(Kinds)> every_kind(std::type_identity<std::variant<Kinds...>>) {
+  return {Kinds{}...};
+}
+
+/// The operation, still with default settings, that a section's name stands for.
+inline Operation operation_named(const CfgSection& s) {
+  std::vector<std::string_view> known;
+  for (const auto& operation : every_kind(std::type_identity<Operation>{})) {
+    const auto sections = cfg_kind(operation).sections;
+    if (s.kind() == sections[0] || (!sections[1].empty() && s.kind() == sections[1]))
+      return operation;
+    known.push_back(sections[0]);
   }
-  const int count = static_cast<int>(head.anchors.size());
-  require(s.integer("num", count, 1) == count, s.at("num"),
-          "num of [yolo] should be {}, the number of anchors, got {}", count, s.text("num", ""));
-  if (!s.has("mask"))
-    for (int i = 0; i < count; ++i) head.mask.push_back(i);
-  for (const int m : head.mask)
-    require(m >= 0 && m < count, s.at("mask"), "mask of [yolo] should name anchors 0 to {}, got {}",
-            count - 1, m);
-  require(head.truth_thresh >= 1, s.at("truth_thresh"),
-          "truth_thresh of [yolo] should be 1 (a truth belongs to its one best anchor), got {}",
-          head.truth_thresh);
-  return head;
+  fail(s.at(s.line()), "layer should be one of {}, got [{}]", fmt::join(known, ", "), s.kind());
 }
 
-inline Layer read_layer(const CfgSection& s, const Graph& graph) {
-  const int index = graph.size();
-  Layer layer{
-      .name = {}, .operation = Shortcut{}, .inputs = {index - 1}, .output = {}, .line = s.line()};
-  const auto& kind = s.kind();
-  std::string_view prefix = kind;
-  if (kind == "convolutional" || kind == "conv") {
-    layer.operation = read_convolutional(s);
-    prefix = "conv";
-  } else if (kind == "shortcut") {
-    s.require_known({"from", "activation"});
-    layer.operation = Shortcut{read_activation(s, "linear")};
+/// Reads a section into a layer of its kind: settings, sources, and what serpette does not
+/// interpret.
+struct ReadLayer {
+  const CfgSection& s;
+  const Graph& graph;
+  Layer& layer;
+
+  void operator()(Convolutional& conv) const {
+    know(
+        {"batch_normalize", "filters", "size", "stride", "pad", "padding", "groups", "activation"});
+    conv = {.filters = s.integer("filters", 1, 1),
+            .size = s.integer("size", 1, 1, 1024),
+            .stride = s.integer("stride", 1, 1, 1024),
+            .padding = s.integer("padding", 0, 0, 1024),
+            .groups = s.integer("groups", 1, 1),
+            .batch_normalize = s.integer("batch_normalize", 0, 0, 1) == 1,
+            .activation = read_activation(s, "logistic")};
+    if (s.integer("pad", 0, 0, 1) == 1) conv.padding = conv.size / 2;
+  }
+
+  void operator()(Shortcut& shortcut) const {
+    know({"from", "activation"});
+    shortcut.activation = read_activation(s, "linear");
     const auto from = read_sources(s, "from", graph);
     require(from.size() == 1, s.at("from"), "from of [shortcut] should be one layer, got {}",
             from.size());
     layer.inputs.push_back(from.front());
-  } else if (kind == "route") {
-    s.require_known({"layers", "groups", "group_id"});
-    const int groups = s.integer("groups", 1, 1);
-    layer.operation = Route{groups, s.integer("group_id", 0, 0, groups - 1)};
-    layer.inputs = read_sources(s, "layers", graph);
-  } else if (kind == "upsample") {
-    s.require_known({"stride"});
-    layer.operation = Upsample{s.integer("stride", 2, 1, 1024)};
-  } else if (kind == "maxpool" || kind == "max") {
-    s.require_known({"size", "stride", "padding"});
-    const int stride = s.integer("stride", 1, 1, 1024), size = s.integer("size", stride, 1, 1024);
-    layer.operation = MaxPool{size, stride, s.integer("padding", size - 1, 0, 1024)};
-    prefix = "maxpool";
-  } else if (kind == "yolo") {
-    layer.operation = read_yolo(s);
-  } else {
-    fail(s.at(s.line()),
-         "layer should be convolutional, shortcut, route, upsample, maxpool or yolo, got [{}]",
-         kind);
   }
-  layer.name = fmt::format("{}_{}", prefix, index);
+
+  void operator()(Route& route) const {
+    know({"layers", "groups", "group_id"});
+    route.groups = s.integer("groups", 1, 1);
+    route.group_id = s.integer("group_id", 0, 0, route.groups - 1);
+    layer.inputs = read_sources(s, "layers", graph);
+  }
+
+  void operator()(Upsample& up) const {
+    know({"stride"});
+    up.stride = s.integer("stride", 2, 1, 1024);
+  }
+
+  void operator()(MaxPool& pool) const {
+    know({"size", "stride", "padding"});
+    pool.stride = s.integer("stride", 1, 1, 1024);
+    pool.size = s.integer("size", pool.stride, 1, 1024);
+    pool.padding = s.integer("padding", pool.size - 1, 0, 1024);
+  }
+
+  void operator()(Yolo& head) const {
+    know({"mask", "anchors", "classes", "num", "ignore_thresh", "truth_thresh"},
+         {"jitter", "random", "max"});
+    head = {.anchors = {},
+            .mask = s.list<int>("mask"),
+            .classes = s.integer("classes", 20, 1),
+            .ignore_thresh = s.number("ignore_thresh", 0.5F),
+            .truth_thresh = s.number("truth_thresh", 1.0F)};
+    const auto sizes = s.list<float>("anchors");
+    require(!sizes.empty() && sizes.size() % 2 == 0, s.at("anchors"),
+            "anchors of [yolo] should be pairs width,height, got {} numbers", sizes.size());
+    for (std::size_t i = 0; i < sizes.size(); i += 2) {
+      if (!(sizes[i] > 0 && sizes[i + 1] > 0))
+        fail(s.at("anchors"), "anchors of [yolo] should be positive, got {},{}", sizes[i],
+             sizes[i + 1]);
+      head.anchors.push_back({sizes[i], sizes[i + 1]});
+    }
+    const int count = static_cast<int>(head.anchors.size());
+    require(s.integer("num", count, 1) == count, s.at("num"),
+            "num of [yolo] should be {}, the number of anchors, got {}", count, s.text("num", ""));
+    if (!s.has("mask"))
+      for (int i = 0; i < count; ++i) head.mask.push_back(i);
+    for (const int m : head.mask)
+      if (m < 0 || m >= count)
+        fail(s.at("mask"), "mask of [yolo] should name anchors 0 to {}, got {}", count - 1, m);
+    require(head.truth_thresh >= 1, s.at("truth_thresh"),
+            "truth_thresh of [yolo] should be 1 (a truth belongs to its one best anchor), got {}",
+            head.truth_thresh);
+  }
+
+ private:
+  /// Refuses other keys than these. Those that change nothing here, but steer darknet's training,
+  /// go with the layer.
+  void know(std::vector<std::string_view> read, std::vector<std::string_view> carried = {}) const {
+    carried.insert(carried.end(), {"stopbackward", "learning_rate"});  // of any layer
+    read.insert(read.end(), carried.begin(), carried.end());
+    s.require_known(read);
+    for (const auto& e : s.entries())
+      if (std::find(carried.begin(), carried.end(), e.key) != carried.end())
+        layer.carried.emplace_back(e.key, e.value);
+  }
+};
+
+inline Layer read_layer(const CfgSection& s, const Graph& graph) {
+  const int index = graph.size();
+  Layer layer{.name = {},
+              .operation = operation_named(s),
+              .inputs = {index - 1},
+              .output = {},
+              .line = s.line(),
+              .carried = {}};
+  layer.name = fmt::format("{}_{}", cfg_kind(layer.operation).prefix, index);
+  std::visit(ReadLayer{s, graph, layer}, layer.operation);
   for (const int i : layer.inputs)
-    require(i == kImage || !graph[i].as<Yolo>(), s.at(s.line()),
-            "{} should not read {}: a head ends its branch, and [route] begins the next",
-            layer.name, i == kImage ? "" : graph[i].name);
+    if (i != kImage && graph[i].as<Yolo>())
+      fail(s.at(s.line()),
+           "{} should not read {}: a head ends its branch, and [route] begins the next", layer.name,
+           graph[i].name);
   layer.output = infer_shape(graph, layer, s.at(s.line()));
   return layer;
 }
+
+/// Writes the settings of layer i that are not darknet's defaults, one `key=value` a line.
+struct WriteLayer {
+  std::back_insert_iterator<std::string> out;
+  const Layer& layer;
+  int index;
+
+  template <class... Args>
+  void line(fmt::format_string<Args...> text, Args&&... args) const {
+    fmt::format_to(out, text, std::forward<Args>(args)...);
+    fmt::format_to(out, "\n");
+  }
+
+  void operator()(const Convolutional& conv) const {
+    if (conv.batch_normalize) line("batch_normalize=1");
+    line("filters={}\nsize={}\nstride={}", conv.filters, conv.size, conv.stride);
+    if (conv.padding == conv.size / 2)
+      line("pad=1");
+    else
+      line("padding={}", conv.padding);
+    if (conv.groups != 1) line("groups={}", conv.groups);
+    line("activation={}", name_of(conv.activation));
+  }
+  void operator()(const Shortcut& shortcut) const {
+    line("from={}\nactivation={}", layer.inputs.back() - index, name_of(shortcut.activation));
+  }
+  void operator()(const Route& route) const {
+    line("layers={}", fmt::join(layer.inputs, ","));
+    if (route.groups != 1) line("groups={}\ngroup_id={}", route.groups, route.group_id);
+  }
+  void operator()(const Upsample& up) const { line("stride={}", up.stride); }
+  void operator()(const MaxPool& pool) const {
+    line("size={}\nstride={}", pool.size, pool.stride);
+    if (pool.padding != pool.size - 1) line("padding={}", pool.padding);
+  }
+  void operator()(const Yolo& yolo) const {
+    std::vector<std::string> anchors;
+    for (const auto& [w, h] : yolo.anchors) anchors.push_back(fmt::format("{},{}", w, h));
+    line("mask={}\nanchors={}\nclasses={}\nnum={}\nignore_thresh={}\ntruth_thresh={}",
+         fmt::join(yolo.mask, ","), fmt::join(anchors, ",  "), yolo.classes, yolo.anchors.size(),
+         yolo.ignore_thresh, yolo.truth_thresh);
+  }
+};
 
 }  // namespace detail
 
@@ -180,7 +285,7 @@ inline Graph load_cfg(const std::filesystem::path& path) {
 }
 
 /// The cfg text of a graph, in darknet's layout: parse_cfg(write_cfg(g)) is g again, but for line
-/// numbers.
+/// numbers. Keys that serpette does not interpret are written as they were read.
 inline std::string write_cfg(const Graph& graph) {
   std::string text = "[net]\n";
   const auto out = std::back_inserter(text);
@@ -192,46 +297,11 @@ inline std::string write_cfg(const Graph& graph) {
   for (const auto& [key, value] : graph.net)
     if (std::none_of(canvas.begin(), canvas.end(), [&](const auto& c) { return c.first == key; }))
       fmt::format_to(out, "{}={}\n", key, value);
-  const auto name = [](Activation a) {
-    for (const auto& [known, activation] : detail::kActivationNames)
-      if (activation == a) return known;
-    return std::string_view{};
-  };
   for (int i = 0; i < graph.size(); ++i) {
     const auto& layer = graph[i];
-    if (const auto* conv = layer.as<Convolutional>()) {
-      text += "\n[convolutional]\n";
-      if (conv->batch_normalize) text += "batch_normalize=1\n";
-      fmt::format_to(out, "filters={}\nsize={}\nstride={}\n", conv->filters, conv->size,
-                     conv->stride);
-      if (conv->padding == conv->size / 2) {
-        text += "pad=1\n";
-      } else {
-        fmt::format_to(out, "padding={}\n", conv->padding);
-      }
-      if (conv->groups != 1) fmt::format_to(out, "groups={}\n", conv->groups);
-      fmt::format_to(out, "activation={}\n", name(conv->activation));
-    } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      fmt::format_to(out, "\n[shortcut]\nfrom={}\nactivation={}\n", layer.inputs.back() - i,
-                     name(shortcut->activation));
-    } else if (const auto* route = layer.as<Route>()) {
-      fmt::format_to(out, "\n[route]\nlayers={}\n", fmt::join(layer.inputs, ","));
-      if (route->groups != 1)
-        fmt::format_to(out, "groups={}\ngroup_id={}\n", route->groups, route->group_id);
-    } else if (const auto* up = layer.as<Upsample>()) {
-      fmt::format_to(out, "\n[upsample]\nstride={}\n", up->stride);
-    } else if (const auto* pool = layer.as<MaxPool>()) {
-      fmt::format_to(out, "\n[maxpool]\nsize={}\nstride={}\n", pool->size, pool->stride);
-      if (pool->padding != pool->size - 1) fmt::format_to(out, "padding={}\n", pool->padding);
-    } else if (const auto* yolo = layer.as<Yolo>()) {
-      std::vector<std::string> anchors;
-      for (const auto& [w, h] : yolo->anchors) anchors.push_back(fmt::format("{},{}", w, h));
-      fmt::format_to(
-          out,
-          "\n[yolo]\nmask={}\nanchors={}\nclasses={}\nnum={}\nignore_thresh={}\ntruth_thresh={}\n",
-          fmt::join(yolo->mask, ","), fmt::join(anchors, ",  "), yolo->classes,
-          yolo->anchors.size(), yolo->ignore_thresh, yolo->truth_thresh);
-    }
+    fmt::format_to(out, "\n[{}]\n", detail::cfg_kind(layer.operation).sections[0]);
+    std::visit(detail::WriteLayer{out, layer, i}, layer.operation);
+    for (const auto& [key, value] : layer.carried) fmt::format_to(out, "{}={}\n", key, value);
   }
   return text;
 }

@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <initializer_list>
+#include <cstddef>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,10 +42,11 @@ class CfgSection {
       : file_(file), kind_(std::move(kind)), line_(line) {}
 
   void add(std::string_view key, std::string_view value, int line) {
-    require(!key.empty() && !value.empty(), at(line), "should be key = value, got \"{}={}\"", key,
-            value);
-    require(!find(key), at(line), "\"{}\" should be given once, was already in line {}", key,
-            find(key) ? find(key)->line : 0);
+    if (key.empty() || value.empty())
+      fail(at(line), "should be key = value, got \"{}={}\"", key, value);
+    if (const Entry* earlier = find(key))
+      fail(at(line), "\"{}\" should be given once, was already in line {}", key, earlier->line);
+    places_.emplace(key, entries_.size());
     entries_.push_back({std::string(key), std::string(value), line});
   }
 
@@ -97,17 +100,17 @@ class CfgSection {
 
   /// Refuses keys that serpette does not know: a misspelt key, or a setting that changes the
   /// network, must not be dropped in silence.
-  void require_known(std::initializer_list<std::string_view> keys) const {
+  void require_known(const std::vector<std::string_view>& keys) const {
     for (const auto& e : entries_)
-      require(std::find(keys.begin(), keys.end(), e.key) != keys.end(), at(e.line),
-              "key of [{}] should be one of {}, got \"{}\"", kind_, fmt::join(keys, ", "), e.key);
+      if (std::find(keys.begin(), keys.end(), e.key) == keys.end())
+        fail(at(e.line), "key of [{}] should be one of {}, got \"{}\"", kind_,
+             fmt::join(keys, ", "), e.key);
   }
 
  private:
   [[nodiscard]] const Entry* find(std::string_view key) const {
-    const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                    [&](const Entry& e) { return e.key == key; });
-    return found == entries_.end() ? nullptr : &*found;
+    const auto found = places_.find(key);
+    return found == places_.end() ? nullptr : &entries_[found->second];
   }
 
   template <class Number>
@@ -124,6 +127,7 @@ class CfgSection {
   std::string file_, kind_;
   int line_;
   std::vector<Entry> entries_;
+  std::map<std::string, std::size_t, std::less<>> places_;  // of the keys among the entries
 };
 
 /// The sections of a cfg, `[net]` first.
@@ -134,22 +138,23 @@ inline std::vector<CfgSection> split_cfg(std::string_view text, std::string_view
   int number = 0;
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
-    const auto line = trimmed(text.substr(0, std::min(end, text.find_first_of("#;"))));
+    const auto whole = text.substr(0, end);
+    const auto line = trimmed(whole.substr(0, whole.find_first_of("#;")));
     text.remove_prefix(std::min(end + 1, text.size()));
     ++number;
     const auto place = [&] { return fmt::format("{}:{}", file, number); };
-    require(line.find('\0') == std::string_view::npos, place(),
-            "should be text, got a zero byte: is this a weights file?");
+    if (line.find('\0') != std::string_view::npos)
+      fail(place(), "should be text, got a zero byte: is this a weights file?");
     if (line.empty()) continue;
     if (line.front() == '[') {
-      require(line.back() == ']', place(),
-              "should be a section such as [convolutional], got \"{}\"", line);
+      if (line.back() != ']')
+        fail(place(), "should be a section such as [convolutional], got \"{}\"", line);
       sections.emplace_back(file, std::string(trimmed(line.substr(1, line.size() - 2))), number);
       continue;
     }
-    require(!sections.empty(), place(), "should begin with the section [net], got \"{}\"", line);
+    if (sections.empty()) fail(place(), "should begin with the section [net], got \"{}\"", line);
     const auto equals = line.find('=');
-    require(equals != std::string_view::npos, place(), "should be key = value, got \"{}\"", line);
+    if (equals == std::string_view::npos) fail(place(), "should be key = value, got \"{}\"", line);
     sections.back().add(trimmed(line.substr(0, equals)), trimmed(line.substr(equals + 1)), number);
   }
   require(!sections.empty() &&

@@ -19,7 +19,7 @@ inline std::optional<std::string> known_mistake(const Graph& graph, const Weight
   constexpr std::uint64_t kPublishedTiny = 32'013'312;
   const auto heads = graph.heads();
   if (header.seen != kPublishedTiny || heads.size() != 2) return std::nullopt;
-  const auto& second = *graph[heads.back()].as<Yolo>();
+  const auto& second = graph.head(heads.back());
   if (second.mask != std::vector{0, 1, 2}) return std::nullopt;
   return fmt::format(
       "{} should have mask = 1,2,3 for these weights (the published YOLOv3-tiny), got 0,1,2: boxes "

@@ -21,7 +21,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/graph/layer_view.hpp"
+#include "serpette/graph/layer_parameters.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/torch/tensor.hpp"
@@ -57,12 +57,6 @@ inline std::optional<int> partial_cutoff(const std::filesystem::path& path) {
 }
 
 namespace detail {
-
-/// A convolution's tensors in the file's order.
-inline std::vector<at::Tensor> in_file_order(const LayerParameters& p) {
-  if (p.gamma.defined()) return {p.beta, p.gamma, p.running_mean, p.running_var, p.weight};
-  return {p.bias, p.weight};
-}
 
 /// Least and greatest value; NaN if there is one.
 inline std::pair<float, float> range_of(const at::Tensor& tensor) {
@@ -109,15 +103,15 @@ WeightsHeader load_weights(Network& network, const std::filesystem::path& path,
   std::vector<Piece> pieces;
   for (const int i : graph.convolutions()) {
     if (cutoff && i >= *cutoff) break;
-    const auto tensors = detail::in_file_order(network.layer(i));
+    const auto targets = tensors(network.layer(i));
     std::size_t wanted = 0;
-    for (const auto& tensor : tensors) wanted += static_cast<std::size_t>(tensor.numel());
+    for (const auto& tensor : targets) wanted += static_cast<std::size_t>(tensor.numel());
     const auto left = (bytes.size() - at) / sizeof(float);
     require(left >= wanted, place,
             "{} should find {} floats at byte {}, got {}: the file is truncated or belongs to "
             "another cfg",
             graph[i].name, wanted, at, left);
-    for (const auto& tensor : tensors) {
+    for (const auto& tensor : targets) {
       // Shapes are the file's own; from_blob only reads.
       auto source = at::from_blob(const_cast<char*>(bytes.data()) + at, tensor.sizes(), at::kFloat);
       const auto [least, most] = detail::range_of(source);
@@ -153,7 +147,7 @@ void save_weights(const Network& network, const std::filesystem::path& path,
   write(&header.seen, header.wide() ? 8 : 4);
   for (const int i : network.graph().convolutions()) {
     if (cutoff && i >= *cutoff) break;
-    for (const auto& tensor : detail::in_file_order(network.layer(i))) {
+    for (const auto& tensor : tensors(network.layer(i))) {
       const auto flat = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
       write(flat.const_data_ptr(), flat.nbytes());
     }

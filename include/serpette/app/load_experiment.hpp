@@ -1,0 +1,109 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "serpette/app/device.hpp"
+#include "serpette/app/experiment_options.hpp"
+#include "serpette/app/load_data.hpp"
+#include "serpette/core/ratio.hpp"
+#include "serpette/data/coco_folder.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/io/read_file.hpp"
+#include "serpette/method/run_cell.hpp"
+#include "serpette/version.hpp"
+
+namespace serpette::cli {
+
+/// Everything that options name, read and checked before any work is done.
+struct LoadedExperiment {
+  Yolov3 detector;
+  CocoFolder train, test;
+  std::vector<Ratio> ratios;
+  Budget budget;
+  at::Device device;
+  std::string configuration;  ///< What identifies the experiment, one `key: value` a line.
+};
+
+/// @throws Error  if a ratio is none or stands twice.
+inline std::vector<Ratio> parse_ratios(const std::vector<std::string>& texts) {
+  std::vector<Ratio> ratios;
+  for (const auto& text : texts) {
+    ratios.push_back(Ratio::parse(text, "--ratios"));
+    require(std::count(ratios.begin(), ratios.end(), ratios.back()) == 1, "--ratios",
+            "should name each ratio once, got {} twice", text);
+  }
+  return ratios;
+}
+
+/// @throws Error  if an image is in both sets; a link is what it leads to.
+inline void require_apart(const CocoFolder& train, const CocoFolder& test,
+                          const std::filesystem::path& test_annotations) {
+  std::set<std::filesystem::path> seen;
+  for (std::int64_t i = 0; i < train.size(); ++i)
+    seen.insert(std::filesystem::weakly_canonical(train.path(i)));
+  for (std::int64_t i = 0; i < test.size(); ++i)
+    require(!seen.contains(std::filesystem::weakly_canonical(test.path(i))),
+            test_annotations.string(),
+            "should share no image with the training set, got {} in both", test.path(i).string());
+}
+
+/// @throws Error  if the two sets number their categories differently, or one has nothing to find.
+inline void require_alike(const CocoFolder& train, const CocoFolder& test) {
+  const auto &a = train.instances(), &b = test.instances();
+  for (std::size_t k = 0; k < a.categories.size(); ++k) {
+    const auto &x = a.categories[k], &y = b.categories[k];
+    require(x.id == y.id && x.name == y.name, b.source,
+            "should have the categories of {}, in which {} is \"{}\"; got {}, \"{}\"", a.source,
+            x.id, x.name, y.id, y.name);
+  }
+  for (const auto* data : {&train, &test}) {
+    bool any = false;
+    for (std::int64_t i = 0; i < data->size() && !any; ++i) any = !data->boxes(i).empty();
+    require(any, data->instances().source, "should have boxes of objects, got none in {} images",
+            data->size());
+  }
+}
+
+inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
+  auto ratios = parse_ratios(o.ratios);
+  const auto budget = o.budget.chosen();
+  const auto device = parse_device(o.device);
+  auto detector = Yolov3::load(o.cfg, o.weights);
+  const auto& in = detector.graph().input;
+  const auto read = [&](const std::filesystem::path& annotations,
+                        const std::filesystem::path& images) {
+    auto instances =
+        load_matched(annotations, images, detector.graph().classes(), {}, o.cfg.string());
+    CocoFolder folder(std::move(instances), images,
+                      {.width = in.width, .height = in.height, .strict = o.strict});
+    if (o.strict)  // before any work is done
+      for (std::int64_t i = 0; i < folder.size(); ++i) (void)folder.picture(i);
+    return folder;
+  };
+  auto train = read(o.annotations, o.images);
+  auto test = read(o.test_annotations, o.test_images);
+  require_apart(train, test, o.test_annotations);
+  require_alike(train, test);
+
+  auto configuration = fmt::format(
+      "serpette: {}.{}.{}\ncfg: {}\nweights: {}\ntraining annotations: {}\ntest annotations: "
+      "{}\n{}seed: {}\ndevice: {}\n",
+      SERPETTE_VERSION_MAJOR, SERPETTE_VERSION_MINOR, SERPETTE_VERSION_PATCH,
+      fingerprint(read_file(o.cfg)), fingerprint(read_file(o.weights)),
+      fingerprint(annotations_text(o.annotations)),
+      fingerprint(annotations_text(o.test_annotations)), settings_lines(budget), o.seed,
+      device.is_cuda() ? "cuda" : "cpu");
+  detector.to(device);
+  return {std::move(detector),     std::move(train), std::move(test),
+          std::move(ratios),       budget,           device,
+          std::move(configuration)};
+}
+
+}  // namespace serpette::cli

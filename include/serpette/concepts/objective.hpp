@@ -1,0 +1,113 @@
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "serpette/concepts/attack.hpp"
+#include "serpette/concepts/detector.hpp"
+#include "serpette/concepts/named.hpp"
+#include "serpette/core/image_batch.hpp"
+#include "serpette/core/seed.hpp"
+#include "serpette/core/share.hpp"
+
+namespace serpette {
+
+/// The attacker that a training step meets: the detector in evaluation mode as it is now, the
+/// scenario's attack and colour mode, and the stage's random numbers, bound in by the training loop
+/// (`make_adversary` in method/view.hpp). Images of batches are network inputs [N, 3, H, W].
+class Adversary {
+ public:
+  using Perturb = std::function<at::Tensor(const Victim&, const at::Tensor& encoded, Generator&)>;
+
+  /// What the training loop binds in.
+  struct Parts {
+    std::function<at::Tensor(const at::Tensor&)> encode, expand;  ///< The colour mode's.
+    /// The detector as an attack sees it, in the colour mode's channels.
+    std::function<Victim(const at::Tensor& truth)> victim;
+    Perturb perturb;  ///< The scenario's attack; empty if it leaves images alone.
+  };
+  /// @param rng  outlives the adversary.
+  Adversary(Parts parts, Generator& rng) : parts_(std::move(parts)), rng_(&rng) {}
+
+  /// Whether the scenario's attack leaves images as they are (NoAttack).
+  [[nodiscard]] bool is_identity() const { return !parts_.perturb; }
+
+  /// Network images of the batch under the scenario's attack.
+  [[nodiscard]] at::Tensor operator()(const ImageBatch& batch) const {
+    return is_identity() ? batch.images : attacked(batch, parts_.perturb);
+  }
+
+  /// Network images of the batch under another attack.
+  template <Attack A>
+  [[nodiscard]] at::Tensor operator()(const ImageBatch& batch, const A& attack) const {
+    return attacked(batch, [&](const Victim& victim, const at::Tensor& encoded, Generator& rng) {
+      return attack.perturb(victim, encoded, rng);
+    });
+  }
+
+  /// Network images as the channels that an attack may change, [N, channels, H, W].
+  [[nodiscard]] at::Tensor encode(const at::Tensor& images) const { return parts_.encode(images); }
+  /// And back; differentiable.
+  [[nodiscard]] at::Tensor expand(const at::Tensor& encoded) const {
+    return parts_.expand(encoded).contiguous();
+  }
+
+  /// The stage's random numbers.
+  [[nodiscard]] Generator& rng() const { return *rng_; }
+
+ private:
+  template <class Attacker>
+  [[nodiscard]] at::Tensor attacked(const ImageBatch& batch, const Attacker& perturb) const {
+    return expand(perturb(parts_.victim(batch.truth), encode(batch.images), *rng_));
+  }
+
+  Parts parts_;
+  Generator* rng_;
+};
+
+/// Another network's heads for network images: what a distilled one learns from.
+using Teacher = std::function<std::vector<at::Tensor>(const at::Tensor& images)>;
+
+/// What an objective may know when a stage of training begins.
+struct TrainingContext {
+  Share share{};      ///< Which images of every batch this process has.
+  Teacher teacher{};  ///< The network before it was pruned; empty where nothing has been.
+};
+
+namespace req {
+/// `start(context)`: the run's state; the policy itself stays as it is.
+template <class P>
+concept StartsTraining = requires(const P& p, const TrainingContext& context) {
+  { p.start(context) } -> std::movable;
+};
+/// `state.loss(detector, batch, adversary)`: what the step lowers, per image of the batch (a mean
+/// over its images); differentiable by the detector's parameters. The batch's images are network
+/// inputs, the detector is in training mode.
+template <class P>
+concept GivesLoss =
+    requires(const P& p, const TrainingContext& context, detail::AnyDetector& detector,
+             const ImageBatch& batch, const Adversary& adversary) {
+      { p.start(context).loss(detector, batch, adversary) } -> std::same_as<at::Tensor>;
+    };
+}  // namespace req
+
+/// What a training step minimises, in robust training, fine-tuning and score training alike.
+/// Optional: `static constexpr int replays` (steps made of every batch, default 1) and `static
+/// constexpr bool needs_teacher`.
+template <class P>
+concept Objective = req::Value<P> && req::Named<P> && req::StartsTraining<P> && req::GivesLoss<P>;
+
+/// How many steps are made of every batch.
+template <Objective P>
+inline constexpr int replays = [] {
+  if constexpr (requires { P::replays; }) return int{P::replays};
+  return 1;
+}();
+
+/// Whether fine-tuning and score training should keep the unpruned network as teacher.
+template <Objective P>
+inline constexpr bool needs_teacher = requires { requires P::needs_teacher; };
+
+}  // namespace serpette

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <numbers>
+#include <vector>
+
+#include "serpette/method/settings.hpp"
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+/// Learning rate of a step: linear warm-up, then a half cosine to zero.
+inline double learning_rate(const TrainSettings& settings, std::int64_t step) {
+  if (step < settings.warmup)
+    return settings.learning_rate * static_cast<double>(step + 1) /
+           static_cast<double>(settings.warmup + 1);
+  const auto span =
+      static_cast<double>(std::max<std::int64_t>(1, settings.steps - settings.warmup));
+  return settings.learning_rate * 0.5 *
+         (1 + std::cos(std::numbers::pi * static_cast<double>(step - settings.warmup) / span));
+}
+
+/// The leaves that a stage moves.
+struct MovedTensors {
+  std::vector<at::Tensor> decayed, plain;  ///< With weight decay, and without.
+};
+
+/// The optimizer of a training stage.
+inline std::unique_ptr<torch::optim::Optimizer> make_optimizer(const MovedTensors& tensors,
+                                                               const TrainSettings& settings) {
+  const auto make = [&]<class Method, class Options>(Options options) {
+    std::vector<torch::optim::OptimizerParamGroup> groups;
+    for (const bool decayed : {true, false}) {
+      auto own = options;
+      own.weight_decay(decayed ? settings.weight_decay : 0);
+      groups.emplace_back(decayed ? tensors.decayed : tensors.plain,
+                          std::make_unique<Options>(own));
+    }
+    return std::make_unique<Method>(groups, options);
+  };
+  switch (settings.optimizer) {
+    case TrainSettings::Optimizer::kSgd:
+      break;
+    case TrainSettings::Optimizer::kAdam:
+      return make.template operator()<torch::optim::Adam>(
+          torch::optim::AdamOptions(settings.learning_rate));
+    case TrainSettings::Optimizer::kAdamW:
+      return make.template operator()<torch::optim::AdamW>(
+          torch::optim::AdamWOptions(settings.learning_rate));
+  }
+  return make.template operator()<torch::optim::SGD>(
+      torch::optim::SGDOptions(settings.learning_rate).momentum(settings.momentum));
+}
+
+}  // namespace serpette

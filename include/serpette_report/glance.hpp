@@ -1,0 +1,103 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serpette_report/markup.hpp"
+#include "serpette_report/statistics/describe.hpp"
+#include "serpette_report/study.hpp"
+#include "serpette_report/tables.hpp"
+#include "serpette_report/text_table.hpp"
+
+namespace serpette {
+
+namespace detail {
+
+inline std::string_view profile_label(std::string_view profile) {
+  if (profile == "standard") return "standard (confidence 0.001)";
+  if (profile == "paper") return "paper (confidence 0.5)";
+  return profile;
+}
+
+}  // namespace detail
+
+/// The table that a report opens with: the untouched network, then per scenario what it has
+/// unpruned, what it keeps, how far it can be pruned, and what that saves. Means over the runs.
+inline TextTable glance_table(const Study& study) {
+  const auto& profile = study.main_profile();
+  const auto& quality = study.headline();
+  const auto& first = study.ratios().front();
+  const auto* const time = study.has("ms_network") ? "ms_network" : "ms_total";
+  std::vector<const Metric*> qualities{&quality};
+  if (quality.id == "robust_AP50" && study.has("AP50")) qualities.push_back(&metric("AP50"));
+  const auto average = [&](const std::string& scenario, const std::string& ratio, const Metric& m) {
+    return mean(study.values(scenario, ratio, profile, m));
+  };
+  const auto at_first = first == "0" ? std::string("unpruned") : "at " + first + " %";
+  TextTable table{.name = "glance", .title = "At a glance", .header = {"Scenario"}, .rows = {}};
+  for (const auto* m : qualities) table.header.push_back(study.label(*m) + ", " + at_first);
+  std::vector<std::string> parts;  // ratios at which the table says what is kept
+  for (const auto* const ratio : {"50", "75", "90"})
+    if (first == "0" && std::ranges::find(study.ratios(), ratio) != study.ratios().end())
+      parts.emplace_back(ratio);
+  for (const auto& ratio : parts)
+    for (const auto* m : qualities)
+      table.header.push_back(
+          fmt::format("kept with {} % pruned{}", ratio, m == &quality ? "" : ", clean"));
+  table.header.push_back("pruned as far as 90 % is kept");
+  if (study.has(time)) table.header.push_back("time there, of unpruned");
+  if (study.has("parameters")) table.header.push_back("parameters there");
+
+  if (first == "0" && !study.original(profile, quality).empty()) {
+    auto& row = table.rows.emplace_back(std::vector{scenario_label(kOriginal)});
+    for (const auto* m : qualities)
+      row.push_back(detail::printed(mean(study.original(profile, *m)), m->decimals));
+    row.resize(table.header.size(), "–");
+  }
+  for (const auto& s : study.scenarios()) {
+    if (study.values(s, first, profile, quality).empty()) continue;
+    const double whole = average(s, first, quality);
+    std::string reach = first;
+    for (const auto& ratio : study.ratios()) {
+      if (!(average(s, ratio, quality) >= 0.9 * whole)) break;
+      reach = ratio;
+    }
+    auto& row = table.rows.emplace_back(std::vector{scenario_label(s)});
+    for (const auto* m : qualities)
+      row.push_back(detail::printed(average(s, first, *m), m->decimals));
+    for (const auto& ratio : parts)
+      for (const auto* m : qualities) {
+        const double kept =
+            mean(study.values(s, ratio, profile, metric(fmt::format("retention_{}", m->id))));
+        row.push_back(std::isnan(kept) ? "–" : fmt::format("{:.0f} %", 100 * kept));
+      }
+    row.push_back(reach + " %");
+    if (study.has(time))
+      row.push_back(fmt::format(
+          "{:.0f} %", 100 * average(s, reach, metric(time)) / average(s, first, metric(time))));
+    if (study.has("parameters"))
+      row.push_back(detail::short_count(average(s, reach, metric("parameters"))));
+  }
+  return table;
+}
+
+/// The same for pages, and what its words mean.
+inline std::string glance_html(const Study& study) {
+  return to_html(glance_table(study), "glance") +
+         fmt::format(
+             "<p class=\"soft\">{}Means over {}, profile {}. AP50: average precision, from 0 to 1, "
+             "of boxes that overlap an object by half or more; under attack: on the same test "
+             "images, changed by the attack that the scenario is trained against. Kept: the part "
+             "of "
+             "a scenario's own value unpruned.</p>",
+             study.original(study.main_profile(), study.headline()).empty()
+                 ? ""
+                 : "Original: the network as it came, neither trained under attack nor pruned. ",
+             counted(study.runs().size(), "run"), detail::profile_label(study.main_profile()));
+}
+
+}  // namespace serpette

@@ -1,0 +1,261 @@
+// Detects objects in pictures, clean or under attack, and evaluates them where ground truth is
+// given.
+//
+//   detect --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images photos --out found
+//   [--annotations instances.json]
+//
+// The data flows one way: pictures → letterboxed network input → (colour mode, attack) → heads →
+// boxes → files.
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "serpette/app/cli.hpp"
+#include "serpette/app/device.hpp"
+#include "serpette/app/load_data.hpp"
+#include "serpette/app/policies.hpp"
+#include "serpette/app/program.hpp"
+#include "serpette/data/coco_categories.hpp"
+#include "serpette/data/coco_folder.hpp"
+#include "serpette/data/image_list.hpp"
+#include "serpette/data/match_categories.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/formats/darknet/known_mistakes.hpp"
+#include "serpette/formats/darknet/weights.hpp"
+#include "serpette/io/atomic_file.hpp"
+#include "serpette/io/class_names.hpp"
+#include "serpette/io/csv.hpp"
+#include "serpette/io/detections.hpp"
+#include "serpette/io/draw.hpp"
+#include "serpette/io/load_annotations.hpp"
+#include "serpette/method/evaluate.hpp"
+#include "serpette/metric/coco_evaluation.hpp"
+#include "serpette/metric/coco_report.hpp"
+#include "serpette/study/progress.hpp"
+#include "serpette/study/store.hpp"
+
+namespace {
+
+using namespace serpette;
+
+struct Options {
+  std::filesystem::path cfg, weights, images, out, annotations, names;
+  std::string profile = "standard", device = "auto";
+  cli::PolicyNames policies;
+  std::int64_t draw = 0, batch_size = 8;
+  std::uint64_t seed = 1;
+  bool strict = false;
+
+  [[nodiscard]] double confidence() const {
+    return profile == "paper" ? kPaperConfidence : kStandardConfidence;
+  }
+};
+
+/// The network's class names: those of a file, COCO's where there are 80 classes; else none.
+std::vector<std::string> class_names(const Options& o, const Graph& graph) {
+  std::vector<std::string> names;
+  if (!o.names.empty()) {
+    names = load_class_names(o.names);
+    require(static_cast<int>(names.size()) == graph.classes(), o.names.string(),
+            "should hold {} names, one per class of {}, got {}", graph.classes(), o.cfg.string(),
+            names.size());
+  }
+  return names;
+}
+
+/// Categories of pictures without annotations: COCO's own ids where the names are COCO's, else
+/// numbered from 1.
+std::vector<CocoCategory> categories(const std::vector<std::string>& names, const Graph& graph) {
+  const auto& coco = coco_categories();
+  if (names.empty() && graph.classes() == static_cast<int>(coco.size())) return coco;
+  std::vector<CocoCategory> found;
+  for (int c = 0; c < graph.classes(); ++c)
+    found.push_back(
+        {c + 1, names.empty() ? numbered_class(c) : names[static_cast<std::size_t>(c)]});
+  const auto id_of = [&](const CocoCategory& own) {
+    return std::ranges::find_if(
+        coco, [&](const CocoCategory& c) { return same_class(c.name, own.name); });
+  };
+  if (std::ranges::all_of(found, [&](const auto& own) { return id_of(own) != coco.end(); }))
+    for (auto& own : found) own.id = id_of(own)->id;
+  return found;
+}
+
+/// The pictures to look at, with ground truth if there is any.
+Instances pictures(const Options& o, const Graph& graph) {
+  const auto names = class_names(o, graph);
+  if (o.annotations.empty()) {
+    auto found = list_images(o.images);
+    found.categories = categories(names, graph);
+    return found;
+  }
+  const bool whole = std::filesystem::is_directory(o.images);
+  auto found = cli::load_matched(o.annotations, whole ? o.images : o.images.parent_path(),
+                                 graph.classes(), names, o.cfg.string());
+  if (whole) return found;
+  const auto name = o.images.filename().string();
+  std::erase_if(found.images, [&](const CocoImage& image) { return image.file_name != name; });
+  require(!found.images.empty(), o.annotations.string(),
+          "should list the image {}, got none of that name", name);
+  std::erase_if(found.annotations,
+                [&](const CocoAnnotation& a) { return a.image_id != found.images.front().id; });
+  return found;
+}
+
+/// Pictures with the boxes that people would want to see, the first `o.draw` of them.
+void draw(const Options& o, const CocoFolder& data, const std::vector<Detection>& detections) {
+  constexpr double kWorthSeeing = 0.25;
+  std::set<std::filesystem::path> drawn;
+  for (std::int64_t i = 0; i < std::min(o.draw, data.size()); ++i) {
+    const auto picture = data.picture(i);
+    if (!picture) continue;
+    const auto id = data.instances().images[static_cast<std::size_t>(i)].id;
+    std::vector<Detection> mine;
+    for (const auto& d : detections)
+      if (d.image_id == id && d.score > std::max(kWorthSeeing, o.confidence())) mine.push_back(d);
+    Image image = *picture;
+    draw_detections(image, mine, data.instances().categories);
+    auto name = data.path(i).filename().replace_extension(".png");
+    if (!drawn.insert(name).second)  // a.jpg beside a.png
+      name = fmt::format("{}-{}.png", name.stem().string(), id);
+    write_png(o.out / "drawn" / name, image);
+  }
+}
+
+/// Which picture an image_id of the detections is, where no annotations say it.
+void write_image_list(const std::filesystem::path& path, const std::vector<CocoImage>& images) {
+  CsvWriter csv;
+  csv.row("image_id", "file_name");
+  for (const auto& image : images) csv.row(image.id, image.file_name);
+  write_file(path, csv.text());
+}
+
+template <Attack A, ColorMode Color>
+void run(const Options& o, const A& attack, const Color& color) {
+  const auto device = cli::parse_device(o.device);
+  require(!partial_cutoff(o.weights), o.weights.string(),
+          "should be the weights of a whole network, got a name of a part of them (.conv.N), which "
+          "only training starts from");
+  auto detector = Yolov3::load(o.cfg, o.weights);
+  detector.to(device);
+  if (const auto mistake = known_mistake(detector.graph(), detector.header()))
+    fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
+  const auto& in = detector.graph().input;
+  const auto folder = std::filesystem::is_directory(o.images) ? o.images : o.images.parent_path();
+  const CocoFolder data(
+      pictures(o, detector.graph()), folder.empty() ? "." : folder,
+      {.width = in.width, .height = in.height, .strict = o.strict, .cache_bytes = 0});
+  // Refuses a folder with the results of other inputs or settings.
+  const Store store(
+      o.out,
+      fmt::format("cfg: {}\nweights: {}\nimages: {}\nannotations: {}\nprofile: {}\ncolor: {}\n"
+                  "attack: {}\nseed: {}\n",
+                  fingerprint(read_file(o.cfg)), fingerprint(read_file(o.weights)),
+                  std::filesystem::weakly_canonical(o.images).string(),
+                  o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations)),
+                  o.profile, o.policies.color, o.policies.attack, o.seed));
+  const auto network = detector.frozen();
+  Generator rng(Seed(o.seed).derive("attack"));
+  std::vector<Detection> detections;
+  {
+    const torch::NoGradGuard no_grad;
+    Progress progress;
+    notify::stage(progress, "images", data.size());
+    for (std::int64_t begin = 0; begin < data.size(); begin += o.batch_size) {
+      std::vector<std::int64_t> indices(
+          static_cast<std::size_t>(std::min(o.batch_size, data.size() - begin)));
+      std::iota(indices.begin(), indices.end(), begin);
+      auto batch = data.batch(indices).to(device);
+      if (batch.size() > 0) {
+        batch.images = attacked_images(detector, batch, attack, color, rng);
+        for (const auto& found :
+             detector.detections(network.forward(batch.images), batch, o.confidence()))
+          detections.insert(detections.end(), found.begin(), found.end());
+      }
+      notify::step(progress, begin + std::ssize(indices), std::nan(""));
+    }
+    progress.clear();
+  }
+
+  auto truth = data.instances();
+  const auto unreadable = data.unreadable();
+  std::erase_if(truth.images, [&](const CocoImage& i) { return unreadable.contains(i.id); });
+  std::erase_if(truth.annotations,
+                [&](const CocoAnnotation& a) { return unreadable.contains(a.image_id); });
+  require(!truth.images.empty(), o.images.string(),
+          "should hold at least one image, got {} damaged ones", unreadable.size());
+  // Without annotations the ids are ours, and mean nothing to others: names go with them.
+  const auto naming = o.annotations.empty() ? Naming::names : Naming::ids;
+  write_detections_csv(o.out / "detections.csv", detections, truth, naming);
+  write_detections_json(o.out / "detections.json", detections, truth, naming);
+  if (o.annotations.empty()) write_image_list(o.out / "images.csv", truth.images);
+  draw(o, data, detections);
+  fmt::print(
+      "{} detections in {} images{}; files in {}\n", detections.size(), truth.images.size(),
+      unreadable.empty() ? "" : fmt::format(", {} damaged images left out", unreadable.size()),
+      o.out.string());
+  if (o.annotations.empty()) return;
+  const auto summary = evaluate(truth, detections, at::get_num_threads());
+  write_file(o.out / "summary.json", summary_json(summary));
+  fmt::print("{}", summary_text(summary));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return cli::run_main([&] {
+    Options o;
+    CLI::App app(
+        "Detects objects in pictures. Writes detections.csv and detections.json (COCO results), "
+        "boxes in pixels of\n"
+        "the original image. With --annotations also summary.json, COCO's 12 numbers; without "
+        "them\n"
+        "images.csv, which says what picture an image_id is.");
+    app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
+    app.add_option("--weights", o.weights, "Its weights in darknet's format")->required();
+    app.add_option("--images", o.images, "A picture, or a folder of them (JPEG, PNG, WebP, BMP)")
+        ->required();
+    app.add_option("--out", o.out, "Folder for the results")->required();
+    app.add_option("--annotations", o.annotations,
+                   fmt::format("Ground truth: {}", cli::kAnnotationsHelp));
+    app.add_option("--profile", o.profile,
+                   "Confidence above which boxes count: standard = 0.001, as AP wants it;\npaper = "
+                   "0.5, as people want it")
+        ->check(cli::one_of({"standard", "paper"}))
+        ->capture_default_str();
+    o.policies.add_to(app,
+                      "Perturb every image first: fgsm (0.05) or pgd (5 steps of 0.02 within "
+                      "0.05);\nneeds --annotations");
+    app.add_option("--draw", o.draw,
+                   "Draw boxes above 0.25 on the first N pictures, into OUT/drawn")
+        ->check(cli::kCount)
+        ->capture_default_str();
+    app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_option("--names", o.names,
+                   "The network's class names, one a line; --annotations are matched with them by "
+                   "name.\nWithout: the order of their ids, or COCO's names for 80 classes");
+    app.add_option("--batch-size", o.batch_size, "Images at a time")
+        ->check(cli::kSome)
+        ->capture_default_str();
+    app.add_option("--seed", o.seed, "Of the attack's randomness")
+        ->check(cli::kSeed)
+        ->capture_default_str();
+    app.add_flag("--strict", o.strict,
+                 "A damaged image ends the run; otherwise it is reported and counted");
+    app.footer(
+        "Example:\n  detect --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images photos "
+        "--out found --profile paper --draw 10");
+    cli::parse(app, argc, argv);
+    require(o.policies.attack == "none" || !o.annotations.empty(), "--attack",
+            "should come with --annotations, since an attack raises the loss on ground truth; got "
+            "none");
+    o.policies.visit([&](const auto& attack, const auto& color) { run(o, attack, color); });
+  });
+}

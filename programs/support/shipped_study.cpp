@@ -1,0 +1,131 @@
+#include "support/shipped_study.hpp"
+
+#include <fmt/core.h>
+
+#include "serpette/app/program.hpp"
+#include "serpette/app/run_scenarios.hpp"
+#include "serpette/data/drawn_data.hpp"
+#include "serpette/io/file_lock.hpp"
+#include "serpette/study/read_cells.hpp"
+#include "serpette_report/report.hpp"
+#include "support/instances.hpp"
+
+namespace serpette::cli {
+
+namespace {
+
+/// What people type to set up a study.
+struct StudyOptions {
+  ExperimentOptions experiment;
+  DrawnData data{.train = 1000, .test = 64};
+  std::vector<std::string> scenarios;
+
+  StudyOptions() {
+    boost::hana::for_each(kScenarios, [&](const auto& entry) {
+      if (entry.in_paper) scenarios.emplace_back(entry.id);
+    });
+    experiment.policies.offer_registry(kScenarios);
+  }
+
+  void add_to(CLI::App& app) {
+    experiment.add_to(app, true);
+    app.add_option("--scenarios", scenarios, "Which scenarios to run, by their programs' names")
+        ->delimiter(',')
+        ->type_name("LIST")
+        ->default_str("the paper's five");
+    app.add_option("--train-pictures", data.train,
+                   "Pictures to draw for training, where no data are given")
+        ->capture_default_str();
+    app.add_option("--test-pictures", data.test, "Pictures to draw for testing")
+        ->capture_default_str();
+  }
+
+  /// Whether people give the data; the network likewise.
+  /// @throws Error  if they give only a part of it.
+  [[nodiscard]] bool data_given() const {
+    const auto& e = experiment;
+    const int given = !e.images.empty() + !e.annotations.empty() + !e.test_images.empty() +
+                      !e.test_annotations.empty();
+    require(given == 0 || given == 4, "data",
+            "should be given by all of --images, --annotations, --test-images and "
+            "--test-annotations, or by none, got {}",
+            given);
+    return given == 4;
+  }
+  [[nodiscard]] bool network_given() const {
+    require(experiment.cfg.empty() == experiment.weights.empty(), "network",
+            "should be given by both --cfg and --weights, or by neither");
+    return !experiment.cfg.empty();
+  }
+};
+
+/// The slim YOLOv3 that ships with the project.
+void use_shipped_network(ExperimentOptions& o) {
+  const auto network = shared_folder("demo", "yolov3-slim.cfg", SERPETTE_DEMO);
+  o.cfg = network / "yolov3-slim.cfg";
+  o.weights = network / "yolov3-slim.weights";
+}
+
+/// Drawn scenes in --out, drawn if they are not there.
+void use_drawn_scenes(ExperimentOptions& o, const DrawnData& data) {
+  const auto folder = o.out / "scenes";
+  {
+    const FileLock lock(o.out / ".lock-scenes");  // shards may start at once
+    data.write(folder);
+  }
+  o.images = folder / "train" / "images";
+  o.annotations = folder / "train" / "instances.json";
+  o.test_images = folder / "test" / "images";
+  o.test_annotations = folder / "test" / "instances.json";
+}
+
+void write_report_of(const ExperimentOptions& o, const std::string& title) {
+  const auto budget = o.budget.chosen();
+  ReportOptions report;
+  report.page.title = title;
+  report.page.introduction = fmt::format(
+      "A robust YOLOv3 is trained against its attack, pruned at {} ratios in {} runs of each "
+      "scenario, fine-tuned, and evaluated clean and under attack.",
+      o.ratios.size(), o.runs);
+  report.page.facts = {{"Budget", o.budget.name},
+                       {"Runs", fmt::to_string(o.runs)},
+                       {"Seed", fmt::to_string(o.seed)},
+                       {"Pre-training steps per run", fmt::to_string(budget.pretrain.steps)},
+                       {"Fine-tuning steps per cell", fmt::to_string(budget.finetune.steps)},
+                       {"Score-training steps (HYDRA)", fmt::to_string(budget.scores.steps)}};
+  report.samples = {
+      .cells = o.out / "cells", .images = o.test_images, .annotations = o.test_annotations};
+  report.place = (o.out / "cells.csv").string();
+  const auto result = write_report(read_cells(o.out / "cells.csv"), o.out, report);
+  for (const auto& note : result.notes) fmt::print(stderr, "note: {}\n", note);
+  fmt::print("report: {}\n", result.page.string());
+}
+
+}  // namespace
+
+int shipped_study(const StudyKind& kind, int argc, char** argv) {
+  return run_main([&] {
+    StudyOptions options;
+    auto& o = options.experiment;
+    o.out = kind.out;
+    o.runs = kind.runs;
+    CLI::App app(kind.description);
+    options.add_to(app);
+    if (kind.in_parts) o.part.add_to(app);
+    parse(app, argc, argv);
+
+    // Refused before anything is drawn.
+    (void)o.budget.chosen();
+    (void)parse_ratios(o.ratios);
+    (void)parse_device(o.device);
+    (void)scenario_texts(kScenarios, options.scenarios, o.policies);
+    const bool own_scenes = !options.data_given(), own_network = !options.network_given();
+    if (own_network) use_shipped_network(o);
+    if (own_scenes) use_drawn_scenes(o, options.data);
+    const int status = run_scenarios(kScenarios, options.scenarios, o);
+    if (status == 0 && !o.part.dry_run && o.part.whole()) write_report_of(o, kind.title);
+    return status;
+  });
+}
+
+}  // namespace serpette::cli
