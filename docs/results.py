@@ -1,57 +1,80 @@
 #!/usr/bin/env python3
-"""Writes every table and figure of README.md, docs/results.md and docs/paper.md that comes from the committed study.
+"""Writes every table and figure of README.md, docs/results* and docs/paper.md that comes from the committed studies.
 
-usage: docs/results.py --report build/release/bin/report [--study out/study [--beside out/other]]
+usage: docs/results.py --report build/release/bin/report [--take NAME FOLDER [--command TEXT]]
 
-The study's cells, seeds and configuration lie in docs/results; --study first takes them from the folder of a finished
-one. Another study of the same runs and ratios, whose scenarios are not the paper's, may stand --beside it in the README. Text between `<!-- results -->` and `<!-- /results -->` is this script's: do not edit it by hand.
+Each study lies in docs/results/NAME: its cells (cells.csv, evaluations.csv), configuration.txt, and in command.txt the one
+command that made it. What stands beside them there (README.md, figures, tables) is made from them by this script. --take
+first copies a finished study's files there from its folder. Text between `<!-- results -->` and `<!-- /results -->` is this
+script's: do not edit it by hand.
 """
 import argparse
 import csv
 import pathlib
-import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = ROOT / "docs/results"
-LABELS = dict(re.findall(r'CatalogueEntry\{\s*"(\w+)",\s*"([^"]+)"', (ROOT / "include/serpette/scenario/catalogue.hpp").read_text()))
+# Whether its pictures are ours to publish, and what it was made on. The first one that is there leads.
+STUDIES = {"photographs": (False, "photographs of blood cells (BCCD, 3 classes), YOLOv3-tiny from its COCO backbone"),
+           "drawn": (True, "drawn scenes, a slim YOLOv3")}
 RUN_TABLES = ["V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV"]
-FIGURES = {"fig_1a": "AP50 over the pruning ratio, four scenarios", "fig_1b": "total time per image, four scenarios",
-           "fig_2a": "AP50, colour and greyscale", "fig_2b": "total time per image, colour and greyscale",
-           "robust_AP50": "AP50 under PGD", "ms_network": "network time per image"}
-MOST_BYTES = 2_000_000
+FIGURES = {"robust_AP50": "AP50 under attack over the pruning ratio", "AP50": "AP50 on clean images over the pruning ratio",
+           "retention_beside_paper": "the part of the AP50 under attack that is kept, the paper's dotted",
+           "fig_1a": "Fig. 1a: mAP under attack, filters", "fig_1a_kernels": "Fig. 1a: mAP under attack, kernels",
+           "fig_1a_clean": "Fig. 1a on clean images, filters", "fig_1a_clean_kernels": "Fig. 1a on clean images, kernels",
+           "fig_1b": "Fig. 1b: total time per image, filters", "fig_1b_kernels": "Fig. 1b: total time per image, kernels",
+           "fig_2a": "Fig. 2a: mAP under attack, colour and greyscale", "fig_2a_clean": "Fig. 2a on clean images",
+           "fig_2b": "Fig. 2b: total time per image, colour and greyscale", "ms_network": "network time per image",
+           "attacks": "AP50 under each attack, unpruned and pruned", "attack_budgets": "AP50 over the attack's budget"}
+KEPT = ["summary.csv", "tests.csv", "claims.csv", "tradeoff.csv"]
+MOST_BYTES = 8_000_000
 
 
 def grid(header, rows):
-    return "\n".join(["| " + " | ".join(header) + " |", "| --- |" + " --: |" * (len(header) - 1),
-                      *("| " + " | ".join(row) + " |" for row in rows)])
+    cells = lambda row: "| " + " | ".join(str(c).replace("|", "\\|") for c in row) + " |"
+    return "\n".join([cells(header), "| --- |" + " --: |" * (len(header) - 1), *map(cells, rows)])
+
+
+def records(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def counted(n, noun):
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 class Study:
-    def __init__(self, *paths):
-        self.rows = []
-        for path in paths:
-            rows = list(csv.DictReader(path.open()))
-            if not rows:
-                sys.exit(f"{path}: should hold cells, got none")
-            self.rows += rows
-        self.ratios = sorted({r["ratio"] for r in self.rows}, key=float)
-        self.scenarios = list(dict.fromkeys(r["scenario"] for r in self.rows))
-        self.runs = len({r["run"] for r in self.rows})
-        self.networks = len({(r["scenario"], r["run"], r["ratio"]) for r in self.rows})
-        self.seeds = sorted({r["seed"] for r in self.rows}, key=int)
+    def __init__(self, name, report):
+        self.name, self.home, self.report = name, HOME / name, report
+        self.pictures, self.of = STUDIES[name]
+        rows = [r for r in records(self.home / "cells.csv") if r["scenario"] != "original"]
+        self.runs = len({r["run"] for r in rows})
+        self.ratios = len({r["ratio"] for r in rows})
+        self.scenarios = len({r["scenario"] for r in rows})
+        self.networks = len({(r["scenario"], r["run"], r["ratio"]) for r in rows})
 
-    def means(self, column, digits, profile="standard", scale=1):
-        rows = []
-        for scenario in self.scenarios:
-            values = [[float(r[column]) / scale for r in self.rows
-                       if (r["scenario"], r["ratio"], r["profile"]) == (scenario, ratio, profile)] for ratio in self.ratios]
-            rows.append([LABELS.get(scenario, scenario), *(f"{statistics.mean(v):.{digits}f}" if v else "–" for v in values)])
-        return grid(["", *(f"{r} %" for r in self.ratios)], rows)
+    def counts(self):
+        return (f"{counted(self.scenarios, 'scenario')} × {counted(self.runs, 'run')} × {counted(self.ratios, 'ratio')} = "
+                f"{counted(self.networks, 'pruned network')}")
+
+    def table(self, name):
+        path = self.report / "tables" / f"{name}.md"
+        return path.read_text().strip() if path.exists() else ""
+
+    def glance(self):
+        return (self.report / "glance.md").read_text().split("\n\n", 1)[1].strip()
+
+    def figure(self, name, at):
+        return f"![{FIGURES[name]}]({at}/{name}.svg)" if (self.home / f"{name}.svg").exists() else ""
+
+
+def joined(parts):
+    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
 def between(path, text):
@@ -64,138 +87,158 @@ def between(path, text):
     path.write_text(head + begin + text.rstrip() + "\n" + end + rest.split(end)[1])
 
 
-def readme(study, beside):
-    """The README's part; `beside` holds cells of further scenarios, or nothing."""
-    if beside.exists():
-        other = Study(beside)
-        cells = lambda s: {(r["run"], r["ratio"]) for r in s.rows}
-        if cells(other) - cells(study) or set(other.scenarios) & set(study.scenarios):
-            sys.exit(f"{beside}: should hold other scenarios at the study's runs and ratios")
-    lead = (f"Means of {study.runs} runs: {len(study.scenarios)} scenarios × {study.runs} runs × {len(study.ratios)} ratios = "
-            f"{study.networks} pruned networks, profile standard. [All tables, figures, tests and the paper's claims]"
-            "(docs/results.md) · [what of the paper agrees](docs/paper.md) · made by `./run results`.")
-    if beside.exists():
-        lead += (f" Last rows: a study of {other.runs} runs beside it ([cells](docs/results/beside_cells.csv)), run at another time.")
-        study = Study(HOME / "cells.csv", beside)
-    figures = "\n".join(f"![{FIGURES[name]}](docs/results/{name}.svg)" for name in ("fig_1a", "robust_AP50") if (HOME / f"{name}.svg").exists())
-    return (f"{lead}\n\n{figures}\n\nAP50 on clean images\n\n{study.means('AP50', 3)}\n\n"
-            f"AP50 under PGD\n\n{study.means('robust_AP50', 3)}\n\n"
-            f"Network time per image [ms], one thread\n\n{study.means('ms_network', 2)}\n")
+def readme(studies):
+    """The README's part: the first study with its curves, the others at a glance."""
+    parts = []
+    for study in studies:
+        home = f"docs/results/{study.name}"
+        parts.append(f"**On {study.of}**: {study.counts()}. [Everything it gives]({home}/README.md)" +
+                     (" · [what of the paper agrees](docs/paper.md) · made by `./run results`" if study is studies[0] else ""))
+        if study is studies[0]:
+            parts += ["\n".join(filter(None, (study.figure(name, home) for name in ("robust_AP50", "AP50"))))]
+        parts.append(study.glance())
+        if study is studies[0]:
+            parts += [study.table("retention_beside_paper")]
+    parts.append("Kept: the part of a scenario's own value unpruned; under attack / on clean images.")
+    return joined(parts)
 
 
-def results(study, report):
-    """docs/results.md: everything the study gives, for people."""
-    out = [f"""# Results of the study
-
-{len(study.scenarios)} scenarios × {study.runs} runs × {len(study.ratios)} ratios = {study.networks} pruned networks on drawn scenes.
-Cells with their seeds: [cells.csv](results/cells.csv); configuration: [configuration.txt](results/configuration.txt). This page,
-its figures and the README's tables are made from them by `./run results`; `report --cells docs/results/cells.csv --out
-out/report` makes the interactive page. Profile standard (confidence 0.001) unless said; times are medians per image, batch 1,
-on one thread.
-
-## Figures
-
-Dots are means over the runs, bars one standard deviation."""]
-    for name, caption in FIGURES.items():
-        if (HOME / f"{name}.svg").exists():
-            label = "Fig. " + name[4:] + ": " if name.startswith("fig_") else ""
-            out.append(f"![{label}{caption}](results/{name}.svg)")
-    if (HOME / "fig_3.svg").exists():
-        out.append("Fig. 3: one test picture across scenarios and ratios, run 1, boxes of confidence 0.5 and more; dashed boxes are "
-                   "wrong.\n\n![Fig. 3: detections on one picture](results/fig_3.svg)")
-    out.append("## Means over the runs")
-    for title, column, digits, profile, scale in [
-            ("AP50 on clean images", "AP50", 3, "standard", 1), ("AP50 under PGD", "robust_AP50", 3, "standard", 1),
-            ("AP (IoU 0.50:0.95) on clean images", "AP", 3, "standard", 1),
-            ("AP50 on clean images, profile paper (confidence 0.5)", "AP50", 3, "paper", 1),
-            ("Network time [ms]", "ms_network", 2, "standard", 1), ("Total time [ms]", "ms_total", 2, "standard", 1),
-            ("Parameters [thousands]", "parameters", 0, "standard", 1e3), ("Multiply-adds [millions]", "macs", 1, "standard", 1e6)]:
-        out.append(f"{title}\n\n{study.means(column, digits, profile, scale)}")
-    out.append("## The paper's claims under these data\n\nDifferences: Welch's test at each ratio, Holm's correction within each "
-               "table, 5 %. Whole curves: 2,000 resamples of runs.\n\n" + (report / "claims.md").read_text())
-    out.append("## Tests\n\np-values of one-way ANOVA as the paper's Tables I–IV have them. Welch, Kruskal-Wallis, effect sizes, assumption "
-               "checks and all pairs are in the report's CSV files.")
-    for name in ["table_I", "table_II", "table_III", "table_IV", "anova_robust_AP50"]:
-        if (report / f"tables/{name}.md").exists():
-            out.append((report / f"tables/{name}.md").read_text())
-    out.append("## Every run\n\nAs the paper's Tables V–XIV: per run, then maximum, minimum, average and (population) standard deviation.")
-    for number in RUN_TABLES:
-        if (report / f"tables/table_{number}.md").exists():
-            out.append((report / f"tables/table_{number}.md").read_text())
-    out.append("## Configuration\n\n```\n" + (HOME / "configuration.txt").read_text().strip() + "\n```")
-    return "\n\n".join(part.strip() for part in out) + "\n"
+def overview(studies):
+    """docs/results.md: the studies at a glance."""
+    parts = ["# Results", "Made from the cells that are kept in `docs/results/` by `./run results`. Headline is AP50 under the attack that a "
+             "scenario is trained against, as the paper's mAP is; clean images stand beside it. *Original* is the network as it came, neither "
+             "trained under attack nor pruned."]
+    for study in studies:
+        home = f"results/{study.name}"
+        parts += [f"## {study.name.capitalize()}", f"On {study.of}: {study.counts()}. [All of it]({home}/README.md).", study.glance(),
+                  study.figure("robust_AP50", home), study.figure("retention_beside_paper", home)]
+    return joined(parts)
 
 
-def beside(study, report, paper):
-    """What docs/paper.md shows of the study beside the paper's own numbers."""
+def page(study):
+    """docs/results/NAME/README.md: everything a study gives, for people."""
+    parts = [f"# Results on {study.of}",
+             f"{study.counts()}. Cells with their seeds: [cells.csv](cells.csv); configuration: [configuration.txt](configuration.txt). Made by",
+             "```\n" + (study.home / "command.txt").read_text().strip() + "\n```",
+             "This page, its figures and tables are made from the cells by `./run results`; `report --cells "
+             f"docs/results/{study.name}/cells.csv --out out/report` makes the interactive page. Profile standard (confidence 0.001); times "
+             "are medians per image, batch 1, on one thread.",
+             "## At a glance", study.glance(), "Means over the runs. Kept: the part of a scenario's own value unpruned; under attack / on clean images.",
+             "## Figures", "Marks are means over the runs, bars one standard deviation, small dots the runs."]
+    parts += [study.figure(name, ".") for name in FIGURES]
+    if (study.home / "fig_3.svg").exists():
+        parts.append("Fig. 3: one test picture across scenarios and ratios, run 1, boxes of confidence 0.5 and more; dashed boxes are "
+                     "wrong.\n\n![Fig. 3: detections on one picture](./fig_3.svg)")
+    parts.append("## What is kept, beside the paper\n\nThe paper's structured scenarios stand below filters and kernels alike.")
+    parts += [study.table("retention_beside_paper"), "## Means over the runs"]
+    parts += [study.table(f"means_{m}") for m in ("robust_AP50", "AP50", "robust_AP", "AP", "ms_network", "ms_total", "parameters", "macs")]
+    evaluations = [study.table(name) for name in ("attacks", "attack_budgets")]
+    if any(evaluations):
+        parts += ["## Other attacks", *evaluations]
+    parts += ["## The paper's claims under these data",
+              "Differences: Welch's test at each ratio, Holm's correction within each table, 5 %. Whole curves: 2,000 resamples of runs.",
+              (study.report / "claims.md").read_text(), "## Tests",
+              "p-values of one-way ANOVA as the paper's Tables I–IV have them, for both readings of structured, under attack and clean. Welch, "
+              "Kruskal-Wallis, effect sizes: [tests.csv](tests.csv); the report has assumption checks and all pairs."]
+    parts += [study.table(f"table_{n}{suffix}") for suffix in ("", "_kernels", "_clean", "_clean_kernels") for n in ("I", "II", "III", "IV")]
+    parts += ["## Every run", "As the paper's Tables V–XIV: per run, then maximum, minimum, average and (population) standard deviation."]
+    parts += [study.table(f"table_{n}{suffix}") for suffix in ("", "_kernels", "_clean", "_clean_kernels") for n in RUN_TABLES]
+    parts += ["## Configuration", "```\n" + (study.home / "configuration.txt").read_text().strip() + "\n```"]
+    return joined(parts)
+
+
+def beside(studies, paper):
+    """What docs/paper.md shows of the studies beside the paper's own numbers."""
     def averages(folder):
-        found = {}
-        for r in csv.DictReader((folder / "summary.csv").open()):
-            if r["statistic"] in ("avg", "std dev") and r["table"]:
-                found[r["table"], r["ratio_percent"], r["statistic"]] = float(r["value"])
-        return found
+        return {(r["table"], r["ratio_percent"], r["statistic"]): float(r["value"]) for r in records(folder / "summary.csv") if r["table"]}
 
-    ours, theirs = averages(report), averages(paper)
-    names = {r["table"]: (r["scenario"], r["metric"]) for r in csv.DictReader((paper / "summary.csv").open())}
-    ratios = list(dict.fromkeys(r["ratio_percent"] for r in csv.DictReader((paper / "summary.csv").open())))
+    theirs = averages(paper)
+    names = {r["table"]: (r["scenario"], r["metric"]) for r in records(paper / "summary.csv") if r["table"]}
+    ratios = list(dict.fromkeys(r["ratio_percent"] for r in records(paper / "summary.csv")))
     rows = []
     for table in RUN_TABLES:
         scenario, metric = names[table]
-        digits = (3, 3) if metric == "mAP" else (1, 2)
-        for who, data, n in (("paper", theirs, digits[0]), ("study", ours, digits[1])):
-            rows.append([f"{table}: {scenario}, {metric}" if who == "paper" else "", who,
-                         *(f"{data[table, r, 'avg']:.{n}f} ± {data[table, r, 'std dev']:.{n}f}" if (table, r, "avg") in data else "–" for r in ratios)])
-    text = (f"The study: {study.networks} networks on drawn scenes ({study.runs} runs), AP50 in profile standard and total time per image "
-            "in ms on a CPU; the paper: mAP on COCO, ms on a GPU. Averages ± population standard deviation; absolute numbers are not "
-            f"comparable, courses are.\n\n{grid(['Table', '', *(f'{r} %' for r in ratios)], rows)}\n\n")
-    verdicts = {r["Claim"]: r["Verdict"] for r in csv.DictReader((paper / "claims.csv").open())}
-    own = list(csv.DictReader((report / "claims.csv").open()))
-    return text + "### Claims\n\n" + grid(["Claim", "the paper's data", "the study's data"],
-                                          [[r["Claim"].replace("|", "\\|"), verdicts.get(r["Claim"], "–"), r["Verdict"]] for r in own]) + "\n"
+        rows.append([f"{table}: {scenario}, {metric}", "paper", theirs, table, 3 if metric == "mAP" else 1])
+        for study in studies:
+            ours = averages(study.report)
+            for reading, word in ((table, study.name), (f"{table} kernels", f"{study.name}, kernels")):
+                if any(key[0] == reading for key in ours):
+                    rows.append(["", word, ours, reading, 3 if metric == "mAP" else 2])
+    shown = [[title, who, *(f"{data[t, r, 'avg']:.{n}f} ± {data[t, r, 'std dev']:.{n}f}" if (t, r, "avg") in data else "–" for r in ratios)]
+             for title, who, data, t, n in rows]
+    text = ("AP50 under PGD in profile standard and total time per image in ms on a CPU; the paper: mAP under PGD on COCO, ms on a GPU. "
+            "Averages ± population standard deviation; absolute numbers are not comparable, courses are.\n\n"
+            + grid(["Table", "", *(f"{r} %" for r in ratios)], shown) + "\n\n### Claims\n\n")
+    key = lambda r: (r["What the paper says"], r.get("Structured means", "–"), r["Measured by"])
+    verdicts = {r["What the paper says"]: r["Verdict"] for r in records(paper / "claims.csv")}
+    own = [{key(r): r["Verdict"] for r in records(study.report / "claims.csv")} for study in studies]
+    keys = list(dict.fromkeys(k for found in own for k in found))
+    keys.sort(key=lambda k: list(verdicts).index(k[0]) if k[0] in verdicts else len(verdicts))
+    return text + grid(["Claim", "Structured means", "Measured by", "the paper's data", *(s.name for s in studies)],
+                       [[*k, verdicts.get(k[0], "–") if "clean" not in k[2] else "–", *(found.get(k, "–") for found in own)] for k in keys]) + "\n"
+
+
+def take(name, folder, command):
+    """Copies a finished study's files to docs/results."""
+    home = HOME / name
+    home.mkdir(parents=True, exist_ok=True)
+    for file in ("cells.csv", "configuration.txt", "evaluations.csv", "command.txt"):
+        source = folder / file
+        if not source.exists():
+            if file in ("cells.csv", "configuration.txt"):
+                sys.exit(f"{source}: should be there in the folder of a finished study, got nothing")
+            continue
+        if source.stat().st_size > MOST_BYTES:
+            sys.exit(f"{source}: should have at most {MOST_BYTES} bytes to be committed, got {source.stat().st_size}")
+        shutil.copyfile(source, home / file)
+    if command:
+        (home / "command.txt").write_text(command.strip() + "\n")
+    if not (home / "command.txt").exists():
+        sys.exit(f"{home}/command.txt: should say the command that made the study; give it with --command")
+
+
+def make(name, program, folder, source):
+    """Runs the report on a kept study and puts its figures and tables beside the cells."""
+    cells = (source or HOME / name) / "cells.csv"  # a whole study keeps its boxes too: Fig. 3
+    if subprocess.run([program, "--cells", cells, "--out", folder], stdout=subprocess.DEVNULL).returncode != 0:
+        sys.exit(1)  # it has said why
+    study = Study(name, folder)
+    for old in study.home.glob("*.svg"):
+        if source or old.name != "fig_3.svg":  # that one needs the study's pictures
+            old.unlink()
+    figures = list(FIGURES) + (["fig_3"] if study.pictures else [])  # pictures of other people's data stay out
+    for file in [f"figures/{figure}.svg" for figure in figures] + KEPT:
+        if (folder / file).exists():
+            shutil.copyfile(folder / file, study.home / pathlib.Path(file).name)
+    (study.home / "README.md").write_text(page(study))
+    return study
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--report", type=pathlib.Path, required=True, help="the program `report`")
-    parser.add_argument("--study", type=pathlib.Path, help="folder of a finished study to take the results from")
-    parser.add_argument("--beside", type=pathlib.Path, help="folder of another one, for the README")
+    parser.add_argument("--take", nargs=2, metavar=("NAME", "FOLDER"), help="first take this study from a finished one's folder")
+    parser.add_argument("--command", help="the command that made it")
     options = parser.parse_args()
-    if options.beside and not options.study:
-        parser.error("--beside should come with --study")
-    HOME.mkdir(exist_ok=True)
-    if options.study:
-        taken = {name: options.study / name for name in ("cells.csv", "configuration.txt")}
-        if options.beside:
-            taken |= {f"beside_{name}": options.beside / name for name in list(taken)}
-        else:
-            for old in HOME.glob("beside_*"):
-                old.unlink()
-        for name, source in taken.items():
-            if not source.exists():
-                sys.exit(f"{source}: should be there in the folder of a finished study, got nothing")
-            if source.stat().st_size > MOST_BYTES:
-                sys.exit(f"{source}: should have at most {MOST_BYTES} bytes to be committed, got {source.stat().st_size}")
-            shutil.copyfile(source, HOME / name)
-        for figure in HOME.glob("*.svg"):  # of the study before
-            figure.unlink()
-    cells = HOME / "cells.csv"
-    if not cells.exists():
-        sys.exit(f"{cells}: should hold a study's cells, got nothing; name a finished study with --study")
+    name, source = options.take or (None, None)
+    if options.take:
+        if name not in STUDIES:
+            parser.error(f"--take: NAME should be one of {', '.join(STUDIES)}, got {name}")
+        source = pathlib.Path(source).resolve()
+        take(name, source, options.command)
+    there = [n for n in STUDIES if (HOME / n / "cells.csv").exists()]
+    if not there:
+        sys.exit(f"{HOME}: should hold a study's cells, got none; take a finished study with --take")
     with tempfile.TemporaryDirectory() as folder:
-        report, paper = pathlib.Path(folder) / "study", pathlib.Path(folder) / "paper"
-        source = options.study / "cells.csv" if options.study else cells  # a whole study keeps its boxes too: Fig. 3
-        for arguments in (["--cells", source, "--out", report], ["--paper", "--out", paper]):
-            if subprocess.run([options.report, *arguments], stdout=subprocess.DEVNULL).returncode != 0:
-                sys.exit(1)  # it has said why
-        for name in [*FIGURES, *(["fig_3"] if options.study else [])]:
-            if (report / f"figures/{name}.svg").exists():
-                shutil.copyfile(report / f"figures/{name}.svg", HOME / f"{name}.svg")
-        study = Study(cells)
-        beside_it = HOME / "beside_cells.csv"
-        between(ROOT / "README.md", readme(study, beside_it))
-        (ROOT / "docs/results.md").write_text(results(study, report))
-        between(ROOT / "docs/paper.md", beside(study, report, paper))
-    print(f"README.md, docs/results.md, docs/paper.md: {study.networks} networks")
+        folder = pathlib.Path(folder)
+        paper = folder / "the_paper"
+        if subprocess.run([options.report, "--paper", "--out", paper], stdout=subprocess.DEVNULL).returncode != 0:
+            sys.exit(1)
+        studies = [make(n, options.report, folder / n, source if n == name else None) for n in there]
+        between(ROOT / "README.md", readme(studies))
+        (ROOT / "docs/results.md").write_text(overview(studies))
+        between(ROOT / "docs/paper.md", beside(studies, paper))
+    print("README.md, docs/paper.md, docs/results: " + ", ".join(f"{s.name} ({s.networks} networks)" for s in studies))
 
 
 if __name__ == "__main__":

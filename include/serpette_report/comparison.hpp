@@ -163,12 +163,15 @@ inline TextTable findings_table(std::span<const Finding> findings) {
                   .header = {"Second against first", "Measured by", "Better at", "Worse at",
                              "Not told apart at"},
                   .rows = {}};
-  const auto list = [](const std::vector<std::string>& ratios) {
-    return ratios.empty() ? std::string("–") : fmt::format("{}", fmt::join(ratios, ", "));
+  const auto list = [](const std::vector<std::string>& ratios, const Finding& f) {
+    const auto all = f.better.size() + f.worse.size() + f.open.size();
+    return ratios.empty()                              ? std::string("–")
+           : ratios.size() == all && ratios.size() > 1 ? fmt::format("all {} ratios", all)
+                                                       : fmt::format("{}", fmt::join(ratios, ", "));
   };
   for (const auto& f : findings)
     table.rows.push_back({f.second + " against " + f.first, std::string(family(f.family).words),
-                          list(f.better), list(f.worse), list(f.open)});
+                          list(f.better, f), list(f.worse, f), list(f.open, f)});
   return table;
 }
 

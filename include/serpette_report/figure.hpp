@@ -219,10 +219,11 @@ inline std::string figure_svg(const Figure& figure) {
                    R"(<path d="M{:.1f} {:.2f}H{:.1f}" {}/>)"
                    "\n",
                    F::kLeft, frame.py(l.mean), F::kWidth - F::kRight, detail::stroke(l.style, 1.4));
+  const auto count = static_cast<double>(figure.series.size());
+  const double step = std::min(1.4, 10 / std::max(count - 1, 1.0));
   for (std::size_t k = 0; k < figure.series.size(); ++k)
-    detail::draw_series(
-        svg, figure.series[k], frame,
-        (static_cast<double>(k) - (static_cast<double>(figure.series.size()) - 1) / 2) * 1.4);
+    detail::draw_series(svg, figure.series[k], frame,
+                        (static_cast<double>(k) - (count - 1) / 2) * step);
   for (std::size_t k = 0; k < legend.size(); ++k) {
     const auto& [label, style] = legend[k];
     const double x = F::kLeft + static_cast<double>(k % 2) * (F::kWidth - F::kLeft - F::kRight) / 2;

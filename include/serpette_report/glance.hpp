@@ -37,25 +37,32 @@ inline TextTable glance_table(const Study& study) {
   const auto average = [&](const std::string& scenario, const std::string& ratio, const Metric& m) {
     return mean(study.values(scenario, ratio, profile, m));
   };
-  const auto at_first = first == "0" ? std::string("unpruned") : "at " + first + " %";
   TextTable table{.name = "glance", .title = "At a glance", .header = {"Scenario"}, .rows = {}};
-  for (const auto* m : qualities) table.header.push_back(study.label(*m) + ", " + at_first);
+  const auto both = [&](auto&& print) {  // "0.256 / 0.759": under attack, then clean
+    std::string text;
+    for (const auto* m : qualities) text += (text.empty() ? "" : " / ") + print(*m);
+    return text;
+  };
+  std::string names = study.label(quality);
+  if (qualities.size() > 1) names += " / clean";
+  table.header.push_back(names + (first == "0" ? ", unpruned" : fmt::format(", at {} %", first)));
   std::vector<std::string> parts;  // ratios at which the table says what is kept
   for (const auto* const ratio : {"50", "75", "90"})
-    if (first == "0" && std::ranges::find(study.ratios(), ratio) != study.ratios().end())
+    if (study.has(fmt::format("retention_{}", quality.id)) &&
+        std::ranges::find(study.ratios(), ratio) != study.ratios().end())
       parts.emplace_back(ratio);
   for (const auto& ratio : parts)
-    for (const auto* m : qualities)
-      table.header.push_back(
-          fmt::format("kept with {} % pruned{}", ratio, m == &quality ? "" : ", clean"));
-  table.header.push_back("pruned as far as 90 % is kept");
-  if (study.has(time)) table.header.push_back("time there, of unpruned");
+    table.header.push_back(fmt::format("kept with {} % pruned", ratio));
+  table.header.push_back(quality.id == "robust_AP50" ? "pruned while 90 % is kept under attack"
+                                                     : "pruned while 90 % is kept");
+  if (study.has(time)) table.header.push_back("time there, of the unpruned");
   if (study.has("parameters")) table.header.push_back("parameters there");
 
   if (first == "0" && !study.original(profile, quality).empty()) {
     auto& row = table.rows.emplace_back(std::vector{scenario_label(kOriginal)});
-    for (const auto* m : qualities)
-      row.push_back(detail::printed(mean(study.original(profile, *m)), m->decimals));
+    row.push_back(both([&](const Metric& m) {
+      return detail::printed(mean(study.original(profile, m)), m.decimals);
+    }));
     row.resize(table.header.size(), "–");
   }
   for (const auto& s : study.scenarios()) {
@@ -67,14 +74,13 @@ inline TextTable glance_table(const Study& study) {
       reach = ratio;
     }
     auto& row = table.rows.emplace_back(std::vector{scenario_label(s)});
-    for (const auto* m : qualities)
-      row.push_back(detail::printed(average(s, first, *m), m->decimals));
+    row.push_back(
+        both([&](const Metric& m) { return detail::printed(average(s, first, m), m.decimals); }));
     for (const auto& ratio : parts)
-      for (const auto* m : qualities) {
-        const double kept =
-            mean(study.values(s, ratio, profile, metric(fmt::format("retention_{}", m->id))));
-        row.push_back(std::isnan(kept) ? "–" : fmt::format("{:.0f} %", 100 * kept));
-      }
+      row.push_back(both([&](const Metric& m) {
+        const double kept = average(s, ratio, metric(fmt::format("retention_{}", m.id)));
+        return std::isnan(kept) ? std::string("–") : fmt::format("{:.0f} %", 100 * kept);
+      }));
     row.push_back(reach + " %");
     if (study.has(time))
       row.push_back(fmt::format(
@@ -91,9 +97,8 @@ inline std::string glance_html(const Study& study) {
          fmt::format(
              "<p class=\"soft\">{}Means over {}, profile {}. AP50: average precision, from 0 to 1, "
              "of boxes that overlap an object by half or more; under attack: on the same test "
-             "images, changed by the attack that the scenario is trained against. Kept: the part "
-             "of "
-             "a scenario's own value unpruned.</p>",
+             "images, changed by the attack that the scenario is trained against; behind the stroke, "
+             "clean. Kept: the part of a scenario's own value unpruned.</p>",
              study.original(study.main_profile(), study.headline()).empty()
                  ? ""
                  : "Original: the network as it came, neither trained under attack nor pruned. ",

@@ -43,11 +43,11 @@ inline constexpr std::array kCatalogue{
     CatalogueEntry{"unstructured_deeplift_greyscale", "Unstructured DeepLIFT Greyscale",
                    InPaper::kTables, 4},
     CatalogueEntry{"kernel_deeplift", "Kernel DeepLIFT", InPaper::kKernels, 5},
-    CatalogueEntry{"kernel_hydra", "Kernel HYDRA", InPaper::kKernels, 6},
+    CatalogueEntry{"kernel_hydra", "Kernel HYDRA", InPaper::kKernels, 8},
     CatalogueEntry{"unstructured_magnitude", "Unstructured Magnitude", InPaper::kNo, 7},
     CatalogueEntry{"structured_deeplift_greyscale", "Structured DeepLIFT Greyscale", InPaper::kNo,
-                   8},
-    CatalogueEntry{"unstructured_deeplift_box", "Unstructured DeepLIFT with box", InPaper::kNo, 8}};
+                   6},
+    CatalogueEntry{"unstructured_deeplift_box", "Unstructured DeepLIFT with box", InPaper::kNo, 6}};
 
 /// The entry of an id; nothing for a scenario that is not shipped.
 constexpr std::optional<CatalogueEntry> catalogued(std::string_view id) {
