@@ -8,7 +8,7 @@
 #include <string>
 
 #include "serpette/app/program.hpp"
-#include "serpette/study/read_cells.hpp"
+#include "serpette/study/cells.hpp"
 #include "serpette_report/comparison.hpp"
 
 int main(int argc, char** argv) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "serpette/app/program.hpp"
-#include "serpette/study/read_cells.hpp"
+#include "serpette/study/cells.hpp"
 #include "serpette_report/report.hpp"
 
 namespace {

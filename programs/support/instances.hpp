@@ -15,6 +15,7 @@
 #include "serpette/method/run_cell.hpp"
 #include "serpette/scenario/registry.hpp"
 #include "serpette/study/progress.hpp"
+#include "serpette/study/store.hpp"
 
 // clang-format off
 #define SERPETTE_INSTANCES(one) \
@@ -45,16 +46,23 @@ consteval bool all_are_instances() {
 static_assert(all_are_instances(), "SERPETTE_INSTANCES should have every scenario of the registry");
 }  // namespace serpette::detail
 
-#define SERPETTE_RUN_CELL(scenario)                                                              \
-  template serpette::CellResult<serpette::Yolov3> serpette::run_cell(                            \
-      const serpette::scenario&,                                                                 \
-      const serpette::Experiment<serpette::Yolov3, serpette::CocoFolder, serpette::CocoFolder>&, \
-      const serpette::Store&, const serpette::CellId&, serpette::Progress&);
+#define SERPETTE_EXPERIMENT \
+  serpette::Experiment<serpette::Yolov3, serpette::CocoFolder, serpette::CocoFolder>
+#define SERPETTE_CELL(prefix, scenario)                                                          \
+  prefix template serpette::TrainedCell<serpette::Yolov3> serpette::train_cell(                  \
+      const serpette::scenario&, const SERPETTE_EXPERIMENT&, const serpette::Store&,             \
+      const serpette::CellId&, serpette::Progress&);                                             \
+  prefix template serpette::MeasuredCell serpette::measure_cell(                                 \
+      const serpette::scenario&, const SERPETTE_EXPERIMENT&, serpette::Yolov3&,                  \
+      const serpette::CellId&, serpette::Progress&);                                             \
+  prefix template void serpette::prepare_run(const serpette::scenario&,                          \
+                                             const SERPETTE_EXPERIMENT&, const serpette::Store&, \
+                                             const serpette::CellId&, serpette::Progress&);
 
 #ifdef SERPETTE_INSTANCE
-SERPETTE_RUN_CELL(SERPETTE_INSTANCE)
+SERPETTE_CELL(, SERPETTE_INSTANCE)
 #else
-#define SERPETTE_EXTERN_RUN_CELL(scenario) extern SERPETTE_RUN_CELL(scenario)
-SERPETTE_INSTANCES(SERPETTE_EXTERN_RUN_CELL)
-#undef SERPETTE_EXTERN_RUN_CELL
+#define SERPETTE_EXTERN_CELL(scenario) SERPETTE_CELL(extern, scenario)
+SERPETTE_INSTANCES(SERPETTE_EXTERN_CELL)
+#undef SERPETTE_EXTERN_CELL
 #endif

@@ -6,7 +6,7 @@
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/data/drawn_data.hpp"
 #include "serpette/io/file_lock.hpp"
-#include "serpette/study/read_cells.hpp"
+#include "serpette/study/cells.hpp"
 #include "serpette_report/report.hpp"
 #include "support/instances.hpp"
 
@@ -118,7 +118,7 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     (void)o.budget.chosen();
     (void)parse_ratios(o.ratios);
     (void)parse_device(o.device);
-    (void)scenario_texts(kScenarios, options.scenarios, o.policies);
+    (void)scenario_labels(kScenarios, options.scenarios, o.policies);
     const bool own_scenes = !options.data_given(), own_network = !options.network_given();
     if (own_network) use_shipped_network(o);
     if (own_scenes) use_drawn_scenes(o, options.data);

@@ -1,6 +1,6 @@
-# cmake -DWAY=find_package|add_subdirectory|fetch|report -DSOURCE=… -DBUILD=… -DCOMPILER=… -DLIBTORCH=… -P consume.cmake
+# cmake -DWAY=find_package|add_subdirectory|fetch|report|new -DSOURCE=… -DBUILD=… -DCOMPILER=… -DLIBTORCH=… -P consume.cmake
 # Installs serpette for find_package and report, then configures, builds and runs the program of this folder; with
-# `report` that of report/, in a world without LibTorch.
+# `report` that of report/, in a world without LibTorch; with `new` the laws of what `./run new` writes.
 set(folder ${BUILD}/consumer/${WAY})
 file(REMOVE_RECURSE ${folder})
 set(project ${CMAKE_CURRENT_LIST_DIR})
@@ -11,7 +11,14 @@ if(WAY STREQUAL "report")
 else()
   list(APPEND options -DLIBTORCH_ROOT=${LIBTORCH})
 endif()
-if(WAY MATCHES "find_package|report")
+if(WAY STREQUAL "new")  # what `./run new` writes, of every kind
+  string(APPEND project /new)
+  list(APPEND options -DPOLICIES=${folder}/policies -DCatch2_DIR=${CATCH2})
+  foreach(kind IN ITEMS score granularity attack color objective)
+    execute_process(COMMAND ${SOURCE}/run new ${kind} my_${kind} ${folder}/policies/${kind} COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()
+endif()
+if(WAY MATCHES "find_package|report|new")
   execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${folder}/prefix OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
   list(APPEND options -DCMAKE_PREFIX_PATH=${folder}/prefix)
 else()

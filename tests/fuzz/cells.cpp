@@ -1,4 +1,4 @@
-#include "serpette/study/read_cells.hpp"
+#include "serpette/study/cells.hpp"
 
 #include "fuzz/fuzz.hpp"
 

@@ -23,7 +23,7 @@ ALLOWED = {
     "detector": {"concepts", "graph", "core", "detail", "io", "formats", "nn", TENSOR, NN},
     "distributed": {"core", "detail", TENSOR, NN},
     "deploy": {"nn", "graph", "core", "detail", "io", TENSOR, NN},
-    "method": {"scenario/scenario.hpp", "prune/mask.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
+    "method": {"version.hpp", "scenario/scenario.hpp", "prune/mask.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "study": {"scenario/scenario.hpp", "scenario/catalogue.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "graph", "core", "detail", "io", "score", "prune", "objective", "attack", "color", "detector",
                  "data", "deploy", "method", "study", TENSOR, NN},
@@ -34,14 +34,14 @@ for family in ("score", "prune", "objective", "attack", "color"):  # families me
 ALLOWED["app"] = set(ALLOWED) | {"version.hpp", TENSOR, NN}
 ALLOWED["laws"] = {"concepts", "graph", "core", "prune", TENSOR}
 # The library serpette_report: itself, and the tables that a study leaves.
-REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/read_cells.hpp"}
+REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/columns.hpp"}
 
 # Stricter than their folder.
 SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/per_layer.hpp"}, "scenario/catalogue.hpp": {"core"}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.
 LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp",
          "graph/footprint.hpp", "graph/infer_shape.hpp", "core/ratio.hpp", "core/contract.hpp", "core/quantile.hpp",
-         "scenario/catalogue.hpp", "study/cells.hpp", "study/read_cells.hpp"}
+         "scenario/catalogue.hpp", "study/cells.hpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
 

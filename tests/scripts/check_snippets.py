@@ -1,6 +1,6 @@
 """Holds the code in our Markdown pages to the compiled sources it is cut from. A page says where a block comes from:
 
-    <!-- snippet: examples/03_own_score.cpp [policy] -->
+    <!-- snippet: examples/activity_weighted.hpp [policy] -->
     ```cpp
     … the lines between the two lines `// [policy]` of that file …
     ```

@@ -63,6 +63,12 @@ class Checks(unittest.TestCase):
         self.write("include/serpette/score/new.hpp", "")
         self.expect("check_umbrella.py", 1, 'lacks #include "serpette/score/new.hpp"')
 
+    def test_umbrella_leaves_out_internals(self):
+        self.write("include/serpette/score/new.hpp", "#pragma once\n\n/// @internal Of another.\n")
+        self.write("include/serpette/score/detail/newer.hpp", "")
+        self.write("include/serpette/app/newest.hpp", "")
+        self.expect("check_umbrella.py", 0)
+
     def test_umbrella_names_a_header_that_went(self):
         (self.root / "include/serpette/score/random.hpp").unlink()
         self.expect("check_umbrella.py", 1, "should not have")

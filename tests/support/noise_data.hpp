@@ -1,10 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "serpette/concepts/dataset.hpp"
 #include "serpette/core/share.hpp"
+#include "serpette/io/image.hpp"
 
 namespace serpette::test {
 
@@ -27,6 +29,13 @@ class NoiseData {
   [[nodiscard]] std::int64_t size() const { return images_.size(0); }
   [[nodiscard]] const Instances& instances() const { return instances_; }
   [[nodiscard]] ImageBatch load(std::int64_t index) const { return batch(std::vector{index}); }
+
+  /// A grey picture: what a cell's sample is drawn on.
+  [[nodiscard]] std::shared_ptr<const Image> picture(std::int64_t) const {
+    Image grey{side_, side_, {}};
+    grey.rgb.assign(static_cast<std::size_t>(3 * side_ * side_), 128);
+    return std::make_shared<const Image>(std::move(grey));
+  }
 
   [[nodiscard]] ImageBatch batch(std::span<const std::int64_t> indices) const {
     ImageBatch b;

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <cmath>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
 #include "serpette/concepts/detector.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/seed.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/graph/compaction.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "support/plain_network.hpp"
 #include "support/small_graphs.hpp"
 #include "support/tiny_heads.hpp"
@@ -81,7 +84,7 @@ class TinyDetector {
   [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
                                                 const at::Tensor& truth,
                                                 Target target = Target::kDetection) const {
-    return tiny_targets(heads, truth, target);
+    return tiny_targets(graph_, heads, truth, target);
   }
 
   [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,
@@ -118,6 +121,25 @@ class TinyDetector {
     copy.train(false);
     return copy;
   }
+
+  /// Keeps graph and tensors; the graph as darknet writes it.
+  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const {
+    write_file(cfg, write_cfg(graph_));
+    std::vector<at::Tensor> all;
+    for (const auto& p : layers_)
+      for (const auto& tensor : tensors(p)) all.push_back(tensor.detach());
+    torch::save(all, weights.string());
+  }
+  static TinyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights) {
+    TinyDetector loaded(load_cfg(cfg));
+    std::vector<at::Tensor> all;
+    torch::load(all, weights.string());
+    auto next = all.begin();
+    for (const auto& p : loaded.layers_)
+      for (const auto& tensor : tensors(p)) tensor.set_data(*next++);
+    return loaded;
+  }
+  void to(at::Device) {}  // the CPU's
 
   void train(bool on) { training_ = on; }
 

@@ -86,16 +86,32 @@ inline DetectionLoss tiny_loss(const Graph& graph, const std::vector<at::Tensor>
 }
 
 /// Ones at the logits that DeepLIFT explains.
-inline std::vector<at::Tensor> tiny_targets(const std::vector<at::Tensor>& heads,
+inline std::vector<at::Tensor> tiny_targets(const Graph& graph,
+                                            const std::vector<at::Tensor>& heads,
                                             const at::Tensor& truth, Target target) {
   std::vector<at::Tensor> seeds;
+  if (target == Target::kLoss) {
+    const at::AutoGradMode with_grad(true);
+    std::vector<at::Tensor> leaves;
+    for (const auto& head : heads)
+      leaves.push_back(head.detach().contiguous().clone().set_requires_grad(true));
+    const auto loss = tiny_loss(graph, leaves, truth);
+    return torch::autograd::grad({(loss.box + loss.objectness + loss.classes).sum()}, leaves);
+  }
   for (const auto& head : heads) {
     auto seed = at::zeros_like(head);
     for (const auto& [n, c, y, x] : tiny_cells(head, truth)) {
-      if (target == Target::kDetectionAndBox)
-        for (int k = 0; k < 4; ++k) seed[n][k][y][x] = 1;
-      seed[n][4][y][x] = 1;
-      seed[n][5 + c][y][x] = 1;
+      for (int k = 0; k < head.size(1); ++k) {  // one anchor a head
+        const bool box = k < 4, object = k == 4, category = k > 4, right = k == 5 + c;
+        const bool explained = target == Target::kBox          ? box
+                               : target == Target::kObjectness ? object
+                               : target == Target::kClasses    ? category
+                               : target == Target::kLogits     ? true
+                               : target == Target::kDetection
+                                   ? object || right
+                                   : target == Target::kDetectionAndBox && (box || object || right);
+        if (explained) seed[n][k][y][x] = 1;
+      }
     }
     seeds.push_back(seed);
   }

@@ -15,6 +15,7 @@
 #include "serpette/method/train.hpp"
 #include "serpette/metric/stopwatch.hpp"
 #include "serpette/study/progress.hpp"
+#include "serpette/study/status.hpp"
 #include "serpette/study/sweep.hpp"
 
 /// @file
@@ -43,57 +44,72 @@ double seconds_of_step(const S& scenario, const Experiment<D, Train, Test>& expe
   return seconds;
 }
 
-/// What a cell costs in steps of robust training, but for its pre-training: fine-tuning, score
-/// training where there is one, and two evaluations, each about a step per batch.
+/// What training a cell costs in steps of robust training, but for its pre-training: fine-tuning,
+/// and score training where there is one.
 template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-double steps_of_cell(const S&, const Experiment<D, Train, Test>& experiment) {
+double training_steps(const S&, const Experiment<D, Train, Test>& experiment, Ratio ratio) {
   const Budget& b = experiment.budget;
-  const auto images = b.evaluate.images > 0
-                          ? std::min<std::int64_t>(b.evaluate.images, experiment.test.size())
-                          : experiment.test.size();
-  auto steps = static_cast<double>(b.finetune.steps) +
-               2.0 * static_cast<double>(images) / static_cast<double>(b.finetune.batch_size);
-  if constexpr (req::TrainsScores<ScoreOf<S>>) steps += static_cast<double>(b.scores.steps);
+  auto steps = static_cast<double>(b.finetune.steps);
+  if constexpr (req::TrainsScores<ScoreOf<S>>)
+    if (ratio != Ratio()) steps += static_cast<double>(b.scores.steps);
   return steps;
+}
+
+/// What two evaluations cost: each about a step per batch.
+template <Detector D, Dataset Train, Dataset Test>
+double evaluation_steps(const Experiment<D, Train, Test>& experiment) {
+  const Budget& b = experiment.budget;
+  return 2.0 * static_cast<double>(evaluated_images(experiment.test, b.evaluate)) /
+         static_cast<double>(b.finetune.batch_size);
 }
 
 /// Lists the cells of a plan: which are finished, which failed, and what the others will cost. The
 /// first cell of a robust pre-training bears it.
 /// @param dispatch  `dispatch(id, visit)` calls `visit(scenario)` with the scenario of that id.
 template <Detector D, Dataset Train, Dataset Test, class Dispatch>
-void print_plan(const std::vector<CellId>& plan, const Experiment<D, Train, Test>& experiment,
-                const Store& store, bool retry_failed, int workers, const Dispatch& dispatch) {
-  if (workers > 1) at::set_num_threads(1);  // as each of them will have
+void print_plan(const std::vector<PlannedCell>& plan, const Experiment<D, Train, Test>& experiment,
+                const Store& store, bool retry_failed, const Workers& workers,
+                const Dispatch& dispatch) {
+  at::set_num_threads(workers.threads);  // as each of them will have
   std::map<std::string, double> step;
   std::set<std::string> pretrained;
   double total = 0;
   std::int64_t open = 0;
-  for (const auto& id : plan) {
-    const CellFiles files(store, id);
+  for (const auto& cell : plan) {
+    const auto name = cell_folder(cell.id);
+    const CellFiles files(store.root(), cell);
     if (files.finished()) {
-      fmt::print("{}  finished\n", id.folder());
+      fmt::print("{}  finished\n", name);
       continue;
     }
-    if (files.failed() && !retry_failed) {
-      fmt::print("{}  failed before; --retry-failed tries it again\n", id.folder());
+    if (const auto why = files.failure(); why && !retry_failed) {
+      fmt::print("{}  failed before ({}); --retry-failed tries it again\n", name, *why);
       continue;
     }
     double seconds = 0;
-    dispatch(id.scenario, [&](const auto& scenario) {
-      if (!step.contains(id.scenario)) step[id.scenario] = seconds_of_step(scenario, experiment);
-      auto steps = steps_of_cell(scenario, experiment);
-      const auto key = stage_keys(scenario, experiment, id).pretraining;
-      if (!store.has("pretrain", key) && pretrained.insert(key).second)
+    const bool trained = files.trained() || cell.id.scenario == kOriginal;
+    dispatch(cell.id.scenario, [&](const auto& scenario) {
+      const auto& id = cell.id.scenario;
+      if (!step.contains(id)) step[id] = seconds_of_step(scenario, experiment);
+      auto steps = files.evaluated() ? 0 : evaluation_steps(experiment);
+      if (!trained) steps += training_steps(scenario, experiment, cell.id.ratio);
+      const auto& key = cell.keys.pretraining;
+      if (!trained && !store.has("pretrain", key) && pretrained.insert(key).second)
         steps += static_cast<double>(experiment.budget.pretrain.steps);
-      seconds = steps * step[id.scenario];
+      seconds = steps * step[id];
     });
-    fmt::print("{}  about {}\n", id.folder(), clock_text(seconds));
+    fmt::print("{}  {}about {}\n", name,
+               files.evaluated() ? "to be timed anew, "
+               : files.trained() ? "to be measured anew, "
+                                 : "",
+               clock_text(seconds));
     total += seconds;
     ++open;
   }
+  fmt::print("what is there and holds:\n{}", status_of(store.root(), plan).text());
   constexpr double kFloat = 4;  // the network of every cell is kept
   fmt::print("{} cells left: about {} with {} at once, {:.1f} GB of disk\n", open,
-             clock_text(total / workers), workers,
+             clock_text(total / workers.count), workers.count,
              static_cast<double>(open) * kFloat *
                  static_cast<double>(parameters(experiment.pretrained.graph())) / 1e9);
 }

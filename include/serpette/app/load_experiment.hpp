@@ -17,7 +17,6 @@
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/run_cell.hpp"
-#include "serpette/version.hpp"
 
 namespace serpette::cli {
 
@@ -28,7 +27,6 @@ struct LoadedExperiment {
   std::vector<Ratio> ratios;
   Budget budget;
   at::Device device;
-  std::string configuration;  ///< What identifies the experiment, one `key: value` a line.
 };
 
 /// @throws Error  if a ratio is none or stands twice.
@@ -92,18 +90,9 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   require_apart(train, test, o.test_annotations);
   require_alike(train, test);
 
-  auto configuration = fmt::format(
-      "serpette: {}.{}.{}\ncfg: {}\nweights: {}\ntraining annotations: {}\ntest annotations: "
-      "{}\n{}seed: {}\ndevice: {}\n",
-      SERPETTE_VERSION_MAJOR, SERPETTE_VERSION_MINOR, SERPETTE_VERSION_PATCH,
-      fingerprint(read_file(o.cfg)), fingerprint(read_file(o.weights)),
-      fingerprint(annotations_text(o.annotations)),
-      fingerprint(annotations_text(o.test_annotations)), settings_lines(budget), o.seed,
-      device.is_cuda() ? "cuda" : "cpu");
   detector.to(device);
-  return {std::move(detector),     std::move(train), std::move(test),
-          std::move(ratios),       budget,           device,
-          std::move(configuration)};
+  return {std::move(detector), std::move(train), std::move(test),
+          std::move(ratios),   budget,           device};
 }
 
 }  // namespace serpette::cli

@@ -21,42 +21,40 @@
 #include "serpette/scenario/registry.hpp"
 #include "serpette/study/grid.hpp"
 #include "serpette/study/progress.hpp"
+#include "serpette/study/status.hpp"
 #include "serpette/study/sweep.hpp"
 #include "serpette/study/time_again.hpp"
 
 namespace serpette::cli {
 
 /// What readers know scenarios by.
-struct ScenarioTexts {
-  std::vector<std::string> labels;
-  std::string settings;  ///< One `scenario id: settings` a line.
-};
-
 /// @throws Error  if an id is unknown, two scenarios have the same settings, or an option was given
 /// that none of them has.
 template <class Registry>
-ScenarioTexts scenario_texts(const Registry& registry, const std::vector<std::string>& ids,
-                             const PolicyOptions& policies) {
-  ScenarioTexts texts;
+std::vector<std::string> scenario_labels(const Registry& registry,
+                                         const std::vector<std::string>& ids,
+                                         const PolicyOptions& policies) {
+  std::vector<std::string> labels;
   std::set<std::string> seen;
   for (const auto& id : ids)
     with_scenario(registry, id, [&](const auto& entry) {
       const auto settings = settings_text(policies.apply_to(entry.scenario));
       require(seen.insert(settings).second, "--scenarios",
               "should be scenarios that differ, got {} after one of the same settings", id);
-      texts.labels.emplace_back(entry.label);
-      texts.settings += fmt::format("scenario {}: {}\n", id, settings);
+      labels.emplace_back(entry.label);
     });
   policies.require_used(fmt::format("{}", fmt::join(ids, ", ")));
-  return texts;
+  return labels;
 }
 
-/// Small networks keep one core busy each; large ones are faster one at a time on all cores. On a
-/// GPU one at a time.
-inline int workers_for(const LoadedExperiment& loaded) {
+/// So many workers of one thread each as were asked for; else small networks keep one core busy
+/// each, and large ones are faster one at a time on all cores. On a GPU one at a time.
+inline Workers workers_for(const LoadedExperiment& loaded, int asked) {
+  if (asked > 0) return {asked, 1};
   constexpr std::int64_t kSmall = 500'000'000;
   const bool small = loaded.device.is_cpu() && macs(loaded.detector.graph()) < kSmall;
-  return small ? std::max(1, static_cast<int>(std::thread::hardware_concurrency())) : 1;
+  if (small) return {std::max(1, static_cast<int>(std::thread::hardware_concurrency())), 1};
+  return {1, at::get_num_threads()};
 }
 
 /// What is timed on a CPU: every layer in the form that is fastest at its sparsity.
@@ -67,12 +65,13 @@ inline Deployed deploy_plan(const Yolov3& detector) {
 
 /// Names the cells of a plan that are not finished.
 /// @return  how many they are.
-inline std::int64_t name_missing(const std::vector<CellId>& plan, const Store& store) {
+inline std::int64_t name_missing(const std::vector<PlannedCell>& plan, const Store& store) {
   std::int64_t missing = 0;
-  for (const auto& id : plan)
-    if (const CellFiles files(store, id); !files.finished()) {
-      fmt::print(stderr, "missing: {}{}\n", id.folder(),
-                 files.failed() ? " (failed: " + files.failure() + ")" : "");
+  for (const auto& cell : plan)
+    if (const CellFiles files(store.root(), cell); !files.finished()) {
+      const auto why = files.failure();
+      fmt::print(stderr, "missing: {}{}\n", cell_folder(cell.id),
+                 why ? fmt::format(" (failed: {})", *why) : "");
       ++missing;
     }
   return missing;
@@ -85,23 +84,25 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
                   const ExperimentOptions& o) {
   const ReusedMemory memory;  // before any thread starts
   const auto loaded = load_experiment(o);
-  const auto texts = scenario_texts(registry, ids, o.policies);
-  const bool fresh = !std::filesystem::exists(o.out / "configuration.txt");
-  const Store store(o.out, loaded.configuration + texts.settings, o.part.name());
-  Experiment<Yolov3, CocoFolder, CocoFolder> experiment{
-      loaded.detector, loaded.train,  loaded.test,         loaded.budget,
-      Seed(o.seed),    loaded.device, loaded.configuration};
+  const auto labels = scenario_labels(registry, ids, o.policies);
+  Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
+                        loaded.device);
   if (loaded.device.is_cpu()) experiment.deploy = deploy_plan;
   const auto dispatch = [&](const std::string& id, const auto& visit) {
     with_scenario(registry, id,
                   [&](const auto& entry) { visit(o.policies.apply_to(entry.scenario)); });
   };
-  const auto plan =
-      shard_of(plan_cells(ids, o.runs, loaded.ratios, Seed(o.seed)), o.part.shard, o.part.shards);
-  const int workers = o.workers > 0 ? o.workers : workers_for(loaded);
+  const auto workers = workers_for(loaded, o.workers);
+  const auto all = with_keys(table_cells(ids, o.runs, loaded.ratios), experiment, dispatch);
+  const auto plan = with_keys(
+      shard_of(plan_cells(ids, o.runs, loaded.ratios, Seed(o.seed)), o.part.shard, o.part.shards),
+      experiment, dispatch);
+  const auto configuration =
+      configuration_of(experiment, ids, machine_kind(loaded.device, workers), dispatch);
+  const Store store = open_study(o.out, configuration, o.part.name(), all);
+  for (const auto& note : store.notes()) fmt::print(stderr, "note: {}\n", note);
   if (o.part.dry_run) {
     print_plan(plan, experiment, store, o.retry_failed, workers, dispatch);
-    if (fresh) std::filesystem::remove(o.out / "configuration.txt");  // nothing was begun
     return 0;
   }
 
@@ -109,7 +110,7 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   std::int64_t unfinished = 0;
   try {
     if (o.part.time_again) {
-      if (workers > 1) at::set_num_threads(1);  // as each of them had
+      at::set_num_threads(workers.threads);  // as each of them had
       unfinished = time_again(plan, experiment, store, progress, dispatch);
     } else {
       unfinished = o.part.collect ? name_missing(plan, store)
@@ -118,7 +119,7 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
     }
   } catch (const Interrupted&) {
     progress.clear();
-    if (o.part.whole()) write_tables(store, ids, o.runs, loaded.ratios);
+    if (o.part.whole()) write_tables(store, all);
     fmt::print(stderr,
                "stopped; what is done is kept in {}. Run the same command again to go on.\n",
                o.out.string());
@@ -128,8 +129,8 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   fmt::print("{} of {} cells in {}\n", static_cast<std::int64_t>(plan.size()) - unfinished,
              plan.size(), clock_text(progress.seconds()));
   if (o.part.whole()) {
-    write_tables(store, ids, o.runs, loaded.ratios);
-    write_grid(store, ids, texts.labels, loaded.ratios);
+    write_tables(store, all);
+    write_grid(store, all, ids, labels, loaded.ratios);
     fmt::print("tables: {}\n", (o.out / "cells.csv").string());
   }
   for (const auto& [what, data] :

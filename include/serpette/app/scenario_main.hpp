@@ -23,7 +23,7 @@ int scenario_main(const Registry& registry, const char* id, int argc, char** arg
     });
     CLI::App app(fmt::format(
         "Prunes a robust detector: {}.\nRobust pre-training, scores, mask and robust fine-tuning "
-        "for every ratio; writes cells.csv, details.csv, the pruned networks, their detections "
+        "for every ratio; writes cells.csv, evaluations.csv, the pruned networks, their detections "
         "and a grid of pictures.",
         label));
     options.add_to(app, false);

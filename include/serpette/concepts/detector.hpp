@@ -2,6 +2,8 @@
 
 #include <array>
 #include <concepts>
+#include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "serpette/concepts/attack.hpp"
@@ -15,16 +17,50 @@
 namespace serpette {
 
 /// The scalar t that an attribution explains, per image: a sum of raw logits at the predictions
-/// that answer for ground truth.
+/// that answer for ground truth, or the loss.
 enum class Target {
   kDetection,  ///< Objectness and true class. Says nothing of where the box is: weights of box
                ///< outputs score 0.
   kDetectionAndBox,  ///< These and the four logits of the box.
+  kBox,              ///< The four logits of the box.
+  kObjectness,       ///< Objectness.
+  kClasses,          ///< The logits of all classes.
+  kLogits,           ///< All logits: box, objectness and every class.
+  kLoss,             ///< The training loss: its gradient in place of ones.
+  kParts,  ///< kBox, kObjectness and kClasses, each explained by itself. Detectors are asked for
+           ///< these three, never for kParts.
 };
 
 constexpr auto words(Target) {
-  return std::array<Word<Target>, 2>{
-      {{"detection", Target::kDetection}, {"detection+box", Target::kDetectionAndBox}}};
+  return std::array<Word<Target>, 8>{{{"detection", Target::kDetection},
+                                      {"detection+box", Target::kDetectionAndBox},
+                                      {"box", Target::kBox},
+                                      {"objectness", Target::kObjectness},
+                                      {"classes", Target::kClasses},
+                                      {"logits", Target::kLogits},
+                                      {"loss", Target::kLoss},
+                                      {"parts", Target::kParts}}};
+}
+
+/// Which logits of a prediction (tx, ty, tw, th, objectness, class…) a target adds up, whatever its
+/// true class; none for the loss and for parts.
+inline std::vector<int> explained_logits(Target target, int classes) {
+  std::vector<int> logits;
+  const auto add = [&](int first, int count) {
+    for (int k = first; k < first + count; ++k) logits.push_back(k);
+  };
+  using enum Target;
+  if (target == kBox || target == kDetectionAndBox || target == kLogits) add(0, 4);
+  if (target == kObjectness || target == kDetection || target == kDetectionAndBox ||
+      target == kLogits)
+    add(4, 1);
+  if (target == kClasses || target == kLogits) add(5, classes);
+  return logits;
+}
+
+/// Whether a target adds the logit of the true class to them.
+constexpr bool explains_true_class(Target target) {
+  return target == Target::kDetection || target == Target::kDetectionAndBox;
 }
 
 /// The training loss by part and image; differentiable. `total()` = Σ of everything ÷ N.
@@ -65,8 +101,8 @@ template <class D>
 concept CanBeAttacked = requires(D& d, const at::Tensor& truth) {
   { d.victim(truth) } -> std::same_as<Victim>;
 };
-/// `targets(heads, truth, target)`: per head, ∂t/∂logits of the attribution target t (0/1, like the
-/// head).
+/// `targets(heads, truth, target)`: per head, ∂t/∂logits of the attribution target t, like the
+/// head: 0 or 1, of kLoss the gradient of Σ loss over images.
 template <class D>
 concept HasTargets =
     requires(const D& d, const std::vector<at::Tensor>& heads, const at::Tensor& truth) {
@@ -98,14 +134,23 @@ concept Trains = requires(D& d) {
   d.train(true);
   { d.parameters() } -> std::same_as<std::vector<at::Tensor>>;
 };
+/// `save(cfg, weights)` writes the network to two files, `D::load(cfg, weights)` reads the same one
+/// back, bit for bit; `to(device)` moves it.
+template <class D>
+concept Stores = requires(D& d, const std::filesystem::path& file, at::Device device) {
+  std::as_const(d).save(file, file);
+  { D::load(file, file) } -> std::same_as<D>;
+  d.to(device);
+};
 }  // namespace req
 
 /// All that the pipeline asks of a detector; `Yolov3` is ours, tests drive a three-layer
 /// TinyDetector.
 template <class D>
-concept Detector = req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> &&
-                   req::HasLoss<D> && req::CanBeAttacked<D> && req::HasTargets<D> &&
-                   req::Decodes<D> && req::Clones<D> && req::Freezes<D> && req::Trains<D>;
+concept Detector =
+    req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> && req::HasLoss<D> &&
+    req::CanBeAttacked<D> && req::HasTargets<D> && req::Decodes<D> && req::Clones<D> &&
+    req::Freezes<D> && req::Trains<D> && req::Stores<D>;
 
 namespace detail {
 /// A detector that exists only to spell requirements: declared, never defined.
@@ -125,6 +170,9 @@ struct AnyDetector {
   [[nodiscard]] AnyDetector compact(const Mask& mask) const;
   [[nodiscard]] AnyDetector frozen() const;
   void train(bool on);
+  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const;
+  static AnyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights);
+  void to(at::Device device);
   std::vector<at::Tensor> parameters();
 };
 }  // namespace detail

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <concepts>
-#include <span>
 
 #include "serpette/concepts/detector.hpp"
 #include "serpette/concepts/named.hpp"
-#include "serpette/core/image_batch.hpp"
+#include "serpette/core/batch_stream.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/graph/layer_view.hpp"
 #include "serpette/graph/mask.hpp"
@@ -19,23 +18,27 @@ concept ScoresOneLayer = requires(const P& p, const LayerView& layer, Generator&
   { p.score(layer, rng) } -> std::same_as<at::Tensor>;
 };
 /// `score_all(detector, batches, rng)`: all layers at once. The images of the batches are network
-/// inputs: the colour mode has been applied.
+/// inputs: the colour mode has been applied. Batches are made while they are walked, one at a time.
 template <class P>
 concept ScoresAllLayers = requires(const P& p, detail::AnyDetector& detector,
-                                   std::span<const ImageBatch> batches, Generator& rng) {
+                                   const BatchStream& batches, Generator& rng) {
   { p.score_all(detector, batches, rng) } -> std::same_as<ScoreMap>;
 };
+/// One of the two: `ScoresOneLayer` or `ScoresAllLayers`.
+template <class P>
+concept ScoresOneLayerOrAllLayers = ScoresOneLayer<P> || ScoresAllLayers<P>;
 /// `P::optimizer`: settings of a score training that follows the start (HYDRA's).
 template <class P>
 concept TrainsScores = requires(const P& p) { p.optimizer; };
 }  // namespace req
 
-/// Where importance scores come from. Either form will do; the driver picks by `if constexpr`.
+/// Where importance scores come from. Either form will do; the driver picks by `if constexpr`. A
+/// one-layer policy that reads `layer.input` is asked once per batch of images, and its scores are
+/// averaged over all images: a mean over a batch becomes the mean over all of them.
 /// Optional flags: `needs_input` (default true for one-layer policies), `needs_gradient` (default
 /// false).
 template <class P>
-concept ScoreInit =
-    req::Value<P> && req::Named<P> && (req::ScoresOneLayer<P> || req::ScoresAllLayers<P>);
+concept ScoreInit = req::Value<P> && req::Named<P> && req::ScoresOneLayerOrAllLayers<P>;
 
 /// Whether a one-layer policy reads `LayerView::input`.
 template <ScoreInit P>
@@ -44,10 +47,16 @@ inline constexpr bool needs_input = [] {
   return true;
 }();
 
+/// Whether batches must hold each image's attacked twin for whatever settings: `static constexpr
+/// bool needs_twins = true`.
+template <ScoreInit P>
+inline constexpr bool always_wants_twins = requires { requires P::needs_twins; };
+
 /// Whether batches must hold each image's attacked twin: 2N images, the attacked behind the clean
-/// ones.
+/// ones. Where settings decide, the policy has `bool needs_twins() const`.
 template <ScoreInit P>
 constexpr bool wants_twins(const P& policy) {
+  if constexpr (always_wants_twins<P>) return true;
   if constexpr (requires {
                   { policy.needs_twins() } -> std::same_as<bool>;
                 })
@@ -58,5 +67,12 @@ constexpr bool wants_twins(const P& policy) {
 /// Whether a one-layer policy reads `LayerView::gradient`.
 template <ScoreInit P>
 inline constexpr bool needs_gradient = requires { requires P::needs_gradient; };
+
+namespace req {
+/// An attack that makes the twins which a score compares images with: not NoAttack, where the score
+/// always wants some.
+template <class A, class Score>
+concept MakesTwins = !(always_wants_twins<Score> && is_identity<A>);
+}  // namespace req
 
 }  // namespace serpette

@@ -1,13 +1,22 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "serpette/core/letterbox.hpp"
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette {
+
+/// The rows of ground truth that belong to images begin … end − 1, renumbered from 0; a copy.
+/// @param truth  [M, 6] as in ImageBatch.
+inline at::Tensor truth_rows(const at::Tensor& truth, std::int64_t begin, std::int64_t end) {
+  const auto image = truth.select(1, 0);
+  auto rows =
+      truth.index_select(0, image.ge(begin).logical_and(image.lt(end)).nonzero().squeeze(1));
+  rows.select(1, 0).sub_(begin);
+  return rows;
+}
 
 /// Images as the network takes them, with what is known about each.
 struct ImageBatch {
@@ -29,12 +38,8 @@ struct ImageBatch {
   /// Images begin … end − 1, their truth renumbered from 0; views of this batch where LibTorch
   /// allows.
   [[nodiscard]] ImageBatch slice(std::int64_t begin, std::int64_t end) const {
-    const auto image = truth.select(1, 0);
-    auto rows =
-        truth.index_select(0, image.ge(begin).logical_and(image.lt(end)).nonzero().squeeze(1));
-    rows.select(1, 0).sub_(begin);
     return {images.slice(0, begin, end),
-            std::move(rows),
+            truth_rows(truth, begin, end),
             {image_ids.begin() + begin, image_ids.begin() + end},
             {geometry.begin() + begin, geometry.begin() + end}};
   }

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
@@ -153,6 +154,10 @@ std::string settings_text(const T& value) {
     std::vector<std::string> each;
     for (const auto& element : value) each.push_back(settings_text(element));
     return fmt::format("[{}]", fmt::join(each, ","));
+  } else if constexpr (requires { std::variant_size<T>::value; }) {
+    return std::visit(
+        [&](const auto& held) { return fmt::format("{}:{}", value.index(), settings_text(held)); },
+        value);
   } else {
     std::vector<std::string> each;
     if constexpr (Described<T>) {

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal How letterbox.hpp and augment.hpp scale pictures.
+
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal How drawn_scenes.hpp fills shapes.
+
 #include <algorithm>
 #include <array>
 #include <cstddef>

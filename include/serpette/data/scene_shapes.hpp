@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal The outlines that drawn_scenes.hpp draws.
+
 #include <array>
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal What sparse_convolution.hpp hands its kernels.
+
 #include <array>
 #include <cstddef>
 #include <cstdint>

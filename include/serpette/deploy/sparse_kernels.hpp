@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal The loops of sparse_convolution.hpp.
+
 /// @file
 /// The sparse convolution's inner loops for the instruction set of the machine it runs on. A
 /// translation unit that includes this header cannot use Highway's foreach_target.h for targets of

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal Where plan.hpp lays out its buffers.
+
 #include <ATen/ops/empty.h>
 
 #include <algorithm>

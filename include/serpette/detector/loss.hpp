@@ -140,7 +140,8 @@ class YoloLoss {
     return sum;
   }
 
-  /// ∂t/∂logits of the attribution target t, a sum of logits of all positives: 0 or 1.
+  /// ∂t/∂logits of the attribution target t, a sum of logits of all positives: 0 or 1. (Nothing for
+  /// the loss and for parts.)
   [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
                                                 const Assignment& assignment,
                                                 Target target = Target::kDetection) const {
@@ -149,12 +150,25 @@ class YoloLoss {
       const auto& a = assignment[h];
       ones.push_back(at::zeros_like(heads[h].detach()));
       auto places = split(ones.back(), heads_[h]);
-      for (const int logit :
-           target == Target::kDetection ? std::vector{4} : std::vector{0, 1, 2, 3, 4})
-        places.index_put_({a.image, a.slot, at::full_like(a.slot, logit), a.row, a.column}, 1);
-      places.index_put_({a.image, a.slot, a.category + 5, a.row, a.column}, 1);
+      const auto explain = [&](const at::Tensor& logit) {
+        places.index_put_({a.image, a.slot, logit, a.row, a.column}, 1);
+      };
+      for (const int logit : explained_logits(target, heads_[h].classes))
+        explain(at::full_like(a.slot, logit));
+      if (explains_true_class(target)) explain(a.category + 5);
     }
     return ones;
+  }
+
+  /// ∂(Σ loss over images)/∂logits, given who answers for what.
+  [[nodiscard]] std::vector<at::Tensor> gradients(const std::vector<at::Tensor>& heads,
+                                                  const Assignment& assignment) const {
+    const at::AutoGradMode with_grad(true);
+    std::vector<at::Tensor> leaves;
+    for (const auto& head : heads)
+      leaves.push_back(head.detach().contiguous().clone().requires_grad_());
+    const auto loss = (*this)(leaves, assignment);
+    return torch::autograd::grad({loss.box.add(loss.objectness).add(loss.classes).sum()}, leaves);
   }
 
   /// For each positive the class its prediction holds least likely, other than the true one where

@@ -174,11 +174,13 @@ class Yolov3 {
   [[nodiscard]] Victim victim(const at::Tensor& truth) const;
 
   /// ∂t/∂logits of the attribution target: 1 at the target's logits of every positive prediction,
-  /// else 0.
+  /// else 0; of the loss, its gradient.
   [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
                                                 const at::Tensor& truth,
                                                 Target target = Target::kDetection) const {
-    return loss_->targets(heads, loss_->assign(heads, truth), target);
+    const auto assignment = loss_->assign(heads, truth);
+    return target == Target::kLoss ? loss_->gradients(heads, assignment)
+                                   : loss_->targets(heads, assignment, target);
   }
 
   /// Boxes above `confidence` after class-wise NMS at 0.45, the best 100 per image.

@@ -9,13 +9,22 @@
 #include <concepts>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/io/read_file.hpp"
 
 namespace serpette {
+
+/// For work that a second process should not even wait for.
+struct OneAtATime {
+  /// Called if another holds the lock, with who it is ("PID on HOST"); should throw.
+  std::function<void(std::string_view owner)> busy;
+};
 
 /// Work that several processes or threads might do at once is done by one: the others wait here
 /// until it is finished, and should then look whether anything is left to do. Ends with the
@@ -39,6 +48,23 @@ class FileLock {
     }
   }
   explicit FileLock(std::filesystem::path path) : FileLock(std::move(path), [] {}) {}
+
+  /// Does not wait; the file then tells others who holds it.
+  /// @throws Error  if the file cannot be written; whatever `second.busy` throws.
+  FileLock(std::filesystem::path path, const OneAtATime& second)
+      : FileLock(Opened{}, std::move(path)) {
+    // A file system without locks cannot tell; there people have to.
+    if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      second.busy(read_file(path_));
+      fail(path_.string(), "should be free");
+    }
+    char host[256] = {};
+    ::gethostname(host, sizeof host - 1);
+    const auto owner = fmt::format("{} on {}", ::getpid(), host);
+    require(::ftruncate(file_, 0) == 0 && ::pwrite(file_, owner.data(), owner.size(), 0) >= 0,
+            path_.string(), "should be writable, got \"{}\"", std::strerror(errno));
+  }
+
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
   ~FileLock() { ::close(file_); }
@@ -54,6 +80,11 @@ class FileLock {
     std::error_code code;
     if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), code);
     file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (file_ >= 0 && file_ <= STDERR_FILENO) {  // a closed stream of the program: what it prints
+      const int above = ::fcntl(file_, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);  // is not for this file
+      ::close(file_);
+      file_ = above;
+    }
     require(file_ >= 0, path_.string(), "should be writable, got \"{}\"", std::strerror(errno));
   }
 

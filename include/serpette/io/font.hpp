@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal The letters of draw.hpp.
+
 #include <array>
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal How coco_json.hpp and detections.hpp walk through a file.
+
 #include <simdjson.h>
 
 #include <cmath>

@@ -19,24 +19,33 @@ inline Victim distance_from(const at::Tensor& target) {
   };
 }
 
-/// What every Attack holds to. Run it on an attack of your own: `laws::attack(Mine{},
-/// Mine{}.epsilon);`
+namespace detail {
+/// Images in [0, 1], one of them black and white: at the edge of what they may be.
+inline at::Tensor images_to_attack() {
+  auto images = at::rand({3, 3, 8, 8});
+  images[1].round_();
+  return images;
+}
+
+template <Attack P>
+at::Tensor attacked(const P& policy, const at::Tensor& images, const Victim& victim,
+                    std::uint64_t seed = 1) {
+  Generator rng{Seed(seed)};
+  return policy.perturb(victim, images, rng);
+}
+}  // namespace detail
+
+/// What every Attack holds to: the argument is left alone, the result is of its kind, in [0, 1] and
+/// within the radius, and repeats. Run it on an attack of your own:
+/// `laws::attack(Mine{}, Mine{}.epsilon);`
 /// @param epsilon  the radius it promises, in the L∞ norm.
 template <Attack P>
 void attack(const P& policy, double epsilon) {
   INFO("attack: " << P::name);
-  const auto images = [] {
-    auto x = at::rand({3, 3, 8, 8});
-    x[1].round_();  // black and white pixels: at the edge of [0, 1]
-    return x;
-  }();
+  const auto images = detail::images_to_attack();
   const auto victim = distance_from(at::rand({3, 3, 8, 8}));
   const auto before = images.clone();
-  const auto run = [&](const at::Tensor& x, const Victim& f, std::uint64_t seed) {
-    Generator rng{Seed(seed)};
-    return policy.perturb(f, x, rng);
-  };
-  const auto attacked = run(images, victim, 1);
+  const auto attacked = detail::attacked(policy, images, victim);
 
   CHECK(images.equal(before));
   CHECK(attacked.sizes() == images.sizes());
@@ -45,25 +54,42 @@ void attack(const P& policy, double epsilon) {
   CHECK((attacked - images).abs().max().template item<double>() <= epsilon + 1e-6);
   CHECK(attacked.min().template item<double>() >= 0);
   CHECK(attacked.max().template item<double>() <= 1);
-  CHECK(run(images, victim, 1).equal(attacked));  // equal seeds, equal images
+  CHECK(detail::attacked(policy, images, victim).equal(attacked));  // equal seeds, equal images
+  if constexpr (is_identity<P>) CHECK(attacked.equal(images));
 
-  if constexpr (is_identity<P>) {
-    CHECK(attacked.equal(images));
-  } else {
-    const Aim aim;
-    // It raises the loss wherever there is room; image 1 may already be at its worst.
-    const auto gain = victim(attacked, aim).loss - victim(images, aim).loss;
-    CHECK(gain[0].template item<double>() >= 0);
-    CHECK(gain[2].template item<double>() >= 0);
-    // A loss that is flat gives no direction; the result still lies in the ball and holds no NaN.
-    const auto flat = [](const at::Tensor& x, const Aim&) {
-      return Ascent{at::zeros({x.size(0)}), at::zeros_like(x)};
-    };
-    const auto still = run(images, flat, 2);
-    CHECK(((still - images).abs() <= epsilon + 1e-6).all().template item<bool>());
-    // Images outside [0, 1] are refused, not clamped in silence.
-    CHECK_THROWS_AS(run(images + 0.5, victim, 1), Error);
-  }
+  // A loss that is flat gives no direction; the result still lies in the ball and holds no NaN.
+  const auto flat = [](const at::Tensor& x, const Aim&) {
+    return Ascent{at::zeros({x.size(0)}), at::zeros_like(x)};
+  };
+  const auto still = detail::attacked(policy, images, flat, 2);
+  CHECK(((still - images).abs() <= epsilon + 1e-6).all().template item<bool>());
 }
+
+/// @name Promises
+/// What a type may hold to beyond its concept. All that ship but NoAttack do; random noise, which
+/// looks at no loss, keeps neither.
+/// @{
+
+/// The loss is never below that of the images themselves, wherever there is room to raise it.
+template <Attack P>
+void attack_raises_loss(const P& policy) {
+  INFO("attack: " << P::name);
+  const auto images = detail::images_to_attack();
+  const auto victim = distance_from(at::rand({3, 3, 8, 8}));
+  const Aim aim;
+  const auto gain =
+      victim(detail::attacked(policy, images, victim), aim).loss - victim(images, aim).loss;
+  CHECK(gain[0].template item<double>() >= 0);  // image 1 may already be at its worst
+  CHECK(gain[2].template item<double>() >= 0);
+}
+
+/// Images outside [0, 1] are refused, not clamped in silence.
+template <Attack P>
+void attack_refuses_other_images(const P& policy) {
+  INFO("attack: " << P::name);
+  const auto images = detail::images_to_attack() + 0.5;
+  CHECK_THROWS_AS(detail::attacked(policy, images, distance_from(at::zeros({3, 3, 8, 8}))), Error);
+}
+/// @}
 
 }  // namespace serpette::laws

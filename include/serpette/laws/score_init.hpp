@@ -47,7 +47,7 @@ void score_init(const P& policy) {
 /// The same for a ScoreInit of all layers, on a detector and batches of yours.
 template <ScoreInit P, Detector D>
   requires req::ScoresAllLayers<P>
-void score_init(const P& policy, D& detector, std::span<const ImageBatch> batches) {
+void score_init(const P& policy, D& detector, const BatchStream& batches) {
   INFO("score: " << P::name);
   std::vector<at::Tensor> before;
   for (const int i : detector.graph().convolutions())

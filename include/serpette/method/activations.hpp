@@ -1,7 +1,6 @@
 #pragma once
 
-#include <span>
-#include <vector>
+#include <cstddef>
 
 #include "serpette/concepts/detector.hpp"
 #include "serpette/graph/evaluate.hpp"
@@ -9,18 +8,17 @@
 
 namespace serpette {
 
-/// What every convolution reads when the detector sees the first batch, batch norm in evaluation
-/// mode; in the order of `Graph::convolutions()`, each [N, C_in, H, W].
-template <Detector D>
-std::vector<at::Tensor> convolution_inputs(const D& detector, std::span<const ImageBatch> batches) {
-  require(!batches.empty(), "scores", "should have images to look at, got none");
+/// Runs the detector on images, batch norm in evaluation mode, and calls visit(position, input)
+/// with what each convolution reads, [N, C_in, H, W], when it reads it; positions are those in
+/// `Graph::convolutions()`. No activation is held longer than the forward pass needs it.
+template <Detector D, class Visit>
+void for_each_convolution_input(const D& detector, const at::Tensor& images, const Visit& visit) {
   const Graph& graph = detector.graph();
-  std::vector<at::Tensor> inputs;
-  run_graph(graph, batches.front().images, [&](int index, const at::Tensor& x) {
-    inputs.push_back(x);
+  std::size_t position = 0;
+  run_graph(graph, images, [&](int index, const at::Tensor& x) {
+    visit(position++, x);
     return evaluate(detector.layer(index), graph.convolution(index), x);
   });
-  return inputs;
 }
 
 }  // namespace serpette

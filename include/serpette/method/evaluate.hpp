@@ -43,7 +43,14 @@ inline Instances only(const Instances& all, const std::unordered_set<std::int64_
 struct Evaluation {
   std::vector<Detection> detections;
   CocoSummary standard, paper;
+  std::int64_t unreadable = 0;  ///< Images that were left out.
 };
+
+/// How many of a data set's images are evaluated.
+template <Dataset Test>
+std::int64_t evaluated_images(const Test& test, const EvaluateSettings& settings) {
+  return settings.images > 0 ? std::min<std::int64_t>(settings.images, test.size()) : test.size();
+}
 
 /// The detections that the paper profile shows. Greedy suppression only ever acts from a higher
 /// score on a lower one, so what the higher threshold would have given is exactly what lies above
@@ -64,8 +71,7 @@ Evaluation evaluate(D& detector, Network& network, const Test& test, const A& at
                     const Color& color, const EvaluateSettings& settings, Seed seed,
                     at::Device device, O& observer) {
   torch::NoGradGuard no_grad;
-  const auto count =
-      settings.images > 0 ? std::min<std::int64_t>(settings.images, test.size()) : test.size();
+  const auto count = evaluated_images(test, settings);
   Generator rng(seed);
   Evaluation result;
   std::unordered_set<std::int64_t> seen;
@@ -85,6 +91,7 @@ Evaluation evaluate(D& detector, Network& network, const Test& test, const A& at
   }
   require(!seen.empty(), "evaluation",
           "should have at least one readable test image, got none of {}", count);
+  result.unreadable = count - std::ssize(seen);
   const auto truth = only(test.instances(), seen);
   result.standard = serpette::evaluate(truth, result.detections, at::get_num_threads());
   result.paper =

@@ -4,9 +4,6 @@
 
 #include <array>
 #include <cstddef>
-#include <map>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "serpette/method/settings.hpp"
@@ -22,18 +19,6 @@ struct InferenceTime {
   Statistics post;     ///< Threshold, decoding, suppression, boxes on the host.
   Statistics total;
 };
-
-/// The columns of cells.csv (medians) and details.csv (means) that hold a time.
-inline std::map<std::string, double> columns_of(const InferenceTime& time) {
-  std::map<std::string, double> columns;
-  for (const auto& [name, part] :
-       {std::pair{"ms_input", &time.input}, std::pair{"ms_network", &time.network},
-        std::pair{"ms_post", &time.post}, std::pair{"ms_total", &time.total}}) {
-    columns[name] = part->median;
-    columns[std::string(name) + "_mean"] = part->mean;
-  }
-  return columns;
-}
 
 /// Times a network as it would be used: one clean image after the other in the order of the data
 /// set, after a warm-up, the device synchronised between the parts. Every image is read and run

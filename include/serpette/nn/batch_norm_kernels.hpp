@@ -1,5 +1,7 @@
 #pragma once
 
+/// @internal The loops of batch_norm.hpp.
+
 /// @file
 /// Batch norm in training with the activation behind it: loops over channels-last maps. No
 /// LibTorch.

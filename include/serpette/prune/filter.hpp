@@ -190,6 +190,29 @@ struct Filter {
     for (const FilterId& f : channel) kept[position(f.convolution)][position(f.filter)] = false;
   }
 
+  /// Scores that were divided by their filter's mean say nothing about filters: all are worth the
+  /// same, and index order would decide.
+  /// @throws Error  if no layer tells its filters apart although their weights differ.
+  static void require_ranking(const std::vector<std::vector<double>>& importance,
+                              const ScoreMap& scores) {
+    bool any = false, told_apart = false;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      std::vector<double> values;
+      for (const double value : importance[i])
+        if (value > 0) values.push_back(value);
+      if (values.size() < 2) continue;
+      const auto [low, high] = std::minmax_element(values.begin(), values.end());
+      const auto magnitudes = scores[i].abs();
+      const bool differ =
+          magnitudes.max().item<double>() > 1.001 * magnitudes.mean().item<double>();
+      any = any || differ;
+      told_apart = told_apart || *high > 1.0001 * *low || !differ;
+    }
+    require(!any || told_apart, name,
+            "scores should tell filters apart, got the same mean |score| for every filter of every "
+            "layer, as after a normalisation by filter; normalise by layer instead");
+  }
+
   /// Per convolution and filter: its scores reduced ÷ the mean of that over the layer; 0 in an
   /// all-zero layer.
   [[nodiscard]] std::vector<std::vector<double>> filter_importance(const Graph& graph,
@@ -208,6 +231,7 @@ struct Filter {
       if (layer > 0)
         for (auto& m : importance[i]) m /= layer;
     });
+    if (reduce == Reducer::kMean) require_ranking(importance, scores);
     return importance;
   }
 

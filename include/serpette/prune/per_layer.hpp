@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "serpette/concepts/allocation.hpp"
+#include "serpette/core/settings.hpp"
+#include "serpette/prune/limits.hpp"
 
 namespace serpette {
 
@@ -15,10 +17,15 @@ namespace serpette {
 struct PerLayer {
   static constexpr std::string_view name = "Per layer";
 
-  [[nodiscard]] std::vector<std::int64_t> removed(const Graph&, const std::vector<PieceSet>& sets,
+  Limits limits{};  ///< What is left alone.
+
+  static constexpr auto describe() { return settings(part<&PerLayer::limits>("")); }
+
+  [[nodiscard]] std::vector<std::int64_t> removed(const Graph& graph,
+                                                  const std::vector<PieceSet>& sets,
                                                   const Importance&, Ratio ratio) const {
     std::vector<std::int64_t> counts;
-    for (const PieceSet& set : sets)
+    for (const PieceSet& set : limits.applied(graph, sets))
       counts.push_back(std::min(ratio.count(set.weights) / set.size, set.removable));
     return counts;
   }

@@ -21,13 +21,19 @@ namespace serpette {
 /// @{
 using UnstructuredDeepLift = Scenario<DeepLift, Weight, Pgd, Rgb>;
 using UnstructuredHydra = Scenario<Hydra, Weight, Pgd, Rgb>;
-using StructuredDeepLift = Scenario<DeepLift, Filter, Pgd, Rgb>;
+using StructuredDeepLift = Scenario<DeepLiftOfFilters, Filter, Pgd, Rgb>;
 using StructuredHydra = Scenario<Hydra, Filter, Pgd, Rgb>;
 using UnstructuredDeepLiftGreyscale = Scenario<DeepLift, Weight, Pgd, GreyscaleRec601>;
 /// @}
 
 /// What one list of the paper calls its fifth scenario; see docs/paper.md.
-using StructuredDeepLiftGreyscale = Scenario<DeepLift, Filter, Pgd, GreyscaleRec601>;
+using StructuredDeepLiftGreyscale = Scenario<DeepLiftOfFilters, Filter, Pgd, GreyscaleRec601>;
+
+/// @name The structured scenarios as their author reads them since: k×k kernels, not whole filters
+/// @{
+using KernelDeepLift = Scenario<DeepLift, Kernel, Pgd, Rgb>;
+using KernelHydra = Scenario<Hydra, Kernel, Pgd, Rgb>;
+/// @}
 
 /// @name Its structured scenarios taken literally: k×k kernels, not whole filters
 /// @{

@@ -21,6 +21,7 @@ namespace serpette {
 /// type.
 template <ScoreInit Score, PruneGranularity Granularity, Attack AttackPolicy, ColorMode Color,
           Objective Goal = PgdAdversarial, Allocation Share = PerLayer>
+  requires req::MakesTwins<AttackPolicy, Score>
 struct Scenario {
   Score score{};
   Granularity granularity{};
@@ -34,6 +35,14 @@ struct Scenario {
                     part<&Scenario::attack>("attack"), part<&Scenario::color>("color"),
                     part<&Scenario::objective>("objective"),
                     part<&Scenario::allocation>("allocation"));
+  }
+
+  /// @throws Error  if the score, as it is set, compares images with attacked ones and there are
+  /// none.
+  void check() const {
+    require(!wants_twins(score) || !is_identity<AttackPolicy>, Score::name,
+            "compares images with their attacked twins and should have an attack, got {}",
+            AttackPolicy::name);
   }
 };
 
@@ -82,6 +91,7 @@ concept AnyScenario = std::copyable<S> && requires {
   requires ColorMode<ColorOf<S>>;
   requires Objective<ObjectiveOf<S>>;
   requires Allocation<AllocationOf<S>>;
+  requires req::MakesTwins<AttackOf<S>, ScoreOf<S>>;
 };
 
 }  // namespace serpette

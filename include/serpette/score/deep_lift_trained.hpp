@@ -1,6 +1,5 @@
 #pragma once
 
-#include <span>
 #include <string_view>
 
 #include "serpette/score/deep_lift.hpp"
@@ -25,8 +24,7 @@ struct DeepLiftTrained {
   [[nodiscard]] bool needs_twins() const { return start.needs_twins(); }
 
   template <Detector D>
-  [[nodiscard]] ScoreMap score_all(D& detector, std::span<const ImageBatch> batches,
-                                   Generator& rng) const {
+  [[nodiscard]] ScoreMap score_all(D& detector, const BatchStream& batches, Generator& rng) const {
     auto scores = start.score_all(detector, batches, rng);
     for (auto& s : scores) s = scaled_start(s).to(s.scalar_type());
     return scores;

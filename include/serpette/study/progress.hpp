@@ -8,7 +8,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <condition_variable>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +19,7 @@
 #include <unordered_map>
 
 #include "serpette/study/cells.hpp"
+#include "serpette/study/workers.hpp"
 
 namespace serpette {
 
@@ -29,62 +29,6 @@ inline std::string clock_text(double seconds) {
   return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
                    : fmt::format("{}:{:02}", s / 60, s % 60);
 }
-
-/// Lets one of several workers have the machine to itself: the others wait at their next step.
-class Turnstile {
- public:
-  /// A worker starts or ends.
-  void enter() {
-    const std::lock_guard lock(mutex_);
-    ++active_;
-  }
-  void leave() {
-    const std::lock_guard lock(mutex_);
-    --active_;
-    changed_.notify_all();
-  }
-
-  /// Waits while another worker is alone or wants to be.
-  void pass() {
-    std::unique_lock lock(mutex_);
-    if (wanting_ == 0) return;
-    --active_;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return wanting_ == 0; });
-    ++active_;
-  }
-
-  /// Holds the others up as long as it lives.
-  class Alone {
-   public:
-    explicit Alone(Turnstile& turnstile) : t_(turnstile) {
-      std::unique_lock lock(t_.mutex_);
-      ++t_.wanting_;
-      --t_.active_;
-      t_.changed_.notify_all();
-      t_.changed_.wait(lock, [&] { return t_.active_ <= 0 && !t_.taken_; });
-      t_.taken_ = true;
-    }
-    Alone(const Alone&) = delete;
-    Alone& operator=(const Alone&) = delete;
-    ~Alone() {
-      const std::lock_guard lock(t_.mutex_);
-      t_.taken_ = false;
-      --t_.wanting_;
-      ++t_.active_;
-      t_.changed_.notify_all();
-    }
-
-   private:
-    Turnstile& t_;
-  };
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int active_ = 0, wanting_ = 0;
-  bool taken_ = false;
-};
 
 /// An observer for programs: one live line on a terminal (cells done, running and failed, stage,
 /// loss, time left, last AP50), one plain line per cell in a pipe; Ctrl-C ends the run at the next

@@ -1,12 +1,9 @@
 #pragma once
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
+#include <atomic>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -15,86 +12,97 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/fingerprint.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/file_lock.hpp"
 #include "serpette/io/read_file.hpp"
+#include "serpette/method/stage_store.hpp"
+#include "serpette/study/configuration.hpp"
+#include "serpette/study/leftovers.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
 
-/// 16 hex digits that stand for a text (FNV-1a, 64 bits): names files of results by what they
-/// depend on.
-inline std::string fingerprint(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return fmt::format("{:016x}", hash);
-}
-
-/// What a stage leaves for later ones: tensors, and the seconds it took when it was computed.
-struct StageResult {
-  std::vector<at::Tensor> tensors;
-  double seconds = 0;
+/// A folder that holds results of another training.
+struct OtherConfiguration : Error {
+  using Error::Error;
 };
 
-/// The folder of an experiment. Stages are kept under a fingerprint of all they depend on, written
+/// The folder of a study. Stages are kept under a fingerprint of all they depend on, written
 /// atomically: a killed run finds its finished stages again, and scenarios that share a stage
 /// compute it once. A file that was damaged since counts as none. One process per part at a time.
+///
+/// What the results depend on stands in `configuration.txt` from the first result on: until then
+/// the folder is anybody's.
 class Store {
  public:
-  /// @param configuration  text that identifies the experiment; kept in `configuration.txt`.
-  /// @param part           which part of the experiment this process does; processes of different
-  /// parts may work in
-  ///                       one folder at once.
-  /// @throws Error  if another process works in the folder, or it holds another configuration's
-  /// results.
-  Store(std::filesystem::path root, std::string_view configuration, std::string_view part = "all")
-      : root_(std::move(root)) {
-    std::error_code code;
-    std::filesystem::create_directories(root_, code);
-    require(std::filesystem::is_directory(root_), root_.string(),
-            "should be a folder for results, got: {}", code ? code.message() : "a file");
-    lock(part);
-    const auto file = root_ / "configuration.txt";
-    if (std::filesystem::exists(file)) {
-      const auto found = read_file(file);
-      if (found != configuration) {
-        ::close(lock_);
-        fail(root_.string(), "holds another configuration's results; take a new folder.\n{}",
-             difference(configuration, found));
-      }
-    } else {
-      write_file(file, configuration);
-    }
+  /// @param configuration  what the results of this process depend on.
+  /// @param part  which part of the study this process does; processes of different parts may work
+  ///              in one folder at once.
+  /// @throws Error  if another process works on the part, or (`OtherConfiguration`) the folder
+  ///                holds results of another training.
+  explicit Store(std::filesystem::path root, Configuration configuration = {},
+                 std::string_view part = "all")
+      : root_(std::move(root)),
+        configuration_(std::move(configuration)),
+        part_(lock_part(root_, part)) {
+    remove_leftovers(root_);
+    const FileLock lock(root_ / ".lock-configuration");
+    check(kept_configuration());
   }
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
-  ~Store() { ::close(lock_); }
 
   [[nodiscard]] const std::filesystem::path& root() const { return root_; }
 
+  /// What was kept here before and is measured in another way now, and the other kinds of machines
+  /// that took part: a line each, for people.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+
+  /// Says in `configuration.txt` that results of this configuration are here; to be called before
+  /// the first of them is written.
+  /// @throws OtherConfiguration  if another process has meanwhile begun with another one.
+  void begin() const {
+    std::call_once(begun_, [&] {
+      const FileLock lock(root_ / ".lock-configuration");
+      auto kept = kept_configuration();
+      check(kept);
+      if (!kept) kept = Configuration{};
+      for (const auto& line : configuration_.training)
+        if (std::ranges::find(kept->training, line.name, &ConfigurationLine::name) ==
+            kept->training.end())
+          kept->training.push_back(line);
+      kept->measuring = configuration_.measuring;
+      for (const auto& machine : configuration_.machines)
+        if (std::ranges::find(kept->machines, machine) == kept->machines.end())
+          kept->machines.push_back(machine);
+      if (const auto text = kept->text(); text != text_of_configuration())
+        write_file(root_ / kConfiguration, text);
+    });
+  }
+
   /// The result of stage `name` under `key`: read if it was finished before, else computed and
   /// kept. Where several processes or threads want it, one computes it and the others wait.
+  /// @param compute  gives the StageResult.
   /// @param waiting  called now and then meanwhile; may throw to give up.
   template <class Compute, class Waiting = void (*)()>
   StageResult stage(
       std::string_view name, std::string_view key, Compute&& compute,
       Waiting&& waiting = [] {}) const {
-    const auto file = stage_file(name, key);
+    const auto file = stage_file(root_, name, key);
     if (auto kept = read(file)) return *std::move(kept);
     const FileLock lock(file.string() + ".lock", waiting);
     if (auto kept = read(file)) return *std::move(kept);
-    StageResult result;
-    const auto start = std::chrono::steady_clock::now();
-    result.tensors = std::forward<Compute>(compute)();
-    result.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    StageResult result = std::forward<Compute>(compute)();
     auto kept = result.tensors;
     for (auto& tensor : kept) tensor = tensor.cpu();
     kept.push_back(at::scalar_tensor(result.seconds, at::kDouble));
+    kept.push_back(at::scalar_tensor(result.unreadable, at::kLong));
     std::ostringstream out;
     torch::save(kept, out);
     auto bytes = std::move(out).str();
     bytes += fingerprint(bytes);
+    begin();
     write_file(file, bytes);
     lock.done();
     return result;
@@ -102,20 +110,23 @@ class Store {
 
   /// Whether a stage is finished.
   [[nodiscard]] bool has(std::string_view name, std::string_view key) const {
-    return std::filesystem::exists(stage_file(name, key));
+    return std::filesystem::exists(stage_file(root_, name, key));
   }
 
   /// Forgets a stage that nothing will ask for again.
   void drop(std::string_view name, std::string_view key) const {
     std::error_code ignored;  // what stays costs room, no more
-    std::filesystem::remove(stage_file(name, key), ignored);
+    std::filesystem::remove(stage_file(root_, name, key), ignored);
+  }
+
+  /// Where a stage is kept in a study's folder.
+  static std::filesystem::path stage_file(const std::filesystem::path& root, std::string_view name,
+                                          std::string_view key) {
+    return root / "stages" / fmt::format("{}-{}.pt", name, fingerprint(key));
   }
 
  private:
-  [[nodiscard]] std::filesystem::path stage_file(std::string_view name,
-                                                 std::string_view key) const {
-    return root_ / "stages" / fmt::format("{}-{}.pt", name, fingerprint(key));
-  }
+  static constexpr const char* kConfiguration = "configuration.txt";
 
   /// A kept result; none if there is no such file, or not the bytes that were written.
   static std::optional<StageResult> read(const std::filesystem::path& file) {
@@ -128,44 +139,58 @@ class Store {
     StageResult result;
     std::istringstream in(std::move(bytes));
     torch::load(result.tensors, in);
+    result.unreadable = result.tensors.back().item<std::int64_t>();
+    result.tensors.pop_back();
     result.seconds = result.tensors.back().item<double>();
     result.tensors.pop_back();
     return result;
   }
 
-  void lock(std::string_view part) {
-    const auto file = root_ / fmt::format(".lock-{}", part);
-    lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    require(lock_ >= 0, file.string(), "should be writable, got \"{}\"", std::strerror(errno));
-    // A file system without locks cannot tell; there people have to.
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      const auto owner = read_file(file);
-      ::close(lock_);
-      fail(root_.string(), "should be free, but process {} works in it",
-           owner.empty() ? "unknown" : owner);
-    }
-    char host[256] = {};
-    ::gethostname(host, sizeof host - 1);
-    const auto owner = fmt::format("{} on {}", ::getpid(), host);
-    if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, owner.data(), owner.size(), 0) < 0) {
-      ::close(lock_);
-      fail(file.string(), "should be writable, got \"{}\"", std::strerror(errno));
-    }
+  static FileLock lock_part(const std::filesystem::path& root, std::string_view part) {
+    std::error_code code;
+    std::filesystem::create_directories(root, code);
+    require(std::filesystem::is_directory(root), root.string(),
+            "should be a folder for results, got: {}", code ? code.message() : "a file");
+    const auto file = root / fmt::format(".lock-{}", part);
+    return FileLock(file, OneAtATime{[&](std::string_view owner) {
+                      fail(root.string(), "should be free, but process {} works in it",
+                           owner.empty() ? "unknown" : owner);
+                    }});
   }
 
-  /// The first line in which two configurations differ.
-  static std::string difference(std::string_view expected, std::string_view found) {
-    while (!expected.empty() || !found.empty()) {
-      const auto a = expected.substr(0, expected.find('\n')), b = found.substr(0, found.find('\n'));
-      if (a != b) return fmt::format("  expected: {}\n  found:    {}", a, b);
-      expected.remove_prefix(std::min(expected.size(), a.size() + 1));
-      found.remove_prefix(std::min(found.size(), b.size() + 1));
-    }
-    return {};
+  [[nodiscard]] std::string text_of_configuration() const {
+    const auto file = root_ / kConfiguration;
+    return std::filesystem::exists(file) ? read_file(file) : std::string();
+  }
+  [[nodiscard]] std::optional<Configuration> kept_configuration() const {
+    const auto text = text_of_configuration();
+    if (text.empty()) return std::nullopt;
+    return Configuration::parse(text);
+  }
+
+  /// Refuses results of another training, and notes what else differs.
+  void check(const std::optional<Configuration>& kept) const {
+    notes_.clear();
+    if (!kept) return;
+    if (const auto other = differences(kept->training, configuration_.training); !other.empty())
+      throw OtherConfiguration(fmt::format("{}: holds another configuration's results:\n  {}",
+                                           root_.string(), fmt::join(other, "\n  ")));
+    for (const auto& other : differences(kept->measuring, configuration_.measuring))
+      notes_.push_back(fmt::format("measured anew, training holds: {}", other));
+    for (const auto& machine : kept->machines)
+      if (!configuration_.machines.empty() && machine != configuration_.machines.front())
+        notes_.push_back(fmt::format(
+            "some results here were computed on {}, now it is {}: last digits differ, and what "
+            "follows from them",
+            machine, configuration_.machines.front()));
   }
 
   std::filesystem::path root_;
-  int lock_ = -1;
+  Configuration configuration_;
+  FileLock part_;
+  mutable std::vector<std::string> notes_;
+  mutable std::once_flag begun_;
 };
+static_assert(StageStore<Store>);
 
 }  // namespace serpette

@@ -12,23 +12,35 @@
 
 using namespace serpette;
 
+namespace {
+
+/// Every attack that ships but NoAttack holds to all of it.
+template <Attack P>
+void all_laws(const P& policy, double epsilon) {
+  laws::attack(policy, epsilon);
+  laws::attack_raises_loss(policy);
+  laws::attack_refuses_other_images(policy);
+}
+
+}  // namespace
+
 TEST_CASE("every attack holds the laws", "[attack][law]") {
   laws::attack(NoAttack{}, 0);
-  laws::attack(Fgsm{}, 0.05);
-  laws::attack(Fgsm{.epsilon = 0}, 0);
-  laws::attack(Pgd{}, 0.05);
-  laws::attack(Pgd{.steps = 0}, 0.05);
-  laws::attack(Pgd{.epsilon = 0.02, .random_start = true}, 0.02);
-  laws::attack(Pgd{.epsilon = 0.5, .step = 0.2, .norm = Norm::kL2}, 0.5);
-  laws::attack(Pgd{.epsilon = 0.5, .step = 0.2, .random_start = true, .norm = Norm::kL2}, 0.5);
-  laws::attack(Apgd{}, 0.05);
-  laws::attack(Apgd{.steps = 0}, 0.05);
-  laws::attack(Square{.queries = 100}, 0.05);
-  laws::attack(CarliniWagner{}, 0.05);
-  laws::attack(CarliniWagner{.epsilon = 0}, 0);
-  laws::attack(Mtd{}, 0.05);
-  laws::attack(TogUntargeted{}, 8.0 / 255);
-  laws::attack(TogVanishing{}, 8.0 / 255);
-  laws::attack(TogFabrication{}, 8.0 / 255);
-  laws::attack(TogMislabelling{}, 8.0 / 255);
+  all_laws(Fgsm{}, 0.05);
+  all_laws(Fgsm{.epsilon = 0}, 0);
+  all_laws(Pgd{}, 0.05);
+  all_laws(Pgd{.steps = 0}, 0.05);
+  all_laws(Pgd{.epsilon = 0.02, .random_start = true}, 0.02);
+  all_laws(Pgd{.epsilon = 0.5, .step = 0.2, .norm = Norm::kL2}, 0.5);
+  all_laws(Pgd{.epsilon = 0.5, .step = 0.2, .random_start = true, .norm = Norm::kL2}, 0.5);
+  all_laws(Apgd{}, 0.05);
+  all_laws(Apgd{.steps = 0}, 0.05);
+  all_laws(Square{.queries = 100}, 0.05);
+  all_laws(CarliniWagner{}, 0.05);
+  all_laws(CarliniWagner{.epsilon = 0}, 0);
+  all_laws(Mtd{}, 0.05);
+  all_laws(TogUntargeted{}, 8.0 / 255);
+  all_laws(TogVanishing{}, 8.0 / 255);
+  all_laws(TogFabrication{}, 8.0 / 255);
+  all_laws(TogMislabelling{}, 8.0 / 255);
 }

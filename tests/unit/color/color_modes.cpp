@@ -8,6 +8,8 @@
 TEMPLATE_TEST_CASE("every colour mode holds the laws", "[color][law]", serpette::Rgb,
                    serpette::GreyscaleRec601) {
   serpette::laws::color_mode(TestType{});
+  serpette::laws::color_mode_is_idempotent(TestType{});
+  serpette::laws::color_mode_keeps_greys(TestType{});
 }
 
 TEST_CASE("greyscale weighs red, green and blue as Rec. 601", "[color]") {

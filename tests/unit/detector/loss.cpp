@@ -69,21 +69,34 @@ TEST_CASE("the loss by part, its gradient and its places equal a plain loop over
 }
 
 TEST_CASE(
-    "targets are one at objectness and true class of every positive, and at its box where asked",
+    "targets are one at the logits they add up of every positive, the loss is its own gradient",
     "[model][loss][golden]") {
   Golden golden;
   const YoloLoss loss(golden.graph);
-  const auto target = GENERATE(Target::kDetection, Target::kDetectionAndBox);
+  using enum Target;
+  const auto target = GENERATE(kDetection, kDetectionAndBox, kBox, kObjectness, kClasses, kLogits);
   const auto ones = loss.targets(golden.heads, loss.assign(golden.heads, golden.truth), target);
   auto wanted = std::vector{at::zeros_like(golden.heads[0]), at::zeros_like(golden.heads[1])};
   for (const std::vector<std::int64_t> p : golden.json["positives"]) {
     const auto category = golden.truth[p[5]][1].item<std::int64_t>();
-    std::vector<std::int64_t> channels{4, 5 + category};
-    if (target == Target::kDetectionAndBox) channels.insert(channels.end(), {0, 1, 2, 3});
+    std::vector<std::int64_t> channels;
+    if (target == kDetection) channels = {4, 5 + category};
+    if (target == kDetectionAndBox) channels = {0, 1, 2, 3, 4, 5 + category};
+    if (target == kBox) channels = {0, 1, 2, 3};
+    if (target == kObjectness) channels = {4};
+    if (target == kClasses) channels = {5, 6, 7};
+    if (target == kLogits) channels = {0, 1, 2, 3, 4, 5, 6, 7};
     for (const auto channel : channels)
       wanted[static_cast<std::size_t>(p[0])][p[1]][p[2] * 8 + channel][p[3]][p[4]] = 1;
   }
   for (std::size_t h = 0; h < 2; ++h) CHECK(at::equal(ones[h], wanted[h]));
+
+  const auto gradients = loss.gradients(golden.heads, loss.assign(golden.heads, golden.truth));
+  std::vector<at::Tensor> leaves;
+  for (const auto& head : golden.heads) leaves.push_back(head.clone().requires_grad_(true));
+  const auto parts = loss(leaves, loss.assign(leaves, golden.truth));
+  const auto expected = torch::autograd::grad({parts.total() * parts.box.size(0)}, leaves);
+  for (std::size_t h = 0; h < 2; ++h) CHECK(at::allclose(gradients[h], expected[h], 1e-9, 1e-12));
 }
 
 TEST_CASE("the gradient equals finite differences with the assignment held fixed",

@@ -13,7 +13,6 @@
 #include "support/catch.hpp"
 #include "support/graph_builder.hpp"
 #include "support/noise_data.hpp"
-#include "support/scratch.hpp"
 
 using namespace serpette;
 
@@ -116,19 +115,16 @@ TEST_CASE("a cell on the GPU has the same numbers each time", "[pipeline][cuda]"
       .finetune = {.steps = 2, .batch_size = 2, .learning_rate = 1e-3},
       .score_images = 4,
       .evaluate = {.batch_size = 2, .images = 4, .timing_images = 2, .timing_warmup = 1}};
-  const Experiment<Yolov3, test::NoiseData, test::NoiseData> experiment{
-      detector(device), train, test, budget, Seed(5), device, "gpu"};
+  const Experiment experiment(detector(device), train, test, budget, Seed(5), device);
   Silent silent;
   const auto run = [&] {
-    const test::Scratch folder;
-    const Store store(folder.path(), "x");
-    return run_cell(Scenario<Hydra, Filter, Pgd, Rgb>{}, experiment, store,
+    return run_cell(Scenario<Hydra, Filter, Pgd, Rgb>{}, experiment, NoStore{},
                     {"s", 1, Ratio::percent(50)}, silent);
   };
   const auto once = run(), again = run();
-  CHECK(once.network.device() == device);
-  CHECK((once.clean == again.clean));
-  CHECK((once.attacked == again.attacked));
-  const auto first = state_of(once.network), second = state_of(again.network);
+  CHECK(once.trained.network.device() == device);
+  CHECK((once.measured.clean.detections == again.measured.clean.detections));
+  CHECK((once.measured.attacked.detections == again.measured.attacked.detections));
+  const auto first = state_of(once.trained.network), second = state_of(again.trained.network);
   for (std::size_t i = 0; i < first.size(); ++i) CHECK(first[i].cpu().equal(second[i].cpu()));
 }

@@ -1,13 +1,14 @@
 #include "serpette/method/run_cell.hpp"
 
+#include <algorithm>
 #include <atomic>
-#include <fstream>
-#include <set>
+#include <map>
 
 #include "serpette/attack/no_attack.hpp"
 #include "serpette/attack/pgd.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
+#include "serpette/graph/footprint.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/weight.hpp"
 #include "serpette/score/hydra.hpp"
@@ -23,13 +24,6 @@ using test::TinyDetector;
 
 namespace {
 
-struct Folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() /
-                               fmt::format("serpette-driver-{}-{}", ::getpid(), count++);
-  ~Folder() { std::filesystem::remove_all(path); }
-  static inline int count = 0;
-};
-
 constexpr Budget kBudget{
     .pretrain = {.steps = 2, .batch_size = 2, .learning_rate = 1e-3},
     .scores = {.steps = 2, .batch_size = 2},
@@ -37,25 +31,43 @@ constexpr Budget kBudget{
     .score_images = 4,
     .evaluate = {.batch_size = 2, .images = 3, .timing_images = 2, .timing_warmup = 1}};
 
+/// Stages kept in memory: what the driver asks of a store, and no more.
+struct MemoryStore {
+  template <class Compute, class Waiting>
+  StageResult stage(std::string_view name, std::string_view key, Compute&& compute,
+                    Waiting&&) const {
+    const auto place = std::pair(std::string(name), std::string(key));
+    if (const auto found = kept.find(place); found != kept.end()) return found->second;
+    return kept[place] = compute();
+  }
+  [[nodiscard]] std::int64_t count(std::string_view name) const {
+    return std::ranges::count_if(kept, [&](const auto& k) { return k.first.first == name; });
+  }
+  mutable std::map<std::pair<std::string, std::string>, StageResult> kept;
+};
+static_assert(StageStore<MemoryStore>);
+
 struct Lab {
   NoiseData train{8, 1}, test{4, 2};
-  Experiment<TinyDetector, NoiseData, NoiseData> experiment{TinyDetector(), train,    test, kBudget,
-                                                            Seed(5),        at::kCPU, "lab"};
+  Experiment<TinyDetector, NoiseData, NoiseData> experiment{TinyDetector(), train,   test,
+                                                            kBudget,        Seed(5), at::kCPU};
   Silent silent;
 
-  template <class S>
-  CellResult<TinyDetector> run(const Store& store, Ratio ratio, const S& scenario = {},
+  template <class S, class Stages>
+  CellResult<TinyDetector> run(const Stages& store, Ratio ratio, const S& scenario = {},
                                int number = 1) {
     return run_cell(scenario, experiment, store, {"s", number, ratio}, silent);
   }
 };
 
-/// A row without what a clock measured.
-std::string timeless(CellRow row) {
-  row.ms_input = row.ms_network = row.ms_post = row.ms_total = 0;
-  row.seconds_pretrain = row.seconds_scores = row.seconds_finetune = 0;
-  std::erase_if(row.details, [](const auto& d) { return d.first.starts_with("ms_"); });
-  return cells_csv(std::span(&row, 1)) + details_csv(std::span(&row, 1));
+void check_equal(const CellResult<TinyDetector>& a, const CellResult<TinyDetector>& b) {
+  const auto x = state_of(a.trained.network), y = state_of(b.trained.network);
+  REQUIRE(x.size() == y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) CHECK(at::equal(x[i], y[i]));
+  CHECK((a.measured.clean.detections == b.measured.clean.detections));
+  CHECK((a.measured.attacked.detections == b.measured.attacked.detections));
+  CHECK(a.measured.clean.standard.numbers() == b.measured.clean.standard.numbers());
+  CHECK(a.measured.attacked.paper.numbers() == b.measured.attacked.paper.numbers());
 }
 
 /// Checks what it is given, and scores by magnitude.
@@ -63,9 +75,8 @@ struct TwinScore {
   static constexpr std::string_view name = "Twins";
   [[nodiscard]] bool needs_twins() const { return true; }
   template <Detector D>
-  [[nodiscard]] ScoreMap score_all(D& detector, std::span<const ImageBatch> batches,
-                                   Generator&) const {
-    const auto& images = batches.front().images;
+  [[nodiscard]] ScoreMap score_all(D& detector, const BatchStream& batches, Generator&) const {
+    const auto images = batches[0].images;
     const auto n = images.size(0) / 2;
     require(images.size(0) == 2 * n && n == 4, name, "should see 4 pairs, got {} images",
             images.size(0));
@@ -84,84 +95,124 @@ using StructuredHydraTest = Scenario<Hydra, Filter, Pgd, Rgb>;
 
 }  // namespace
 
-TEST_CASE("a resumed cell, a fresh one and one with a lost stage have the same bytes",
-          "[pipeline][driver]") {
+TEST_CASE("a resumed cell, a fresh one and one with a lost stage are the same, bit for bit",
+          "[method][run_cell]") {
   Lab lab;
-  Folder a, b;
-  const Store store(a.path, "x"), other(b.path, "x");
+  const MemoryStore store;
   const auto first = lab.run<StructuredHydraTest>(store, Ratio::percent(50));
-  const auto resumed = lab.run<StructuredHydraTest>(store, Ratio::percent(50));
-  const auto fresh = lab.run<StructuredHydraTest>(other, Ratio::percent(50));
-  for (const auto& entry : std::filesystem::directory_iterator(a.path / "stages"))
-    if (entry.path().filename().string().starts_with("finetune"))
-      std::filesystem::remove(entry.path());
-  const auto partly = lab.run<StructuredHydraTest>(store, Ratio::percent(50));
-  REQUIRE(first.rows.size() == 2);
-  for (std::size_t i = 0; i < 2; ++i) {
-    CHECK(timeless(first.rows[i]) == timeless(resumed.rows[i]));
-    CHECK(timeless(first.rows[i]) == timeless(fresh.rows[i]));
-    CHECK(timeless(first.rows[i]) == timeless(partly.rows[i]));
-  }
-  CHECK((first.clean == fresh.clean));
-  CHECK((first.attacked == fresh.attacked));
+  check_equal(first, lab.run<StructuredHydraTest>(store, Ratio::percent(50)));
+  check_equal(first, lab.run<StructuredHydraTest>(NoStore{}, Ratio::percent(50)));
+  std::erase_if(store.kept, [](const auto& kept) { return kept.first.first == "finetune"; });
+  check_equal(first, lab.run<StructuredHydraTest>(store, Ratio::percent(50)));
 }
 
-TEST_CASE("runs differ, and ratios of a run share its pre-training", "[pipeline][driver]") {
+TEST_CASE("runs differ, and ratios of a run share its pre-training", "[method][run_cell]") {
   Lab lab;
-  Folder folder;
-  const Store store(folder.path, "x");
+  const MemoryStore store;
   const auto one = lab.run<StructuredHydraTest>(store, Ratio::percent(0));
   const auto two = lab.run<StructuredHydraTest>(store, Ratio::percent(0), {}, 2);
-  CHECK((one.clean != two.clean));
+  CHECK((one.measured.clean.detections != two.measured.clean.detections));
   lab.run<StructuredHydraTest>(store, Ratio::percent(50));
-  int pretrainings = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path / "stages"))
-    pretrainings += entry.path().filename().string().starts_with("pretrain");
-  CHECK(pretrainings == 2);
+  CHECK(store.count("pretrain") == 2);
+}
+
+TEST_CASE("scores are not trained where nothing is pruned", "[method][run_cell]") {
+  Lab lab;
+  const MemoryStore store;
+  lab.run<StructuredHydraTest>(store, Ratio::percent(0));
+  CHECK(store.count("trained_scores") == 0);
+  lab.run<StructuredHydraTest>(store, Ratio::percent(25));
+  CHECK(store.count("trained_scores") == 1);
 }
 
 TEST_CASE("removed filters make the network smaller, removed weights do not",
-          "[pipeline][driver]") {
+          "[method][run_cell]") {
   Lab lab;
-  Folder folder;
-  const Store store(folder.path, "x");
   const auto full = parameters(lab.experiment.pretrained.graph());
-  const auto structured = lab.run<Scenario<Magnitude, Filter, Pgd, Rgb>>(store, Ratio::percent(50));
+  const auto structured =
+      lab.run<Scenario<Magnitude, Filter, Pgd, Rgb>>(NoStore{}, Ratio::percent(50)).trained;
   const auto unstructured =
-      lab.run<Scenario<Magnitude, Weight, Pgd, Rgb>>(store, Ratio::percent(50));
-  CHECK(structured.rows[0].parameters < full);
-  CHECK(unstructured.rows[0].parameters == full);
-  CHECK(unstructured.rows[0].weights_kept < full);
+      lab.run<Scenario<Magnitude, Weight, Pgd, Rgb>>(NoStore{}, Ratio::percent(50)).trained;
+  CHECK(parameters(structured.network.graph()) < full);
+  CHECK(parameters(unstructured.network.graph()) == full);
+  CHECK(unstructured.kept.weights < full);
 }
 
-TEST_CASE("a finished cell leaves only what other cells share", "[pipeline][driver]") {
+TEST_CASE("the original network is measured as the others are, and all of it is there",
+          "[method][run_cell]") {
   Lab lab;
-  Folder folder;
-  const Store store(folder.path, "x");
+  auto original = original_cell(lab.experiment);
+  const StructuredHydraTest scenario;
+  const auto measured =
+      measure_cell(scenario, lab.experiment, original.network, {"original", 1, {}}, lab.silent);
+  CHECK((measured.clean.detections != measured.attacked.detections));
+  CHECK(original.seconds_pretrain == 0);
+  std::int64_t weights = 0;
+  for (const int i : original.network.graph().convolutions())
+    weights += original.network.layer(i).weight.numel();
+  CHECK(original.kept.weights == weights);
+  const auto before = state_of(lab.experiment.pretrained), after = state_of(original.network);
+  for (std::size_t i = 0; i < before.size(); ++i) CHECK(at::equal(before[i], after[i]));
+}
+
+TEST_CASE("keys of training know nothing of how cells are measured, those of measuring know both",
+          "[method][stage_keys]") {
+  Lab lab;
   const CellId id{"s", 1, Ratio::percent(50)};
-  (void)lab.run<StructuredHydraTest>(store, id.ratio);
-  drop_cell_stages(StructuredHydraTest{}, lab.experiment, store, id);
-  std::set<std::string> left;
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path / "stages")) {
-    const auto name = entry.path().filename().string();
-    left.insert(name.substr(0, name.find('-')));
-  }
-  CHECK((left == std::set<std::string>{"pretrain", "scores"}));
+  const auto keys = [&](const auto& experiment) {
+    return stage_keys(StructuredHydraTest{}, experiment, id);
+  };
+  const auto before = keys(lab.experiment);
+  const auto changed = [&](auto change) {
+    auto experiment = lab.experiment;
+    change(experiment);
+    const auto now = keys(experiment);
+    return std::string() + (now.pretraining != before.pretraining ? "p" : "") +
+           (now.scores != before.scores ? "s" : "") +
+           (now.trained_scores != before.trained_scores ? "t" : "") +
+           (now.finetuning != before.finetuning ? "f" : "") +
+           (now.evaluation != before.evaluation ? "e" : "") +
+           (now.timing != before.timing ? "m" : "");
+  };
+  CHECK(changed([](auto&) {}).empty());
+  CHECK(changed([](auto& e) { e.budget.evaluate.timing_images = 7; }) == "m");
+  CHECK(changed([](auto& e) { e.budget.evaluate.timing_warmup = 7; }) == "m");
+  CHECK(changed([](auto& e) { e.budget.evaluate.images = 2; }) == "e");
+  CHECK(changed([](auto& e) { e.budget.evaluate.batch_size = 3; }) == "e");
+  CHECK(changed([](auto& e) { e.budget.finetune.steps = 7; }) == "fem");
+  CHECK(changed([](auto& e) { e.budget.scores.steps = 7; }) == "tfem");
+  CHECK(changed([](auto& e) { e.budget.score_images = 2; }) == "stfem");
+  CHECK(changed([](auto& e) { e.budget.pretrain.clip = 7; }) == "pstfem");
+  CHECK(changed([](auto& e) { e.seed = Seed(6); }) == "pstfem");
+  // What the experiment holds, not where it came from.
+  CHECK(keys(Experiment(TinyDetector(), lab.train, lab.test, kBudget, Seed(5))).timing ==
+        before.timing);
+  CHECK(keys(Experiment(TinyDetector(test::tiny_graph(), Seed(1)), lab.train, lab.test, kBudget,
+                        Seed(5)))
+            .pretraining != before.pretraining);
+  auto other = test::tiny_graph();
+  other.layers.front().as<Convolutional>()->activation = Activation::kRelu;
+  CHECK(keys(Experiment(TinyDetector(other), lab.train, lab.test, kBudget, Seed(5))).pretraining !=
+        before.pretraining);
+  const NoiseData more(9, 1), elsewhere(4, 3);
+  CHECK(keys(Experiment(TinyDetector(), more, lab.test, kBudget, Seed(5))).pretraining !=
+        before.pretraining);
+  const auto tested = keys(Experiment(TinyDetector(), lab.train, elsewhere, kBudget, Seed(5)));
+  CHECK(tested.finetuning == before.finetuning);
+  CHECK(tested.evaluation != before.evaluation);
 }
 
 TEST_CASE("a score that asks for twins gets the clean images with their attacked twins behind",
-          "[pipeline][driver]") {
+          "[method][run_cell]") {
   Lab lab;
-  Folder folder;
-  const Store store(folder.path, "x");
-  CHECK(lab.run<Scenario<TwinScore, Weight, Pgd, GreyscaleRec601>>(store, Ratio::percent(25))
-            .rows.size() == 2);
+  CHECK_NOTHROW(
+      lab.run<Scenario<TwinScore, Weight, Pgd, GreyscaleRec601>>(NoStore{}, Ratio::percent(25)));
   CHECK_THROWS_WITH(
-      (lab.run<Scenario<TwinScore, Weight, NoAttack, Rgb>>(store, Ratio::percent(25))),
+      (lab.run<Scenario<TwinScore, Weight, NoAttack, Rgb>>(NoStore{}, Ratio::percent(25))),
       Catch::Matchers::ContainsSubstring("should have an attack"));
 }
 
-TEST_CASE("what is timed is the deployed network", "[pipeline][timing]") {
+TEST_CASE("what is timed is the deployed network", "[method][timing]") {
   Lab lab;
   int made = 0, runs = 0;
   lab.experiment.deploy = [&](const TinyDetector& detector) -> Deployed {
@@ -172,63 +223,20 @@ TEST_CASE("what is timed is the deployed network", "[pipeline][timing]") {
       return network.forward(images);
     };
   };
-  Folder folder;
-  const Store store(folder.path, "x");
-  const auto rows = lab.run<StructuredHydraTest>(store, Ratio::percent(50)).rows;
+  const auto measured = lab.run<StructuredHydraTest>(NoStore{}, Ratio::percent(50)).measured;
   CHECK(made == 1);
   CHECK(runs == kBudget.evaluate.timing_images + kBudget.evaluate.timing_warmup);
-  CHECK(rows[0].ms_network == rows[1].ms_network);
-  CHECK(rows[0].ms_input > 0);
+  CHECK(measured.paper.network.median == measured.standard.network.median);
+  CHECK(measured.paper.input.median > 0);
 }
 
-TEST_CASE("without an attack the robust numbers are the clean ones", "[pipeline][driver]") {
+TEST_CASE("without an attack the robust numbers are the clean ones", "[method][run_cell]") {
   Lab lab;
-  Folder folder;
-  const Store store(folder.path, "x");
-  const auto result =
-      lab.run<Scenario<Snip, Weight, NoAttack, GreyscaleRec601>>(store, Ratio::percent(25));
-  for (const auto& row : result.rows) {
-    CHECK(row.ap == row.robust_ap);
-    CHECK(row.ap50 == row.robust_ap50);
-  }
-  CHECK(result.rows[0].profile == "paper");
-  CHECK(result.rows[1].profile == "standard");
-}
-
-TEST_CASE("a folder holds one configuration and one process", "[pipeline][store]") {
-  Folder folder;
-  {
-    const Store store(folder.path, "seed: 1\n");
-    CHECK_THROWS_WITH(Store(folder.path, "seed: 1\n"),
-                      Catch::Matchers::ContainsSubstring("works in it"));
-  }
-  CHECK_THROWS_WITH(Store(folder.path, "seed: 2\n"),
-                    Catch::Matchers::ContainsSubstring("expected: seed: 2") &&
-                        Catch::Matchers::ContainsSubstring("found:    seed: 1"));
-  CHECK_NOTHROW(Store(folder.path, "seed: 1\n"));
-}
-
-TEST_CASE("a damaged checkpoint is computed anew", "[pipeline][store]") {
-  Folder folder;
-  const Store store(folder.path, "x");
-  const auto compute = [] { return std::vector{at::ones({3})}; };
-  store.stage("pretrain", "key", compute);
-  const auto again = store.stage("pretrain", "key", [&]() -> std::vector<at::Tensor> {
-    FAIL("computed twice");
-    return {};
-  });
-  CHECK(at::equal(again.tensors.at(0), at::ones({3})));
-  const auto file = std::filesystem::directory_iterator(folder.path / "stages")->path();
-  const auto whole = read_file(file);
-  for (const auto& damaged : {whole.substr(0, 100), std::string(), [&] {
-                                auto bytes = whole;  // one bit of a weight
-                                bytes[bytes.find("\x80\x3f") + 1] ^= 1;
-                                return bytes;
-                              }()}) {
-    write_file(file, damaged);
-    CHECK(at::equal(store.stage("pretrain", "key", compute).tensors.at(0), at::ones({3})));
-    CHECK(std::filesystem::file_size(file) == whole.size());
-  }
+  const auto [clean, attacked, paper, standard] =
+      lab.run<Scenario<Snip, Weight, NoAttack, GreyscaleRec601>>(NoStore{}, Ratio::percent(25))
+          .measured;
+  CHECK((clean.detections == attacked.detections));
+  CHECK(clean.standard.numbers() == attacked.standard.numbers());
 }
 
 TEST_CASE("settings make the key of a cell", "[core][settings_text]") {
@@ -238,8 +246,7 @@ TEST_CASE("settings make the key of a cell", "[core][settings_text]") {
   CHECK(settings_text(StructuredHydraTest{}) == settings_text(StructuredHydraTest{}));
 }
 
-TEST_CASE("the loader gives the same batches whatever the number of threads",
-          "[pipeline][loader]") {
+TEST_CASE("the loader gives the same batches whatever the number of threads", "[method][loader]") {
   const NoiseData data(7, 3);
   Loader<NoiseData> one(data, 3, Seed(9), 1), three(data, 3, Seed(9), 3);
   for (int i = 0; i < 12; ++i) {
@@ -249,7 +256,7 @@ TEST_CASE("the loader gives the same batches whatever the number of threads",
   }
 }
 
-TEST_CASE("a batch that cannot be made fails at its turn, not before", "[pipeline][loader]") {
+TEST_CASE("a batch that cannot be made fails at its turn, not before", "[method][loader]") {
   struct Broken : NoiseData {
     using NoiseData::NoiseData;
     [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed) const {
@@ -265,7 +272,7 @@ TEST_CASE("a batch that cannot be made fails at its turn, not before", "[pipelin
   CHECK_THROWS_AS(loader.next(), Error);
 }
 
-TEST_CASE("every epoch sees every image once", "[pipeline][loader]") {
+TEST_CASE("every epoch sees every image once", "[method][loader]") {
   const NoiseData data(6, 3);
   Loader<NoiseData> loader(data, 3, Seed(9), 2);
   for (int epoch = 0; epoch < 3; ++epoch) {
@@ -276,18 +283,16 @@ TEST_CASE("every epoch sees every image once", "[pipeline][loader]") {
   }
 }
 
-TEST_CASE("a stop request ends a stage between two steps", "[pipeline][driver]") {
+TEST_CASE("a stop request ends a stage between two steps", "[method][run_cell]") {
   struct Stopper {
     int steps = 0;
     void on_step(std::int64_t, double) { ++steps; }
     [[nodiscard]] bool stop_requested() const { return steps >= 2; }
   };
   Lab lab;
-  Folder folder;
-  const Store store(folder.path, "x");
   Stopper stopper;
-  CHECK_THROWS_AS(
-      run_cell(StructuredHydraTest{}, lab.experiment, store, {"s", 1, Ratio::percent(50)}, stopper),
-      Interrupted);
+  CHECK_THROWS_AS(run_cell(StructuredHydraTest{}, lab.experiment, NoStore{},
+                           {"s", 1, Ratio::percent(50)}, stopper),
+                  Interrupted);
   CHECK(stopper.steps == 2);
 }

@@ -10,11 +10,13 @@
 #include "support/catch.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
+#include "support/slim_yolov3.hpp"
 
 using namespace serpette;
 using serpette::test::random_graph;
 using serpette::test::ReferenceNetwork;
 using serpette::test::relative_error;
+using serpette::test::slim_yolov3;
 
 namespace {
 
@@ -29,46 +31,6 @@ std::string conv(int filters, int size, const std::string& more = "") {
 }
 Graph graph(const std::string& layers) {
   return parse_cfg("[net]\nwidth=8\nheight=8\nchannels=3\n" + layers, "test");
-}
-
-/// A YOLOv3 of a few channels: residual stages, three heads on routes and upsampling.
-Graph slim_yolov3() {
-  std::string text = "[net]\nwidth=64\nheight=64\nchannels=3\n";
-  const auto add = [&](int filters, int size, int stride) {
-    text += fmt::format(
-        "[convolutional]\nbatch_normalize=1\nfilters={}\nsize={}\nstride={}\npad=1\nactivation="
-        "leaky\n",
-        filters, size, stride);
-  };
-  const auto head = [&](int mask) {
-    text += fmt::format(
-        "[convolutional]\nfilters=7\nsize=1\nstride=1\npad=1\nactivation=linear\n[yolo]\nmask={}\n"
-        "anchors=4,4, 8,8, 16,16\nclasses=2\nnum=3\n",
-        mask);
-  };
-  add(8, 3, 1);
-  std::vector<int> stage_end;
-  int layers = 1;
-  for (const int repeats : {1, 2, 2, 2, 1}) {
-    const int filters = 8 << (stage_end.size() + 1) / 2;
-    add(filters, 3, 2);
-    for (int r = 0; r < repeats; ++r) {
-      add(filters / 2, 1, 1);
-      add(filters, 3, 1);
-      text += "[shortcut]\nfrom=-3\nactivation=linear\n";
-    }
-    layers += 1 + 3 * repeats;
-    stage_end.push_back(layers - 1);
-  }
-  add(16, 1, 1), add(24, 3, 1), head(2);
-  for (const int stage : {3, 2}) {
-    text += "[route]\nlayers=-4\n";
-    add(8, 1, 1);
-    text +=
-        fmt::format("[upsample]\nstride=2\n[route]\nlayers=-1,{}\n", stage_end[std::size_t(stage)]);
-    add(12, 1, 1), add(16, 3, 1), head(stage - 2);
-  }
-  return parse_cfg(text, "slim");
 }
 
 /// The same fraction of every coupled group, as importances are easiest to write down for.
@@ -294,6 +256,18 @@ TEST_CASE("reducers and rules for coupled filters", "[granularity][filter][kerne
   CHECK(at::allclose(importance(CoupledRule::kMean), at::tensor({1.025F, 0.95F, 1.025F})));
   CHECK(at::allclose(importance(CoupledRule::kUnion), at::tensor({1.8F, 1.5F, 1.25F})));
   CHECK(at::allclose(importance(CoupledRule::kFirst), at::tensor({0.25F, 1.5F, 1.25F})));
+}
+
+TEST_CASE("scores that no filter stands out by are refused, not ranked by index",
+          "[granularity][filter]") {
+  const auto g = slim_yolov3();
+  auto scores = laws::random_scores(g, Seed(14));
+  for (auto& s : scores) s = s.abs() / s.abs().mean({1, 2, 3}, true);  // shares of the filter
+  CHECK_THROWS_WITH(make_mask(g, scores, Ratio::percent(50), Filter{}),
+                    Catch::Matchers::StartsWith("Structured: scores should tell filters apart"));
+  CHECK_NOTHROW(make_mask(g, scores, Ratio::percent(50), Kernel{}));
+  for (auto& s : scores) s.fill_(1);  // nothing to tell apart: BN gamma without batch norm
+  CHECK_NOTHROW(make_mask(g, scores, Ratio::percent(50), Filter{}));
 }
 
 TEST_CASE("errors name the layer, what was expected and what was found", "[granularity]") {

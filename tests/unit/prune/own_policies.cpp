@@ -1,5 +1,6 @@
 // The types that docs/guides/extend.md writes: a granularity and an allocation of one's own.
 
+#include "../../../examples/input_channel.hpp"
 #include "serpette/laws/allocation.hpp"
 #include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/filter.hpp"
@@ -63,6 +64,7 @@ TEST_CASE("a granularity and an allocation of one's own hold the laws, alone and
           "[granularity][allocation][law]") {
   const auto graph = test::all_kinds();
   laws::prune_granularity(KernelRow{}, graph);
+  laws::prune_granularity(InputChannel{}, graph);  // of the essay
   laws::prune_granularity(Weight{}, graph, SpareTheFirst{});
   laws::prune_granularity(Filter{}, graph, SpareTheFirst{});
   laws::allocation(SpareTheFirst{}, graph, KernelRow{});

@@ -1,6 +1,6 @@
 #include "serpette_report/study.hpp"
 
-#include "serpette/study/read_cells.hpp"
+#include "serpette/study/cells.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 #include "unit/report/support.hpp"
@@ -30,7 +30,7 @@ TEST_CASE("a cells file of another version or with a broken field is refused wit
   auto older = text;
   older.replace(older.find("robust_AP50"), 11, "robust_mAP5");
   refused(older, "\"robust_AP50\" is missing");
-  refused(text + "a,b,c\n", "should have 25 fields");
+  refused(text + "a,b,c\n", "should have 27 fields");
   auto broken = text;
   broken.replace(broken.find(",50,101,"), 8, ",150,101,");
   refused(broken, "percentage in [0, 100)");

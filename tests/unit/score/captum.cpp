@@ -3,6 +3,7 @@
 
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/score/attribution.hpp"
+#include "serpette/score/deep_lift_layer.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_detector.hpp"
 
@@ -77,4 +78,29 @@ TEST_CASE("DeepLIFT's sums per filter equal Captum's LayerDeepLift", "[score][de
   // cancel, to at least the layer's mean.
   compare(Attribution(in_double(net)), net, x.to(torch::kDouble), truth, golden, 1e-8, 0);
   compare(Attribution(net), net, x, truth, golden, 1e-4, 1);
+}
+
+TEST_CASE("DeepLiftLayer spreads Captum's layer attribution by |w|", "[score][deep_lift][golden]") {
+  const auto golden = nlohmann::json::parse(std::ifstream(test::file("golden/deep_lift.json")));
+  auto net =
+      Yolov3::load(test::file("golden/deep_lift.cfg"), test::file("golden/deep_lift.weights"));
+  ImageBatch batch;
+  batch.images = picture(net.graph().input.height);
+  batch.truth = torch::empty({3, 6});
+  for (int m = 0; m < 3; ++m)
+    for (int k = 0; k < 6; ++k) batch.truth[m][k] = golden["truth"][m][k].get<double>();
+  Generator rng{Seed(0)};
+  const auto scores = DeepLiftLayer{.target = Target::kDetection}.score_all(
+      net, std::vector<ImageBatch>{batch}, rng);
+  const auto convolutions = net.graph().convolutions();
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    INFO(net.graph()[convolutions[i]].name);
+    const auto filters =
+        torch::tensor(golden["references"]["zeros"]["filters"][std::to_string(convolutions[i])]
+                          .get<std::vector<double>>())
+            .abs();
+    const auto w = net.layer(convolutions[i]).weight.detach().abs();
+    const auto expected = w / w.sum({1, 2, 3}, true) * filters.view({-1, 1, 1, 1});
+    CHECK((scores[i] - expected).abs().max().item<double>() < 1e-4 * expected.max().item<double>());
+  }
 }

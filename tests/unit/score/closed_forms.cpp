@@ -3,6 +3,7 @@
 #include "serpette/score/hydra.hpp"
 #include "serpette/score/hydra_untrained.hpp"
 #include "serpette/score/magnitude.hpp"
+#include "serpette/score/normalised.hpp"
 #include "serpette/score/random.hpp"
 #include "serpette/score/snip.hpp"
 #include "serpette/score/taylor.hpp"
@@ -76,4 +77,45 @@ TEST_CASE("random scores follow the seed", "[score]") {
   const auto weight = torch::randn({8, 4, 3, 3});
   CHECK(score(Random{}, weight, 1).equal(score(Random{}, weight, 1)));
   CHECK_FALSE(score(Random{}, weight, 1).equal(score(Random{}, weight, 2)));
+}
+
+TEST_CASE("normalised scores equal plain loops", "[score][normalised]") {
+  auto s = at::randn({3, 4, 2, 2}, at::kDouble);
+  s[1].zero_();  // a dead filter stays dead
+  const auto mean = [](const at::Tensor& t) { return t.abs().mean().item<double>(); };
+  const auto filter = normalised(Normalise::kFilter, s);
+  const auto both = normalised(Normalise::kFilterAndInput, s);
+  const auto layer = normalised(Normalise::kLayer, s);
+  for (int f = 0; f < 3; ++f)
+    for (int c = 0; c < 4; ++c)
+      for (int i = 0; i < 2; ++i)
+        for (int j = 0; j < 2; ++j) {
+          const double value = std::abs(s[f][c][i][j].item<double>());
+          const auto close = [&](const at::Tensor& t, double by) {
+            CHECK(t[f][c][i][j].item<double>() == Catch::Approx(f == 1 ? 0 : value / by));
+          };
+          close(filter, mean(s[f]));
+          close(layer, mean(s));
+          close(both, mean(s[f]) * mean(s.select(1, c)) / mean(s));
+        }
+  CHECK(normalised(Normalise::kNone, s).equal(s.abs()));
+  CHECK(normalised(Normalise::kLayer, at::zeros_like(s)).equal(at::zeros_like(s)));
+}
+
+TEST_CASE("any score can be normalised", "[score][normalised][law]") {
+  laws::score_init(Normalised<Magnitude>{});
+  laws::score_init(Normalised<Snip>{.normalise = Normalise::kLayer});
+  laws::score_init(Normalised<Taylor>{.normalise = Normalise::kFilterAndInput});
+  CHECK(Normalised<Magnitude>::name == "Normalised Magnitude");
+  CHECK_FALSE(needs_input<Normalised<Magnitude>>);
+  CHECK(needs_gradient<Normalised<Snip>>);
+  const auto w = at::randn({4, 3, 3, 3});
+  CHECK(score(Normalised<Magnitude>{}, w).equal(normalised(Normalise::kFilter, w)));
+}
+
+TEST_CASE("HYDRA's rate is for a loss that is a sum over boxes, its literal one has a name",
+          "[score][hydra]") {
+  CHECK(Hydra{}.optimizer.learning_rate == 0.01);
+  constexpr Hydra literal{.optimizer = {.learning_rate = StraightThroughSgd::kLiteralRate}};
+  CHECK(literal.optimizer.learning_rate == 0.1);
 }

@@ -1,6 +1,7 @@
 #include "serpette/score/deep_lift.hpp"
 
 #include "serpette/laws/score_init.hpp"
+#include "serpette/score/deep_lift_layer.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
@@ -35,6 +36,9 @@ double difference(TinyDetector& detector, const at::Tensor& x, const at::Tensor&
     sum += (seeds[h] * (now[h] - then[h])).sum().item<double>();
   return sum;
 }
+
+/// One target, and contributions as they are.
+constexpr DeepLift kPlain{.target = Target::kDetection, .normalise = Normalise::kNone};
 
 double total(const at::Tensor& t) { return t.sum().item<double>(); }
 
@@ -321,11 +325,87 @@ TEST_CASE("the score is the mean over images of the absolute contributions", "[s
   }
   for (const int images_at_once : {1, 2, 8}) {
     Generator rng{Seed(0)};
-    const DeepLift policy{.reference = reference, .images_at_once = images_at_once};
+    auto policy = kPlain;
+    policy.reference = reference;
+    policy.images_at_once = images_at_once;
     const auto scores = policy.score_all(detector, std::span(&batch, 1), rng);
     for (std::size_t i = 0; i < scores.size(); ++i)
       CHECK(torch::allclose(scores[i], expected[i], 1e-10, 1e-14));
   }
+}
+
+TEST_CASE(
+    "parts are explained one by one and added, images aggregated as asked, layers spread by |w|",
+    "[score][deep_lift]") {
+  // Plain loops over signed contributions, image by image and part by part.
+  TinyDetector detector(all_kinds(), Seed(18), torch::kDouble);
+  const auto batch = test::tiny_batch(detector.graph(), 3, Seed(19), torch::kDouble);
+  const Attribution net(detector);
+  const auto layers = net.graph().convolutions().size();
+  const std::vector parts{Target::kBox, Target::kObjectness, Target::kClasses};
+  std::vector<ScoreMap> mean(3, ScoreMap(layers)), square = mean, sign = mean, filters = mean;
+  for (std::size_t part = 0; part < 3; ++part)
+    for (int n = 0; n < 3; ++n) {
+      const auto x = batch.images.narrow(0, n, 1);
+      auto truth = batch.truth.narrow(0, n, 1).clone();
+      truth.select(1, 0).zero_();
+      const auto now = net.run(x), then = net.run(torch::zeros_like(x));
+      const auto seeds = detector.targets(net.heads(now), truth, parts[part]);
+      net.explain(now, then, seeds, [&](std::size_t i, const at::Tensor& sums) {
+        const auto s = net.weight(i) * sums;
+        const auto add = [&](at::Tensor& to, const at::Tensor& what) {
+          to = to.defined() ? to + what / 3 : what / 3;
+        };
+        add(mean[part][i], s.abs());
+        add(square[part][i], s.square());
+        add(sign[part][i], s);
+        add(filters[part][i], s.sum({1, 2, 3}).abs());
+      });
+    }
+  Generator rng{Seed(0)};
+  const auto scores = [&](const auto& policy) {
+    return policy.score_all(detector, std::span(&batch, 1), rng);
+  };
+  const auto close = [](const at::Tensor& a, const at::Tensor& b) {
+    return torch::allclose(a, b, 1e-9, 1e-14);
+  };
+  for (const int at_once : {1, 4}) {
+    const auto none = Normalise::kNone;
+    const auto by_mean = scores(DeepLift{.normalise = none, .images_at_once = at_once});
+    const auto by_rms = scores(
+        DeepLift{.aggregate = Aggregate::kRms, .normalise = none, .images_at_once = at_once});
+    const auto by_sign = scores(
+        DeepLift{.aggregate = Aggregate::kSigned, .normalise = none, .images_at_once = at_once});
+    const auto of_layers = scores(DeepLiftLayer{.images_at_once = at_once});
+    const auto share = scores(DeepLift{.images_at_once = at_once});
+    for (std::size_t i = 0; i < layers; ++i) {
+      CHECK(close(by_mean[i], mean[0][i] + mean[1][i] + mean[2][i]));
+      CHECK(close(by_rms[i], square[0][i].sqrt() + square[1][i].sqrt() + square[2][i].sqrt()));
+      CHECK(close(by_sign[i], sign[0][i].abs() + sign[1][i].abs() + sign[2][i].abs()));
+      const auto a = filters[0][i] + filters[1][i] + filters[2][i];
+      const auto w = net.weight(i).abs();
+      for (std::int64_t f = 0; f < w.size(0); ++f) {
+        CHECK(close(of_layers[i][f], a[f] * w[f] / w[f].sum()));
+        // A share: every filter that does anything has mean 1, the heads' rows among them.
+        CHECK(share[i][f].mean().item<double>() == Catch::Approx(1).epsilon(1e-9));
+        CHECK(close(share[i][f] * by_mean[i][f].mean(), by_mean[i][f]));
+      }
+    }
+  }
+  // A target without the box leaves the head's rows of the box at exactly 0.
+  const auto detection = scores(kPlain);
+  CHECK(total(detection.back().narrow(0, 0, 4)) == 0);
+}
+
+TEST_CASE("the loss as target is explained along its gradient", "[score][deep_lift]") {
+  TinyDetector detector(test::tiny_graph(), Seed(20), torch::kDouble);
+  const auto batch = test::tiny_batch(detector.graph(), 1, Seed(21), torch::kDouble);
+  const auto heads = detector.forward(batch.images);
+  const auto seeds = detector.targets(heads, batch.truth, Target::kLoss);
+  const auto loss = detector.loss(heads, batch.truth);
+  const auto expected =
+      torch::autograd::grad({(loss.box + loss.objectness + loss.classes).sum()}, {heads[0]})[0];
+  CHECK(torch::allclose(seeds[0], expected, 1e-12, 1e-14));
 }
 
 TEST_CASE("the clean image is the reference of its attacked twin", "[score][deep_lift]") {
@@ -341,7 +421,8 @@ TEST_CASE("the clean image is the reference of its attacked twin", "[score][deep
 
   batch.images = torch::cat({batch.images, attacked});
   Generator rng{Seed(0)};
-  const DeepLift policy{.reference = Reference::kCleanTwin};
+  auto policy = kPlain;
+  policy.reference = Reference::kCleanTwin;
   CHECK(policy.needs_twins());
   const auto scores = policy.score_all(detector, std::span(&batch, 1), rng);
   for (std::size_t i = 0; i < scores.size(); ++i)
@@ -357,6 +438,10 @@ TEST_CASE("DeepLIFT holds the laws of a score, and says what it lacks", "[score]
   laws::score_init(DeepLift{}, detector, std::span(&batch, 1));
   laws::score_init(DeepLift{.reference = Reference::kImageMean}, detector, std::span(&batch, 1));
   laws::score_init(DeepLiftTrained{}, detector, std::span(&batch, 1));
+  laws::score_init(DeepLiftLayer{}, detector, std::span(&batch, 1));
+  laws::score_init(Normalised<DeepLiftLayer>{}, detector, std::span(&batch, 1));
+  for (const auto target : {Target::kBox, Target::kLogits, Target::kLoss})
+    laws::score_init(DeepLift{.target = target}, detector, std::span(&batch, 1));
 
   Generator rng{Seed(0)};
   const auto run = [&](const DeepLift& policy) {

@@ -1,91 +1,229 @@
 #include "serpette/study/sweep.hpp"
 
-#include <atomic>
-#include <set>
+#include <functional>
 
-#include "serpette/study/store.hpp"
+#include "serpette/study/time_again.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
+#include "support/small_study.hpp"
 
 using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+using test::SmallStudy;
+using test::timeless;
 
 namespace {
 
-std::vector<std::string> names(const std::vector<CellId>& plan) {
-  std::vector<std::string> result;
-  for (const auto& id : plan) result.push_back(id.folder());
-  return result;
+using Time = std::filesystem::file_time_type;
+
+/// When the networks of a study were written.
+std::vector<Time> trained(const std::filesystem::path& folder) {
+  std::vector<Time> times;
+  for (const auto& cell : std::filesystem::directory_iterator(folder / "cells"))
+    times.push_back(std::filesystem::last_write_time(cell.path() / "network.weights"));
+  return times;
 }
 
 }  // namespace
 
-TEST_CASE(
-    "shards are stretches of the plan: together all of it, equally long to within one, whole runs "
-    "where they can",
-    "[pipeline][sweep]") {
-  const auto plan =
-      plan_cells({"a", "b", "c"}, 4, {Ratio::percent(0), Ratio::percent(50)}, Seed(3));
-  const int shards = GENERATE(1, 2, 4, 5, 7, 24, 30);
-  std::vector<std::string> together;
-  for (int i = 1; i <= shards; ++i) {
-    const auto part = shard_of(plan, i, shards);
-    const auto length = std::ssize(part), share = std::ssize(plan) / shards;
-    CHECK((length == share || length == share + 1));
-    std::set<int> runs;
-    for (const auto& id : part) runs.insert(id.run);
-    if (4 % shards == 0) CHECK(std::ssize(runs) == 4 / shards);
-    for (auto& name : names(part)) together.push_back(std::move(name));
-  }
-  CHECK(together == names(plan));
-  CHECK_THROWS_AS(shard_of(plan, 0, shards), Error);
-  CHECK_THROWS_AS(shard_of(plan, shards + 1, shards), Error);
-}
-
-TEST_CASE("a stage that several want at once is computed by one, the others wait for it",
-          "[pipeline][store]") {
-  const auto folder =
-      std::filesystem::temp_directory_path() / fmt::format("serpette-sweep-{}", ::getpid());
-  std::atomic<int> computed{0};
-  std::vector<double> found(4);
-  {
-    const Store one(folder, "same", "1-of-2"), two(folder, "same", "2-of-2");
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < found.size(); ++i)
-      threads.emplace_back([&, i] {
-        const auto result = (i % 2 ? one : two).stage("slow", "key", [&] {
-          std::this_thread::sleep_for(std::chrono::milliseconds(200));
-          return std::vector{at::full({1}, ++computed)};
-        });
-        found[i] = result.tensors[0].item<double>();
-      });
-  }
-  CHECK(computed == 1);
-  CHECK(found == std::vector<double>(4, 1));
-  CHECK(std::distance(std::filesystem::directory_iterator(folder / "stages"), {}) ==
-        1);  // no lock is left
-  std::filesystem::remove_all(folder);
-}
-
-TEST_CASE("a cell whose tables were damaged is not finished", "[pipeline][sweep]") {
+TEST_CASE("a study has a row per cell and profile, and a number per line of its long table",
+          "[study][sweep]") {
   const test::Scratch folder;
-  const Store store(folder / "out", "same");
-  const CellFiles files(store, {"s", 1, Ratio::percent(50)});
-  CHECK_FALSE(files.finished());
-  std::vector<CellRow> rows(2);
-  for (auto& row : rows) {
-    row.scenario = "s";
-    row.details = {{"APs", 0.25}};
+  SmallStudy study;
+  study.scenarios = {"original", "structured_hydra"};
+  REQUIRE(study.run(folder.path()) == 0);
+  const auto cells = read_cells(folder / "cells.csv");
+  REQUIRE(cells.size() == 2 * 3);
+  CHECK(cells[0].scenario == "original");
+  CHECK(cells[0].score_init == "None");
+  CHECK(cells[0].attack == "PGD");
+  CHECK(cells[0].ratio == "0");
+  CHECK(cells[0].profile == "paper");
+  CHECK(cells[0].seconds_pretrain == 0);
+  CHECK(cells[1].profile == "standard");
+  CHECK(cells[5].score_init == "HYDRA");
+  CHECK(cells[5].ratio == "50");
+  CHECK(cells[5].parameters < cells[3].parameters);
+  CHECK(cells[5].seconds_pretrain > 0);
+  const auto numbers = read_evaluations(folder / "evaluations.csv");
+  CHECK(numbers.size() == 3 * (2 * 2 * 12 + 2 * 4));
+  for (const auto& cell : cells) {
+    const auto number = [&](std::string_view attack, std::string_view metric) {
+      for (const auto& n : numbers)
+        if (n.scenario == cell.scenario && n.ratio == cell.ratio && n.profile == cell.profile &&
+            n.attack == attack && n.metric == metric) {
+          CHECK(n.epsilon == (attack == "PGD" ? Pgd{}.epsilon : 0));
+          return n.value;
+        }
+      return std::nan("");
+    };
+    CHECK(number("None", "AP50") == cell.ap50);
+    CHECK(number("PGD", "AP50") == cell.robust_ap50);
+    CHECK(number("None", "ms_network_mean") > 0);
   }
-  const auto write = [&](std::string_view cells, std::string_view details) {
-    write_file(files.folder() / "cells.csv", cells);
-    write_file(files.folder() / "details.csv", details);
-    return files.finished();
+  // Only what other cells could share is left of the stages.
+  for (const auto& stage : std::filesystem::directory_iterator(folder / "stages")) {
+    const auto name = stage.path().filename().string();
+    CHECK((name.starts_with("pretrain-") || name.starts_with("scores-")));
+  }
+}
+
+TEST_CASE("a changed way of measuring keeps the training and measures anew", "[study][sweep]") {
+  const test::Scratch folder;
+  SmallStudy study;
+  REQUIRE(study.run(folder.path()) == 0);
+  const auto networks = trained(folder.path());
+  const auto before = read_file(folder / "cells.csv");
+
+  study.budget.evaluate.timing_images = 3;
+  CHECK(status_of(folder.path(), study.plan()).text() ==
+        "  robust pre-trainings  1 of 1\n"
+        "  importance scores     1 of 1\n"
+        "  trained networks      2 of 2\n"
+        "  evaluations           2 of 2\n"
+        "  timings               0 of 2\n");
+  REQUIRE(study.run(folder.path()) == 0);
+  CHECK(timeless(folder / "cells.csv") ==
+        cells_csv(timeless(parse_table(kCellColumns, "before", before))));
+  CHECK(read_file(folder / "cells.csv") != before);
+
+  study.budget.evaluate.images = 4;
+  CHECK(status_of(folder.path(), study.plan()).evaluated.there == 0);
+  REQUIRE(study.run(folder.path()) == 0);
+  CHECK((trained(folder.path()) == networks));
+  const auto in_place = timeless(folder / "cells.csv");
+
+  const test::Scratch fresh;
+  REQUIRE(study.run(fresh.path()) == 0);
+  CHECK(in_place == timeless(fresh / "cells.csv"));
+}
+
+TEST_CASE("another training is refused, naming what changed and what would hold",
+          "[study][sweep]") {
+  const test::Scratch folder;
+  SmallStudy study;
+  REQUIRE(study.run(folder.path()) == 0);
+  study.budget.finetune.steps = 3;
+  CHECK_THROWS_WITH(study.run(folder.path()),
+                    ContainsSubstring("--finetune-steps: 2 there, 3 here") &&
+                        ContainsSubstring("robust pre-trainings  1 of 1") &&
+                        ContainsSubstring("trained networks      0 of 2"));
+}
+
+TEST_CASE("what was damaged in a finished cell is noticed and made anew", "[study][cell_files]") {
+  const test::Scratch folder;
+  SmallStudy study;
+  study.ratios = {Ratio::percent(50)};
+  REQUIRE(study.run(folder.path()) == 0);
+  const auto cell = folder / "cells" / "structured_hydra-run1-ratio50";
+  const auto before = timeless(folder / "cells.csv");
+  const auto change = [&](const char* file, const std::function<void(std::string&)>& damage) {
+    auto bytes = read_file(cell / file);
+    damage(bytes);
+    write_file(cell / file, bytes);
   };
-  const auto cells = cells_csv(rows), details = details_csv(rows);
-  CHECK(write(cells, details));
-  for (const std::size_t size : {std::size_t{0}, std::size_t{20}, cells.size() / 2,
-                                 cells.find('\n', cells.find('\n') + 1) + 1, cells.size() - 2})
-    CHECK_FALSE(write(cells.substr(0, size), details));
-  CHECK_FALSE(write(cells, details.substr(0, details.size() - 3)));
-  CHECK_FALSE(write("garbage\n", details));
+  const auto empty = [](std::string& s) { s.clear(); };
+  const auto half = [](std::string& s) { s.resize(s.size() / 2); };
+  const auto digit = [](std::string& s) {
+    const auto at =
+        s.find("\nstructured_hydra") + s.substr(s.find("\nstructured_hydra")).find("0.");
+    s[at + 2] = s[at + 2] == '9' ? '8' : '9';
+  };
+  const auto letter = [](std::string& s) { s[s.rfind("0.") + 2] = 'x'; };
+  for (const auto& [file, damage] :
+       std::vector<std::pair<const char*, std::function<void(std::string&)>>>{
+           {"network.weights", empty},
+           {"network.weights", half},
+           {"network.cfg", half},
+           {"cells.csv", digit},
+           {"cells.csv", letter},
+           {"cells.csv", empty},
+           {"evaluations.csv", digit},
+           {"detections.csv", half},
+           {"measured.txt", half},
+           {"measured.txt", letter},
+           {"trained.txt", half},
+           {"trained.txt", digit},
+           {"trained.txt", empty}}) {
+    CAPTURE(file);
+    if (std::string_view(file) == "trained.txt" &&
+        read_file(cell / file).find("\nstruct") == std::string::npos)
+      change(file, half);
+    else
+      change(file, damage);
+    CHECK_FALSE(CellFiles(folder.path(), study.plan().front()).finished());
+    CHECK(study.run(folder.path()) == 0);
+    CHECK(timeless(folder / "cells.csv") == before);
+  }
+  // The same size, another weight: noticed when it is used.
+  change("network.weights", [](std::string& s) { s[s.size() / 2] ^= 1; });
+  study.budget.evaluate.timing_images = 3;
+  CHECK(study.run(folder.path()) == 0);
+  CHECK(timeless(folder / "cells.csv") == before);
+}
+
+TEST_CASE("networks timed again keep all numbers but their times", "[study][time_again]") {
+  const test::Scratch folder;
+  const SmallStudy study;
+  REQUIRE(study.run(folder.path()) == 0);
+  const auto before = timeless(folder / "cells.csv");
+  {
+    const auto store = study.open(folder.path());
+    Silent silent;
+    CHECK(time_again(study.plan(), study.experiment(), store, silent, SmallStudy::dispatch) == 0);
+    write_tables(store, study.plan());
+  }
+  CHECK(timeless(folder / "cells.csv") == before);
+  CHECK(status_of(folder.path(), study.plan()).timed.there == 2);
+}
+
+TEST_CASE(
+    "a cell that fails says why, is left alone, and is tried again on request or when what it "
+    "depends on has changed",
+    "[study][sweep]") {
+  const test::Scratch folder;
+  SmallStudy study;
+  study.ratios = {Ratio::percent(50)};
+  study.budget.finetune.learning_rate = 1e30;
+  CHECK(study.run(folder.path()) == 1);
+  CHECK_THAT(CellFiles(folder.path(), study.plan().front()).failure().value(),
+             ContainsSubstring("finite"));
+  CHECK(study.run(folder.path()) == 1);
+  CHECK(status_of(folder.path(), study.plan()).trained.there == 0);
+}
+
+TEST_CASE("a worker that starts late waits while another has the machine to itself",
+          "[study][workers]") {
+  Turnstile turnstile;
+  turnstile.enter();
+  std::atomic<bool> entered = false;
+  std::jthread late;
+  {
+    const Turnstile::Alone alone(turnstile);
+    late = std::jthread([&] {
+      turnstile.enter();
+      entered = true;
+      turnstile.leave();
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    CHECK_FALSE(entered);
+  }
+  late.join();
+  CHECK(entered);
+  turnstile.leave();
+}
+
+TEST_CASE("a worker is a thread, and the caller's threads come back", "[study][workers]") {
+  const int before = at::get_num_threads();
+  for (const int count : {1, 2}) {
+    Turnstile turnstile;
+    std::atomic<int> most = 0, jobs = 0;
+    in_parallel({count, 1}, 8, turnstile, [&](std::size_t) {
+      most = std::max<int>(most, at::get_num_threads());
+      ++jobs;
+    });
+    CHECK(most == 1);
+    CHECK(jobs == 8);
+  }
+  CHECK(at::get_num_threads() == before);
 }

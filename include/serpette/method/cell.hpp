@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "serpette/concepts/observer.hpp"
+#include "serpette/method/experiment.hpp"
+#include "serpette/method/stage_store.hpp"
+#include "serpette/scenario/scenario.hpp"
+
+namespace serpette {
+
+/// What each part of a cell depends on, as text; equal keys mean equal results, byte for byte on
+/// machines of one kind.
+struct StageKeys {
+  std::string pretraining, scores;         ///< Shared by the ratios of a run, and by scenarios that
+                                           ///< agree so far.
+  std::string trained_scores, finetuning;  ///< The cell's own; the last is that of its network.
+  std::string evaluation, timing;          ///< Of the network's numbers, and of its times.
+};
+
+namespace detail {
+/// The keys of what is measured on a network of key `keys.finetuning`.
+template <class E>
+void add_measurement(StageKeys& keys, const E& e) {
+  const EvaluateSettings& s = e.budget.evaluate;
+  static_assert(count_members<EvaluateSettings>() == 4, "each stands in one of the two keys");
+  const auto data = fmt::format("{}test images: {}\n", keys.finetuning, e.test_identity);
+  keys.evaluation =
+      fmt::format("{}evaluation: {} images, {} at once\n", data, s.images, s.batch_size);
+  keys.timing =
+      fmt::format("{}timing: {} images after {}\n", data, s.timing_images, s.timing_warmup);
+}
+}  // namespace detail
+
+/// @return  keys of a cell's stages: what only measures is no part of those of training.
+template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
+StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, const CellId& id) {
+  const auto line = [](std::string_view name, const auto& settings) {
+    return fmt::format("{}: {}\n", name, settings_text(settings));
+  };
+  StageKeys keys;
+  keys.pretraining = e.origin() + line("pre-training", e.budget.pretrain) +
+                     line("objective", objective_of(scenario)) + line("attack", scenario.attack) +
+                     line("color", scenario.color) + line("run", id.run);
+  keys.scores =
+      keys.pretraining + line("score", scenario.score) + line("images", e.budget.score_images);
+  keys.trained_scores =
+      keys.scores + line("granularity", scenario.granularity) +
+                        line("allocation", allocation_of(scenario)) + line("ratio", id.ratio.str());
+  if constexpr (req::TrainsScores<ScoreOf<S>>)
+    keys.trained_scores += line("score training", e.budget.scores);
+  keys.finetuning = keys.trained_scores + line("fine-tuning", e.budget.finetune);
+  detail::add_measurement(keys, e);
+  return keys;
+}
+
+/// Keys of the network as it came, measured as a scenario's are.
+template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
+StageKeys original_keys(const S& scenario, const Experiment<D, Train, Test>& e, const CellId& id) {
+  StageKeys keys;
+  keys.finetuning =
+      fmt::format("{}original, measured under {} in {}, run {}\n", e.origin(),
+                  settings_text(scenario.attack), settings_text(scenario.color), id.run);
+  detail::add_measurement(keys, e);
+  return keys;
+}
+
+/// One cell at work: what its stages read.
+template <AnyScenario S, Detector D, Dataset Train, Dataset Test, StageStore Stages, Observer O>
+class Cell {
+ public:
+  using scenario_type = S;
+  using detector_type = D;
+
+  Cell(const S& scenario, const Experiment<D, Train, Test>& experiment, const Stages& store,
+       CellId id, O& observer)
+      : scenario(scenario),
+        experiment(experiment),
+        store(store),
+        id(std::move(id)),
+        observer(observer),
+        keys(stage_keys(scenario, experiment, this->id)),
+        seed(experiment.seed.derive("run").derive(static_cast<std::uint64_t>(this->id.run))) {}
+
+  const S& scenario;
+  const Experiment<D, Train, Test>& experiment;
+  const Stages& store;
+  const CellId id;
+  O& observer;
+  const StageKeys keys;
+  const Seed seed;  ///< Of the run: cells of one run share what does not depend on their ratio.
+};
+
+namespace detail {
+template <class T>
+inline constexpr bool is_cell = false;
+template <class... T>
+inline constexpr bool is_cell<Cell<T...>> = true;
+}  // namespace detail
+
+/// Any instantiation of Cell.
+template <class T>
+concept AnyCell = detail::is_cell<T>;
+
+}  // namespace serpette

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/core/fingerprint.hpp"
+#include "serpette/io/atomic_file.hpp"
+#include "serpette/io/read_file.hpp"
+
+namespace serpette {
+
+/// A small text that says what files are and what they depend on, one `name: value` a line, the
+/// last of them its own checksum. It is written after the files; where it is missing or damaged,
+/// or the files are not those it tells of, they count as not there.
+class Seal {
+ public:
+  /// @param value  one line.
+  void set(std::string_view name, std::string_view value) {
+    entries_.emplace_back(name, value);
+    for (char& c : entries_.back().second)
+      if (c == '\n' || c == '\r') c = ' ';
+  }
+  void set(std::string_view name, std::int64_t value) { set(name, fmt::to_string(value)); }
+  void set(std::string_view name, double value) { set(name, fmt::format("{}", value)); }
+  /// Records a file beside the seal as it is now.
+  /// @throws Error  if it cannot be read.
+  void set_file(const std::filesystem::path& file) {
+    const auto bytes = read_file(file);
+    set(file.filename().string(), fmt::format("{} bytes {}", bytes.size(), fingerprint(bytes)));
+  }
+
+  /// The value of that name; empty if there is none.
+  [[nodiscard]] std::string_view text(std::string_view name) const {
+    for (const auto& [key, value] : entries_)
+      if (key == name) return value;
+    return {};
+  }
+  /// @throws Error  if there is no such number.
+  template <class Number>
+  [[nodiscard]] Number number(std::string_view name) const {
+    const auto field = text(name);
+    Number value{};
+    const auto [end, code] = std::from_chars(field.data(), field.data() + field.size(), value);
+    require(code == std::errc{} && end == field.data() + field.size() && !field.empty(), name,
+            "should be a number, got \"{}\"", field);
+    return value;
+  }
+
+  /// Whether a file is there in the size that was recorded.
+  [[nodiscard]] bool has_size_of(const std::filesystem::path& file) const {
+    std::error_code code;
+    const auto size = std::filesystem::file_size(file, code);
+    return !code && text(file.filename().string()).starts_with(fmt::format("{} bytes ", size));
+  }
+  /// Whether a file is there, byte for byte as it was recorded.
+  [[nodiscard]] bool holds(const std::filesystem::path& file) const {
+    if (!has_size_of(file)) return false;
+    const auto bytes = read_file(file);
+    return text(file.filename().string()) ==
+           fmt::format("{} bytes {}", bytes.size(), fingerprint(bytes));
+  }
+
+  void write(const std::filesystem::path& path) const {
+    const auto told = lines();
+    write_file(path, fmt::format("{}checksum: {}\n", told, fingerprint(told)));
+  }
+  /// None if there is no such file, or it was changed since it was written.
+  static std::optional<Seal> read(const std::filesystem::path& path) {
+    std::error_code code;
+    if (!std::filesystem::is_regular_file(path, code)) return std::nullopt;
+    const auto all = read_file(path);
+    Seal seal;
+    for (std::string_view rest = all; !rest.empty();) {
+      const auto end = rest.find('\n'), colon = rest.find(": ");
+      if (end == rest.npos || colon == rest.npos || colon > end) return std::nullopt;
+      seal.set(rest.substr(0, colon), rest.substr(colon + 2, end - colon - 2));
+      rest.remove_prefix(end + 1);
+    }
+    if (seal.entries_.empty() || seal.entries_.back().first != "checksum") return std::nullopt;
+    const auto checksum = seal.entries_.back().second;
+    seal.entries_.pop_back();
+    if (checksum != fingerprint(seal.lines())) return std::nullopt;
+    return seal;
+  }
+
+ private:
+  [[nodiscard]] std::string lines() const {
+    std::string text;
+    for (const auto& [name, value] : entries_) text += fmt::format("{}: {}\n", name, value);
+    return text;
+  }
+
+  std::vector<std::pair<std::string, std::string>> entries_;
+};
+
+}  // namespace serpette

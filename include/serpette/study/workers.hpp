@@ -1,0 +1,117 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+/// Who computes cells: so many at once, each on so many threads.
+struct Workers {
+  int count = 1, threads = 1;
+};
+
+/// What numbers depend on besides their configuration: sums of floats come out differently, in the
+/// last digits, on other instructions or another number of threads.
+inline std::string machine_kind(at::Device device, const Workers& workers) {
+  if (device.is_cuda()) return "CUDA";
+  return fmt::format("{}, {} thread{} a cell", at::get_cpu_capability(), workers.threads,
+                     workers.threads == 1 ? "" : "s");
+}
+
+/// Lets one of several workers have the machine to itself: the others wait at their next step.
+class Turnstile {
+ public:
+  /// A worker starts: it waits while another is alone, or wants to be.
+  void enter() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return wanting_ == 0; });
+    ++active_;
+  }
+  /// It ends.
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    --active_;
+    changed_.notify_all();
+  }
+
+  /// Waits while another worker is alone or wants to be.
+  void pass() {
+    std::unique_lock lock(mutex_);
+    if (wanting_ == 0) return;
+    --active_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return wanting_ == 0; });
+    ++active_;
+  }
+
+  /// Holds the others up as long as it lives.
+  class Alone {
+   public:
+    explicit Alone(Turnstile& turnstile) : t_(turnstile) {
+      std::unique_lock lock(t_.mutex_);
+      ++t_.wanting_;
+      --t_.active_;
+      t_.changed_.notify_all();
+      t_.changed_.wait(lock, [&] { return t_.active_ <= 0 && !t_.taken_; });
+      t_.taken_ = true;
+    }
+    Alone(const Alone&) = delete;
+    Alone& operator=(const Alone&) = delete;
+    ~Alone() {
+      const std::lock_guard lock(t_.mutex_);
+      t_.taken_ = false;
+      --t_.wanting_;
+      ++t_.active_;
+      t_.changed_.notify_all();
+    }
+
+   private:
+    Turnstile& t_;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int active_ = 0, wanting_ = 0;
+  bool taken_ = false;
+};
+
+/// Calls `job(i)` for i = 0 … count − 1 from several workers; a single one is the calling thread.
+/// The first exception ends all and is rethrown.
+template <class Job>
+void in_parallel(const Workers& workers, std::size_t count, Turnstile& turnstile, Job&& job) {
+  std::atomic<std::size_t> next{0};
+  std::exception_ptr error;
+  std::mutex mutex;
+  const auto work = [&] {
+    at::set_num_threads(workers.threads);
+    turnstile.enter();
+    try {
+      for (std::size_t i = 0; (i = next++) < count;) job(i);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+      next = count;
+    }
+    turnstile.leave();
+  };
+  if (workers.count <= 1) {
+    const int before = at::get_num_threads();
+    work();
+    at::set_num_threads(before);
+  } else {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < workers.count; ++i) threads.emplace_back(work);
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace serpette

@@ -1,0 +1,159 @@
+#include "serpette/study/store.hpp"
+
+#include <sys/wait.h>
+
+#include <atomic>
+#include <thread>
+
+#include "support/catch.hpp"
+#include "support/scratch.hpp"
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+Configuration trained_with(std::string seed, std::string timing = "50") {
+  return {.training = {{"seed", std::move(seed)}},
+          .measuring = {{"--timing-images", std::move(timing)}},
+          .machines = {"AVX2, 1 thread a cell"}};
+}
+
+StageResult ones() { return {.tensors = {at::ones({3})}, .seconds = 2, .unreadable = 1}; }
+
+}  // namespace
+
+TEST_CASE("one process works on a part at a time, and says so", "[study][store]") {
+  const test::Scratch folder;
+  const Store store(folder / "out");
+  CHECK_THROWS_WITH(Store(folder / "out"),
+                    ContainsSubstring(fmt::format("process {} on ", ::getpid())) &&
+                        ContainsSubstring("works in it"));
+  CHECK_NOTHROW(Store(folder / "out", {}, "1-of-2"));
+}
+
+TEST_CASE("a folder is anybody's until it holds a result, then it holds one training's",
+          "[study][store]") {
+  const test::Scratch folder;
+  { const Store refused(folder / "out", trained_with("1")); }
+  {
+    const Store store(folder / "out", trained_with("2"));
+    store.stage("pretrain", "key", ones);
+  }
+  CHECK_THROWS_WITH(Store(folder / "out", trained_with("1")),
+                    ContainsSubstring("seed: 2 there, 1 here"));
+  CHECK_NOTHROW(Store(folder / "out", trained_with("2")));
+}
+
+TEST_CASE(
+    "two that start at once with different configurations do not mix: the second to have a "
+    "result is refused",
+    "[study][store]") {
+  const test::Scratch folder;
+  const Store one(folder / "out", trained_with("1"), "1-of-2");
+  const Store two(folder / "out", trained_with("2"), "2-of-2");
+  one.stage("pretrain", "one", ones);
+  CHECK_THROWS_AS(two.stage("pretrain", "two", ones), OtherConfiguration);
+  CHECK(one.has("pretrain", "one"));
+  CHECK_FALSE(one.has("pretrain", "two"));
+}
+
+TEST_CASE(
+    "another way of measuring, other scenarios and another kind of machine are noted, not "
+    "refused",
+    "[study][store]") {
+  const test::Scratch folder;
+  Store(folder / "out", trained_with("1")).begin();
+  auto other = trained_with("1", "100");
+  other.training.push_back({"scenario b", "B{}"});
+  other.machines = {"AVX512, 1 thread a cell"};
+  {
+    const Store store(folder / "out", other);
+    REQUIRE(store.notes().size() == 2);
+    CHECK_THAT(store.notes()[0], ContainsSubstring("--timing-images: 50 there, 100 here"));
+    CHECK_THAT(store.notes()[1], ContainsSubstring("AVX2"));
+    store.begin();
+  }
+  const auto kept = Configuration::parse(read_file(folder / "out" / "configuration.txt"));
+  CHECK((kept.training == other.training));
+  CHECK((kept.measuring == other.measuring));
+  CHECK(kept.machines ==
+        std::vector<std::string>{"AVX2, 1 thread a cell", "AVX512, 1 thread a cell"});
+  CHECK(Configuration::parse(kept.text()).text() == kept.text());
+}
+
+TEST_CASE("a stage that several want at once is computed by one, the others wait for it",
+          "[study][store]") {
+  const test::Scratch folder;
+  std::atomic<int> computed{0};
+  std::vector<double> found(4);
+  {
+    const Store one(folder / "out", {}, "1-of-2"), two(folder / "out", {}, "2-of-2");
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < found.size(); ++i)
+      threads.emplace_back([&, i] {
+        const auto result = (i % 2 ? one : two).stage("slow", "key", [&]() -> StageResult {
+          std::this_thread::sleep_for(std::chrono::milliseconds(200));
+          return {.tensors = {at::full({1}, ++computed)}};
+        });
+        found[i] = result.tensors[0].item<double>();
+      });
+  }
+  CHECK(computed == 1);
+  CHECK(found == std::vector<double>(4, 1));
+  CHECK(std::distance(std::filesystem::directory_iterator(folder / "out" / "stages"), {}) ==
+        1);  // no lock is left
+}
+
+TEST_CASE("a kept stage comes back whole; a damaged one is computed anew", "[study][store]") {
+  const test::Scratch folder;
+  const Store store(folder.path());
+  store.stage("pretrain", "key", ones);
+  const auto again = store.stage("pretrain", "key", []() -> StageResult {
+    FAIL("computed twice");
+    return {};
+  });
+  CHECK(at::equal(again.tensors.at(0), at::ones({3})));
+  CHECK(again.tensors.size() == 1);
+  CHECK(again.seconds == 2);
+  CHECK(again.unreadable == 1);
+  const auto file = std::filesystem::directory_iterator(folder / "stages")->path();
+  const auto whole = read_file(file);
+  for (const auto& damaged : {whole.substr(0, 100), std::string(), [&] {
+                                auto bytes = whole;  // one bit of a weight
+                                bytes[bytes.find("\x80\x3f") + 1] ^= 1;
+                                return bytes;
+                              }()}) {
+    write_file(file, damaged);
+    CHECK(at::equal(store.stage("pretrain", "key", ones).tensors.at(0), at::ones({3})));
+    CHECK(std::filesystem::file_size(file) == whole.size());
+  }
+}
+
+TEST_CASE("what killed processes left half written goes, what a living one writes stays",
+          "[study][leftovers]") {
+  const test::Scratch folder;
+  const auto dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ::waitpid(dead, nullptr, 0);
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  const auto left = [&](const std::filesystem::path& file, const std::string& mark) {
+    write_file(file.string() + mark, "half");
+    return std::filesystem::path(file.string() + mark);
+  };
+  const auto of_dead = fmt::format(".part-{}-{}", host, dead),
+             of_living = fmt::format(".part-{}-{}", host, ::getpid()),
+             of_elsewhere = fmt::format(".part-elsewhere-{}", dead);
+  std::vector<std::filesystem::path> gone, stay;
+  for (const auto& file : {folder / "cells.csv", folder / "stages" / "scores-1.pt",
+                           folder / "cells" / "s-run1-ratio0" / "network.weights"}) {
+    gone.push_back(left(file, of_dead));
+    stay.push_back(left(file, of_living));
+    stay.push_back(left(file, of_elsewhere));
+    stay.push_back(left(file, ".partial"));
+  }
+  const Store store(folder.path());
+  for (const auto& file : gone) CHECK_FALSE(std::filesystem::exists(file));
+  for (const auto& file : stay) CHECK(std::filesystem::exists(file));
+}
