@@ -2,8 +2,9 @@
 """Makes model_heads.json: loss, its gradient, targets and detections of random heads, by plain loops over darknet's rules.
 
 Independent of serpette: NumPy scalars only, one prediction at a time, written after darknet's src/yolo_layer.c
-(delta_yolo_box, delta_yolo_class, forward_yolo_layer), with two stated differences: anchors that no head predicts are
-not considered for a truth, and where two truths meet in one place the later one replaces the earlier one entirely.
+(delta_yolo_box, delta_yolo_class, forward_yolo_layer). As there, every anchor of a layer's list competes for a truth, also
+one that no head predicts (the truth then has no positive), and where two truths meet in one place the box is the later
+one's while the classes are both's: delta_yolo_class sets no more than its own class where there is a delta already.
 
     python3 tests/golden/model_heads.py > tests/golden/model_heads.json
 """
@@ -17,6 +18,7 @@ ANCHORS = [(8, 10), (14, 22), (30, 20), (40, 60)]
 MASKS = [[2, 3], [1, 2]]  # anchor 2 in both heads, anchor 0 in none, as in the published YOLOv3-tiny
 GRIDS = [(6, 4), (12, 8)]  # rows, columns
 IGNORE = [0.5, 0.7]
+SCALE = [1, 1.125]  # scale_x_y
 CFG = f"""[net]
 width={WIDTH}
 height={HEIGHT}
@@ -45,13 +47,14 @@ mask=1,2
 anchors={",".join(f"{w},{h}" for w, h in ANCHORS)}
 classes={CLASSES}
 ignore_thresh=.7
+scale_x_y=1.125
 """
 # image, class, cx, cy, w, h
 TRUTH = [
     (0, 0, 0.30, 0.40, 0.45, 0.20),  # anchor 2: both heads
-    (0, 2, 0.31, 0.41, 0.50, 0.21),  # same place in the first head: replaces the one before
+    (0, 2, 0.31, 0.41, 0.50, 0.21),  # same place: its box, and the classes of both
     (0, 1, 0.70, 0.75, 0.60, 0.65),  # anchor 3
-    (0, 1, 0.10, 0.10, 0.12, 0.10),  # closest to anchor 0, which nobody predicts: the next best is 1
+    (0, 1, 0.10, 0.10, 0.12, 0.10),  # closest to anchor 0, which nobody predicts: no positive
     (2, 2, 1.00, 1.00, 0.20, 0.22),  # centre on the far corner
     (2, 0, 0.55, 0.52, 0.22, 0.24),
 ]
@@ -73,7 +76,8 @@ def predicted_box(logits, head, n, slot, row, column):
     rows, columns = GRIDS[head]
     t = logits[head][n, slot * (5 + CLASSES):, row, column]
     w, h = ANCHORS[MASKS[head][slot]]
-    return ((sigmoid(t[0]) + column) / columns, (sigmoid(t[1]) + row) / rows,
+    x, y = (SCALE[head] * sigmoid(t[k]) - 0.5 * (SCALE[head] - 1) for k in (0, 1))
+    return ((x + column) / columns, (y + row) / rows,
             math.exp(t[2]) * w / WIDTH, math.exp(t[3]) * h / HEIGHT)
 
 
@@ -92,25 +96,23 @@ def make_logits(random):
         _, _, cx, cy, w, h = TRUTH[truth]
         base = slot * (5 + CLASSES)
         aw, ah = ANCHORS[MASKS[head][slot]]
-        x, y = (min(max(v, 0.03), 0.97) for v in (cx * columns - column, cy * rows - row))
+        x, y = ((min(max(v, 0.03), 0.97) + 0.5 * (SCALE[head] - 1)) / SCALE[head] for v in (cx * columns - column, cy * rows - row))
         logits[head][n, base:base + 4, row, column] = (math.log(x / (1 - x)), math.log(y / (1 - y)),
                                                        math.log(w * WIDTH / aw), math.log(h * HEIGHT / ah))
     return [np.round(l, 3) for l in logits]
 
 
 def assign():
-    """{(head, image, slot, row, column): truth index}"""
-    shared = sorted({m for mask in MASKS for m in mask})
-    order = [m for mask in MASKS for m in mask]
+    """{(head, image, slot, row, column): (the last truth's index, the classes of all)}"""
     places = {}
-    for index, (n, _, cx, cy, w, h) in enumerate(TRUTH):
-        shape = [iou((0, 0, w, h), (0, 0, ANCHORS[m][0] / WIDTH, ANCHORS[m][1] / HEIGHT)) for m in shared]
-        best = shared[int(np.argmax(shape))]
-        assert order.count(best) >= 1
+    for index, (n, category, cx, cy, w, h) in enumerate(TRUTH):
+        shape = [iou((0, 0, w, h), (0, 0, a[0] / WIDTH, a[1] / HEIGHT)) for a in ANCHORS]
+        best = int(np.argmax(shape))  # the first of equals
         for head, mask in enumerate(MASKS):
             if best in mask:
                 rows, columns = GRIDS[head]
-                places[head, n, mask.index(best), min(int(cy * rows), rows - 1), min(int(cx * columns), columns - 1)] = index
+                place = head, n, mask.index(best), min(int(cy * rows), rows - 1), min(int(cx * columns), columns - 1)
+                places[place] = index, places.get(place, (0, set()))[1] | {category}
     return places
 
 
@@ -135,24 +137,25 @@ def loss(logits):
                             objectness[n] += bce(t[4], 0)
                             g[4] = sigmoid(t[4])
                             continue
-                        _, category, cx, cy, w, h = TRUTH[places[place]]
+                        last, categories = places[place]
+                        _, _, cx, cy, w, h = TRUTH[last]
                         aw, ah = ANCHORS[MASKS[head][slot]]
                         scale = 2 - w * h
                         target = (cx * columns - column, cy * rows - row, math.log(w * WIDTH / aw), math.log(h * HEIGHT / ah))
                         for k in (0, 1):
-                            p = sigmoid(t[k])
-                            # target 1 at the far edge, where log(1 - p) has no weight
-                            box[n] += scale * -(target[k] * math.log(p) + (1 - target[k]) * math.log(1 - p))
-                            g[k] = scale * (p - target[k])
+                            # delta = scale * (target - x), x = s * p - (s - 1) / 2: its potential in the logit
+                            p, s = sigmoid(t[k]), SCALE[head]
+                            box[n] += scale * (s * -math.log(1 - p) - (target[k] + 0.5 * (s - 1)) * t[k])
+                            g[k] = scale * (s * p - 0.5 * (s - 1) - target[k])
                         for k in (2, 3):
                             box[n] += scale * 0.5 * (target[k] - t[k]) ** 2
                             g[k] = scale * (t[k] - target[k])
                         objectness[n] += bce(t[4], 1)
                         g[4] = sigmoid(t[4]) - 1
                         for c in range(CLASSES):
-                            classes[n] += bce(t[5 + c], float(c == category))
-                            g[5 + c] = sigmoid(t[5 + c]) - float(c == category)
-                        others = [c for c in range(CLASSES) if c != category]
+                            classes[n] += bce(t[5 + c], float(c in categories))
+                            g[5 + c] = sigmoid(t[5 + c]) - float(c in categories)
+                        others = [c for c in range(CLASSES) if c not in categories]
                         least.append([*place, min(others, key=lambda c: t[5 + c])])
     assert ignored >= 4, ignored
     return box, objectness, classes, gradient, places, least, ignored
@@ -201,7 +204,8 @@ def main():
         "truth": TRUTH,
         "box": box.tolist(), "objectness": objectness.tolist(), "classes": classes.tolist(),
         "gradient": [[float(f"{v:.10g}") for v in g.ravel().tolist()] for g in gradient],
-        "positives": [[*place, truth] for place, truth in sorted(places.items())],
+        "positives": [list(place) for place in sorted(places)],
+        "categories": [sorted(places[place][1]) for place in sorted(places)],
         "least_likely": least,
         "ignored": ignored,
         "geometry": geometry,

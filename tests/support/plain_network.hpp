@@ -10,6 +10,7 @@
 #include <cmath>
 #include <vector>
 
+#include "serpette/concepts/detector.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_parameters.hpp"
 
@@ -33,18 +34,32 @@ inline at::Tensor activated(const at::Tensor& x, Activation activation) {
       return x.relu();
     case Activation::kLogistic:
       return x.sigmoid();
+    case Activation::kMish:
+      return x * at::tanh(at::log1p(at::exp(x)));
+    case Activation::kSwish:
+      return x * x.sigmoid();
     case Activation::kLinear:
       return x;
   }
   return x;
 }
 
+/// What darknet's shortcut_cpu adds: the channels that both have.
+inline at::Tensor shortcut_sum(const at::Tensor& first, const at::Tensor& other) {
+  const auto shared = std::min(first.size(1), other.size(1)), rest = first.size(1) - shared;
+  return at::cat(
+      {first.narrow(1, 0, shared) + other.narrow(1, 0, shared), first.narrow(1, shared, rest)}, 1);
+}
+
 /// Output of every layer; heads pass on what they read.
 /// @param parameters  in the order of `graph.convolutions()`.
 /// @param training    whether batch norm takes the batch's statistics, and moves the running ones.
+/// @param momentum    by which share.
+/// @param hook        sees the output of every convolution; may be empty.
 inline std::vector<at::Tensor> plain_outputs(const Graph& graph,
                                              const std::vector<LayerParameters>& parameters,
-                                             const at::Tensor& images, bool training = false) {
+                                             const at::Tensor& images, bool training = false,
+                                             double momentum = 0.1, const OutputHook& hook = {}) {
   std::vector<at::Tensor> outputs;
   const auto of = [&](int i) {
     return i == kImage ? images : outputs[static_cast<std::size_t>(i)];
@@ -56,16 +71,12 @@ inline std::vector<at::Tensor> plain_outputs(const Graph& graph,
       const auto& p = *next++;
       x = at::conv2d(x, p.weight, p.bias, conv->stride, conv->padding, 1, conv->groups);
       if (conv->batch_normalize)
-        x = at::batch_norm(x, p.gamma, p.beta, p.running_mean, p.running_var, training, 0.1, 1e-5,
-                           false);
+        x = at::batch_norm(x, p.gamma, p.beta, p.running_mean, p.running_var, training, momentum,
+                           1e-5, false);
       x = activated(x, conv->activation);
+      if (hook) x = hook(static_cast<int>(outputs.size()), x);
     } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      const auto other = of(layer.inputs.back());
-      const auto shared = std::min(x.size(1), other.size(1));
-      x = at::cat({x.narrow(1, 0, shared) + other.narrow(1, 0, shared),
-                   x.narrow(1, shared, x.size(1) - shared)},
-                  1);
-      x = activated(x, shortcut->activation);
+      x = activated(shortcut_sum(x, of(layer.inputs.back())), shortcut->activation);
     } else if (const auto* route = layer.as<Route>()) {
       std::vector<at::Tensor> parts;
       for (const int i : layer.inputs)

@@ -26,6 +26,7 @@ inline Graph random_graph(Seed seed) {
         "[convolutional]\n{}filters={}\nsize={}\nstride={}\npad=1\ngroups={}\nactivation={}\n",
         rng.below(4) ? "batch_normalize=1\n" : "", filters, size, stride, groups, activation);
   };
+  const std::vector<std::string> kinds{"relu", "linear", "mish", "swish"};
   conv(8, 3, 1, 1, "leaky");
   const int layers = 6 + static_cast<int>(rng.below(14));
   const auto head = [&] {
@@ -48,7 +49,7 @@ inline Graph random_graph(Seed seed) {
         conv(4 * pick(1, 2, 3), pick(1, 3), 1, 1, "leaky");
         break;
       case 1:
-        conv(4 * pick(2, 3), 3, shape.height > 8 ? 2 : 1, 1, rng.below(2) ? "relu" : "linear");
+        conv(4 * pick(2, 3), 3, shape.height > 8 ? 2 : 1, 1, kinds[rng.below(kinds.size())]);
         break;
       case 2:
         conv(shape.channels, 3, 1, shape.channels, "leaky");
@@ -58,12 +59,14 @@ inline Graph random_graph(Seed seed) {
         break;
       case 4:
       case 5:
-        if (same_shape.empty())
+        if (same_shape.empty() && same_size.empty()) {
           conv(8, 3, 1, 1, "leaky");
-        else
+        } else {  // now and then of another width
+          const auto& from = same_shape.empty() || rng.below(4) == 0 ? same_size : same_shape;
           text += fmt::format("[shortcut]\nfrom={}\nactivation={}\n",
-                              same_shape[rng.below(same_shape.size())] - now.size(),
+                              from[rng.below(from.size())] - now.size(),
                               rng.below(2) ? "leaky" : "linear");
+        }
         break;
       case 6:
         if (!same_size.empty() && shape.channels < 24)

@@ -31,10 +31,10 @@ inline Graph all_kinds() {
              .padding = 1,
              .groups = 2,
              .batch_normalize = true,
-             .activation = Activation::kLeaky})
+             .activation = Activation::kMish})
       .shortcut(0, Activation::kLeaky)                                    // 2
       .max_pool({.size = 2, .stride = 2, .padding = 1})                   // 3
-      .conv({.filters = 8, .size = 1, .activation = Activation::kLeaky})  // 4
+      .conv({.filters = 8, .size = 1, .activation = Activation::kSwish})  // 4
       .max_pool({.size = 2, .stride = 1, .padding = 1})                   // 5
       .max_pool({.size = 5, .stride = 1, .padding = 4})                   // 6
       .route({6, 5, 4})                                                   // 7
@@ -53,7 +53,8 @@ inline Graph all_kinds() {
              .padding = 1,
              .batch_normalize = true,
              .activation = Activation::kRelu})  // 15
-      .head(2)                                  // 17
+      .shortcut(14, Activation::kSwish)         // 16: six channels, of twelve
+      .head(2)                                  // 18
       .done();
 }
 

@@ -8,8 +8,11 @@
 #include "serpette/concepts/detector.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/seed.hpp"
+#include "serpette/core/truth.hpp"
+#include "serpette/detector/yolo_victim.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
-#include "serpette/graph/compaction.hpp"
+#include "serpette/formats/darknet/weights.hpp"
+#include "serpette/graph/compact.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "support/plain_network.hpp"
 #include "support/small_graphs.hpp"
@@ -51,7 +54,7 @@ class TinyDetector {
   [[nodiscard]] LayerParameters layer(int index) const { return layers_[position(index)]; }
 
   std::vector<at::Tensor> forward(const at::Tensor& images) {
-    return heads_of(graph_, plain_outputs(graph_, layers_, images, training_));
+    return heads_of(graph_, plain_outputs(graph_, layers_, images, training_, momentum_, hook_));
   }
 
   /// Output of every layer, for tests that look inside; evaluation mode.
@@ -69,16 +72,7 @@ class TinyDetector {
     for (auto& p : constant)
       for (const auto& part : kLayerTensors)
         if (auto& t = p.*part.member; t.defined()) t = t.detach();
-    return [graph = graph_, constant, truth](const at::Tensor& images, const Aim& aim) {
-      const at::AutoGradMode on(true);
-      const auto x = images.detach().clone().set_requires_grad(true);
-      const auto heads = heads_of(graph, plain_outputs(graph, constant, x));
-      const auto l = tiny_loss(graph, heads, truth, aim.goal);
-      auto value = aim.box * l.box + aim.objectness * l.objectness + aim.classes * l.classes;
-      if (aim.goal != Aim::Goal::kTruth) value = -value;
-      const auto gradient = torch::autograd::grad({value.sum()}, {x})[0];
-      return Ascent{value.detach(), gradient};
-    };
+    return as_victim(Attacked{graph_, std::move(constant), hook_, truth});
   }
 
   [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
@@ -95,20 +89,13 @@ class TinyDetector {
 
   [[nodiscard]] TinyDetector clone() const {
     TinyDetector copy = *this;
+    copy.hook_ = {};
     for (auto& p : copy.layers_) p = own(p);
     return copy;
   }
 
   [[nodiscard]] TinyDetector compact(const Mask& mask) const {
-    std::vector<std::vector<bool>> kept;
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-      std::vector<bool> filters(static_cast<std::size_t>(layers_[i].weight.size(0)), true);
-      if (mask[i].filter.defined())
-        for (std::size_t f = 0; f < filters.size(); ++f)
-          filters[f] = mask[i].filter[static_cast<std::int64_t>(f)].item<bool>();
-      kept.push_back(std::move(filters));
-    }
-    auto plan = plan_compaction(graph_, kept);
+    auto plan = plan_compaction(graph_, mask);
     TinyDetector small = *this;
     small.graph_ = std::move(plan.graph);
     for (std::size_t i = 0; i < plan.convolutions.size(); ++i)
@@ -119,29 +106,32 @@ class TinyDetector {
   [[nodiscard]] TinyDetector frozen() const {
     auto copy = clone();
     copy.train(false);
+    copy.hook_ = hook_;
     return copy;
   }
 
-  /// Keeps graph and tensors; the graph as darknet writes it.
+  void train(bool on) { training_ = on; }
+  [[nodiscard]] double momentum() const { return momentum_; }
+  void set_momentum(double momentum) { momentum_ = momentum; }
+  void set_output_hook(OutputHook hook) { hook_ = std::move(hook); }
+
+  /// Darknet's files: floats.
   void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const {
     write_file(cfg, write_cfg(graph_));
-    std::vector<at::Tensor> all;
-    for (const auto& p : layers_)
-      for (const auto& tensor : tensors(p)) all.push_back(tensor.detach());
-    torch::save(all, weights.string());
+    save_weights(*this, weights, {});
   }
   static TinyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights) {
-    TinyDetector loaded(load_cfg(cfg));
-    std::vector<at::Tensor> all;
-    torch::load(all, weights.string());
-    auto next = all.begin();
-    for (const auto& p : loaded.layers_)
-      for (const auto& tensor : tensors(p)) tensor.set_data(*next++);
-    return loaded;
+    TinyDetector detector(load_cfg(cfg));
+    load_weights(detector, weights);
+    return detector;
   }
-  void to(at::Device) {}  // the CPU's
 
-  void train(bool on) { training_ = on; }
+  void to(at::Device device) {
+    for (auto& p : layers_)
+      for (const auto& part : kLayerTensors)
+        if (auto& t = p.*part.member; t.defined())
+          t = t.detach().to(device).set_requires_grad(t.requires_grad());
+  }
 
   std::vector<at::Tensor> parameters() {
     std::vector<at::Tensor> found;
@@ -160,6 +150,42 @@ class TinyDetector {
     return p;
   }
 
+  /// What an attack sees.
+  struct Attacked {
+    Graph graph;
+    std::vector<LayerParameters> layers;
+    OutputHook hook;
+    at::Tensor truth, clean{}, own{};
+
+    [[nodiscard]] std::vector<at::Tensor> heads(const at::Tensor& x) const {
+      return heads_of(graph, plain_outputs(graph, layers, x, false, 0, hook));
+    }
+    [[nodiscard]] at::Tensor value(const at::Tensor& x, const Aim& aim) const {
+      const auto l = tiny_loss(graph, heads(x), aim.own ? own : truth, aim.goal);
+      const auto sum = aim.box * l.box + aim.objectness * l.objectness + aim.classes * l.classes;
+      return aim.goal == Aim::Goal::kTruth ? sum : -sum;
+    }
+    [[nodiscard]] Attacked facing(const at::Tensor& images, const Aim& aim) const {
+      auto faced = *this;
+      if (!aim.own) return faced;
+      const auto n = static_cast<std::size_t>(images.size(0));
+      const auto canvas = Letterbox::fit(graph.input.width, graph.input.height, graph.input.width,
+                                         graph.input.height);
+      const ImageBatch batch{
+          images, {}, std::vector<std::int64_t>(n), std::vector<Letterbox>(n, canvas)};
+      faced.clean = images;
+      faced.own = as_truth(tiny_detections(graph, heads(images), batch, 0.2), graph.input.width,
+                           graph.input.height);
+      return faced;
+    }
+    [[nodiscard]] Attacked only(const at::Tensor& rows) const {
+      auto some = *this;
+      some.truth = truth_of_images(truth, rows);
+      if (own.defined()) some.own = truth_of_images(own, rows);
+      return some;
+    }
+  };
+
   [[nodiscard]] std::size_t position(int index) const {
     const auto all = graph_.convolutions();
     for (std::size_t i = 0; i < all.size(); ++i)
@@ -170,6 +196,8 @@ class TinyDetector {
   Graph graph_;
   std::vector<LayerParameters> layers_;  // in the order of graph_.convolutions()
   bool training_ = false;
+  double momentum_ = 0.1;
+  OutputHook hook_;
 };
 
 static_assert(Detector<TinyDetector>);

@@ -74,6 +74,18 @@ inline DetectionLoss tiny_loss(const Graph& graph, const std::vector<at::Tensor>
       total.objectness = total.objectness + bce(p.select(2, 4), wanted).sum({1, 2, 3});
       continue;
     }
+    if (goal == Aim::Goal::kEvade) {
+      for (const auto& [image, c, y, x] : where)
+        for (std::int64_t a = 0; a < anchors; ++a) {
+          auto margin = p[image][a][4][y][x];
+          for (std::int64_t other = 0; other < yolo.classes; ++other)
+            if (other != c)
+              margin = at::minimum(margin, p[image][a][5 + c][y][x] - p[image][a][5 + other][y][x]);
+          const auto one = at::one_hot(at::tensor(image), n).to(margin.scalar_type()).squeeze(0);
+          total.objectness = total.objectness + one * margin.clamp_min(0);
+        }
+      continue;
+    }
     const auto xy = p.narrow(2, 0, 2).sigmoid() - place.narrow(2, 0, 2);
     const auto wh = p.narrow(2, 2, 2) - place.narrow(2, 2, 2);
     total.box = total.box + ((xy.square() + wh.square()) * object.unsqueeze(2)).sum({1, 2, 3, 4});

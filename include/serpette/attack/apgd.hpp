@@ -42,9 +42,10 @@ struct Apgd {
     const Ball ball(name, images, epsilon);
     const auto wide = [](const at::Tensor& per_image) { return per_image.view({-1, 1, 1, 1}); };
 
-    Best best{ball.centre(), victim(ball.centre(), aim)};
+    const Victim faced = victim.facing(ball.centre(), aim);
+    Best best{ball.centre(), faced(ball.centre(), aim)};
     auto x = random_start ? ball.sample(rng) : ball.centre();
-    auto now = victim(x, aim);
+    auto now = faced(x, aim);
     best.update(x, now);
 
     auto before = x;
@@ -60,7 +61,7 @@ struct Apgd {
       before = x;
       x = next;
       const auto loss = now.loss;
-      now = victim(x, aim);
+      now = faced(x, aim);
       rises = rises + (now.loss > loss).to(rises.scalar_type());
       best.update(x, now);
       if (k + 1 < static_cast<int>(checkpoint * steps) || k + 1 == checked) continue;

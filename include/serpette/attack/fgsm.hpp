@@ -28,7 +28,7 @@ struct Fgsm {
   [[nodiscard]] at::Tensor perturb(const Victim& victim, const at::Tensor& images,
                                    Generator&) const {
     const Ball ball("FGSM", images, epsilon);
-    return ball.project(images + epsilon * victim(images, aim).gradient.sign());
+    return ball.project(images + epsilon * victim.facing(images, aim)(images, aim).gradient.sign());
   }
 };
 

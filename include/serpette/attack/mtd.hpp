@@ -31,7 +31,7 @@ struct Mtd {
     };
     const auto location = towards({.box = 1, .objectness = 0, .classes = 0});
     const auto category = towards({.box = 0, .objectness = 1, .classes = 1});
-    const auto stronger = victim(category, {}).loss > victim(location, {}).loss;
+    const auto stronger = victim.loss(category, {}) > victim.loss(location, {});
     return at::where(stronger.view({-1, 1, 1, 1}), category, location);
   }
 };

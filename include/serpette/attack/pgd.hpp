@@ -46,9 +46,10 @@ struct Pgd {
     require(steps >= 0, name, "steps should be at least 0, got {}", steps);
     require(step >= 0, name, "step should be at least 0, got {}", step);
     const Ball ball(name, images, epsilon, norm);
+    const Victim faced = victim.facing(ball.centre(), aim);
     auto x = random_start ? ball.sample(rng) : ball.centre().clone();
     for (int i = 0; i < steps; ++i)
-      x = ball.project(x + step * ball.direction(victim(x, aim).gradient));
+      x = ball.project(x + step * ball.direction(faced(x, aim).gradient));
     return x;
   }
 };

@@ -17,8 +17,8 @@ namespace serpette {
 /// Square attack, L∞: random search that never looks at a gradient. From vertical stripes of ±ε, it
 /// proposes a square of ±ε per channel at a random place and keeps it where the loss rises; squares
 /// shrink as the search goes on. What it breaks and PGD does not shows a gradient that is masked,
-/// not a detector that is robust. Cost: `queries` forward passes (the victim's backward passes
-/// come with them and are not used). Source: Andriushchenko et al. 2020, algorithms 1 and 2.
+/// not a detector that is robust. Cost: `queries` + 1 forward passes, no backward pass. Source:
+/// Andriushchenko et al. 2020, algorithms 1 and 2.
 struct Square {
   static constexpr std::string_view name = "Square";
 
@@ -50,8 +50,9 @@ struct Square {
       return at::where(draw >= 0, 1.0, -1.0).to(ball.centre().options()) * epsilon;
     };
 
+    const Victim faced = victim.facing(ball.centre(), aim);
     auto best = ball.centre().clone();
-    auto loss = victim(best, aim).loss;
+    auto loss = faced.loss(best, aim);
     for (int q = 0; q < queries; ++q) {
       auto candidate = best.clone();
       if (q == 0) {
@@ -72,7 +73,7 @@ struct Square {
         }
       }
       candidate = ball.project(candidate);
-      const auto now = victim(candidate, aim).loss;
+      const auto now = faced.loss(candidate, aim);
       const auto better = now > loss;
       best = at::where(better.view({-1, 1, 1, 1}), candidate, best);
       loss = at::where(better, now, loss);

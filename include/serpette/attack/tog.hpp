@@ -8,8 +8,10 @@ namespace serpette {
 
 /// TOG, the targeted adversarial objectness gradients attacks:  L∞ PGD from a random start on a
 /// detector's own losses. The four differ in what they ask for: any failure, no boxes, boxes
-/// everywhere, true boxes under a wrong class. Defaults are the source's. Cost: `steps` forward and
-/// backward passes. Source: Chow et al. 2020, sec. III; docs/policies/attack.md.
+/// everywhere, boxes under a wrong class. Boxes are the detector's own on the clean image, not
+/// ground truth; the wrong class is the one least likely there. Defaults are the source's. Cost:
+/// `steps` forward and backward passes. Source: Chow et al. 2020, sec. III;
+/// docs/policies/attack.md.
 template <Aim::Goal Goal>
 struct Tog {
   static constexpr std::string_view name = Goal == Aim::Goal::kTruth       ? "TOG untargeted"
@@ -34,7 +36,7 @@ struct Tog {
                .step = step,
                .steps = steps,
                .random_start = true,
-               .aim = {.goal = Goal}}
+               .aim = {.goal = Goal, .own = true}}
         .perturb(victim, images, rng);
   }
 };

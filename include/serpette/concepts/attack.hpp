@@ -19,24 +19,35 @@ struct Aim {
     kTruth,      ///< Raise the training loss on ground truth (untargeted).
     kVanish,     ///< Objectness to 0 everywhere.
     kFabricate,  ///< Objectness to 1 everywhere.
-    kMislabel,   ///< Ground-truth boxes under the least likely class.
+    kMislabel,   ///< True boxes under the class that is least likely on the clean image.
+    kEvade,      ///< Every true box unseen or under another class: −Σ max(0, the smaller of its
+                 ///< objectness logit and the margin of its class); 0 once that is reached.
   };
   Goal goal = Goal::kTruth;
   double box = 1, objectness = 1, classes = 1;  ///< Weights of the loss's parts.
+  bool own = false;  ///< The boxes are the detector's own on the clean image, not ground truth.
+
+  /// Whether targets are taken from the clean images (Victim::facing).
+  [[nodiscard]] bool needs_clean() const {
+    const bool has_boxes = goal != Goal::kVanish && goal != Goal::kFabricate;
+    return goal == Goal::kMislabel || (own && has_boxes);
+  }
 
   friend bool operator==(const Aim&, const Aim&) = default;
 
   friend constexpr auto words(Goal) {
-    return std::array<Word<Goal>, 4>{{{"truth", Goal::kTruth},
+    return std::array<Word<Goal>, 5>{{{"truth", Goal::kTruth},
                                       {"vanish", Goal::kVanish},
                                       {"fabricate", Goal::kFabricate},
-                                      {"mislabel", Goal::kMislabel}}};
+                                      {"mislabel", Goal::kMislabel},
+                                      {"evade", Goal::kEvade}}};
   }
   static constexpr auto describe() {
     return settings(setting<&Aim::goal>("What is made worse: the loss on ground truth, or a goal"),
                     setting<&Aim::box>("Weight of the box's part of the loss", at_least(0)),
                     setting<&Aim::objectness>("Weight of objectness", at_least(0)),
-                    setting<&Aim::classes>("Weight of the classes' part", at_least(0)));
+                    setting<&Aim::classes>("Weight of the classes' part", at_least(0)),
+                    setting<&Aim::own>("Boxes: the detector's own, not ground truth"));
   }
 };
 
@@ -49,31 +60,50 @@ struct Ascent {
 };
 
 /// The detector as an attack sees it, with truth, colour mode and frozen weights bound in. Weights
-/// get no gradients. Calls do not change it, but for an aim that takes its targets from the first
-/// images it is asked about (the clean ones).
+/// get no gradients, and calls do not change it.
 class Victim {
  public:
-  using Ascend = std::function<Ascent(const at::Tensor& images, const Aim& aim)>;
-  using Lose = std::function<at::Tensor(const at::Tensor& images, const Aim& aim)>;
+  /// What a detector answers; all but the first may be left out.
+  struct Parts {
+    std::function<Ascent(const at::Tensor& images, const Aim& aim)> ascend;
+    std::function<at::Tensor(const at::Tensor& images, const Aim& aim)> loss{};
+    std::function<Victim(const at::Tensor& clean, const Aim& aim)> facing{};
+    std::function<Victim(const at::Tensor& rows)> only{};
+  };
 
-  /// @param lose  the loss alone; left out, it costs a backward pass too.
-  Victim(Ascend ascend, Lose lose = {})  // NOLINT(google-explicit-constructor): a callable is one
-      : ascend_(std::move(ascend)), lose_(std::move(lose)) {}
+  explicit Victim(Parts parts) : parts_(std::move(parts)) {}
+  /// A callable (images, aim) → Ascent is a victim.
   template <class F>
     requires std::is_invocable_r_v<Ascent, const F&, const at::Tensor&, const Aim&>
-  Victim(F ascend) : Victim(Ascend(std::move(ascend))) {}  // NOLINT(google-explicit-constructor)
+  Victim(F ascend)  // NOLINT(google-explicit-constructor)
+      : parts_{.ascend = std::move(ascend)} {}
 
   /// Loss and gradient: one forward and one backward pass.
-  Ascent operator()(const at::Tensor& images, const Aim& aim) const { return ascend_(images, aim); }
+  /// @throws Error  if the aim takes its targets from the clean images, and they are not known.
+  Ascent operator()(const at::Tensor& images, const Aim& aim) const {
+    return parts_.ascend(images, aim);
+  }
 
   /// The loss alone [N]: one forward pass, for attacks that look at no gradient.
   [[nodiscard]] at::Tensor loss(const at::Tensor& images, const Aim& aim) const {
-    return lose_ ? lose_(images, aim) : ascend_(images, aim).loss;
+    return parts_.loss ? parts_.loss(images, aim) : parts_.ascend(images, aim).loss;
   }
 
+  /// The victim that knows the clean images, what an attack begins with: own detections and least
+  /// likely classes are those on them. A forward pass where the aim needs one, else nothing.
+  [[nodiscard]] Victim facing(const at::Tensor& clean, const Aim& aim) const {
+    return parts_.facing ? parts_.facing(clean, aim) : *this;
+  }
+
+  /// Whether `only` is there.
+  [[nodiscard]] bool narrows() const { return static_cast<bool>(parts_.only); }
+
+  /// The victim for some of the batch's images: of those that an attack still works on.
+  /// @param rows  [K] int64, ascending.
+  [[nodiscard]] Victim only(const at::Tensor& rows) const { return parts_.only(rows); }
+
  private:
-  Ascend ascend_;
-  Lose lose_;
+  Parts parts_;
 };
 
 namespace req {

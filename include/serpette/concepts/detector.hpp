@@ -3,7 +3,7 @@
 #include <array>
 #include <concepts>
 #include <filesystem>
-#include <utility>
+#include <functional>
 #include <vector>
 
 #include "serpette/concepts/attack.hpp"
@@ -72,6 +72,10 @@ struct DetectionLoss {
   }
 };
 
+/// What to make of a convolution's activated output [N, C_out, H, W], by its graph index: the
+/// tensor itself, or another of its shape and type.
+using OutputHook = std::function<at::Tensor(int index, const at::Tensor& output)>;
+
 namespace req {
 /// `graph()`: the typed layer graph.
 template <class D>
@@ -134,23 +138,35 @@ concept Trains = requires(D& d) {
   d.train(true);
   { d.parameters() } -> std::same_as<std::vector<at::Tensor>>;
 };
-/// `save(cfg, weights)` writes the network to two files, `D::load(cfg, weights)` reads the same one
-/// back, bit for bit; `to(device)` moves it.
+/// `momentum()`, `set_momentum(m)`: share of a batch in the running statistics of batch norm.
 template <class D>
-concept Stores = requires(D& d, const std::filesystem::path& file, at::Device device) {
-  std::as_const(d).save(file, file);
-  { D::load(file, file) } -> std::same_as<D>;
-  d.to(device);
+concept AveragesStatistics = requires(D& d) {
+  { d.momentum() } -> std::convertible_to<double>;
+  d.set_momentum(0.1);
 };
+/// `set_output_hook(hook)`: `forward`, and victims and frozen networks made from now on, pass every
+/// convolution's output through the hook; an empty one takes it away. Clones have none.
+template <class D>
+concept HooksOutputs = requires(D& d, OutputHook hook) { d.set_output_hook(hook); };
+/// `save(cfg, weights)` writes two files, `D::load(cfg, weights)` is the network that they hold.
+template <class D>
+concept Saves = requires(const D& d, const std::filesystem::path& file) {
+  d.save(file, file);
+  { D::load(file, file) } -> std::same_as<D>;
+};
+/// `to(device)` moves all tensors.
+template <class D>
+concept MovesToDevice = requires(D& d, at::Device device) { d.to(device); };
 }  // namespace req
 
-/// All that the pipeline asks of a detector; `Yolov3` is ours, tests drive a three-layer
-/// TinyDetector.
+/// All that the method asks of a detector; `Yolov3` is ours, tests drive a three-layer
+/// TinyDetector, and laws hold both to it (serpette/laws/detector.hpp).
 template <class D>
 concept Detector =
     req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> && req::HasLoss<D> &&
     req::CanBeAttacked<D> && req::HasTargets<D> && req::Decodes<D> && req::Clones<D> &&
-    req::Freezes<D> && req::Trains<D> && req::Stores<D>;
+    req::Freezes<D> && req::Trains<D> && req::AveragesStatistics<D> && req::HooksOutputs<D> &&
+    req::Saves<D> && req::MovesToDevice<D>;
 
 namespace detail {
 /// A detector that exists only to spell requirements: declared, never defined.
@@ -170,11 +186,15 @@ struct AnyDetector {
   [[nodiscard]] AnyDetector compact(const Mask& mask) const;
   [[nodiscard]] AnyDetector frozen() const;
   void train(bool on);
+  std::vector<at::Tensor> parameters();
+  [[nodiscard]] double momentum() const;
+  void set_momentum(double momentum);
+  void set_output_hook(OutputHook hook);
   void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const;
   static AnyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights);
   void to(at::Device device);
-  std::vector<at::Tensor> parameters();
 };
+static_assert(Detector<AnyDetector>);
 }  // namespace detail
 
 }  // namespace serpette

@@ -34,17 +34,29 @@ class Adversary {
   /// Whether the scenario's attack leaves images as they are (NoAttack).
   [[nodiscard]] bool is_identity() const { return !parts_.perturb; }
 
-  /// Network images of the batch under the scenario's attack.
+  /// Network images of the batch under the attack, in evaluation mode.
   [[nodiscard]] at::Tensor operator()(const ImageBatch& batch) const {
-    return is_identity() ? batch.images : attacked(batch, parts_.perturb);
+    if (is_identity()) return batch.images;
+    return expand(parts_.perturb(parts_.victim(batch.truth), encode(batch.images), *rng_));
   }
 
-  /// Network images of the batch under another attack.
+  /// The attacker with another attack.
   template <Attack A>
-  [[nodiscard]] at::Tensor operator()(const ImageBatch& batch, const A& attack) const {
-    return attacked(batch, [&](const Victim& victim, const at::Tensor& encoded, Generator& rng) {
-      return attack.perturb(victim, encoded, rng);
-    });
+  [[nodiscard]] Adversary with(const A& attack) const {
+    auto other = *this;
+    other.parts_.perturb = perturb_of(attack);
+    return other;
+  }
+
+  /// What `Parts` takes of an attack.
+  template <Attack A>
+  static Perturb perturb_of(const A& attack) {
+    if constexpr (serpette::is_identity<A>)
+      return {};
+    else
+      return [attack](const Victim& victim, const at::Tensor& encoded, Generator& rng) {
+        return attack.perturb(victim, encoded, rng);
+      };
   }
 
   /// Network images as the channels that an attack may change, [N, channels, H, W].
@@ -58,11 +70,6 @@ class Adversary {
   [[nodiscard]] Generator& rng() const { return *rng_; }
 
  private:
-  template <class Attacker>
-  [[nodiscard]] at::Tensor attacked(const ImageBatch& batch, const Attacker& perturb) const {
-    return expand(perturb(parts_.victim(batch.truth), encode(batch.images), *rng_));
-  }
-
   Parts parts_;
   Generator* rng_;
 };

@@ -1,9 +1,29 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <string_view>
 
 namespace serpette {
+
+namespace detail {
+/// Stands for whatever a finished cell is.
+struct FinishedCell {
+  template <class T>
+  operator const T&() const;  // NOLINT(google-explicit-constructor): declared, never defined
+};
+}  // namespace detail
+
+namespace req {
+/// At least one of the hooks, by its name and arguments, or `is_silent`.
+template <class T>
+concept HearsSomething =
+    requires(T& o, std::string_view stage, std::int64_t n) { o.on_stage(stage, n); } ||
+    requires(T& o, std::int64_t n, double loss) { o.on_step(n, loss); } ||
+    requires(T& o, const detail::FinishedCell& cell) { o.on_cell(cell); } || requires(T& o) {
+      { o.stop_requested() } -> std::convertible_to<bool>;
+    } || requires(T& o) { o.alone(); } || requires { T::is_silent; };
+}  // namespace req
 
 /// The hooks of the pipeline. An observer is any type that implements some of them; those it lacks
 /// cost nothing.
@@ -19,11 +39,7 @@ namespace serpette {
 ///     auto alone()
 ///         a guard; while it lives no other cell computes (timing)
 template <class T>
-concept Observer = requires(T& o, std::string_view stage, std::int64_t n, double loss) {
-  requires(
-      requires { o.on_stage(stage, n); } || requires { o.on_step(n, loss); } ||
-      requires { T::is_silent; } || requires { o.stop_requested(); });
-};
+concept Observer = req::HearsSomething<T>;
 
 /// Hears nothing.
 struct Silent {

@@ -133,8 +133,8 @@ class Plan {
       if (last == other || last == kImage || readers[static_cast<std::size_t>(last)] != 1) continue;
       if (graph_.shape(last) != graph_.shape(other)) continue;
       if (!graph_[last].as<Convolutional>() || step(last).form() == Form::kDense) continue;
-      if (step(last).settings().activation == Activation::kLogistic ||
-          shortcut(i).activation == Activation::kLogistic)
+      if (!is_piecewise_linear(step(last).settings().activation) ||
+          !is_piecewise_linear(shortcut(i).activation))
         continue;
       add_to_[static_cast<std::size_t>(last)] = i;
       finished_[static_cast<std::size_t>(i)] = true;

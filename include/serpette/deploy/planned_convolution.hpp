@@ -129,7 +129,7 @@ class PlannedConvolution {
                      [&](std::int64_t begin, std::int64_t end) {
                        sparse_->run(from, to, residual, residual_activation, begin, end, threads);
                      });
-    if (conv_.activation == Activation::kLogistic) y.sigmoid_();
+    if (!is_piecewise_linear(conv_.activation)) serpette::detail::activate_(y, conv_.activation);
   }
 
  private:
@@ -145,7 +145,7 @@ class PlannedConvolution {
 
   [[nodiscard]] SparseConvolution compressed(const LayerParameters& layer) const {
     Convolutional c = conv_;
-    if (c.activation == Activation::kLogistic)
+    if (!is_piecewise_linear(c.activation))
       c.activation = Activation::kLinear;  // LibTorch's follows
     return {c, in_, layer.weight.const_data_ptr<float>(), layer.bias.const_data_ptr<float>(),
             sparse_settings(layer.weight)};

@@ -49,7 +49,7 @@ class SparseConvolution {
              (in.width + 2 * c.padding - c.size) / c.stride + 1},
         whole_(settings.whole_kernels),
         bias_(bias, bias + c.filters) {
-    require(c.activation != Activation::kLogistic, "sparse convolution",
+    require(is_piecewise_linear(c.activation), "sparse convolution",
             "activation should be linear, leaky or relu, got logistic");
     require(!whole_ || (c.size == 3 && c.stride == 1), "sparse convolution",
             "whole kernels should be 3×3 with stride 1, got {}×{} with stride {}", c.size, c.size,

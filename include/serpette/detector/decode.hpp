@@ -81,10 +81,14 @@ inline void add_candidates(const HeadLogits& logits, const Yolo& head, const Sha
     }
     const auto box = [&, anchor_w = anchor_w, anchor_h = anchor_h](Cell& c) {
       const auto value = [&](int channel) { return double(*logits.at(first + channel, c.cell)); };
+      const double scale = head.scale_x_y;
+      const auto centre = [&](int channel) {
+        return scale * sigmoid(value(channel)) - (scale - 1) / 2;
+      };
       const double cx =
-          (sigmoid(value(0)) + double(c.cell % grid.width)) / grid.width * geometry.canvas_width;
+          (centre(0) + double(c.cell % grid.width)) / grid.width * geometry.canvas_width;
       const double cy =
-          (sigmoid(value(1)) + double(c.cell / grid.width)) / grid.height * geometry.canvas_height;
+          (centre(1) + double(c.cell / grid.width)) / grid.height * geometry.canvas_height;
       const double w = std::exp(value(2)) * anchor_w, h = std::exp(value(3)) * anchor_h;
       c.placed = true;
       c.candidate = {.index = index + c.cell,
@@ -134,7 +138,8 @@ inline void add_candidates(const HeadLogits& logits, const Yolo& head, const Sha
 /// Detections of every image from the network's raw heads, in pixels of the original images, best
 /// first.
 ///
-/// (cx, cy) = (σ(tx) + column, σ(ty) + row) / grid,  (w, h) = anchor · exp(tw, th),  score =
+/// (cx, cy) = (c(tx) + column, c(ty) + row) / grid,  c(t) = s·σ(t) − (s − 1)/2 with the head's
+/// `scale_x_y` s,  (w, h) = anchor · exp(tw, th),  score =
 /// σ(objectness)·σ(class); every class above the confidence counts (multi-label), boxes are clipped
 /// to the image, then `suppress`. Detections at a higher confidence are those of a lower one above
 /// it, since greedy suppression never lets a worse box drop a better one: one forward and one
@@ -158,7 +163,7 @@ inline std::vector<std::vector<Detection>> decode(const Graph& graph,
   std::int64_t offset = 0;
   for (std::size_t h = 0; h < heads.size(); ++h) {
     const auto& layer = graph[indices[h]];
-    const auto& yolo = *layer.as<Yolo>();
+    const Yolo& yolo = graph.head(indices[h]);
     const Shape& grid = layer.output;
     require(heads[h].sizes() == at::IntArrayRef({images, grid.channels, grid.height, grid.width}),
             "heads", "shape should be [{}, {}, {}, {}] as {}, got another", images, grid.channels,

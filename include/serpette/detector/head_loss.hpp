@@ -2,7 +2,6 @@
 
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/one_hot.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/zeros.h>
 
@@ -13,15 +12,16 @@
 namespace serpette {
 
 /// Who answers for which truth, for one head. K predictions of it are positive: each holds one
-/// truth.
+/// box, and the classes of all truths that meet in its place.
 struct HeadAssignment {
   at::Tensor image, slot, row, column;  ///< [K] int64: where the positives are; no two are equal.
   at::Tensor box;                       ///< [K, 4] targets of σ(tx), σ(ty), tw, th.
   at::Tensor
       box_weight;  ///< [K] 2 − w·h of the truth, fractions of the canvas: small boxes count more.
-  at::Tensor category;    ///< [K] int64
+  at::Tensor classes;     ///< [K, C] 1 where the class probability should be 1, else 0.
   at::Tensor background;  ///< [N, A, h, w] 1 where the objectness should be 0, else 0 (positive or
                           ///< ignored).
+  double scale_x_y = 1;   ///< The head's.
 };
 
 namespace detail {
@@ -33,9 +33,9 @@ inline at::Tensor at_positives(const at::Tensor& logits, const HeadAssignment& a
 
 /// The loss of one head (YoloLoss has the formula) by box, objectness and classes, [N] each, with
 /// its gradient in closed form:
-///   box         (2 − w·h)·(σ(tx) − t̂x),  likewise ty;  (2 − w·h)·(tw − t̂w), likewise th
+///   box         (2 − w·h)·s·(σ(tx) − t̂x),  likewise ty;  (2 − w·h)·(tw − t̂w), likewise th
 ///   objectness  σ(o) − 1 at positives, σ(o) over the background, else 0
-///   classes     σ(class_c) − [c is the truth's]  at positives
+///   classes     σ(class_c) − [c is a truth's]  at positives
 /// The gradient is as large as the head, and nearly all of it is 0: it is written once, where
 /// autograd would add up a tensor of that size for every term.
 struct HeadLoss : torch::autograd::Function<HeadLoss> {
@@ -49,20 +49,20 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     const auto objectness = logits.select(2, 4).contiguous();
     const auto of_background = (a.background * at::softplus(objectness)).sum({1, 2, 3});
     const auto p = at_positives(logits, a);
-    const auto classes = p.size(1) - 5;
-    const auto wanted = at::one_hot(a.category, classes).to(p.scalar_type());
-    const auto centre = bce(p.narrow(1, 0, 2), a.box.narrow(1, 0, 2)).sum(1);
+    const auto wanted = a.classes.to(p.scalar_type());
+    const auto centre = bce(p.narrow(1, 0, 2), a.box.narrow(1, 0, 2)).sum(1) * a.scale_x_y;
     const auto size = (p.narrow(1, 2, 2) - a.box.narrow(1, 2, 2)).square().sum(1) * 0.5;
     const auto none = at::zeros({head.size(0)}, head.options());
 
     context->save_for_backward({objectness, p, wanted, a.image, a.slot, a.row, a.column, a.box,
                                 a.box_weight, a.background});
     context->saved_data["shape"] = head.sizes().vec();
+    context->saved_data["scale_x_y"] = a.scale_x_y;
     context->saved_data["channels_last"] =
         head.suggest_memory_format() == at::MemoryFormat::ChannelsLast;
     return {none.index_add(0, a.image, a.box_weight * (centre + size)),
             of_background.index_add(0, a.image, at::softplus(-p.select(1, 4))),
-            none.index_add(0, a.image, bce(p.narrow(1, 5, classes), wanted).sum(1))};
+            none.index_add(0, a.image, bce(p.narrow(1, 5, wanted.size(1)), wanted).sum(1))};
   }
 
   static torch::autograd::variable_list backward(Context* context,
@@ -83,6 +83,7 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     auto of_p = p.sigmoid();
     of_p.narrow(1, 2, 2).copy_(p.narrow(1, 2, 2));
     of_p.narrow(1, 0, 4).sub_(box).mul_(box_weight.unsqueeze(1) * of_image(by[0]));
+    of_p.narrow(1, 0, 2).mul_(context->saved_data["scale_x_y"].toDouble());
     of_p.narrow(1, 4, 1).sub_(1).mul_(of_image(by[1]));
     of_p.narrow(1, 5, wanted.size(1)).sub_(wanted).mul_(of_image(by[2]));
     of_logits.permute({0, 1, 3, 4, 2}).index_put_({image, slot, row, column}, of_p);

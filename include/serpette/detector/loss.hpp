@@ -35,35 +35,34 @@ namespace serpette {
 using Assignment = std::vector<HeadAssignment>;
 
 /// Darknet's YOLOv3 loss:
-///   box         Σ (2 − w·h)·[BCE(σ(tx), t̂x) + BCE(σ(ty), t̂y) + ½(tw − t̂w)² + ½(th − t̂h)²]
+///   box         Σ (2 − w·h)·[s·BCE(σ(tx), t̂x) + s·BCE(σ(ty), t̂y) + ½(tw − t̂w)² + ½(th − t̂h)²]
 ///   objectness  Σ BCE(σ(o), 1) over positives + Σ BCE(σ(o), 0) over the background
-///   classes     Σ_c BCE(σ(class_c), c is the truth's)
-/// box and classes over positives.
-/// A truth belongs to the anchor whose shape fits it best among those that some head predicts, in
-/// the cell that holds its centre (where two heads share that anchor, in both, as in darknet);
-/// where two truths meet, the later one wins. Background is every other prediction whose IoU with
-/// each truth of its image is at most `ignore_thresh`. Source: darknet, src/yolo_layer.c.
+///   classes     Σ_c BCE(σ(class_c), c is a truth's)
+/// box and classes over positives; s is the head's `scale_x_y`, and t̂x is what σ(tx) is where the
+/// predicted centre is the truth's.
+/// At each head a truth belongs to the anchor of the head's list whose shape fits it best, in the
+/// cell that holds its centre. If the head predicts that anchor, the prediction is positive (of two
+/// heads that do, both are); if no head does, the truth has no positive, and what the cfg leaves
+/// out of every mask goes unlearnt. Where two truths meet, the box is the later one's and the
+/// classes are both's. Background is every other prediction whose IoU with each truth of its image
+/// is at most `ignore_thresh`. Source: darknet, src/yolo_layer.c.
 class YoloLoss {
  public:
   /// @throws Error  if the graph has no head.
   explicit YoloLoss(const Graph& graph) : canvas_(graph.input) {
     for (const int i : graph.heads()) {
       const auto& yolo = graph.head(i);
-      Head head{graph[i].name, graph[i].output, {}, yolo.classes, yolo.ignore_thresh, {}};
+      Head head{graph[i].name,      graph[i].output, {},           yolo.classes,
+                yolo.ignore_thresh, yolo.scale_x_y,  yolo.anchors, {}};
       for (const int m : yolo.mask)
         head.anchors.push_back(yolo.anchors[static_cast<std::size_t>(m)]);
-      for (const auto& anchor : head.anchors)
-        if (std::find(anchors_.begin(), anchors_.end(), anchor) == anchors_.end())
-          anchors_.push_back(anchor);
+      for (int anchor = 0; anchor < static_cast<int>(yolo.anchors.size()); ++anchor) {
+        const auto found = std::find(yolo.mask.begin(), yolo.mask.end(), anchor);
+        head.slot_of_anchor.push_back(found == yolo.mask.end() ? -1 : found - yolo.mask.begin());
+      }
       heads_.push_back(std::move(head));
     }
     require(!heads_.empty(), "network", "should have at least one [yolo] head, got none");
-    for (auto& head : heads_)
-      for (const auto& anchor : anchors_) {
-        const auto found = std::find(head.anchors.begin(), head.anchors.end(), anchor);
-        head.slot_of_anchor.push_back(found == head.anchors.end() ? -1
-                                                                  : found - head.anchors.begin());
-      }
   }
 
   /// Decides who is positive, background or ignored. Everything happens on the device of the heads,
@@ -77,30 +76,34 @@ class YoloLoss {
     require_heads(heads);
     const auto t = usable(truth, heads.front());
     const auto image = t.select(1, 0).to(at::kLong), category = t.select(1, 1).to(at::kLong);
-    const auto best = best_anchor(t);
     Assignment result;
     for (std::size_t h = 0; h < heads_.size(); ++h) {
       const auto& head = heads_[h];
       const auto logits = split(heads[h], head);
-      const auto slots =
-          at::tensor(head.slot_of_anchor, t.options().dtype(at::kLong)).index({best});
+      const auto slots = at::tensor(head.slot_of_anchor, t.options().dtype(at::kLong))
+                             .index({best_anchor(t, head)});
       const auto column =
           t.select(1, 2).mul(head.grid.width).to(at::kLong).clamp(0, head.grid.width - 1);
       const auto row =
           t.select(1, 3).mul(head.grid.height).to(at::kLong).clamp(0, head.grid.height - 1);
-      const auto mine = winners(image, slots, row, column, logits);
+      const auto [mine, rows, winner] = winners(image, slots, row, column, logits);
       HeadAssignment a{image.index({mine}),
                        slots.index({mine}),
                        row.index({mine}),
                        column.index({mine}),
                        {},
                        {},
-                       category.index({mine}),
+                       at::zeros({mine.size(0), head.classes}, t.options()),
                        {}};
+      a.classes.index_put_({winner, category.index({rows})}, 1);
       const auto box = t.index({mine}).narrow(1, 2, 4);
       const auto anchor = at::tensor(flat(head.anchors), t.options()).view({-1, 2}).index({a.slot});
-      a.box = at::stack({box.select(1, 0) * head.grid.width - a.column,
-                         box.select(1, 1) * head.grid.height - a.row,
+      a.scale_x_y = head.scale_x_y;
+      const auto centre = [&](const at::Tensor& place) {
+        return (place + (head.scale_x_y - 1) / 2) / head.scale_x_y;
+      };
+      a.box = at::stack({centre(box.select(1, 0) * head.grid.width - a.column),
+                         centre(box.select(1, 1) * head.grid.height - a.row),
                          (box.select(1, 2) * canvas_.width / anchor.select(1, 0)).log(),
                          (box.select(1, 3) * canvas_.height / anchor.select(1, 1)).log()},
                         1);
@@ -155,7 +158,10 @@ class YoloLoss {
       };
       for (const int logit : explained_logits(target, heads_[h].classes))
         explain(at::full_like(a.slot, logit));
-      if (explains_true_class(target)) explain(a.category + 5);
+      if (explains_true_class(target))
+        places.permute({0, 1, 3, 4, 2})
+            .narrow(4, 5, heads_[h].classes)
+            .index_put_({a.image, a.slot, a.row, a.column}, a.classes.to(places.scalar_type()));
     }
     return ones;
   }
@@ -171,8 +177,8 @@ class YoloLoss {
     return torch::autograd::grad({loss.box.add(loss.objectness).add(loss.classes).sum()}, leaves);
   }
 
-  /// For each positive the class its prediction holds least likely, other than the true one where
-  /// there is a choice.
+  /// For each positive the class its prediction holds least likely, other than the true ones where
+  /// there is a choice: [K, C] per head, 1 at that class, for `HeadAssignment::classes`.
   [[nodiscard]] std::vector<at::Tensor> least_likely(const std::vector<at::Tensor>& heads,
                                                      const Assignment& assignment) const {
     std::vector<at::Tensor> categories;
@@ -181,8 +187,9 @@ class YoloLoss {
       auto classes = detail::at_positives(split(heads[h].detach(), heads_[h]), a)
                          .narrow(1, 5, heads_[h].classes)
                          .clone();
-      classes.scatter_(1, a.category.unsqueeze(1), std::numeric_limits<float>::max());
-      categories.push_back(classes.argmin(1));
+      classes.masked_fill_(a.classes.gt(0), std::numeric_limits<float>::max());
+      categories.push_back(
+          at::one_hot(classes.argmin(1), heads_[h].classes).to(a.classes.scalar_type()));
     }
     return categories;
   }
@@ -194,7 +201,9 @@ class YoloLoss {
     std::vector<std::array<float, 2>> anchors;  // [pixels of the canvas], by slot
     int classes;
     float ignore_thresh;
-    std::vector<std::int64_t> slot_of_anchor;  // by index into anchors_; −1: another head's
+    double scale_x_y;
+    std::vector<std::array<float, 2>> all_anchors;  // of the cfg's list
+    std::vector<std::int64_t> slot_of_anchor;       // by index into it; −1: not this head's
   };
 
   static std::vector<double> flat(const std::vector<std::array<float, 2>>& anchors) {
@@ -238,9 +247,9 @@ class YoloLoss {
     return t.index({t.select(1, 4).gt(0).logical_and(t.select(1, 5).gt(0))});
   }
 
-  /// [M] index into anchors_ of the best shape IoU; the first of equals.
-  [[nodiscard]] at::Tensor best_anchor(const at::Tensor& t) const {
-    const auto anchors = at::tensor(flat(anchors_), t.options()).view({-1, 2});
+  /// [M] index into the head's list of the best shape IoU; the first of equals.
+  [[nodiscard]] at::Tensor best_anchor(const at::Tensor& t, const Head& head) const {
+    const auto anchors = at::tensor(flat(head.all_anchors), t.options()).view({-1, 2});
     const auto w = t.select(1, 4).unsqueeze(1) * canvas_.width,
                h = t.select(1, 5).unsqueeze(1) * canvas_.height;
     const auto aw = anchors.select(1, 0), ah = anchors.select(1, 1);
@@ -248,17 +257,26 @@ class YoloLoss {
     return (overlap / (w * h + aw * ah - overlap)).argmax(1);
   }
 
-  /// Rows of the truths this head answers for, without those that a later truth displaces from its
-  /// place.
-  static at::Tensor winners(const at::Tensor& image, const at::Tensor& slots, const at::Tensor& row,
-                            const at::Tensor& column, const at::Tensor& logits) {
+  /// Of the truths this head answers for: the last one in each place, all of them, and which of the
+  /// former is in each one's place.
+  struct Winners {
+    at::Tensor last;   // [K] rows of the truth
+    at::Tensor all;    // [R] rows of the truth
+    at::Tensor where;  // [R] index into `last`
+  };
+  static Winners winners(const at::Tensor& image, const at::Tensor& slots, const at::Tensor& row,
+                         const at::Tensor& column, const at::Tensor& logits) {
     const auto rows = slots.ge(0).nonzero().squeeze(1);
     const auto places =
         ((image * logits.size(1) + slots) * logits.size(3) + row) * logits.size(4) + column;
     const auto place = places.index({rows});
     const auto total = logits.size(0) * logits.size(1) * logits.size(3) * logits.size(4);
     const auto last = at::full({total}, -1, rows.options()).scatter_reduce(0, place, rows, "amax");
-    return rows.index({last.index({place}).eq(rows)});
+    const auto winner = last.index({place});  // [R] row of the truth that has the place in the end
+    const auto mine = rows.index({winner.eq(rows)});
+    auto position = at::full({slots.size(0)}, -1, rows.options());
+    position.index_put_({mine}, at::arange(mine.size(0), rows.options()));
+    return {mine, rows, position.index({winner})};
   }
 
   /// [N, A, h, w]: 1 where no truth of the image overlaps the predicted box by more than
@@ -276,8 +294,11 @@ class YoloLoss {
         (logits.select(2, 2).exp() * anchors.select(2, 0) / (2 * canvas_.width)).reshape({n, -1});
     const auto half_h =
         (logits.select(2, 3).exp() * anchors.select(2, 1) / (2 * canvas_.height)).reshape({n, -1});
-    const auto cx = ((logits.select(2, 0).sigmoid() + column) / width).reshape({n, -1});
-    const auto cy = ((logits.select(2, 1).sigmoid() + row) / height).reshape({n, -1});
+    const auto centre = [&](int logit) {
+      return logits.select(2, logit).sigmoid() * head.scale_x_y - (head.scale_x_y - 1) / 2;
+    };
+    const auto cx = ((centre(0) + column) / width).reshape({n, -1});
+    const auto cy = ((centre(1) + row) / height).reshape({n, -1});
     const auto x1 = cx - half_w, x2 = cx + half_w, y1 = cy - half_h, y2 = cy + half_h,
                area = 4 * half_w * half_h;
     auto hits = at::zeros({n, x1.size(1)}, t.options());
@@ -302,7 +323,6 @@ class YoloLoss {
   }
 
   Shape canvas_;
-  std::vector<std::array<float, 2>> anchors_;  // every anchor that some head predicts, once
   std::vector<Head> heads_;
 };
 

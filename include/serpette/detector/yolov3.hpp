@@ -14,15 +14,16 @@
 #include "serpette/core/seed.hpp"
 #include "serpette/detector/decode.hpp"
 #include "serpette/detector/loss.hpp"
+#include "serpette/detector/yolo_victim.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/formats/darknet/weights.hpp"
+#include "serpette/graph/compact.hpp"
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_parameters.hpp"
 #include "serpette/graph/mask.hpp"
-#include "serpette/io/atomic_file.hpp"
 #include "serpette/nn/batch_norm.hpp"
 #include "serpette/nn/frozen.hpp"
 #include "serpette/nn/synchronised_batch_norm.hpp"
@@ -40,7 +41,8 @@ class DarknetModule : public torch::nn::Module {
  public:
   double momentum = 0.1;  ///< Of the running statistics:  r ← (1 − momentum)·r + momentum·batch.
   Precision precision = Precision::kFloat32;
-  Peers peers;  ///< Whose batches the batch norm statistics of training are taken over.
+  Peers peers;             ///< Whose batches the batch norm statistics of training are taken over.
+  OutputHook output_hook;  ///< Sees the output of every convolution; may be empty.
 
   /// Fresh weights, normal with variance 2 / fan_in (He et al. 2015); γ = 1, β = 0; the objectness
   /// of a head starts at a probability of 1 %, since nearly every prediction is background. Without
@@ -89,7 +91,10 @@ class DarknetModule : public torch::nn::Module {
     require_images(graph_, images);
     const auto type = precision == Precision::kBFloat16 ? at::kBFloat16 : images.scalar_type();
     const auto x = images.to(type).contiguous(at::MemoryFormat::ChannelsLast);
-    auto heads = run_graph(graph_, x, [&](int i, const at::Tensor& in) { return convolve(i, in); });
+    auto heads = run_graph(graph_, x, [&](int i, const at::Tensor& in) {
+      auto y = convolve(i, in);
+      return output_hook ? output_hook(i, y) : y;
+    });
     for (auto& head : heads) head = head.to(images.scalar_type());
     return heads;
   }
@@ -136,10 +141,10 @@ class Yolov3 {
     return network;
   }
 
-  /// Writes cfg and weights, each atomically. Lossless in float.
+  /// Writes cfg and weights, lossless in float. A kill leaves the old pair, the new one, or one
+  /// that `load` refuses (save_network).
   void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const {
-    write_file(cfg, write_cfg(graph()));
-    save_weights(*this, weights, header_);
+    save_network(*this, cfg, weights, header_);
   }
 
   [[nodiscard]] const Graph& graph() const { return module_->graph(); }
@@ -160,7 +165,7 @@ class Yolov3 {
 
   /// The network as it evaluates now, folded and fused: `forward` of the result is the fast way to
   /// infer.
-  [[nodiscard]] FrozenNetwork frozen() const { return FrozenNetwork(*this); }
+  [[nodiscard]] FrozenNetwork frozen() const { return FrozenNetwork(*this, module_->output_hook); }
 
   /// Training loss (YoloLoss); truth as in ImageBatch.
   [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads,
@@ -168,10 +173,12 @@ class Yolov3 {
     return (*loss_)(heads, loss_->assign(heads, truth));
   }
 
-  /// The network frozen now, as an attack sees it; cost of a call: one forward and one backward
-  /// pass without weight gradients. For Goal::kMislabel the least likely classes are those of the
-  /// first images it is asked about.
-  [[nodiscard]] Victim victim(const at::Tensor& truth) const;
+  /// The network frozen now, as an attack sees it (YoloVictim); cost of a call: one forward and one
+  /// backward pass without weight gradients, of its loss alone one forward pass.
+  [[nodiscard]] Victim victim(const at::Tensor& truth) const {
+    return as_victim(
+        YoloVictim(std::make_shared<const FrozenNetwork>(frozen()), loss_, truth.to(device())));
+  }
 
   /// ∂t/∂logits of the attribution target: 1 at the target's logits of every positive prediction,
   /// else 0; of the loss, its gradient.
@@ -192,25 +199,11 @@ class Yolov3 {
 
   [[nodiscard]] Yolov3 clone() const { return copy(graph(), {}); }
 
-  /// The smaller network without the filters the mask removes; it computes what the masked network
-  /// computes.
+  /// The smaller network without the filters the mask removes, or lets nobody read; it computes
+  /// what the masked network computes.
   /// @throws Error  if the mask does not fit the network.
   [[nodiscard]] Yolov3 compact(const Mask& mask) const {
-    const auto convolutions = graph().convolutions();
-    require(mask.size() == convolutions.size(), "mask",
-            "should have {} layers as the network, got {}", convolutions.size(), mask.size());
-    std::vector<std::vector<bool>> kept;
-    for (std::size_t k = 0; k < mask.size(); ++k) {
-      const auto filters = graph().convolution(convolutions[k]).filters;
-      kept.emplace_back(filters, true);
-      if (!mask[k].filter.defined()) continue;
-      require(mask[k].filter.dim() == 1 && mask[k].filter.size(0) == filters, "mask",
-              "shape should be [{}] as the filters of layer \"{}\", got [{}]", filters,
-              graph()[convolutions[k]].name, fmt::join(mask[k].filter.sizes().vec(), ", "));
-      const auto flags = mask[k].filter.to(at::kCPU, at::kBool).contiguous();
-      std::copy_n(flags.const_data_ptr<bool>(), filters, kept.back().begin());
-    }
-    auto plan = plan_compaction(graph(), kept);
+    auto plan = plan_compaction(graph(), mask);
     return copy(std::move(plan.graph), plan.convolutions);
   }
 
@@ -222,7 +215,9 @@ class Yolov3 {
   }
   void to(at::Device device) { module_->to(device); }
 
+  [[nodiscard]] double momentum() const { return module_->momentum; }
   void set_momentum(double momentum) { module_->momentum = momentum; }
+  void set_output_hook(OutputHook hook) { module_->output_hook = std::move(hook); }
   void set_precision(Precision precision) { module_->precision = precision; }
 
   /// The processes that train this network together: batch norm statistics are taken over all, and
@@ -269,41 +264,6 @@ class Yolov3 {
   std::shared_ptr<const YoloLoss> loss_;
   std::shared_ptr<DarknetModule> module_;
 };
-
-inline Victim Yolov3::victim(const at::Tensor& truth) const {
-  auto chosen =
-      std::make_shared<std::vector<at::Tensor>>();  // kMislabel's classes, from the first call on
-  return [net = std::make_shared<const FrozenNetwork>(*this), loss = loss_,
-          truth = truth.to(device()), chosen](const at::Tensor& images, const Aim& aim) -> Ascent {
-    const at::AutoGradMode with_gradient(true);
-    const auto x = images.detach().requires_grad_(true);
-    const auto heads = net->forward(x);
-    const auto weighted = [&](const Assignment& assignment) {
-      const auto parts = (*loss)(heads, assignment);
-      return aim.box * parts.box + aim.objectness * parts.objectness + aim.classes * parts.classes;
-    };
-    at::Tensor ascent;
-    switch (aim.goal) {
-      case Aim::Goal::kTruth:
-        ascent = weighted(loss->assign(heads, truth));
-        break;
-      case Aim::Goal::kVanish:
-        ascent = -aim.objectness * loss->all_objectness(heads, 1);
-        break;
-      case Aim::Goal::kFabricate:
-        ascent = -aim.objectness * loss->all_objectness(heads, -1);
-        break;
-      case Aim::Goal::kMislabel: {
-        auto assignment = loss->assign(heads, truth);
-        if (chosen->empty()) *chosen = loss->least_likely(heads, assignment);
-        for (std::size_t h = 0; h < assignment.size(); ++h) assignment[h].category = (*chosen)[h];
-        ascent = -weighted(assignment);
-        break;
-      }
-    }
-    return {ascent.detach(), torch::autograd::grad({ascent.sum()}, {x}).front()};
-  };
-}
 
 static_assert(Detector<Yolov3>);
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/graph/channels.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette {
@@ -161,6 +162,73 @@ inline Compaction plan_compaction(const Graph& graph,
     layer.output.channels = detail::count(out);
   }
   return plan;
+}
+
+/// `kept_filters` without the filters that nobody reads: their channel reaches no convolution that
+/// reads it, no head and no output of the network. Coupled filters go together, only removable ones
+/// go (coupled_channels), and one of each group stays.
+/// @param read  per convolution, one flag per input channel (of all groups): whether some weight
+///              that reads it is left.
+inline std::vector<std::vector<bool>> without_unread(const Graph& graph,
+                                                     std::vector<std::vector<bool>> kept_filters,
+                                                     const std::vector<std::vector<bool>>& read) {
+  using detail::Alive;
+  std::vector<Alive> heard(graph.layers.size());  // from the outputs back
+  std::vector<bool> has_reader(graph.layers.size(), false);
+  for (int i = 0; i < graph.size(); ++i)
+    heard[static_cast<std::size_t>(i)].resize(static_cast<std::size_t>(graph.shape(i).channels));
+  const auto convolutions = graph.convolutions();
+  auto position = convolutions.size();
+  for (int i = graph.size() - 1; i >= 0; --i) {
+    const Layer& layer = graph[i];
+    Alive& mine = heard[static_cast<std::size_t>(i)];
+    if (!has_reader[static_cast<std::size_t>(i)]) mine.assign(mine.size(), true);
+    // Input channels [first, first + flags) are heard where the flags say so.
+    const auto tell = [&](int input, const Alive& flags, int first = 0) {
+      if (input == kImage) return;
+      has_reader[static_cast<std::size_t>(input)] = true;
+      Alive& of = heard[static_cast<std::size_t>(input)];
+      for (std::size_t c = 0; c < flags.size(); ++c)
+        if (flags[c]) of[static_cast<std::size_t>(first) + c] = true;
+    };
+    visit(
+        layer, [&](const Convolutional&) { tell(layer.inputs.front(), read[--position]); },
+        [&](const Shortcut&) {
+          for (const int input : layer.inputs) {
+            const int shared = Shortcut::shared(layer.output.channels, graph.shape(input).channels);
+            tell(input, Alive(mine.begin(), mine.begin() + shared));
+          }
+        },
+        [&](const Route& route) {
+          auto next = mine.begin();
+          for (const int input : layer.inputs) {
+            const auto [first, count] = route.taken(graph.shape(input).channels);
+            tell(input, Alive(next, next + count), first);
+            next += count;
+          }
+        },
+        [&](const OneOf<Upsample, MaxPool, Yolo> auto&) { tell(layer.inputs.front(), mine); });
+  }
+  for (const ChannelGroup& group : coupled_channels(graph)) {
+    if (!group.removable) continue;
+    const auto flag = [](auto& of, int layer, int filter) {
+      return of[static_cast<std::size_t>(layer)][static_cast<std::size_t>(filter)];
+    };
+    const auto is_kept = [&](const FilterId& f) {
+      return flag(kept_filters, f.convolution, f.filter);
+    };
+    auto left = std::count_if(group.channels.begin(), group.channels.end(),
+                              [&](const auto& filters) { return is_kept(filters.front()); });
+    for (const CoupledFilters& filters : group.channels) {
+      const bool is_heard = std::any_of(filters.begin(), filters.end(), [&](const FilterId& f) {
+        return flag(heard, convolutions[static_cast<std::size_t>(f.convolution)], f.filter);
+      });
+      if (is_heard || !is_kept(filters.front()) || left == 1) continue;
+      for (const FilterId& f : filters) flag(kept_filters, f.convolution, f.filter) = false;
+      --left;
+    }
+  }
+  return kept_filters;
 }
 
 }  // namespace serpette

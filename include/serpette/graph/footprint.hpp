@@ -12,7 +12,7 @@ namespace serpette {
 /// Numbers that one convolution stores, as darknet's .weights file does: its weights, and per
 /// filter either a bias or batch norm's four (β, γ, running mean, running variance).
 inline std::int64_t parameters(const Graph& graph, int index) {
-  const auto& conv = *graph[index].as<Convolutional>();
+  const auto& conv = graph.convolution(index);
   const auto [out, in, height, width] = weight_shape(graph, index);
   return out * in * height * width + out * (conv.batch_normalize ? 4 : 1);
 }

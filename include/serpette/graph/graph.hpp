@@ -11,7 +11,20 @@
 
 namespace serpette {
 
-enum class Activation { kLinear, kLeaky, kRelu, kLogistic };
+enum class Activation {
+  kLinear,
+  kLeaky,
+  kRelu,
+  kLogistic,  ///< σ(x)
+  kMish,      ///< x·tanh(ln(1 + eˣ))
+  kSwish,     ///< x·σ(x), also called SiLU.
+};
+
+/// Whether it is made of two straight lines, which kernels apply in passing.
+constexpr bool is_piecewise_linear(Activation activation) {
+  return activation == Activation::kLinear || activation == Activation::kLeaky ||
+         activation == Activation::kRelu;
+}
 
 /// Whether a silent channel stays silent behind it.
 constexpr bool is_zero_at_zero(Activation activation) {
@@ -77,6 +90,8 @@ struct Yolo {
   float ignore_thresh =
       0.5F;  ///< A prediction whose IoU with some truth exceeds it is no negative example.
   float truth_thresh = 1.0F;
+  /// s: a box's centre in its cell is s·σ(t) − (s − 1)/2, so that it reaches the edges (YOLOv4).
+  float scale_x_y = 1.0F;
 };
 
 /// What a layer does. A new kind of layer joins here; what is done *over* layers is a set of

@@ -8,7 +8,6 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/upsample_nearest2d.h>
@@ -19,26 +18,11 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/graph/activation.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette::detail {
-
-/// The activation in place: `x` must be fresh from an operation whose backward pass does not read
-/// its own result.
-inline at::Tensor activate_(at::Tensor x, Activation activation) {
-  switch (activation) {
-    case Activation::kLinear:
-      return x;
-    case Activation::kLeaky:
-      return at::leaky_relu_(x, kLeakySlope);
-    case Activation::kRelu:
-      return x.relu_();
-    case Activation::kLogistic:
-      return x.sigmoid_();
-  }
-  return x;
-}
 
 /// A shortcut's sum, before its activation.
 inline at::Tensor add(const at::Tensor& first, const at::Tensor& other, at::Tensor into = {}) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "serpette/core/contract.hpp"
 
@@ -96,64 +97,97 @@ inline void require_no_input(const std::filesystem::path& output,
   }
 }
 
+/// A file that is complete on disk under a temporary name, beside where it is to go: `commit`
+/// renames it. Of several that belong together all are staged before the first is committed. One
+/// that is not committed leaves nothing behind. A file that is replaced keeps its mode, a link
+/// stays a link; a device or pipe is written to as it is, at once.
+class StagedFile {
+ public:
+  /// Folders on the way are made.
+  /// @param flush   false where a power cut may cost the file: the many small ones of a data set
+  /// that can be made again.
+  /// @throws Unwritable  if the file cannot be written; no temporary is left.
+  StagedFile(const std::filesystem::path& path, std::span<const std::byte> bytes, bool flush = true)
+      : place_(detail::output_place(path)),
+        written_to_(place_.in_place ? place_.path.string() : detail::temporary_name(place_.path)),
+        flush_(flush) {
+    std::error_code code;
+    std::filesystem::create_directories(folder(), code);
+    if (!std::filesystem::is_directory(folder()))
+      throw Unwritable(fmt::format("{}: should be a folder to write into, got: {}",
+                                   folder().string(), code ? code.message() : "no folder"));
+    // What replaces a secret is never readable by others, not even for a moment.
+    const int file = ::open(written_to_.c_str(),
+                            O_WRONLY | O_CLOEXEC | (place_.in_place ? 0 : O_CREAT | O_TRUNC),
+                            place_.is_there ? 0600 : 0666);
+    if (file < 0) give_up("creating a file for", bytes.size());
+    const auto close_and_give_up = [&](const char* doing) {
+      const int reason = errno;
+      ::close(file);
+      errno = reason;
+      give_up(doing, bytes.size());
+    };
+    for (auto rest = bytes; !rest.empty();) {
+      const auto written = ::write(file, rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) close_and_give_up("writing");
+      rest = rest.subspan(static_cast<std::size_t>(written));
+    }
+    if (place_.is_there && !place_.in_place && ::fchmod(file, place_.mode) != 0 && errno != EPERM)
+      close_and_give_up("setting the mode of");
+    // EINVAL: a file system, device or pipe that has nothing to flush.
+    if (flush && ::fsync(file) != 0 && errno != EINVAL) close_and_give_up("flushing");
+    if (::close(file) != 0) give_up("flushing", bytes.size());
+  }
+  StagedFile(const std::filesystem::path& path, std::string_view text, bool flush = true)
+      : StagedFile(path, std::as_bytes(std::span(text)), flush) {}
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
+  ~StagedFile() {
+    if (!committed_ && !place_.in_place) ::unlink(written_to_.c_str());
+  }
+
+  /// Gives the file its name: a reader sees either all of it or what was there before.
+  /// @throws Unwritable  if it cannot be renamed; what was there before is then untouched.
+  void commit() {
+    if (place_.in_place) return;
+    if (::rename(written_to_.c_str(), place_.path.c_str()) != 0) give_up("renaming", 0);
+    committed_ = true;
+    if (!flush_) return;
+    // The new name itself is on disk only once the folder is; a file system that cannot do this is
+    // no error.
+    if (const int directory = ::open(folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        directory >= 0) {
+      ::fsync(directory);
+      ::close(directory);
+    }
+  }
+
+ private:
+  [[nodiscard]] std::filesystem::path folder() const {
+    return place_.path.has_parent_path() ? place_.path.parent_path() : std::filesystem::path(".");
+  }
+  [[noreturn]] void give_up(const char* doing, std::size_t size) const {
+    const int reason = errno;
+    if (!place_.in_place) ::unlink(written_to_.c_str());
+    throw Unwritable(fmt::format("{}: should be writable, got \"{}\" while {}{}",
+                                 place_.path.string(), std::strerror(reason), doing,
+                                 size > 0 ? fmt::format(" {} bytes", size) : ""));
+  }
+
+  detail::OutputPlace place_;
+  std::string written_to_;
+  bool flush_, committed_ = false;
+};
+
 /// Writes a file so that a reader sees either all of it or what was there before, whatever happens
-/// in between (full disk, kill, power): a temporary file beside it, flushed to the disk, then
-/// renamed. Folders on the way are made. A file that is replaced keeps its mode, a link stays a
-/// link, and a device or pipe is written to as it is.
-/// @param flush   false where a power cut may cost the file: the many small ones of a data set that
-/// can be made again.
+/// in between (full disk, kill, power). Folders on the way are made.
+/// @param flush   as for StagedFile.
 /// @throws Unwritable  if the file cannot be written; the old one, if any, is then untouched and no
 /// temporary is left.
 inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes,
                        bool flush = true) {
-  const auto place = detail::output_place(path);
-  const auto folder =
-      place.path.has_parent_path() ? place.path.parent_path() : std::filesystem::path(".");
-  std::error_code code;
-  std::filesystem::create_directories(folder, code);
-  if (!std::filesystem::is_directory(folder))
-    throw Unwritable(fmt::format("{}: should be a folder to write into, got: {}", folder.string(),
-                                 code ? code.message() : "no folder"));
-  const std::string written_to =
-      place.in_place ? place.path.string() : detail::temporary_name(place.path);
-  const auto give_up = [&](const char* doing) {
-    const int reason = errno;
-    if (!place.in_place) ::unlink(written_to.c_str());
-    throw Unwritable(fmt::format("{}: should be writable, got \"{}\" while {} {} bytes",
-                                 path.string(), std::strerror(reason), doing, bytes.size()));
-  };
-  // What replaces a secret is never readable by others, not even for a moment.
-  const int file =
-      ::open(written_to.c_str(), O_WRONLY | O_CLOEXEC | (place.in_place ? 0 : O_CREAT | O_TRUNC),
-             place.is_there ? 0600 : 0666);
-  if (file < 0) give_up("creating a file for");
-  const auto close_and_give_up = [&](const char* doing) {
-    const int reason = errno;
-    ::close(file);
-    errno = reason;
-    give_up(doing);
-  };
-  for (auto rest = bytes; !rest.empty();) {
-    const auto written = ::write(file, rest.data(), rest.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) close_and_give_up("writing");
-    rest = rest.subspan(static_cast<std::size_t>(written));
-  }
-  if (place.is_there && !place.in_place && ::fchmod(file, place.mode) != 0 && errno != EPERM)
-    close_and_give_up("setting the mode of");
-  // EINVAL: a file system, device or pipe that has nothing to flush.
-  if (flush && ::fsync(file) != 0 && errno != EINVAL) close_and_give_up("flushing");
-  if (::close(file) != 0) give_up("flushing");
-  if (place.in_place) return;
-  if (::rename(written_to.c_str(), place.path.c_str()) != 0) give_up("renaming");
-  if (!flush) return;
-  // The new name itself is on disk only once the folder is; a file system that cannot do this is no
-  // error.
-  if (const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-      directory >= 0) {
-    ::fsync(directory);
-    ::close(directory);
-  }
+  StagedFile(path, bytes, flush).commit();
 }
 
 /// The same for text.

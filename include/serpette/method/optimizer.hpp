@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 #include "serpette/method/settings.hpp"
@@ -54,5 +55,34 @@ inline std::unique_ptr<torch::optim::Optimizer> make_optimizer(const MovedTensor
   return make.template operator()<torch::optim::SGD>(
       torch::optim::SGDOptions(settings.learning_rate).momentum(settings.momentum));
 }
+
+/// Average of tensors over the steps of a stage,  a ← d·a + (1 − d)·t,  with d = min(decay,
+/// (1 + k) / (10 + k)) at step k, so that a short stage does not remember its start for ever. A
+/// decay of 0 keeps none. Source: Polyak & Juditsky 1992; the rise as TensorFlow's.
+class MovingAverage {
+ public:
+  /// @param tensors  handles; what is averaged, and where `write` puts the average.
+  MovingAverage(double decay, std::vector<at::Tensor> tensors) : decay_(decay) {
+    if (decay <= 0) return;
+    tensors_ = std::move(tensors);
+    for (const auto& tensor : tensors_) averages_.push_back(tensor.detach().clone());
+  }
+
+  void update() {
+    const torch::NoGradGuard no_grad;
+    ++steps_;
+    const double d = std::min(decay_, (1 + steps_) / (10 + steps_));
+    for (std::size_t i = 0; i < tensors_.size(); ++i) averages_[i].lerp_(tensors_[i], 1 - d);
+  }
+
+  void write() const {
+    const torch::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].detach().copy_(averages_[i]);
+  }
+
+ private:
+  double decay_, steps_ = 0;
+  std::vector<at::Tensor> tensors_, averages_;
+};
 
 }  // namespace serpette

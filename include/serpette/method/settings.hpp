@@ -20,6 +20,10 @@ struct TrainSettings {
   std::int64_t warmup = 0;     ///< Steps of the linear rise.
   double clip = 0;             ///< Largest norm of the whole gradient; 0: no limit.
   Optimizer optimizer = Optimizer::kSgd;
+  double average = 0;  ///< Share of the past in the moving average that the stage ends with; 0:
+                       ///< what its last step left.
+  std::int64_t statistics_images = 0;  ///< Images that batch norm's statistics are taken anew from
+                                       ///< before the first step; 0: kept as they are.
 
   friend constexpr auto words(Optimizer) {
     return std::array<Word<Optimizer>, 3>{
@@ -34,7 +38,11 @@ struct TrainSettings {
         setting<&TrainSettings::weight_decay>("On convolution weights", at_least(0)),
         setting<&TrainSettings::warmup>("Steps of the linear rise", at_least(0)),
         setting<&TrainSettings::clip>("Largest gradient norm; 0: no limit", at_least(0)),
-        setting<&TrainSettings::optimizer>("How weights move"));
+        setting<&TrainSettings::optimizer>("How weights move"),
+        setting<&TrainSettings::average>("Share of the past in a moving average; 0: none",
+                                         from_to(0, 1)),
+        setting<&TrainSettings::statistics_images>(
+            "Images for batch norm's statistics before the first step; 0: kept", at_least(0)));
   }
 };
 

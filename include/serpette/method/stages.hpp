@@ -80,7 +80,7 @@ BatchStream score_batches(const C& cell, typename C::detector_type& detector) {
   const auto seed = cell.seed.derive("score images");
   Generator rng(seed);
   const auto count = std::min<std::int64_t>(e.budget.score_images, e.train.size());
-  constexpr std::int64_t kBatch = 8;
+  static constexpr std::int64_t kBatch = 8;
   const auto make = [&cell, &detector, seed, count,
                      order = shuffled(e.train.size(), rng)](std::int64_t number) {
     const auto& [scenario, experiment] = std::tie(cell.scenario, cell.experiment);

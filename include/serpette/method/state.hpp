@@ -69,7 +69,8 @@ void mask_gradients(const Mask& mask, D& detector) {
   }
 }
 
-/// Remembers a detector's tensors, and gives them back at the end of its life.
+/// Remembers a detector's tensors, and at the end of its life gives them back and takes away its
+/// output hook.
 template <Detector D>
 class Untouched {
  public:
@@ -77,7 +78,10 @@ class Untouched {
       : detector_(detector), place_(place), state_(state_of(detector)) {}
   Untouched(const Untouched&) = delete;
   Untouched& operator=(const Untouched&) = delete;
-  ~Untouched() { restore(detector_, state_, place_); }
+  ~Untouched() {
+    detector_.set_output_hook({});
+    restore(detector_, state_, place_);
+  }
 
  private:
   D& detector_;

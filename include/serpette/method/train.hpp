@@ -11,6 +11,7 @@
 #include "serpette/method/optimizer.hpp"
 #include "serpette/method/settings.hpp"
 #include "serpette/method/state.hpp"
+#include "serpette/method/statistics.hpp"
 #include "serpette/method/together.hpp"
 #include "serpette/method/view.hpp"
 #include "serpette/torch/nn.hpp"
@@ -30,15 +31,20 @@ template <Detector D, class Moves, class Next, Objective Goal, Attack A, ColorMo
           Observer O>
 void train(D& detector, Moves&& moves, Next&& next, const Defence<Goal, A, Color>& defence,
            const TrainSettings& settings, Seed seed, at::Device device, O& observer) {
-  if (settings.steps == 0) return;
+  if (settings.steps == 0 && settings.statistics_images == 0) return;
   const Peers peers = peers_of(detector);
   take_from_first(peers, tensors_of(detector));
+  if (settings.statistics_images > 0) {
+    moves.prepare();
+    reestimate_statistics(detector, next, defence.color, settings.statistics_images, device);
+  }
   Generator rng(peers.alone()
                     ? seed
                     : seed.derive("process").derive(static_cast<std::uint64_t>(peers.share.rank)));
   const Adversary adversary = make_adversary(detector, defence.attack, defence.color, rng);
   auto state = defence.objective.start({.share = peers.share, .teacher = defence.teacher});
   const auto optimizer = make_optimizer(moves.tensors(), settings);
+  MovingAverage average(settings.average, moves.averaged());
   ImageBatch batch;
   for (std::int64_t step = 0; step < settings.steps; ++step) {
     if (step % replays<Goal> == 0) {
@@ -66,8 +72,11 @@ void train(D& detector, Moves&& moves, Next&& next, const Defence<Goal, A, Color
     const auto gradients = moves.gradients();
     if (settings.clip > 0) torch::nn::utils::clip_grad_norm_(gradients, settings.clip);
     moves.step(*optimizer);
+    average.update();
     notify::step(observer, step + 1, value);
   }
+  average.write();
+  moves.settle();
 }
 
 }  // namespace serpette

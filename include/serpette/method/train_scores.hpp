@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -10,12 +11,17 @@ namespace serpette {
 /// What score training moves: importance scores, while the weights stay. The network runs on
 ///   eff = w · M(|s|)
 /// with the mask of the current scores, and the loss's gradient by eff passes straight through the
-/// mask to the scores (the policy's `optimizer.gradient`).
+/// mask to the scores (the policy's `optimizer.gradient`). Where whole filters go, they run dense
+/// and their *outputs* are masked, straight through as well: γ = β = 0 would stop every gradient,
+/// and a dropped filter could never come back. A filter without a kept weight in front of batch
+/// norm gives no gradient: its variance is 0, and what comes back is 1/√ε of nothing. Batch norm's
+/// statistics move as in any training, so that attacks meet the network that is trained.
 /// @tparam Policy    learning_rate, momentum, gradient(∂L/∂eff, w, s).
 /// @tparam MakeMask  scores → Mask.
 template <Detector D, class Policy, class MakeMask>
 class MovedScores {
  public:
+  /// @param detector  outlives this; hooked and masked from `prepare` on.
   MovedScores(D& detector, const ScoreMap& scores, const Policy& policy, MakeMask make_mask)
       : detector_(detector), policy_(policy), make_mask_(std::move(make_mask)) {
     for (const int index : detector.graph().convolutions()) {
@@ -23,19 +29,44 @@ class MovedScores {
       dense_.push_back(weights_.back().detach().clone());
     }
     for (const auto& score : scores) scores_.plain.push_back(score.detach().clone());
+    alive_.resize(weights_.size());
   }
 
   [[nodiscard]] const MovedTensors& tensors() const { return scores_; }
 
-  /// Writes the effective weights of the current scores into the detector.
+  /// Makes the detector compute with the mask of the current scores.
   void prepare() {
     const torch::NoGradGuard no_grad;
     const Mask mask = make_mask_(scores_.plain);
-    for (std::size_t i = 0; i < weights_.size(); ++i) weights_[i].copy_(dense_[i]);
-    apply_mask(mask, detector_);
+    const auto convolutions = detector_.graph().convolutions();
+    std::map<int, at::Tensor> outputs;  // by graph index: which are kept, [1, C_out, 1, 1]
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      auto kept = mask[i].weight;
+      if (const auto& filter = mask[i].filter; filter.defined()) {
+        const auto read = kept.any(3).any(2).any(0);  // input channels that some weight reads
+        kept = kept.logical_or(filter.logical_not().view({-1, 1, 1, 1}))
+                   .logical_or(read.logical_not().view({1, -1, 1, 1}));
+        if (!filter.all().template item<bool>())
+          outputs.emplace(convolutions[i], filter.view({1, -1, 1, 1}));
+      }
+      weights_[i].copy_(dense_[i] * kept);
+      const LayerParameters layer = detector_.layer(convolutions[i]);
+      alive_[i] = layer.gamma.defined() ? kept.flatten(1).any(1).view({-1, 1, 1, 1}) : at::Tensor();
+    }
+    detector_.set_output_hook(
+        outputs.empty() ? OutputHook{} : [outputs](int index, const at::Tensor& y) {
+          const auto found = outputs.find(index);
+          if (found == outputs.end()) return y;
+          return y + (y * found->second.to(y.scalar_type()) - y).detach();
+        });
   }
 
-  [[nodiscard]] std::vector<at::Tensor> gradients() const { return weights_; }
+  /// ∂L/∂eff, after a backward pass.
+  [[nodiscard]] std::vector<at::Tensor> gradients() const {
+    for (std::size_t i = 0; i < weights_.size(); ++i)
+      if (alive_[i].defined()) weights_[i].grad().mul_(alive_[i]);
+    return weights_;
+  }
 
   void step(torch::optim::Optimizer& optimizer) {
     const torch::NoGradGuard no_grad;
@@ -53,6 +84,7 @@ class MovedScores {
   Policy policy_;
   MakeMask make_mask_;
   std::vector<at::Tensor> weights_, dense_;  // what the detector computes with, and what it had
+  std::vector<at::Tensor> alive_;            // filters that give a gradient; undefined where all do
   MovedTensors scores_;
 };
 

@@ -16,20 +16,33 @@ at::Tensor network_images(const Color& color, const at::Tensor& rgb) {
   return color.expand(color.encode(rgb)).contiguous();
 }
 
-/// The detector's victim on encoded images: the gradient goes through the colour mode, so that a
-/// grey image is attacked on its one grey channel.
-template <Detector D, ColorMode Color>
-Victim colored_victim(D& detector, const at::Tensor& truth, const Color& color) {
-  return [victim = detector.victim(truth), color](const at::Tensor& encoded,
-                                                  const Aim& aim) -> Ascent {
-    torch::AutoGradMode enable(true);
-    const auto leaf = encoded.detach().requires_grad_();
-    const auto network = color.expand(leaf);
-    auto ascent = victim(network.detach().contiguous(), aim);
-    if (!network.is_same(leaf))
-      ascent.gradient = torch::autograd::grad({network}, {leaf}, {ascent.gradient})[0];
-    return ascent;
+/// A victim on encoded images: the gradient goes through the colour mode, so that a grey image is
+/// attacked on its one grey channel.
+template <ColorMode Color>
+Victim colored(const Victim& victim, const Color& color) {
+  const auto seen = [color](const at::Tensor& encoded) {
+    return color.expand(encoded.detach()).contiguous();
   };
+  Victim::Parts parts{
+      .ascend = [victim, color](const at::Tensor& encoded, const Aim& aim) -> Ascent {
+        torch::AutoGradMode enable(true);
+        const auto leaf = encoded.detach().requires_grad_();
+        const auto network = color.expand(leaf);
+        auto ascent = victim(network.detach().contiguous(), aim);
+        if (!network.is_same(leaf))
+          ascent.gradient = torch::autograd::grad({network}, {leaf}, {ascent.gradient})[0];
+        return ascent;
+      },
+      .loss = [victim, seen](const at::Tensor& encoded,
+                             const Aim& aim) { return victim.loss(seen(encoded), aim); },
+      .facing = [victim, color, seen](
+                    const at::Tensor& clean,
+                    const Aim& aim) { return colored(victim.facing(seen(clean), aim), color); }};
+  if (victim.narrows())
+    parts.only = [victim, color](const at::Tensor& rows) {
+      return colored(victim.only(rows), color);
+    };
+  return Victim(std::move(parts));
 }
 
 /// Network images of the batch under attack: crafted against the detector in evaluation mode, truth
@@ -39,7 +52,7 @@ at::Tensor attacked_images(D& detector, const ImageBatch& batch, const A& attack
                            const Color& color, Generator& rng) {
   const auto encoded = color.encode(batch.images);
   if constexpr (is_identity<A>) return color.expand(encoded).contiguous();
-  return color.expand(attack.perturb(colored_victim(detector, batch.truth, color), encoded, rng))
+  return color.expand(attack.perturb(colored(detector.victim(batch.truth), color), encoded, rng))
       .contiguous();
 }
 
@@ -51,12 +64,8 @@ Adversary make_adversary(D& detector, const A& attack, const Color& color, Gener
       .encode = [color](const at::Tensor& images) { return color.encode(images); },
       .expand = [color](const at::Tensor& encoded) { return color.expand(encoded); },
       .victim = [&detector,
-                 color](const at::Tensor& truth) { return colored_victim(detector, truth, color); },
-      .perturb = {}};
-  if constexpr (!is_identity<A>)
-    parts.perturb = [attack](const Victim& victim, const at::Tensor& encoded, Generator& random) {
-      return attack.perturb(victim, encoded, random);
-    };
+                 color](const at::Tensor& truth) { return colored(detector.victim(truth), color); },
+      .perturb = Adversary::perturb_of(attack)};
   return {std::move(parts), rng};
 }
 

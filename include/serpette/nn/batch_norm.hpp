@@ -33,7 +33,7 @@ struct BatchNormActivation : torch::autograd::Function<BatchNormActivation> {
   static bool fits(const at::Tensor& x, const at::Tensor& gamma, Activation activation) {
     return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
            gamma.scalar_type() == at::kFloat && x.dim() == 4 && x.numel() > x.size(1) &&
-           x.is_contiguous(at::MemoryFormat::ChannelsLast) && activation != Activation::kLogistic;
+           x.is_contiguous(at::MemoryFormat::ChannelsLast) && is_piecewise_linear(activation);
   }
 
   static at::Tensor forward(Context* context, const at::Tensor& x, const at::Tensor& gamma,

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/concepts/detector.hpp"
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/fold.hpp"
@@ -51,15 +52,32 @@ class FusedConvolution {
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& packed,
                                       const at::Tensor& bias, const Convolutional& c) const {
-    static constexpr std::string_view kNames[] = {"none", "leaky_relu", "relu", "sigmoid"};
     c10::List<std::optional<at::Scalar>> scalars;
     if (c.activation == Activation::kLeaky) scalars.push_back(at::Scalar(kLeakySlope));
-    return pointwise_.call(x, packed, bias, {c.padding, c.padding}, {c.stride, c.stride}, {1, 1},
-                           c.groups, kNames[static_cast<std::size_t>(c.activation)], scalars,
-                           std::nullopt);
+    const auto y = pointwise_.call(x, packed, bias, {c.padding, c.padding}, {c.stride, c.stride},
+                                   {1, 1}, c.groups, name_of(c.activation), scalars, std::nullopt);
+    return c.activation == Activation::kMish ? activate_(y, c.activation) : y;
   }
 
  private:
+  /// oneDNN's name of what it fuses; it has no mish.
+  static std::string_view name_of(Activation activation) {
+    switch (activation) {
+      case Activation::kLeaky:
+        return "leaky_relu";
+      case Activation::kRelu:
+        return "relu";
+      case Activation::kLogistic:
+        return "sigmoid";
+      case Activation::kSwish:
+        return "swish";
+      case Activation::kLinear:
+      case Activation::kMish:
+        break;
+    }
+    return "none";
+  }
+
   FusedConvolution(c10::TypedOperatorHandle<Pointwise> pointwise,
                    c10::TypedOperatorHandle<Reorder> reorder)
       : pointwise_(pointwise), reorder_(reorder) {}
@@ -80,38 +98,28 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weight, const at::Tensor& bias,
                             const at::Tensor* packed, const Convolutional* c) {
-    auto y = run(x, weight, bias, *packed,
-                 *c);  // a pointer, since autograd takes no tensor that is undefined
-    context->save_for_backward({x, weight, y});
+    // Pointers, since autograd takes no tensor that is undefined.
+    const Activation activation = c->activation;
+    Convolutional first = *c;  // up to what is kept: the output, where it tells the slope
+    if (!slope_is_in_output(activation)) first.activation = Activation::kLinear;
+    const auto kept = run(x, weight, bias, *packed, first);
+    context->save_for_backward({x, weight, kept});
     context->saved_data["convolution"] = std::vector<std::int64_t>{
-        c->size, c->stride, c->padding, c->groups, static_cast<std::int64_t>(c->activation)};
-    return y;
+        c->size, c->stride, c->padding, c->groups, static_cast<std::int64_t>(activation)};
+    return slope_is_in_output(activation) ? kept : activate_(kept.clone(), activation);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const auto& [x, weight, y] = std::tie(saved[0], saved[1], saved[2]);
-    const auto kept = context->saved_data["convolution"].toIntVector();
-    Convolutional c{.size = static_cast<int>(kept[0]),
-                    .stride = static_cast<int>(kept[1]),
-                    .padding = static_cast<int>(kept[2]),
-                    .groups = static_cast<int>(kept[3]),
-                    .activation = static_cast<Activation>(kept[4])};
-    auto g = gradients[0];
-    switch (c.activation) {
-      case Activation::kLinear:
-        break;
-      case Activation::kLeaky:
-        g = at::leaky_relu_backward(g, y, kLeakySlope, true);
-        break;
-      case Activation::kRelu:
-        g = at::threshold_backward(g, y, 0);
-        break;
-      case Activation::kLogistic:
-        g = at::sigmoid_backward(g, y);
-        break;
-    }
+    const auto& [x, weight, kept] = std::tie(saved[0], saved[1], saved[2]);
+    const auto settings = context->saved_data["convolution"].toIntVector();
+    const Convolutional c{.size = static_cast<int>(settings[0]),
+                          .stride = static_cast<int>(settings[1]),
+                          .padding = static_cast<int>(settings[2]),
+                          .groups = static_cast<int>(settings[3]),
+                          .activation = static_cast<Activation>(settings[4])};
+    const auto g = activation_backward(gradients[0], kept, c.activation);
     const auto to_input = std::get<0>(convolve_backward(g, x, weight, c, true, false));
     return {to_input, {}, {}, {}, {}};
   }
@@ -126,8 +134,10 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
 class FrozenNetwork {
  public:
   /// @param network  offers `graph()` and `layer(i)`.
+  /// @param hook     sees the output of every convolution; may be empty.
   template <class Network>
-  explicit FrozenNetwork(const Network& network) : graph_(network.graph()) {
+  explicit FrozenNetwork(const Network& network, OutputHook hook = {})
+      : graph_(network.graph()), hook_(std::move(hook)) {
     const torch::NoGradGuard no_grad;
     layers_.resize(graph_.layers.size());
     for (const int i : graph_.convolutions()) {
@@ -153,9 +163,10 @@ class FrozenNetwork {
     return run_graph(graph_, x, [&](int i, const at::Tensor& in) {
       const auto& [weight, bias, packed] = layers_[static_cast<std::size_t>(i)];
       const auto& conv = graph_.convolution(i);
-      if (at::GradMode::is_enabled() && in.requires_grad())
-        return detail::FrozenConvolution::apply(in, weight, bias, &packed, &conv);
-      return detail::FrozenConvolution::run(in, weight, bias, packed, conv);
+      const bool recorded = at::GradMode::is_enabled() && in.requires_grad();
+      auto y = recorded ? detail::FrozenConvolution::apply(in, weight, bias, &packed, &conv)
+                        : detail::FrozenConvolution::run(in, weight, bias, packed, conv);
+      return hook_ ? hook_(i, y) : y;
     });
   }
 
@@ -167,6 +178,7 @@ class FrozenNetwork {
 
   Graph graph_;
   std::vector<Tensors> layers_;  // by graph index; empty but for convolutions
+  OutputHook hook_;
 };
 
 }  // namespace serpette

@@ -182,7 +182,7 @@ struct Filter {
   static Kept all_filters(const Graph& graph) {
     Kept kept;
     for (const int index : graph.convolutions())
-      kept.emplace_back(position(graph[index].as<Convolutional>()->filters), true);
+      kept.emplace_back(position(graph.convolution(index).filters), true);
     return kept;
   }
 

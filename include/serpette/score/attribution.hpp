@@ -194,6 +194,11 @@ class Attribution {
           return relu_slope(x.before[i], reference.before[i]).mul_(m);
         case Activation::kLogistic:
           return logistic_slope(x.before[i], reference.before[i]).mul_(m);
+        case Activation::kMish:
+        case Activation::kSwish:
+          return secant_slope(x.before[i], reference.before[i], x.output[i], reference.output[i],
+                              activation)
+              .mul_(m);
       }
       return m;
     }

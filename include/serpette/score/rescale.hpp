@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "serpette/detail/widest.hpp"
+#include "serpette/graph/activation.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/torch/operators.hpp"
 
@@ -91,6 +92,17 @@ inline at::Tensor logistic_slope(const at::Tensor& y, const at::Tensor& referenc
   const auto d = (y - reference).abs();
   const auto ends = y.maximum(reference).sigmoid() * y.minimum(reference).neg().sigmoid();
   return ends * at::where(d < kRescaleThreshold, d.new_ones({}), d.neg().expm1().neg() / d);
+}
+
+/// The same for any smooth function, from inputs and outputs. Where the two ends are close, the
+/// derivative half-way, which then is nearer to the slope than the difference of rounded outputs.
+inline at::Tensor secant_slope(const at::Tensor& y, const at::Tensor& reference,
+                               const at::Tensor& out, const at::Tensor& reference_out,
+                               Activation activation) {
+  const double close = y.scalar_type() == at::kDouble ? 1e-5 : 1e-2;
+  const auto delta = y - reference;
+  return at::where(delta.abs() < close, detail::derivative((y + reference) * 0.5, activation),
+                   (out - reference_out) / delta);
 }
 
 /// Max-pool as darknet pads it, with the memory of where each maximum stood.

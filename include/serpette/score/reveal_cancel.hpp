@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/ones_like.h>
 #include <ATen/ops/where.h>
 
 #include <cstdint>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/graph/activation.hpp"
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/graph.hpp"
@@ -23,12 +23,14 @@ namespace serpette {
 /// up and what pushed it down, Δ = P + N, and both have multipliers of their own, so that a push
 /// that a later one cancels is still seen.
 ///
-///   convolution    P_y = w⁺ * P + w⁻ * N,  N_y = w⁻ * P + w⁺ * N,  w = w⁺ + w⁻ by sign
+///   convolution    P_y = w⁺ * Δ⁺ + w⁻ * Δ⁻,  N_y = w⁻ * Δ⁺ + w⁺ * Δ⁻,  each split by sign: of the
+///                  *total* difference Δ of what it reads, not of P and N; where Δ = 0, whatever
+///                  cancelled there, half of the input's parts goes either way
 ///   nonlinearity   P_y = ½[f(y⁰ + P) − f(y⁰) + f(y⁰ + N + P) − f(y⁰ + N)],  N_y likewise
 ///   max-pool       as under Rescale, by the multiplier of the output's sign
 ///
 /// The other layers carry P and N apart. Contributions still add up to the target's difference.
-/// Costs about five times what Rescale does. Source: Shrikumar et al. 2017, sec. 3.5.2.
+/// Costs about five times what Rescale does. Source: Shrikumar et al. 2017, sec. 3.4 and 3.5.2.
 ///
 /// A rule of `Attribution::walk`: multipliers are [2N, C, H, W], of the N images' P and behind them
 /// of their N.
@@ -58,10 +60,10 @@ class RevealCancel {
     if (activation == Activation::kLinear) return m;
     const auto y0 = reference_before(i, activation);
     const auto [p, n] = halves(before_[static_cast<std::size_t>(i)]);
-    const auto d0 = derivative(activation, y0);
+    const auto d0 = detail::derivative(y0, activation);
     // Of a part that is next to nothing, the limit.
     const auto slope = [&](const at::Tensor& part, const at::Tensor& other) {
-      const auto limit = (d0 + derivative(activation, y0 + other)) * 0.5;
+      const auto limit = (d0 + detail::derivative(y0 + other, activation)) * 0.5;
       return at::where(part.abs() < kRescaleThreshold, limit,
                        credit(activation, y0, part, other) / part);
     };
@@ -86,7 +88,11 @@ class RevealCancel {
     const auto back = [&](const at::Tensor& multiplier, const at::Tensor& w) {
       return std::get<0>(convolve_backward(multiplier, p, w, conv, true, false));
     };
-    return at::cat({back(mp, up) + back(mn, down), back(mp, down) + back(mn, up)});
+    // The same for both parts, by which way their sum goes.
+    const auto rising = back(mp, up) + back(mn, down), falling = back(mp, down) + back(mn, up);
+    const auto both = at::where((p + n).abs() < kRescaleThreshold, (rising + falling) * 0.5,
+                                at::where(p > 0, rising, falling));
+    return at::cat({both, both});
   }
 
   [[nodiscard]] at::Tensor pool(int i, const MaxPool& pool, const at::Tensor& m) const {
@@ -103,7 +109,9 @@ class RevealCancel {
     RevealCancel& rule;
 
     [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv,
-                                         const at::Tensor& x) const {
+                                         const at::Tensor& /*parts*/) const {
+      const int from = rule.net_.graph()[i].inputs.front();
+      const auto x = by_sign(rule.x_.of(from) - rule.reference_.of(from));
       rule.input_[static_cast<std::size_t>(i)] = x;
       const auto [up, down] = signs(rule.net_.folded(i));
       const auto by = [&](const at::Tensor& part, const at::Tensor& w) {
@@ -135,22 +143,6 @@ class RevealCancel {
     return {weight.clamp_min(0), weight.clamp_max(0)};
   }
 
-  static at::Tensor derivative(Activation activation, const at::Tensor& y) {
-    const double low = activation == Activation::kLeaky ? kLeakySlope : 0.0;
-    switch (activation) {
-      case Activation::kLinear:
-        return at::ones_like(y);
-      case Activation::kLeaky:
-      case Activation::kRelu:
-        return (y >= 0).to(y.scalar_type()).mul_(1 - low).add_(low);
-      case Activation::kLogistic: {
-        const auto f = y.sigmoid();
-        return f * (1 - f);
-      }
-    }
-    return y;
-  }
-
   /// What `part` adds to f, averaged over coming before and after the other part.
   static at::Tensor credit(Activation activation, const at::Tensor& y0, const at::Tensor& part,
                            const at::Tensor& other) {
@@ -175,8 +167,9 @@ class RevealCancel {
 
   const Attribution& net_;
   const Attribution::Activations &x_, &reference_;
-  std::vector<at::Tensor> input_,
-      before_;  // by graph index: parts of what convolutions read, and before activations
+  // By graph index: what convolutions read, by the sign of its difference, and the parts in front
+  // of activations.
+  std::vector<at::Tensor> input_, before_;
 };
 
 }  // namespace serpette

@@ -169,6 +169,7 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`DeepLiftTrained`", settings_table<DeepLiftTrained>("score"));
   add("`Kernel`", settings_table<Kernel>("granularity"));
   add("`Filter`", settings_table<Filter>("granularity"));
+  add("`PgdAdversarial`", settings_table<PgdAdversarial>("objective"));
   add("`Budget` (numbers: those of a stage that no budget names)", settings_table<Budget>(""));
   const auto file = std::filesystem::path(SERPETTE_TESTS) / "../docs/reference/settings.md";
   if (std::getenv("SERPETTE_APPROVE")) write_file(file, page);

@@ -30,13 +30,16 @@ nlohmann::json json(const std::filesystem::path& path) {
 
 }  // namespace
 
-TEST_CASE("the published weights load, and save to the same bytes", "[model][weights][real]") {
+TEST_CASE("the published weights load, and save to the same bytes but for the revision's mark",
+          "[detector][weights][real]") {
   const auto network = tiny();
   CHECK(network.header().seen == 32'013'312);
   const test::Scratch folder;
   network.save(folder / "again.cfg", folder / "again.weights");
-  CHECK(read_file(folder / "again.weights") ==
-        read_file(test::real_data() / "yolov3-tiny.weights"));
+  auto again = read_file(folder / "again.weights"),
+       published = read_file(test::real_data() / "yolov3-tiny.weights");
+  for (auto* bytes : {&again, &published}) bytes->replace(8, 4, 4, '\0');
+  CHECK(again == published);
 }
 
 TEST_CASE("the mask that does not belong to the published weights is told",

@@ -33,14 +33,14 @@ Graph net() {
              .padding = 1,
              .groups = 2,
              .batch_normalize = true,
-             .activation = Activation::kLeaky})          // 2
+             .activation = Activation::kSwish})          // 2
       .shortcut(0, Activation::kLeaky)                   // 3
       .max_pool({.size = 2, .stride = 2, .padding = 1})  // 4
       .conv({.filters = 12,
              .size = 3,
              .padding = 1,
              .batch_normalize = true,
-             .activation = Activation::kLeaky})                                            // 5
+             .activation = Activation::kMish})                                             // 5
       .max_pool({.size = 2, .stride = 1, .padding = 1})                                    // 6
       .max_pool({.size = 5, .stride = 1, .padding = 4})                                    // 7
       .route({7, 5})                                                                       // 8
@@ -283,11 +283,11 @@ TEST_CASE("an victim is the truth's loss and its image gradient", "[model][yolov
 
 TEST_CASE("every goal ascends towards its end", "[model][yolov3][victim]") {
   Pair pair;
-  const auto victim = pair.network.victim(truth());
   const auto x = images();
   const auto goal =
       GENERATE(Aim::Goal::kTruth, Aim::Goal::kVanish, Aim::Goal::kFabricate, Aim::Goal::kMislabel);
   const Aim aim{.goal = goal};
+  const auto victim = pair.network.victim(truth()).facing(x, aim);
   const auto before = victim(x, aim);
   const auto moved = x + 0.003 * before.gradient.sign();
   const auto after = victim(moved, aim);
@@ -311,11 +311,13 @@ TEST_CASE("every goal ascends towards its end", "[model][yolov3][victim]") {
   if (goal == Aim::Goal::kFabricate) CHECK(objectness(moved) > objectness(x));
 }
 
-TEST_CASE("mislabelling keeps the classes of its first images as goal", "[model][yolov3][victim]") {
+TEST_CASE("mislabelling keeps the classes of the clean images as goal", "[model][yolov3][victim]") {
   Pair pair;
-  const auto victim = pair.network.victim(truth());
   const Aim aim{.goal = Aim::Goal::kMislabel, .box = 0, .objectness = 0};
   auto x = images();
+  const auto victim = pair.network.victim(truth()).facing(x, aim);
+  CHECK_THROWS_WITH(pair.network.victim(truth()).loss(x, aim),
+                    ContainsSubstring("should face the clean images"));
   auto last = victim(x, aim);
   for (int step = 0; step < 20; ++step) {
     x = x + 0.01 * last.gradient.sign();
@@ -326,6 +328,67 @@ TEST_CASE("mislabelling keeps the classes of its first images as goal", "[model]
   // Image 1 has no truth: nothing to mislabel.
   CHECK(last.loss[1].item<double>() == 0);
   CHECK(last.gradient[1].abs().max().item<double>() == 0);
+}
+
+TEST_CASE("own boxes and least likely classes are those of the clean images",
+          "[model][yolov3][victim]") {
+  Pair pair;
+  const torch::NoGradGuard no_grad;
+  for (const int i : pair.network.graph().convolutions())  // some boxes above the confidence
+    if (!pair.network.graph().convolution(i).batch_normalize)
+      pair.network.layer(i).bias.view({-1, 7}).select(1, 4).add_(3);
+  const auto clean = images(), other = (clean + 0.1).clamp(0, 1);
+  const Aim own{.goal = Aim::Goal::kTruth, .own = true};
+  const std::vector<Letterbox> canvas(3, Letterbox::fit(48, 32, 48, 32));
+  const auto found = decode(pair.network.graph(), pair.network.frozen().forward(clean),
+                            {{}, {}, {0, 1, 2}, canvas}, {.confidence = kOwnConfidence});
+  REQUIRE(!found[0].empty());
+  const auto boxes = as_truth(found, 48, 32);
+  const auto victim = pair.network.victim(truth());
+  // Wherever the attack stands, its boxes are the clean image's.
+  CHECK(at::allclose(victim.facing(clean, own).loss(other, own),
+                     pair.network.victim(boxes).loss(other, {})));
+  CHECK_FALSE(at::allclose(victim.facing(clean, own).loss(other, own), victim.loss(other, {})));
+  // The same classes are aimed at, whichever images are asked about first.
+  const Aim mislabel{.goal = Aim::Goal::kMislabel, .own = true};
+  const auto faced = victim.facing(clean, mislabel), again = victim.facing(clean, mislabel);
+  (void)faced.loss(other, mislabel);
+  CHECK(at::equal(faced.loss(clean, mislabel), again.loss(clean, mislabel)));
+}
+
+TEST_CASE("a victim's loss alone keeps no graph and costs no backward pass",
+          "[model][yolov3][victim]") {
+  Pair pair;
+  const auto victim = pair.network.victim(truth());
+  const auto x = images().requires_grad_(true);
+  const auto loss = victim.loss(x, {});
+  CHECK_FALSE(loss.requires_grad());
+  CHECK(at::allclose(loss, victim(x, {}).loss));
+}
+
+TEST_CASE("evading is reached where every true box is unseen or misnamed",
+          "[model][yolov3][victim]") {
+  Pair pair;
+  const torch::NoGradGuard no_grad;
+  const Aim aim{.goal = Aim::Goal::kEvade};
+  std::vector<at::Tensor> biases;
+  for (const int i : pair.network.graph().convolutions())
+    if (!pair.network.graph().convolution(i).batch_normalize)
+      biases.push_back(pair.network.layer(i).bias.view({-1, 7}));
+  const auto lose = [&](double objectness) {
+    for (auto& b : biases) b.select(1, 4).fill_(objectness);
+    return pair.network.victim(truth()).loss(images(), aim);
+  };
+  CHECK(lose(-1000).eq(0).all().item<bool>());  // nothing is seen
+  CHECK(lose(1000).le(0).all().item<bool>());
+  // Seen for certain, the margin of the class is what is left: none of it, and it is evaded.
+  for (auto& b : biases) {
+    b.select(1, 5).fill_(-1000);
+    b.select(1, 6).fill_(1000);
+  }
+  const auto only_second = lose(5000);
+  CHECK(only_second[2].item<double>() < -1000);  // its one box is of class 1
+  CHECK(only_second[1].item<double>() == 0);     // no box
 }
 
 TEST_CASE("cfg and weights survive saving", "[model][yolov3]") {

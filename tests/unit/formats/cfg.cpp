@@ -1,5 +1,6 @@
 #include "serpette/formats/darknet/cfg.hpp"
 
+#include "serpette/graph/compaction.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
@@ -29,8 +30,9 @@ void require_equal(const Graph& a, const Graph& b) {
                                                   y->groups, y->batch_normalize, y->activation));
     } else if (const auto* x = a[i].as<Yolo>()) {
       const auto* y = b[i].as<Yolo>();
-      REQUIRE(std::tie(x->anchors, x->mask, x->classes, x->ignore_thresh, x->truth_thresh) ==
-              std::tie(y->anchors, y->mask, y->classes, y->ignore_thresh, y->truth_thresh));
+      REQUIRE(std::tie(x->anchors, x->mask, x->classes, x->ignore_thresh, x->truth_thresh,
+                       x->scale_x_y) == std::tie(y->anchors, y->mask, y->classes, y->ignore_thresh,
+                                                 y->truth_thresh, y->scale_x_y));
     } else if (const auto* x = a[i].as<MaxPool>()) {
       const auto* y = b[i].as<MaxPool>();
       REQUIRE(std::tie(x->size, x->stride, x->padding) == std::tie(y->size, y->stride, y->padding));
@@ -81,7 +83,7 @@ std::string with(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-TEST_CASE("darknet's cfg gives a typed graph with shapes", "[model][cfg]") {
+TEST_CASE("darknet's cfg gives a typed graph with shapes", "[formats][cfg]") {
   const auto graph = load_cfg(examples / "yolov3.cfg");
   CHECK(graph.size() == 107);
   CHECK(graph.convolutions().size() == 75);
@@ -103,7 +105,7 @@ TEST_CASE("darknet's cfg gives a typed graph with shapes", "[model][cfg]") {
   CHECK(2 * macs(graph) == Catch::Approx(65.86e9).epsilon(1e-3));
 }
 
-TEST_CASE("the shipped cfg files parse and survive a rewrite", "[model][cfg]") {
+TEST_CASE("the shipped cfg files parse and survive a rewrite", "[formats][cfg]") {
   const auto [name, layers, convolutions] =
       GENERATE(table<std::string, int, int>({{"yolov3", 107, 75},
                                              {"yolov3-spp", 114, 76},
@@ -118,7 +120,7 @@ TEST_CASE("the shipped cfg files parse and survive a rewrite", "[model][cfg]") {
   CHECK(write_cfg(again) == write_cfg(graph));
 }
 
-TEST_CASE("unmodified darknet cfg files parse", "[model][cfg][real]") {
+TEST_CASE("unmodified darknet cfg files parse", "[formats][cfg][real]") {
   const auto folder = test::real_data() / "darknet";
   for (const auto* name : {"yolov3.cfg", "yolov3-tiny.cfg", "yolov3-tiny-mask012.cfg"}) {
     const auto graph = load_cfg(folder / name);
@@ -128,7 +130,7 @@ TEST_CASE("unmodified darknet cfg files parse", "[model][cfg][real]") {
   require_equal(ours, load_cfg(folder / "yolov3-tiny.cfg"));
 }
 
-TEST_CASE("rare settings survive a rewrite", "[model][cfg]") {
+TEST_CASE("rare settings survive a rewrite", "[formats][cfg]") {
   const auto graph = parse_cfg(R"([network]
 width = 40
 height=24 # a comment
@@ -171,7 +173,7 @@ stride=1
   require_equal(graph, parse_cfg(text, "rewritten"));
 }
 
-TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model][cfg][errors]") {
+TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[formats][cfg][errors]") {
   REQUIRE_NOTHROW(parse_cfg(kSmall, "f"));
   const auto [text, message] = GENERATE(table<std::string, std::string>({
       {"", "f: should begin with the section [net], got an empty file"},
@@ -191,6 +193,8 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model
       {with("filters=8", "filters=99999999999999999999"), "f:6: filters"},
       {with("filters=8", "filters"), "f:6: should be key = value, got \"filters\""},
       {with("filters=8", "filters="), "f:6: should be key = value, got \"filters=\""},
+      {with("num=2", "new_coords=1"), "f:24: new_coords of [yolo] should be 0"},
+      {with("num=2", "scale_x_y=0"), "f:24: scale_x_y of [yolo] should be from 1 to 4, got 0"},
       {with("size=3", "filters=3"), "f:7: \"filters\" should be given once, was already in line 6"},
       {with("size=3", "sise=3"), "f:7: key of [convolutional] should be one of"},
       {with("size=3\nstride=2\npad=1", "size=99\nstride=2"), "f:4: conv_0 should read at least 99"},
@@ -201,8 +205,9 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model
       {with("filters=8\nactivation=leaky\n[shortcut]",
             "filters=8\nstride=2\nactivation=leaky\n[shortcut]"),
        "f:15: shortcut_2: both inputs should have as many cells, got 8 × 8 × 8"},
-      {with("activation=leaky", "activation=mish"),
-       "f:10: activation should be linear, leaky, relu or logistic, got \"mish\""},
+      {with("activation=leaky", "activation=maxout"),
+       "f:10: activation should be one of linear, leaky, relu, logistic, mish, swish, got "
+       "\"maxout\""},
       {with("filters=14", "filters=13"), "f:20: yolo_4 should read 14 channels = 2 anchors"},
       {with("mask=0,1", "mask=0,2"), "f:21: mask of [yolo] should name anchors 0 to 1, got 2"},
       {with("mask=0,1", "mask=0,a"),
@@ -224,7 +229,73 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[model
   CHECK_THROWS_MATCHES(parse_cfg(text, "f"), Error, MessageMatches(ContainsSubstring(message)));
 }
 
-TEST_CASE("a missing cfg file is refused by name", "[model][cfg][errors]") {
+TEST_CASE("keys that serpette does not interpret survive", "[formats][cfg]") {
+  const auto graph = parse_cfg(with("num=2", "num=2\njitter=.3\nrandom=1\nmax=90") + "", "carried");
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  CHECK((graph[4].carried == Pairs{{"jitter", ".3"}, {"random", "1"}, {"max", "90"}}));
+  const auto frozen = parse_cfg(with("filters=8", "filters=8\nstopbackward=1"), "carried");
+  CHECK((frozen[0].carried == Pairs{{"stopbackward", "1"}}));
+
+  // Through compaction and a rewrite.
+  std::vector<std::vector<bool>> kept(3, std::vector<bool>(8, true));
+  kept[0][2] = kept[1][2] = false;
+  kept[2].resize(14, true);
+  const auto text = write_cfg(plan_compaction(graph, kept).graph);
+  for (const auto* line : {"jitter=.3\n", "random=1\n", "max=90\n", "filters=7\n"})
+    CHECK_THAT(text, ContainsSubstring(line));
+  require_equal(parse_cfg(text, "again"), plan_compaction(graph, kept).graph);
+}
+
+TEST_CASE("dialects of darknet are read as darknet reads them", "[formats][cfg]") {
+  const auto graph =
+      parse_cfg("\xEF\xBB\xBF" + with("width=32\n", "batch=1\nwidth=32\nbatch=64\nwidth=8\n"), "f");
+  CHECK(graph.input.width == 32);
+  CHECK(std::count(graph.net.begin(), graph.net.end(),
+                   std::pair<std::string, std::string>("batch", "1")) == 1);
+  CHECK_THAT(write_cfg(graph), !ContainsSubstring("batch=64"));
+  const auto scaled =
+      parse_cfg(with("num=2", "scale_x_y = 1.05\niou_loss=ciou\nnew_coords=0"), "f");
+  CHECK(scaled.head(4).scale_x_y == 1.05F);
+  CHECK_THAT(write_cfg(scaled), ContainsSubstring("scale_x_y=1.05\niou_loss=ciou\n"));
+}
+
+TEST_CASE("a shortcut is as wide as its first input, as in darknet", "[formats][cfg]") {
+  const auto graph = parse_cfg(
+      with("filters=8\nactivation=leaky\n[shortcut]", "filters=5\nactivation=leaky\n[shortcut]"),
+      "uneven");
+  CHECK(graph[2].output == Shape{5, 16, 16});
+  require_equal(graph, parse_cfg(write_cfg(graph), "again"));
+}
+
+TEST_CASE("no number of channels, cells or multiply-adds runs over", "[formats][cfg][errors]") {
+  const auto refused = [](const std::string& layers, const std::string& message,
+                          const std::string& net = "width=8\nheight=8\n") {
+    CHECK_THROWS_MATCHES(parse_cfg("[net]\n" + net + layers, "f"), Error,
+                         MessageMatches(ContainsSubstring(message)));
+  };
+  std::string route = "[convolutional]\nfilters=1048576\nsize=8\nstride=8\n[route]\nlayers=0";
+  for (int i = 1; i < 4097; ++i) route += ",0";
+  refused(route + "\n", "f:8: route_1 should make at most 1048576 of anything, got 4296015872 × 1");
+  refused("[convolutional]\nfilters=1048576\n[convolutional]\nfilters=1048576\n",
+          "conv_1 should have less than 2^31 weights, got 1048576 × 1048576");
+  refused("[upsample]\nstride=1024\n[upsample]\nstride=1024\n", "upsample_1 should make at most");
+  refused("[convolutional]\nfilters=1048576\n", "conv_0 should make at most 2147483648 numbers",
+          "width=32768\nheight=32768\nchannels=1\n");
+  refused("[maxpool]\n", "the image should have at most 2147483648 numbers",
+          "width=32768\nheight=32768\nchannels=3\n");
+}
+
+TEST_CASE("a long cfg takes time by its length alone", "[formats][cfg]") {
+  std::string layers = "[net]\nwidth=8\nheight=8\n", keys = layers;
+  for (int i = 0; i < 100'000; ++i) {
+    layers += "[maxpool]\nsize=1\n";
+    keys += fmt::format("k{}={}\n", i, i);
+  }
+  CHECK(parse_cfg(layers, "long").size() == 100'000);  // minutes when it was quadratic
+  CHECK(parse_cfg(keys + "[maxpool]\nsize=1\n", "long").net.size() == 100'002);
+}
+
+TEST_CASE("a missing cfg file is refused by name", "[formats][cfg][errors]") {
   const test::Scratch folder;
   CHECK_THROWS_MATCHES(load_cfg(folder / "none.cfg"), Error,
                        MessageMatches(ContainsSubstring("none.cfg: should be")));
@@ -232,7 +303,7 @@ TEST_CASE("a missing cfg file is refused by name", "[model][cfg][errors]") {
                        MessageMatches(ContainsSubstring("should be a file, got a folder")));
 }
 
-TEST_CASE("damaged cfg text never crashes the parser", "[model][cfg][property]") {
+TEST_CASE("damaged cfg text never crashes the parser", "[formats][cfg][property]") {
   // Every truncation, and every line left out, either parses or raises Error.
   const auto survives = [](const std::string& text) {
     try {

@@ -1,9 +1,14 @@
 #include "serpette/formats/darknet/weights.hpp"
 
+#include <sys/wait.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
+#include <array>
 #include <cmath>
+#include <csignal>
 #include <cstring>
+#include <set>
 
 #include "support/catch.hpp"
 #include "support/graph_builder.hpp"
@@ -45,7 +50,7 @@ bool same(const test::ReferenceNetwork& a, const test::ReferenceNetwork& b, int 
 
 }  // namespace
 
-TEST_CASE("weights survive a round trip in both header forms", "[model][weights]") {
+TEST_CASE("weights survive a round trip in both header forms", "[formats][weights]") {
   const test::Scratch folder;
   const auto saved = network(1);
   const auto [header, bytes] =
@@ -58,12 +63,107 @@ TEST_CASE("weights survive a round trip in both header forms", "[model][weights]
         bytes + 4 * (kFloats[0] + kFloats[1] + kFloats[2]));
   auto loaded = network(2);
   REQUIRE_FALSE(same(saved, loaded));
-  CHECK((load_weights(loaded, folder / "w") == header));
+  auto found = load_weights(loaded, folder / "w");
+  CHECK(found.revision == structure_mark(saved.graph()));
+  found.revision = header.revision;
+  CHECK((found == header));
   CHECK(same(saved, loaded));
 }
 
+TEST_CASE("version 0.0 over a header of 20 bytes is read by the file's size",
+          "[formats][weights]") {
+  const test::Scratch folder;
+  const auto saved = network(1);
+  auto bytes = write_weights(saved, {0, 2, 0, 1ULL << 33});
+  std::memset(bytes.data(), 0, 8);
+  write_file(folder / "w", bytes);
+  auto loaded = network(2);
+  CHECK(load_weights(loaded, folder / "w").seen == 1ULL << 33);
+  CHECK(same(saved, loaded));
+}
+
+TEST_CASE("a network's structure marks its weights, not what people edit beside them",
+          "[formats][weights]") {
+  const auto graph = network(1).graph();
+  auto edited = graph;
+  edited.input.width = 16;
+  edited.net.emplace_back("batch", "1");
+  std::get<Yolo>(edited.layers.back().operation).anchors.front() = {3, 4};
+  CHECK(structure_mark(edited) == structure_mark(graph));
+  CHECK(structure_mark(graph) >= 1 << 30);
+  std::set<std::int32_t> marks{structure_mark(graph)};
+  std::get<Convolutional>(edited.layers[0].operation).stride = 2;
+  marks.insert(structure_mark(edited));
+  edited.layers[2].inputs.back() = kImage;
+  marks.insert(structure_mark(edited));
+  std::get<Shortcut>(edited.layers[2].operation).activation = Activation::kRelu;
+  marks.insert(structure_mark(edited));
+  CHECK(marks.size() == 4);
+}
+
+TEST_CASE("a save that is killed leaves the old pair, the new one or a refusal",
+          "[formats][weights]") {
+  // As many numbers, in other places: sizes alone do not tell.
+  const auto pair_of = [](int last) {
+    return test::ReferenceNetwork(test::GraphBuilder({3, 8, 8})
+                                      .conv({.filters = 4, .activation = Activation::kLeaky})
+                                      .conv({.filters = 4, .activation = Activation::kLeaky})
+                                      .shortcut(last)
+                                      .head(1)
+                                      .done(),
+                                  Seed(1));
+  };
+  const auto a = pair_of(0), b = pair_of(1);
+  const test::Scratch folder;
+  const auto cfg = folder / "n.cfg", weights = folder / "n.weights";
+  const auto load = [&] {
+    auto target = test::ReferenceNetwork(load_cfg(cfg), Seed(9));
+    load_weights(target, weights);
+    return target.graph()[2].inputs;
+  };
+  save_network(a, cfg, weights);
+  CHECK(load() == a.graph()[2].inputs);
+
+  {  // killed between the two names
+    StagedFile text(cfg, write_cfg(b.graph()));
+    StagedFile(weights, write_weights(b)).commit();
+  }
+  CHECK_THROWS_MATCHES(load(), Error,
+                       MessageMatches(ContainsSubstring(
+                           "n.weights: should have been saved with this cfg, got the weights of "
+                           "another network of the same size")));
+  save_network(b, cfg, weights);
+  CHECK(load() == b.graph()[2].inputs);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 2);
+
+  // Killed anywhere: a child saves both in turn until it is shot.
+  const auto texts = std::array{write_cfg(a.graph()), write_cfg(b.graph())};
+  const auto numbers = std::array{write_weights(a), write_weights(b)};
+  int refused = 0;
+  for (int round = 0; round < 40; ++round) {
+    const auto child = ::fork();
+    if (child == 0)
+      for (std::size_t k = 0;; k = 1 - k) {
+        StagedFile text(cfg, texts[k]), bytes(weights, numbers[k]);
+        bytes.commit();
+        text.commit();
+      }
+    ::usleep(static_cast<useconds_t>(2000 + 311 * round));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    try {
+      load();
+    } catch (const Error& error) {
+      CHECK_THAT(error.what(), ContainsSubstring("should have been saved with this cfg"));
+      ++refused;
+    }
+  }
+  INFO(refused << " of 40 kills fell between the names");
+  CHECK(refused < 40);
+}
+
 TEST_CASE("the file's order is darknet's: beta, gamma, mean, variance, weight",
-          "[model][weights]") {
+          "[formats][weights]") {
   const test::Scratch folder;
   std::string bytes;
   const auto put = [&](auto value) {
@@ -85,7 +185,7 @@ TEST_CASE("the file's order is darknet's: beta, gamma, mean, variance, weight",
   CHECK(loaded.layer(1).weight[0][0][0][0].item<float>() == 128);
 }
 
-TEST_CASE("partial files hold the layers below their number", "[model][weights]") {
+TEST_CASE("partial files hold the layers below their number", "[formats][weights]") {
   const test::Scratch folder;
   const auto saved = network(1);
   const auto fresh = network(2);
@@ -110,7 +210,7 @@ TEST_CASE("partial files hold the layers below their number", "[model][weights]"
 }
 
 TEST_CASE("truncated and oversized files are refused with place, expected and found",
-          "[model][weights][errors]") {
+          "[formats][weights][errors]") {
   const test::Scratch folder;
   const auto saved = network(1);
   save_weights(saved, folder / "w");
@@ -133,9 +233,9 @@ TEST_CASE("truncated and oversized files are refused with place, expected and fo
     std::memcpy(changed.data() + at, &value, sizeof value);
     return changed;
   };
-  refuses(with(20, std::nanf("")), "conv_0 should be finite numbers, got NaN behind byte 20");
+  refuses(with(20, std::nanf("")), "conv_0 should be finite numbers, got NaN at byte 20");
   refuses(with(516 + 16, INFINITY),
-          "conv_1 should be finite numbers, got an infinite one behind byte 532");
+          "conv_1 should be finite numbers, got an infinite one at byte 532");
   auto target = network(2);
   CHECK_THROWS_MATCHES(load_weights(target, folder / "none"), Error,
                        MessageMatches(ContainsSubstring("none")));

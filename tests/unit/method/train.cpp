@@ -1,9 +1,13 @@
 #include "serpette/method/train.hpp"
 
+#include <limits>
+#include <utility>
+
 #include "serpette/attack/pgd.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
 #include "serpette/method/train_scores.hpp"
+#include "serpette/objective/clean.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
@@ -55,6 +59,24 @@ auto masks(const TinyDetector& detector, Granularity granularity, Ratio ratio) {
   };
 }
 
+/// Notes the running mean of a layer at every step.
+struct Watching {
+  static constexpr std::string_view name = "Watching";
+  std::vector<at::Tensor>* seen;
+  int layer;
+
+  struct State {
+    std::vector<at::Tensor>* seen;
+    int layer;
+    template <Detector D>
+    at::Tensor loss(D& detector, const ImageBatch& batch, const Adversary&) const {
+      seen->push_back(LayerParameters(detector.layer(layer)).running_mean.clone());
+      return detector.loss(detector.forward(batch.images), batch.truth).total();
+    }
+  };
+  [[nodiscard]] State start(const TrainingContext&) const { return {seen, layer}; }
+};
+
 const Defence kDefence{PgdAdversarial{}, Pgd{}, Rgb{}};
 constexpr TrainSettings kSettings{.steps = 4, .batch_size = 4, .learning_rate = 1e-2};
 
@@ -97,7 +119,7 @@ TEST_CASE("the grey victim's gradient is that of the network through the expansi
   auto batch = noise_batches(3, 1)();
   const auto y = GreyscaleRec601{}.encode(batch.images.to(at::kDouble));
   const auto truth = batch.truth.to(at::kDouble);
-  const auto victim = colored_victim(detector, truth, GreyscaleRec601{});
+  const auto victim = colored(detector.victim(truth), GreyscaleRec601{});
   const auto gradient = victim(y, {}).gradient;
   for (const auto place : {std::array{3, 5}, std::array{8, 9}}) {
     const double h = 1e-6;
@@ -191,4 +213,189 @@ TEST_CASE("one step of score training is SGD along the straight-through gradient
                                           scores[i].sign();
     CHECK(at::allclose(trained[i], expected, 1e-5, 1e-7));
   }
+}
+
+TEST_CASE("clipping counts only gradients of what is kept", "[method][train]") {
+  TinyDetector detector, twin;
+  Silent silent;
+  const auto mask = make_mask(detector.graph(), start(detector), Ratio::percent(50), Filter{});
+  apply_mask(mask, detector);
+  apply_mask(mask, twin);
+  const TrainSettings one{
+      .steps = 1, .learning_rate = 1e-2, .momentum = 0, .weight_decay = 0, .clip = 0.5};
+  train(detector, MovedWeights(detector, &mask), noise_batches(1), Defence{Clean{}, Pgd{}, Rgb{}},
+        one, Seed(1), at::kCPU, silent);
+  // By hand: the gradient without what is pruned, scaled to the norm, one plain step.
+  const auto batch = noise_batches(1)();
+  twin.train(true);
+  twin.loss(twin.forward(batch.images), batch.truth).total().backward();
+  twin.train(false);
+  mask_gradients(mask, twin);
+  double square = 0;
+  for (const auto& p : twin.parameters()) square += p.grad().square().sum().item<double>();
+  REQUIRE(std::sqrt(square) > 0.5);
+  const torch::NoGradGuard no_grad;
+  for (const auto& p : twin.parameters()) p.sub_(p.grad() * (1e-2 * 0.5 / std::sqrt(square)));
+  const auto got = detector.parameters(), wanted = twin.parameters();
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(at::allclose(got[i], wanted[i], 1e-4, 1e-7));
+}
+
+TEST_CASE("a loss that is not finite stops training before the step and names the images",
+          "[method][train]") {
+  TinyDetector detector;
+  Silent silent;
+  const auto before = state_of(detector);
+  const auto next = [] {
+    auto batch = noise_batches(1, 2)();
+    batch.images.fill_(std::numeric_limits<float>::quiet_NaN());
+    batch.image_ids = {17, 4};
+    return batch;
+  };
+  CHECK_THROWS_WITH(train(detector, MovedWeights(detector), next, Defence{Clean{}, Pgd{}, Rgb{}},
+                          kSettings, Seed(1), at::kCPU, silent),
+                    Catch::Matchers::ContainsSubstring("at step 1 on the images 17, 4"));
+  const auto convolutions = detector.graph().convolutions();
+  CHECK(at::equal(detector.layer(convolutions[0]).weight,
+                  TinyDetector().layer(convolutions[0]).weight));
+  CHECK(before.size() == state_of(detector).size());
+}
+
+TEST_CASE("batch norm's statistics move during score training", "[method][train_scores]") {
+  TinyDetector detector;
+  Silent silent;
+  const int first = detector.graph().convolutions().front();
+  std::vector<at::Tensor> seen;
+  const Watching objective{&seen, first};
+  const auto before = state_of(detector);
+  (void)train_scores(detector, start(detector), Hydra{}.optimizer,
+                     masks(detector, Weight{}, Ratio::percent(50)), noise_batches(1),
+                     Defence{objective, Pgd{}, Rgb{}}, kSettings, Seed(1), at::kCPU, silent);
+  REQUIRE(seen.size() == 4);
+  for (std::size_t i = 1; i < seen.size(); ++i) CHECK_FALSE(at::equal(seen[i], seen[i - 1]));
+  CHECK(equal(before, state_of(detector)));
+}
+
+TEST_CASE("filters without a kept weight in front of batch norm give no score gradient",
+          "[method][train_scores]") {
+  TinyDetector detector;
+  Silent silent;
+  auto scores = start(detector);
+  scores[0] = scores[0].abs() + 0.1;
+  scores[0].select(0, 3).mul_(1e-3);  // 1 of 8 filters: the lowest eighth of the layer
+  const auto trained = train_scores(
+      detector, scores, Hydra{}.optimizer, masks(detector, Weight{}, Ratio::parse("12.5")),
+      noise_batches(1), Defence{Clean{}, Pgd{}, Rgb{}}, {.steps = 1}, Seed(1), at::kCPU, silent);
+  CHECK(at::equal(trained[0][3], scores[0][3]));
+  for (const int other : {0, 1, 2, 4, 5, 6, 7})
+    CHECK_FALSE(at::equal(trained[0][other], scores[0][other]));
+}
+
+TEST_CASE(
+    "under Filter the scores of dropped filters are trained, on the loss of the masked network",
+    "[method][train_scores]") {
+  TinyDetector detector, masked;
+  const auto scores = start(detector);
+  const auto mask = make_mask(masked.graph(), scores, Ratio::percent(50), Filter{});
+  const auto gone = mask[0].filter.logical_not();
+  REQUIRE(gone.any().item<bool>());
+  struct Losses {
+    double last = 0;
+    void on_step(std::int64_t, double loss) { last = loss; }
+  } losses;
+  const auto trained = train_scores(
+      detector, scores, Hydra{}.optimizer, masks(detector, Filter{}, Ratio::percent(50)),
+      noise_batches(1), Defence{Clean{}, Pgd{}, Rgb{}}, {.steps = 1}, Seed(1), at::kCPU, losses);
+  const auto moved = (trained[0] - scores[0]).abs().flatten(1).amax(1);
+  CHECK((moved > 0).all().item<bool>());  // every filter's, kept or dropped
+  apply_mask(mask, masked);
+  const auto batch = noise_batches(1)();
+  masked.train(true);
+  CHECK(losses.last ==
+        Catch::Approx(masked.loss(masked.forward(batch.images), batch.truth).total().item<double>())
+            .epsilon(1e-5));
+  // The victim that attacks meet is the masked network too.
+  const Untouched guard(detector, "test");
+  MovedScores moves(detector, scores, Hydra{}.optimizer,
+                    masks(detector, Filter{}, Ratio::percent(50)));
+  moves.prepare();
+  masked.train(false);
+  TinyDetector fresh;
+  apply_mask(mask, fresh);
+  CHECK(at::allclose(detector.victim(batch.truth).loss(batch.images, {}),
+                     fresh.victim(batch.truth).loss(batch.images, {}), 1e-4, 1e-4));
+}
+
+TEST_CASE("score training takes the optimizer that its settings name", "[method][train_scores]") {
+  TinyDetector detector;
+  Silent silent;
+  const auto run = [&](TrainSettings::Optimizer optimizer) {
+    auto settings = kSettings;
+    settings.optimizer = optimizer;
+    return train_scores(detector, start(detector), Hydra{}.optimizer,
+                        masks(detector, Weight{}, Ratio::percent(50)), noise_batches(1), kDefence,
+                        settings, Seed(1), at::kCPU, silent);
+  };
+  CHECK_FALSE(equal(run(TrainSettings::Optimizer::kSgd), run(TrainSettings::Optimizer::kAdam)));
+}
+
+TEST_CASE("AdamW decays apart from its step", "[method][optimizer]") {
+  const auto w = torch::full({1}, 2.0).requires_grad_(), b = torch::full({1}, 2.0).requires_grad_();
+  const auto optimizer = make_optimizer(
+      {{w}, {b}},
+      {.learning_rate = 0.1, .weight_decay = 0.5, .optimizer = TrainSettings::Optimizer::kAdamW});
+  (w + b).sum().backward();
+  optimizer->step();
+  CHECK(b.item<double>() == Catch::Approx(1.9));        // lr · sign of the gradient
+  CHECK(w.item<double>() == Catch::Approx(1.9 - 0.1));  // and lr · decay · w
+}
+
+TEST_CASE("the moving average remembers little of its start", "[method][optimizer]") {
+  auto t = torch::full({1}, 1.0);
+  MovingAverage average(0.9, {t});
+  t.fill_(3);
+  average.update();  // d = 2/11
+  t.fill_(5);
+  average.update();  // d = 3/12
+  average.write();
+  CHECK(t.item<double>() == Catch::Approx((1 * 2.0 / 11 + 3 * 9.0 / 11) * 0.25 + 5 * 0.75));
+  t.fill_(7);
+  MovingAverage(0, {t}).write();
+  CHECK(t.item<double>() == 7);
+}
+
+TEST_CASE("averaged weights keep to the mask", "[method][train]") {
+  TinyDetector detector;
+  Silent silent;
+  const auto mask = make_mask(detector.graph(), start(detector), Ratio::percent(50), Weight{});
+  apply_mask(mask, detector);
+  auto settings = kSettings;
+  settings.average = 0.9;
+  train(detector, MovedWeights(detector, &mask), noise_batches(1), kDefence, settings, Seed(1),
+        at::kCPU, silent);
+  const auto convolutions = detector.graph().convolutions();
+  for (std::size_t i = 0; i < mask.size(); ++i)
+    CHECK(detector.layer(convolutions[i])
+              .weight.masked_select(mask[i].weight.logical_not())
+              .abs()
+              .sum()
+              .item<double>() == 0);
+}
+
+TEST_CASE("re-estimated statistics are the mean over the batches", "[method][statistics]") {
+  TinyDetector detector;
+  const auto weight = detector.layer(detector.graph().convolutions().front()).weight.detach();
+  const auto next = noise_batches(5);
+  reestimate_statistics(detector, next, Rgb{}, 5, at::kCPU);  // two batches of four
+  const auto again = noise_batches(5);
+  auto mean = torch::zeros({8}), variance = torch::zeros({8});
+  for (int k = 0; k < 2; ++k) {
+    const auto y = torch::conv2d(again().images, weight, {}, 1, 1).transpose(0, 1).flatten(1);
+    mean += y.mean(1) / 2;
+    variance += y.var(1) / 2;
+  }
+  const auto layer = detector.layer(detector.graph().convolutions().front());
+  CHECK(at::allclose(layer.running_mean, mean, 1e-4, 1e-6));
+  CHECK(at::allclose(layer.running_var, variance, 1e-4, 1e-6));
+  CHECK(detector.momentum() == 0.1);
+  CHECK(at::equal(layer.weight.detach(), weight));
 }

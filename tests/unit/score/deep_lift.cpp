@@ -51,19 +51,7 @@ using Variables = torch::autograd::variable_list;
 /// them, taken naively.
 struct SharedSlope : torch::autograd::Function<SharedSlope> {
   static Variable forward(AutogradContext* context, const Variable& y, std::int64_t activation) {
-    const auto f = [&] {
-      switch (static_cast<Activation>(activation)) {
-        case Activation::kLeaky:
-          return at::leaky_relu(y, kLeakySlope);
-        case Activation::kRelu:
-          return at::relu(y);
-        case Activation::kLogistic:
-          return at::sigmoid(y);
-        case Activation::kLinear:
-          return y.clone();
-      }
-      return y;
-    }();
+    const auto f = test::activated(y, static_cast<Activation>(activation)).clone();
     const auto in = y.chunk(2), out = f.chunk(2);
     context->save_for_backward({(out[0] - out[1]) / (in[0] - in[1])});
     return f;
@@ -145,7 +133,7 @@ std::vector<at::Tensor> stacked_contributions(const TinyDetector& original, cons
                         ? y
                         : SharedSlope::apply(y, std::int64_t(conv->activation)));
     } else if (const auto* shortcut = layer.as<Shortcut>()) {
-      const auto y = in + of(layer.inputs[1]);
+      const auto y = test::shortcut_sum(in, of(layer.inputs[1]));
       out.push_back(shortcut->activation == Activation::kLinear
                         ? y
                         : SharedSlope::apply(y, std::int64_t(shortcut->activation)));
@@ -192,6 +180,31 @@ TEST_CASE("Rescale slopes equal their closed forms", "[score][deep_lift]") {
   for (const int i : {4, 5})
     CHECK(logistic[i].item<double>() ==
           Catch::Approx(0.2350037122015945).epsilon(1e-9));  // σ(½)·σ(−½)
+  for (const auto smooth : {Activation::kMish, Activation::kSwish}) {
+    const auto out = test::activated(y, smooth), out0 = test::activated(y0, smooth);
+    const auto slope = secant_slope(y, y0, out, out0, smooth);
+    const auto naively = (out - out0) / (y - y0);
+    for (const int i : {0, 1, 2, 3, 6})
+      CHECK(slope[i].item<double>() == Catch::Approx(naively[i].item<double>()));
+    // Equal ends, and ends 1e-9 apart: the derivative, by central differences.
+    for (const int i : {4, 5}) {
+      const auto f = [&](double step) {
+        return test::activated(y[i] + step, smooth).item<double>();
+      };
+      CHECK(slope[i].item<double>() == Catch::Approx((f(1e-5) - f(-1e-5)) / 2e-5).epsilon(1e-8));
+    }
+    // In single precision neither branch loses more than some 1e-5.
+    const auto wide = torch::linspace(-4, 4, 400, torch::kDouble), near = wide + 0.011,
+               next = wide + 0.009;
+    for (const auto& other : {near, next}) {
+      const auto exact = secant_slope(wide, other, test::activated(wide, smooth),
+                                      test::activated(other, smooth), smooth);
+      const auto a = wide.to(torch::kFloat), b = other.to(torch::kFloat);
+      const auto rounded =
+          secant_slope(a, b, test::activated(a, smooth), test::activated(b, smooth), smooth);
+      CHECK((rounded.to(torch::kDouble) - exact).abs().max().item<double>() < 1e-4);
+    }
+  }
   // Far ends neither overflow nor vanish into 0/0.
   CHECK(total(logistic_slope(torch::tensor({500.0}), torch::tensor({-500.0}))) ==
         Catch::Approx(1e-3));

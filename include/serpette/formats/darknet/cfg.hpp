@@ -20,6 +20,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/formats/darknet/cfg_section.hpp"
+#include "serpette/graph/footprint.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/infer_shape.hpp"
 #include "serpette/io/read_file.hpp"
@@ -29,17 +30,21 @@ namespace serpette {
 namespace detail {
 
 /// Darknet's spelling of the activations.
-inline constexpr std::array<std::pair<std::string_view, Activation>, 4> kActivationNames{
+inline constexpr std::array<std::pair<std::string_view, Activation>, 6> kActivationNames{
     {{"linear", Activation::kLinear},
      {"leaky", Activation::kLeaky},
      {"relu", Activation::kRelu},
-     {"logistic", Activation::kLogistic}}};
+     {"logistic", Activation::kLogistic},
+     {"mish", Activation::kMish},
+     {"swish", Activation::kSwish}}};
 
 inline Activation read_activation(const CfgSection& s, std::string_view otherwise) {
   const auto name = s.text("activation", otherwise);
   for (const auto& [known, activation] : kActivationNames)
     if (known == name) return activation;
-  fail(s.at("activation"), "activation should be linear, leaky, relu or logistic, got \"{}\"",
+  std::vector<std::string_view> known;
+  for (const auto& [spelling, activation] : kActivationNames) known.push_back(spelling);
+  fail(s.at("activation"), "activation should be one of {}, got \"{}\"", fmt::join(known, ", "),
        name);
 }
 
@@ -150,13 +155,21 @@ struct ReadLayer {
   }
 
   void operator()(Yolo& head) const {
-    know({"mask", "anchors", "classes", "num", "ignore_thresh", "truth_thresh"},
-         {"jitter", "random", "max"});
+    know({"mask", "anchors", "classes", "num", "ignore_thresh", "truth_thresh", "scale_x_y",
+          "new_coords"},
+         {"jitter", "resize", "random", "max", "max_delta", "iou_thresh", "iou_loss",
+          "iou_normalizer", "cls_normalizer", "obj_normalizer", "objectness_smooth", "nms_kind",
+          "beta_nms"});
+    require(s.integer("new_coords", 0, 0, 1) == 0, s.at("new_coords"),
+            "new_coords of [yolo] should be 0 (heads are logits, sizes exponentials), got 1");
     head = {.anchors = {},
             .mask = s.list<int>("mask"),
             .classes = s.integer("classes", 20, 1),
             .ignore_thresh = s.number("ignore_thresh", 0.5F),
-            .truth_thresh = s.number("truth_thresh", 1.0F)};
+            .truth_thresh = s.number("truth_thresh", 1.0F),
+            .scale_x_y = s.number("scale_x_y", 1.0F)};
+    require(head.scale_x_y >= 1 && head.scale_x_y <= 4, s.at("scale_x_y"),
+            "scale_x_y of [yolo] should be from 1 to 4, got {}", head.scale_x_y);
     const auto sizes = s.list<float>("anchors");
     require(!sizes.empty() && sizes.size() % 2 == 0, s.at("anchors"),
             "anchors of [yolo] should be pairs width,height, got {} numbers", sizes.size());
@@ -180,8 +193,8 @@ struct ReadLayer {
   }
 
  private:
-  /// Refuses other keys than these. Those that change nothing here, but steer darknet's training,
-  /// go with the layer.
+  /// Refuses other keys than these. Those that change nothing here, but steer darknet's training
+  /// (serpette trains with the loss of YOLOv3, whatever `iou_loss` says), go with the layer.
   void know(std::vector<std::string_view> read, std::vector<std::string_view> carried = {}) const {
     carried.insert(carried.end(), {"stopbackward", "learning_rate"});  // of any layer
     read.insert(read.end(), carried.begin(), carried.end());
@@ -251,13 +264,14 @@ struct WriteLayer {
     line("mask={}\nanchors={}\nclasses={}\nnum={}\nignore_thresh={}\ntruth_thresh={}",
          fmt::join(yolo.mask, ","), fmt::join(anchors, ",  "), yolo.classes, yolo.anchors.size(),
          yolo.ignore_thresh, yolo.truth_thresh);
+    if (yolo.scale_x_y != 1) line("scale_x_y={}", yolo.scale_x_y);
   }
 };
 
 }  // namespace detail
 
-/// Reads a darknet network description; unmodified cfg files of YOLOv3, YOLOv3-SPP and YOLOv3-tiny
-/// parse.
+/// Reads a darknet network description; unmodified cfg files of YOLOv3, YOLOv3-SPP, YOLOv3-tiny,
+/// YOLOv4 and YOLOv4-tiny parse.
 /// @param text   the file's content.
 /// @param place  what errors call it, usually its path; they read `place:line: what should be …,
 /// got …`.
@@ -273,8 +287,16 @@ inline Graph parse_cfg(std::string_view text, std::string_view place) {
     require(net.has(key), net.at(net.line()), "[net] should have {} = …, got none", key);
   graph.input = {net.integer("channels", 3, 1), net.integer("height", 0, 1, 1 << 15),
                  net.integer("width", 0, 1, 1 << 15)};
+  const auto& image = graph.input;
+  constexpr std::int64_t kNumbers = std::int64_t{1} << 31;
+  require(std::int64_t{image.height} * image.width <= kNumbers / image.channels, net.at(net.line()),
+          "the image should have at most {} numbers, got {} × {} × {}", kNumbers, image.channels,
+          image.height, image.width);
   for (std::size_t i = 1; i < sections.size(); ++i)
     graph.layers.push_back(detail::read_layer(sections[i], graph));
+  double work = 0;  // what footprints add up must be a number
+  for (const int i : graph.convolutions()) work += static_cast<double>(macs(graph, i));
+  require(work < 0x1p62, place, "should need less than 2^62 multiply-adds, got {:.3g}", work);
   require(graph.size() > 0, place, "should have at least one layer after [net], got none");
   return graph;
 }

@@ -44,7 +44,9 @@ class CfgSection {
   void add(std::string_view key, std::string_view value, int line) {
     if (key.empty() || value.empty())
       fail(at(line), "should be key = value, got \"{}={}\"", key, value);
-    if (const Entry* earlier = find(key))
+    const Entry* earlier = find(key);
+    if (earlier && (kind_ == "net" || kind_ == "network")) return;  // as in darknet, the first wins
+    if (earlier)
       fail(at(line), "\"{}\" should be given once, was already in line {}", key, earlier->line);
     places_.emplace(key, entries_.size());
     entries_.push_back({std::string(key), std::string(value), line});
@@ -136,6 +138,7 @@ class CfgSection {
 inline std::vector<CfgSection> split_cfg(std::string_view text, std::string_view file) {
   std::vector<CfgSection> sections;
   int number = 0;
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte-order mark
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
     const auto whole = text.substr(0, end);

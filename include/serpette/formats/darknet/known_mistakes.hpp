@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "serpette/formats/darknet/weights.hpp"
+#include "serpette/formats/darknet/weights_file.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette {

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/graph/compaction.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/graph/mask.hpp"
+#include "serpette/torch/tensor.hpp"
+
+namespace serpette {
+
+namespace detail {
+
+/// A mask's flags over `count` channels; all true where it says nothing.
+inline std::vector<bool> flags(const at::Tensor& mask, int count, std::string_view what,
+                               const Layer& layer) {
+  std::vector<bool> found(static_cast<std::size_t>(count), true);
+  if (!mask.defined()) return found;
+  if (mask.dim() != 1 || mask.size(0) != count)
+    fail("mask", "shape should be [{}] as the {} of layer \"{}\", got [{}]", count, what,
+         layer.name, fmt::join(mask.sizes().vec(), ", "));
+  const auto kept = mask.to(at::kCPU, at::kBool).contiguous();
+  std::copy_n(kept.const_data_ptr<bool>(), count, found.begin());
+  return found;
+}
+
+}  // namespace detail
+
+/// The smaller network that a mask leaves: without the filters it removes, and without those that
+/// nobody reads any more by its input channels.
+/// @throws Error  if the mask does not fit the network, or as plan_compaction.
+inline Compaction plan_compaction(const Graph& graph, const Mask& mask) {
+  const auto convolutions = graph.convolutions();
+  require(mask.size() == convolutions.size(), "mask",
+          "should have {} layers as the network, got {}", convolutions.size(), mask.size());
+  std::vector<std::vector<bool>> kept, read;
+  bool all_read = true;
+  for (std::size_t k = 0; k < mask.size(); ++k) {
+    const Layer& layer = graph[convolutions[k]];
+    kept.push_back(detail::flags(mask[k].filter, layer.output.channels, "filters", layer));
+    read.push_back(detail::flags(mask[k].input, graph.shape(layer.inputs.front()).channels,
+                                 "input channels", layer));
+    all_read = all_read && !mask[k].input.defined();
+  }
+  return plan_compaction(graph, all_read ? kept : without_unread(graph, std::move(kept), read));
+}
+
+}  // namespace serpette

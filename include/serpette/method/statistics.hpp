@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+
+#include "serpette/concepts/color_mode.hpp"
+#include "serpette/concepts/detector.hpp"
+#include "serpette/method/together.hpp"
+#include "serpette/method/view.hpp"
+#include "serpette/torch/nn.hpp"
+
+namespace serpette {
+
+/// Takes batch norm's running statistics anew: the mean over batches of the batches' own, with the
+/// weights as they are. After masking, the statistics of the unpruned network are another
+/// network's. Nothing else of the detector changes. Cost: one forward pass per batch.
+/// @param next    a callable that returns the next ImageBatch of training views, on any device.
+/// @param images  how many to look at, rounded up to whole batches; of all processes together.
+/// @throws Error  if a batch has no readable image.
+template <Detector D, class Next, ColorMode Color>
+void reestimate_statistics(D& detector, Next&& next, const Color& color, std::int64_t images,
+                           at::Device device) {
+  const torch::NoGradGuard no_grad;
+  const double momentum = detector.momentum();
+  const auto processes = peers_of(detector).share.size;
+  detector.train(true);
+  std::int64_t seen = 0;
+  for (int k = 1; seen < images; ++k) {
+    const auto batch = next().to(device);
+    require(batch.size() > 0, "batch norm statistics",
+            "should find readable images for every batch, got none in batch {}", k);
+    detector.set_momentum(1.0 / k);  // r ← (1 − 1/k)·r + 1/k·batch: the mean so far
+    (void)detector.forward(network_images(color, batch.images));
+    seen += batch.size() * processes;
+  }
+  detector.train(false);
+  detector.set_momentum(momentum);
+}
+
+}  // namespace serpette
