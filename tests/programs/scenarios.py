@@ -125,7 +125,7 @@ def main():
     refuses("CUDA device", *swap("--device", "cuda:77"), "--out", new)
     refuses("--budget", *data, "--budget", "huge", "--out", new)
     for option, words in (("reference", "zeros, grey, mean, blurred or clean-twin"), ("rule", "rescale or reveal-cancel"),
-                          ("target", "detection or detection+box")):
+                          ("target", "detection, detection+box, box, objectness, classes, logits, loss or parts")):
         for name in (f"--score-{option}", f"--deeplift-{option}"):
             refuses(f'--score-{option}: should be {words}, got "other"', *smoke, name, "other", "--out", new, program="unstructured_deeplift")
     for option, wanted in (("objective-attacked", "a number from 0 to 1"), ("attack-epsilon", "a number of at least 0"),
