@@ -143,7 +143,7 @@ StageResult score_weights(const C& cell, typename C::detector_type& detector) {
   });
 }
 
-/// 4. What stays at the cell's ratio.
+/// What stays at the cell's ratio.
 /// @param scores  on the device.
 template <AnyCell C>
 Mask pruning_mask(const C& cell, const ScoreMap& scores) {
@@ -173,7 +173,7 @@ StageResult score_training(const C& cell, typename C::detector_type& detector,
   }
 }
 
-/// 5. Robust fine-tuning of the masked detector.
+/// 4. Robust fine-tuning of the masked detector.
 template <AnyCell C>
 StageResult robust_finetuning(const C& cell, typename C::detector_type& detector,
                               const Mask& mask) {

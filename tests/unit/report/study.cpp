@@ -1,5 +1,6 @@
 #include "serpette_report/study.hpp"
 
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/study/cells.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
