@@ -105,6 +105,8 @@ int main(int argc, char** argv) {
     } else {
       options.place = cells;
       rows = serpette::read_cells(cells);
+      const auto beside = std::filesystem::path(cells).replace_filename("evaluations.csv");
+      if (std::filesystem::exists(beside)) options.evaluations = serpette::read_evaluations(beside);
       options.page.facts = {{"Source", cells}};
       options.samples =
           sample_source(std::filesystem::absolute(cells).parent_path(), images, annotations);

@@ -46,7 +46,7 @@ th:first-child,td:first-child{text-align:left}
 thead th{font-weight:600;color:var(--soft);border-bottom:2px solid var(--line)}
 tbody tr:hover{background:var(--mark)}
 table.tests th,table.tests td{padding:5px 6px}table.tests td:first-child{white-space:normal;min-width:11em}
-table.claims th,table.claims td{text-align:left;white-space:normal;vertical-align:top}table.claims td:first-child{min-width:22em;position:static}table.claims td:last-child{min-width:18em}
+table.claims th,table.claims td{text-align:left;white-space:normal;vertical-align:top}table.claims td:first-child{min-width:22em;position:static}table.claims td:last-child{min-width:18em}table.claims td:nth-last-child(2){font-weight:600}
 table.findings td:not(:first-child),table.findings th:not(:first-child){text-align:left;white-space:normal}
 table.glance th{white-space:normal;max-width:9em;vertical-align:bottom}
 td small{color:var(--soft)}

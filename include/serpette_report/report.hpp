@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include "serpette/study/cells.hpp"
 #include "serpette_report/claims.hpp"
 #include "serpette_report/curve_claims.hpp"
+#include "serpette_report/evaluations.hpp"
 #include "serpette_report/families.hpp"
 #include "serpette_report/figure.hpp"
 #include "serpette_report/glance.hpp"
@@ -43,6 +45,8 @@ struct ReportOptions {
       true;  ///< Draw figures as PNG as well (needs rsvg-convert; skipped where it is missing).
   std::optional<std::filesystem::path> paper =
       {};  ///< Folder of the paper's printed tables to compare with.
+  std::vector<EvaluationRow> evaluations =
+      {};  ///< Of evaluations.csv: AP50 under other attacks and budgets; may be empty.
   std::optional<SampleSource> samples =
       {};  ///< Where pictures and boxes lie, for the viewer and Fig. 3.
 };
@@ -83,6 +87,14 @@ inline ReportResult write_report(std::span<const CellRow> cells,
   const auto remarks = study_remarks(study, profile, tests);
   if (study.has("retention_robust_AP50") && !options.paper)
     page.sections.push_back(detail::retention_section(study, profile));
+  std::vector<TextTable> tables = all_tables(study, profile, tests);
+  auto figures = report_figures(study, profile);
+  if (!options.evaluations.empty()) {
+    auto part = detail::attacks_part(Evaluations(options.evaluations, study, profile));
+    if (!part.section.html.empty()) page.sections.push_back(std::move(part.section));
+    std::ranges::move(part.tables, std::back_inserter(tables));
+    std::ranges::move(part.figures, std::back_inserter(figures));
+  }
   if (!claims.empty() || !remarks.empty())
     page.sections.push_back(detail::claims_section(claims, remarks));
   if (!tests.empty()) page.sections.push_back(detail::tests_section(study, tests));
@@ -104,7 +116,7 @@ inline ReportResult write_report(std::span<const CellRow> cells,
     else
       page.samples = &samples;
   }
-  for (const auto& table : all_tables(study, profile, tests)) {
+  for (const auto& table : tables) {
     out.write("tables/" + table.name + ".csv", to_csv(table));
     out.write("tables/" + table.name + ".md", to_markdown(table));
     out.write("tables/" + table.name + ".tex", to_latex(table));
@@ -117,7 +129,7 @@ inline ReportResult write_report(std::span<const CellRow> cells,
     if (options.pictures && undrawn.empty()) undrawn = draw_png(file);
     if (options.pictures && undrawn.empty()) out.note("figures/" + name + ".png");
   };
-  for (const auto& [name, figure] : report_figures(study, profile)) {
+  for (const auto& [name, figure] : figures) {
     draw(name, figure_svg(figure));
     out.write("figures/" + name + ".csv", figure_csv(figure));
   }

@@ -8,10 +8,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "serpette_report/claims.hpp"
+#include "serpette_report/evaluations.hpp"
 #include "serpette_report/families.hpp"
+#include "serpette_report/figure.hpp"
 #include "serpette_report/markup.hpp"
 #include "serpette_report/page.hpp"
 #include "serpette_report/paper_data.hpp"
@@ -33,6 +36,13 @@ inline PageSection retention_section(const Study& study, const std::string& prof
           "scenarios stand below filters and kernels alike.</p>" +
               to_html(paper_retention_table(study, profile))};
 }
+
+/// What evaluations.csv adds to a report.
+struct AttacksPart {
+  PageSection section{"attacks", "Other attacks, other strengths", {}};
+  std::vector<TextTable> tables = {};
+  std::vector<std::pair<std::string, Figure>> figures = {};
+};
 
 inline std::string html_list(std::span<const std::string> lines) {
   std::string html = "<ul>";
@@ -130,6 +140,38 @@ inline PageSection tests_section(const Study& study, std::span<const PairTest> t
     section.html += "</tr></tbody></table></div>";
   }
   return section;
+}
+
+inline AttacksPart attacks_part(const Evaluations& evaluations) {
+  AttacksPart part;
+  std::string tables, figures;
+  const auto add_table = [&](TextTable table) {
+    if (table.rows.empty()) return;
+    tables += fmt::format("<h3>{}</h3>", escape_xml(table.title)) + to_html(table);
+    part.tables.push_back(std::move(table));
+  };
+  const auto add_figure = [&](std::string name, Figure figure) {
+    if (figure.series.empty()) return;
+    figures += "<figure>" + figure_svg(figure) + "</figure>";
+    part.figures.emplace_back(std::move(name), std::move(figure));
+  };
+  add_table(attacks_table(evaluations));
+  add_figure("worst_attack", worst_figure(evaluations));
+  for (std::size_t i = 0; i < evaluations.attacks().size(); ++i) {
+    const auto& attack = evaluations.attacks()[i].attack;
+    auto table = budgets_table(evaluations, attack);
+    table.name = fmt::format("budgets_{}", i + 1);
+    add_table(std::move(table));
+    add_figure(fmt::format("budgets_{}", i + 1), budgets_figure(evaluations, attack));
+  }
+  if (tables.empty() && figures.empty()) return part;
+  part.section.html =
+      "<p class=\"soft\">A network that withstands the attack it was trained against may fall to "
+      "another one, or to a stronger one. Worst: per run the lowest AP50 under any attack of the "
+      "table.</p>" +
+      tables + "<div class=\"figures\">" + figures + "</div>" +
+      html_list(robustness_remarks(evaluations));
+  return part;
 }
 
 inline PageSection agreement_section(std::span<const AgreementEntry> entries) {

@@ -19,9 +19,11 @@
 namespace serpette {
 
 namespace detail {
-inline std::vector<std::string> ratio_header(const Study& study, std::string first) {
+/// @param unit  behind each ratio; the paper's tables set none apart.
+inline std::vector<std::string> ratio_header(const Study& study, std::string first,
+                                             std::string_view unit = "%") {
   std::vector<std::string> header{std::move(first)};
-  for (const auto& ratio : study.ratios()) header.push_back(ratio + "%");
+  for (const auto& ratio : study.ratios()) header.push_back(ratio + std::string(unit));
   return header;
 }
 
@@ -139,7 +141,7 @@ inline TextTable means_text_table(const Study& study, const std::string& profile
                   .title = fmt::format("{}{}, means of {}", study.label(m),
                                        m.unit.empty() ? "" : fmt::format(" [{}]", m.unit),
                                        counted(study.runs().size(), "run")),
-                  .header = detail::ratio_header(study, "Pruned"),
+                  .header = detail::ratio_header(study, "Pruned", " %"),
                   .rows = {}};
   const auto print = [&](double v) { return detail::shown(v, m); };
   detail::add_original(table.rows, study, profile, m, print);
@@ -157,7 +159,7 @@ inline TextTable paper_retention_table(const Study& study, const std::string& pr
   const auto& m = metric("retention_robust_AP50");
   TextTable table{.name = "retention_beside_paper",
                   .title = fmt::format("{}, and of the paper's mAP", study.label(m)),
-                  .header = detail::ratio_header(study, "Pruned"),
+                  .header = detail::ratio_header(study, "Pruned", " %"),
                   .rows = {}};
   for (const auto& scenario : study.scenarios()) {
     auto& row = table.rows.emplace_back(std::vector{scenario_label(scenario)});

@@ -82,17 +82,23 @@ inline std::string to_latex(const TextTable& table) {
   return text + "\\bottomrule\n\\end{tabular}\n\\end{table}\n";
 }
 
+/// Percentages do not break over lines.
 /// @param kind  the table's class, for the page's style; "" for none.
 inline std::string to_html(const TextTable& table, std::string_view kind = "") {
-  std::string text = fmt::format("<div class=\"scroll\"><table{}><thead><tr>",
-                                 kind.empty() ? std::string() : fmt::format(" class=\"{}\"", kind));
-  for (const auto& cell : table.header) text += fmt::format("<th>{}</th>", escape_xml(cell));
-  text += "</tr></thead><tbody>";
-  for (const auto& row : table.rows) {
-    text += "<tr>";
-    for (const auto& cell : row) text += fmt::format("<td>{}</td>", escape_xml(cell));
-    text += "</tr>";
-  }
+  const auto cells = [](const std::vector<std::string>& texts, std::string_view tag) {
+    std::string row = "<tr>";
+    for (const auto& text : texts) {
+      auto cell = escape_xml(text);
+      for (std::size_t at = 0; (at = cell.find(" %", at)) != std::string::npos;)
+        cell.replace(at, 1, "&nbsp;");
+      row += fmt::format("<{0}>{1}</{0}>", tag, cell);
+    }
+    return row + "</tr>";
+  };
+  std::string text = fmt::format("<div class=\"scroll\"><table{}><thead>{}</thead><tbody>",
+                                 kind.empty() ? std::string() : fmt::format(" class=\"{}\"", kind),
+                                 cells(table.header, "th"));
+  for (const auto& row : table.rows) text += cells(row, "td");
   return text + "</tbody></table></div>";
 }
 

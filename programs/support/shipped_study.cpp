@@ -121,6 +121,7 @@ void write_report_of(const ExperimentOptions& o, const std::string& title) {
   report.samples = {
       .cells = o.out / "cells", .images = o.test_images, .annotations = o.test_annotations};
   report.place = (o.out / "cells.csv").string();
+  report.evaluations = read_evaluations(o.out / "evaluations.csv");
   const auto result = write_report(read_cells(o.out / "cells.csv"), o.out, report);
   for (const auto& note : result.notes) fmt::print(stderr, "note: {}\n", note);
   fmt::print("report: {}\n", result.page.string());

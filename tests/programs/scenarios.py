@@ -137,7 +137,7 @@ def main():
     refuses("--score-rule: should be an option that --help lists", *smoke, "--score-rule", "rescale", "--out", new)
     refuses("--score-rule: should be a setting of structured_hydra", "--scenarios", "structured_hydra", "--score-rule", "rescale",
             "--out", new, program="study")
-    refuses("--finetune-steps 3", *smoke, "--finetune-steps", 3, "--out", root / "a")  # a changed budget names the option
+    refuses("--finetune-steps: 2 there, 3 here", *smoke, "--finetune-steps", 3, "--out", root / "a")  # a changed budget names the option
     for text in ("3/2", "0/2", "1", "1/2x"):
         refuses(f'--shard: should be i/n with 1 <= i <= n, got "{text}"', *smoke, "--shard", text, "--out", new, program="study")
     refuses("--shard excludes --collect", *smoke, "--collect", "--shard", "1/2", "--out", new, program="study")

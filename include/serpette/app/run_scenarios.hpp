@@ -140,7 +140,7 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   for (const auto& [what, data] :
        {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
     if (const auto n = data->unreadable().size(); n > 0)
-      fmt::print(stderr, "{} {} images could not be read and were left out\n", n, what);
+      fmt::print(stderr, "{} {} images are damaged and were left out\n", n, what);
   if (unfinished > 0 && !o.part.collect && !o.part.time_again)
     fmt::print(
         stderr,

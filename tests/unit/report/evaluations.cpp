@@ -1,0 +1,105 @@
+#include "serpette_report/evaluations.hpp"
+
+#include "serpette/io/read_file.hpp"
+#include "serpette_report/report.hpp"
+#include "support/catch.hpp"
+#include "support/scratch.hpp"
+#include "unit/report/support.hpp"
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+/// Two attacks, one of them at three strengths, on some_cells(): at 0 % on all, at 90 % on one.
+std::vector<EvaluationRow> some_evaluations() {
+  std::vector<EvaluationRow> rows;
+  for (const std::string scenario : {"original", "structured_hydra", "unstructured_deeplift"})
+    for (int run = 1; run <= 3; ++run)
+      for (const std::string ratio : {"0", "90"}) {
+        if (ratio == "90" && scenario != "structured_hydra") continue;
+        const double whole = (ratio == "0" ? 0.6 : 0.3) + 0.01 * run;
+        const auto add = [&](const std::string& attack, double epsilon, double value) {
+          rows.push_back({scenario, run, ratio, attack, epsilon, "standard", "AP50", value});
+          rows.push_back({scenario, run, ratio, attack, epsilon, "standard", "AP75", value / 2});
+          rows.push_back({scenario, run, ratio, attack, epsilon, "paper", "AP50", value / 3});
+        };
+        add("None", 0, whole);
+        add("PGD", 0.05, whole - 0.3);
+        add("Square", 0.05, run == 1 ? whole - 0.31 : whole - 0.2);
+        if (ratio == "0") add("PGD", 0.02, whole - 0.1), add("PGD", 0.1, whole - 0.5);
+      }
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("attacks stand side by side at their usual strength, and the worst of each run",
+          "[report][evaluations]") {
+  const Study study(test::with_original(test::some_cells()));
+  const Evaluations evaluations(some_evaluations(), study, "standard");
+  REQUIRE(evaluations.attacks() == std::vector<AttackAt>{{"PGD", 0.05}, {"Square", 0.05}});
+  CHECK(evaluations.budgets("PGD") == std::vector<double>{0.02, 0.05, 0.1});
+  const auto worst = evaluations.worst("structured_hydra", "0");
+  REQUIRE(worst.size() == 3);
+  CHECK(worst[0] == Catch::Approx(0.3));   // Square's
+  CHECK(worst[1] == Catch::Approx(0.32));  // PGD's
+  const auto table = attacks_table(evaluations);
+  CHECK(table.header == std::vector<std::string>{"Scenario", "Pruned", "clean", "PGD, ε 0.05",
+                                                 "Square, ε 0.05", "worst"});
+  REQUIRE(table.rows.size() == 4);
+  CHECK(table.rows[0] ==
+        std::vector<std::string>{"Original", "0 %", "0.620", "0.320", "0.383", "0.317"});
+  CHECK(table.rows[3][1] == "90 %");
+  const auto budgets = budgets_table(evaluations, "PGD");
+  REQUIRE(budgets.rows.size() == 3);
+  CHECK(budgets.rows[1] == std::vector<std::string>{"Unstructured DeepLIFT", "0 %", "0.620",
+                                                    "0.520", "0.320", "0.120"});
+  CHECK(budgets_table(evaluations, "Square").rows.empty());
+  const auto figure = budgets_figure(evaluations, "PGD");
+  REQUIRE(figure.series.size() == 3);
+  CHECK(figure.series[0].x == std::vector<double>{0, 0.02, 0.05, 0.1});
+  CHECK(figure.series[2].label == "Original");
+  CHECK(worst_figure(evaluations).series.size() == 1);  // one scenario has two ratios
+  CHECK(worst_figure(evaluations).levels.size() == 1);
+  CHECK(robustness_remarks(evaluations).empty());
+}
+
+TEST_CASE("an AP50 that rises with the attack's strength is called a sign of a failing attack",
+          "[report][evaluations]") {
+  const Study study(test::with_original(test::some_cells()));
+  auto rows = some_evaluations();
+  for (auto& row : rows)
+    if (row.epsilon == 0.1 && row.scenario == "structured_hydra") row.value += 0.3;
+  const auto remarks = robustness_remarks(Evaluations(rows, study, "standard"));
+  REQUIRE(remarks.size() == 1);
+  CHECK_THAT(remarks[0], ContainsSubstring(
+                             "Structured HYDRA at 0 %: AP50 rises from 0.320 at ε 0.05 to 0.420"));
+}
+
+TEST_CASE("evaluations that fit no cell, stand twice or are no fraction are refused",
+          "[report][evaluations]") {
+  const Study study(test::with_original(test::some_cells()));
+  const auto refused = [&](auto change, const std::string& why) {
+    auto rows = some_evaluations();
+    change(rows);
+    CHECK_THROWS_WITH(Evaluations(rows, study, "standard"), ContainsSubstring(why));
+  };
+  refused([](auto& r) { r[0].ratio = "25"; }, "of cells that the study has");
+  refused([](auto& r) { r.push_back(r[0]); }, "each number once");
+  refused([](auto& r) { r[0].value = 1.5; }, "a fraction in [0, 1]");
+}
+
+TEST_CASE("a report shows what evaluations.csv adds", "[report][evaluations]") {
+  const test::Scratch folder;
+  ReportOptions options;
+  options.pictures = false;
+  options.evaluations = some_evaluations();
+  const auto page =
+      write_report(test::with_original(test::some_cells()), folder / "r", options).page;
+  CHECK_THAT(read_file(page), ContainsSubstring("Other attacks, other strengths") &&
+                                  ContainsSubstring("AP50 by the strength of PGD"));
+  CHECK(read_file(folder / "r/tables/attacks.csv").starts_with("Scenario,Pruned,clean,"));
+  CHECK(std::filesystem::exists(folder / "r/figures/budgets_1.svg"));
+  CHECK(std::filesystem::exists(folder / "r/figures/worst_attack.csv"));
+}
