@@ -9,6 +9,7 @@ readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/serpette
 # Libraries by their Debian names, which are Ubuntu's too.
 readonly libraries=(
   libfmt-dev librange-v3-dev libboost-dev libcli11-dev nlohmann-json3-dev libsimdjson-dev libjpeg-dev libpng-dev
+  libwebp-dev libpugixml-dev libyaml-cpp-dev
 )
 
 system_id=unknown system_version=0 system_name="this system"

@@ -2,8 +2,8 @@
 //
 // A granularity says what can go as one piece, what a piece is worth, and what is left of the
 // weights when a choice of pieces is kept; how many go where is an Allocation's business. The one
-// in input_channel.hpp removes all that a layer reads of one channel. At the same ratio larger
-// pieces lose more of the scores' sum: that is what their regularity costs.
+// in kernel_row.hpp removes rows of k×k kernels. At the same ratio larger pieces lose more of the
+// scores' sum: that is what their regularity costs.
 // tests/unit/prune/own_policies.cpp runs the laws on it.
 #include <fmt/core.h>
 
@@ -13,7 +13,7 @@
 #include <serpette/prune/mask.hpp>
 #include <serpette/prune/weight.hpp>
 
-#include "input_channel.hpp"
+#include "kernel_row.hpp"
 
 using namespace serpette;
 
@@ -37,6 +37,6 @@ int main() {
                count_kept(graph, mask, granularity).weights, 100 * kept / all);
   };
   show(Weight{});
+  show(KernelRow{});
   show(Kernel{});
-  show(InputChannel{});
 }

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 #include <set>
 #include <string>
@@ -20,18 +19,22 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/device.hpp"
+#include "serpette/app/load_data.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/data/image_list.hpp"
+#include "serpette/data/match_categories.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/known_mistakes.hpp"
+#include "serpette/formats/darknet/weights.hpp"
 #include "serpette/io/atomic_file.hpp"
-#include "serpette/io/coco_json.hpp"
+#include "serpette/io/class_names.hpp"
 #include "serpette/io/csv.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/draw.hpp"
+#include "serpette/io/load_annotations.hpp"
 #include "serpette/method/evaluate.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/metric/coco_report.hpp"
@@ -55,44 +58,48 @@ struct Options {
   }
 };
 
-/// Class names: the annotations' own, a file with one name a line, or COCO's where there are 80
-/// classes.
-std::vector<CocoCategory> categories(const Options& o, const Graph& graph) {
-  if (o.names.empty()) {
-    if (graph.classes() == static_cast<int>(coco_categories().size())) return coco_categories();
-    std::vector<CocoCategory> numbered;
-    for (int c = 0; c < graph.classes(); ++c)
-      numbered.push_back({c + 1, fmt::format("class {}", c)});
-    return numbered;
+/// The network's class names: those of a file, COCO's where there are 80 classes; else none.
+std::vector<std::string> class_names(const Options& o, const Graph& graph) {
+  std::vector<std::string> names;
+  if (!o.names.empty()) {
+    names = load_class_names(o.names);
+    require(static_cast<int>(names.size()) == graph.classes(), o.names.string(),
+            "should hold {} names, one per class of {}, got {}", graph.classes(), o.cfg.string(),
+            names.size());
   }
-  std::ifstream file(o.names);
-  require(file.is_open(), o.names.string(),
-          "should be a readable file with one class name a line, got none");
-  std::vector<CocoCategory> named;
-  const bool coco = graph.classes() == static_cast<int>(coco_categories().size());
-  for (std::string line; std::getline(file, line);)
-    if (!line.empty())
-      named.push_back(
-          {coco && named.size() < 80 ? coco_categories()[named.size()].id : std::ssize(named) + 1,
-           line});
-  require(static_cast<int>(named.size()) == graph.classes(), o.names.string(),
-          "should hold {} names, one per class of {}, got {}", graph.classes(), o.cfg.string(),
-          named.size());
-  return named;
+  return names;
+}
+
+/// Categories of pictures without annotations: COCO's own ids where the names are COCO's, else
+/// numbered from 1.
+std::vector<CocoCategory> categories(const std::vector<std::string>& names, const Graph& graph) {
+  const auto& coco = coco_categories();
+  if (names.empty() && graph.classes() == static_cast<int>(coco.size())) return coco;
+  std::vector<CocoCategory> found;
+  for (int c = 0; c < graph.classes(); ++c)
+    found.push_back(
+        {c + 1, names.empty() ? numbered_class(c) : names[static_cast<std::size_t>(c)]});
+  const auto id_of = [&](const CocoCategory& own) {
+    return std::ranges::find_if(
+        coco, [&](const CocoCategory& c) { return same_class(c.name, own.name); });
+  };
+  if (std::ranges::all_of(found, [&](const auto& own) { return id_of(own) != coco.end(); }))
+    for (auto& own : found) own.id = id_of(own)->id;
+  return found;
 }
 
 /// The pictures to look at, with ground truth if there is any.
 Instances pictures(const Options& o, const Graph& graph) {
+  const auto names = class_names(o, graph);
   if (o.annotations.empty()) {
     auto found = list_images(o.images);
-    found.categories = categories(o, graph);
+    found.categories = categories(names, graph);
     return found;
   }
-  auto found = load_instances(o.annotations);
-  require(static_cast<int>(found.categories.size()) == graph.classes(), o.annotations.string(),
-          "should have the {} classes of {}, got {} categories", graph.classes(), o.cfg.string(),
-          found.categories.size());
-  if (std::filesystem::is_directory(o.images)) return found;
+  const bool whole = std::filesystem::is_directory(o.images);
+  auto found = cli::load_matched(o.annotations, whole ? o.images : o.images.parent_path(),
+                                 graph.classes(), names, o.cfg.string());
+  if (whole) return found;
   const auto name = o.images.filename().string();
   std::erase_if(found.images, [&](const CocoImage& image) { return image.file_name != name; });
   require(!found.images.empty(), o.annotations.string(),
@@ -133,6 +140,9 @@ void write_image_list(const std::filesystem::path& path, const std::vector<CocoI
 template <Attack A, ColorMode Color>
 void run(const Options& o, const A& attack, const Color& color) {
   const auto device = cli::parse_device(o.device);
+  require(!partial_cutoff(o.weights), o.weights.string(),
+          "should be the weights of a whole network, got a name of a part of them (.conv.N), which "
+          "only training starts from");
   auto detector = Yolov3::load(o.cfg, o.weights);
   detector.to(device);
   if (const auto mistake = known_mistake(detector.graph(), detector.header()))
@@ -149,8 +159,8 @@ void run(const Options& o, const A& attack, const Color& color) {
                   "attack: {}\nseed: {}\n",
                   fingerprint(read_file(o.cfg)), fingerprint(read_file(o.weights)),
                   std::filesystem::weakly_canonical(o.images).string(),
-                  o.annotations.empty() ? "none" : fingerprint(read_file(o.annotations)), o.profile,
-                  o.policies.color, o.policies.attack, o.seed));
+                  o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations)),
+                  o.profile, o.policies.color, o.policies.attack, o.seed));
   const auto network = detector.frozen();
   Generator rng(Seed(o.seed).derive("attack"));
   std::vector<Detection> detections;
@@ -180,14 +190,16 @@ void run(const Options& o, const A& attack, const Color& color) {
   std::erase_if(truth.annotations,
                 [&](const CocoAnnotation& a) { return unreadable.contains(a.image_id); });
   require(!truth.images.empty(), o.images.string(),
-          "should hold at least one readable image, got {} unreadable ones", unreadable.size());
-  write_detections_csv(o.out / "detections.csv", detections, truth);
-  write_detections_json(o.out / "detections.json", detections, truth);
+          "should hold at least one image, got {} damaged ones", unreadable.size());
+  // Without annotations the ids are ours, and mean nothing to others: names go with them.
+  const auto naming = o.annotations.empty() ? Naming::names : Naming::ids;
+  write_detections_csv(o.out / "detections.csv", detections, truth, naming);
+  write_detections_json(o.out / "detections.json", detections, truth, naming);
   if (o.annotations.empty()) write_image_list(o.out / "images.csv", truth.images);
   draw(o, data, detections);
   fmt::print(
       "{} detections in {} images{}; files in {}\n", detections.size(), truth.images.size(),
-      unreadable.empty() ? "" : fmt::format(", {} unreadable images left out", unreadable.size()),
+      unreadable.empty() ? "" : fmt::format(", {} damaged images left out", unreadable.size()),
       o.out.string());
   if (o.annotations.empty()) return;
   const auto summary = evaluate(truth, detections, at::get_num_threads());
@@ -208,9 +220,11 @@ int main(int argc, char** argv) {
         "images.csv, which says what picture an image_id is.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
     app.add_option("--weights", o.weights, "Its weights in darknet's format")->required();
-    app.add_option("--images", o.images, "A picture, or a folder of them (JPEG, PNG)")->required();
+    app.add_option("--images", o.images, "A picture, or a folder of them (JPEG, PNG, WebP, BMP)")
+        ->required();
     app.add_option("--out", o.out, "Folder for the results")->required();
-    app.add_option("--annotations", o.annotations, "Ground truth: COCO instances JSON");
+    app.add_option("--annotations", o.annotations,
+                   fmt::format("Ground truth: {}", cli::kAnnotationsHelp));
     app.add_option("--profile", o.profile,
                    "Confidence above which boxes count: standard = 0.001, as AP wants it;\npaper = "
                    "0.5, as people want it")
@@ -225,7 +239,8 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
     app.add_option("--names", o.names,
-                   "Class names, one a line (without --annotations; COCO's for 80 classes)");
+                   "The network's class names, one a line; --annotations are matched with them by "
+                   "name.\nWithout: the order of their ids, or COCO's names for 80 classes");
     app.add_option("--batch-size", o.batch_size, "Images at a time")
         ->check(cli::kSome)
         ->capture_default_str();
@@ -233,7 +248,7 @@ int main(int argc, char** argv) {
         ->check(cli::kSeed)
         ->capture_default_str();
     app.add_flag("--strict", o.strict,
-                 "An unreadable image ends the run; otherwise it is reported and counted");
+                 "A damaged image ends the run; otherwise it is reported and counted");
     app.footer(
         "Example:\n  detect --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images photos "
         "--out found --profile paper --draw 10");

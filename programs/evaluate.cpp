@@ -9,8 +9,8 @@
 
 #include "serpette/app/program.hpp"
 #include "serpette/io/atomic_file.hpp"
-#include "serpette/io/coco_json.hpp"
 #include "serpette/io/detections.hpp"
+#include "serpette/io/load_annotations.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/metric/coco_report.hpp"
 
@@ -28,7 +28,10 @@ int main(int argc, char** argv) {
     std::string annotations, detections, out;
     int threads = 0;
     bool per_category = false;
-    app.add_option("--annotations", annotations, "Ground truth: COCO instances JSON")->required();
+    app.add_option(
+           "--annotations", annotations,
+           "Ground truth: COCO instances JSON, or a folder\nor file of VOC XML or YOLO labels")
+        ->required();
     app.add_option("--detections", detections,
                    "Detections: COCO results JSON, or CSV with the columns\n"
                    "image_id,x,y,width,height,confidence,category_id (name ends in .csv)")
@@ -41,7 +44,8 @@ int main(int argc, char** argv) {
         "Example:\n  evaluate --annotations instances.json --detections detections.csv --out "
         "summary.json");
     serpette::cli::parse(app, argc, argv);
-    const auto truth = serpette::load_instances(annotations);
+    serpette::require_no_input(out, {annotations, detections});
+    const auto truth = serpette::load_annotations(annotations);
     const auto found = serpette::read_detections(detections, truth);
     const auto unknown =
         std::ranges::count(found, serpette::kUnknownCategory, &serpette::Detection::category);

@@ -8,6 +8,7 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/device.hpp"
+#include "serpette/app/load_data.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/core/reused_memory.hpp"
@@ -15,7 +16,6 @@
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/distributed/process_group.hpp"
 #include "serpette/io/atomic_file.hpp"
-#include "serpette/io/coco_json.hpp"
 #include "serpette/method/evaluate.hpp"
 #include "serpette/method/loader.hpp"
 #include "serpette/method/train.hpp"
@@ -37,10 +37,8 @@ struct Options {
 
 CocoFolder folder(const Yolov3& detector, const std::filesystem::path& annotations,
                   const std::filesystem::path& images, bool plain) {
-  auto instances = load_instances(annotations);
-  require(static_cast<int>(instances.categories.size()) == detector.graph().classes(),
-          annotations.string(), "should have the network's {} classes, got {} categories",
-          detector.graph().classes(), instances.categories.size());
+  auto instances =
+      cli::load_matched(annotations, images, detector.graph().classes(), {}, "the network");
   CocoFolder::Options options{.width = detector.graph().input.width,
                               .height = detector.graph().input.height};
   if (plain) options.augment = Augment::none();
@@ -64,6 +62,7 @@ void run(const Options& o, const A& attack, const Color& color) {
   if (!o.test_annotations.empty())
     test.emplace(folder(detector, o.test_annotations, o.test_images, true));
 
+  require_no_input(o.out, {o.cfg, o.weights, o.annotations, o.test_annotations});
   if (launch.rank == 0) require_writable(o.out);
   detector.set_peers(join(launch, device));
   Loader<CocoFolder> loader(data, o.settings.batch_size, Seed(o.seed).derive("batches"), 1,
@@ -132,7 +131,9 @@ int main(int argc, char** argv) {
     app.add_option("--weights", o.weights,
                    "Weights to start from; a name ending in .conv.N is read up to layer N");
     app.add_option("--images", o.images, "Folder of the training images")->required();
-    app.add_option("--annotations", o.annotations, "Their boxes (COCO instances JSON)")->required();
+    app.add_option("--annotations", o.annotations,
+                   fmt::format("Their boxes: {}", cli::kAnnotationsHelp))
+        ->required();
     app.add_option("--test-images", o.test_images, "Folder of test images, evaluated at the end");
     app.add_option("--test-annotations", o.test_annotations, "Their boxes");
     app.add_option("--out", o.out, "Weights to write")->required();

@@ -1,6 +1,7 @@
-"""Seconds and memory that a source costs which includes one of our headers, compiled alone without precompiled headers.
+"""Seconds and memory that a source costs which includes one of our headers, compiled alone without precompiled headers;
+and those of a user's own policy with the whole command line (examples/03_own_score.cpp).
 
-usage: measure.py BUILD [--rounds N] [--out FILE.json] [HEADER …]
+usage: measure.py BUILD [--rounds N] [--out FILE.json] [HEADER or SOURCE …]
 BUILD is a configured build folder: its compile commands say how LibTorch is included. Rounds are interleaved over the
 headers; medians are printed.
 """
@@ -20,7 +21,8 @@ import time
 
 DEFAULT = ["serpette/graph/graph.hpp", "serpette/torch/tensor.hpp", "serpette/score/magnitude.hpp",
            "serpette/prune/filter.hpp", "serpette/attack/pgd.hpp", "serpette/scenario/paper.hpp",
-           "serpette/detector/yolov3.hpp", "serpette/method/run_cell.hpp", "serpette/serpette.hpp"]
+           "serpette/detector/yolov3.hpp", "serpette/method/run_cell.hpp", "serpette/app/scenario_main.hpp", "serpette/serpette.hpp", "examples/03_own_score.cpp"]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def compiler_line(build):
@@ -33,8 +35,10 @@ def compiler_line(build):
 
 
 def measure(command, header, folder):
-    source = folder / "one.cpp"
-    source.write_text(f'#include "{header}"\nint main() {{}}\n')
+    source = ROOT / header
+    if not header.endswith(".cpp"):
+        source = folder / "one.cpp"
+        source.write_text(f'#include "{header}"\nint main() {{}}\n')
     start = time.perf_counter()
     process = subprocess.Popen([*command, "-O0", "-c", source, "-o", folder / "one.o"])
     _, status, usage = os.wait4(process.pid, 0)

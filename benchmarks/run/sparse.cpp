@@ -14,6 +14,8 @@
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
+#include <map>
+#include <string>
 
 #include "serpette/deploy/plan.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -103,11 +105,10 @@ void plan(benchmark::State& state) {
           {"plan_ms", [&] { benchmark::DoNotOptimize(fast.forward(images).size()); }},
       });
   state.counters["relative_error"] = error;
-  double forms[3] = {};
-  for (const auto& choice : fast.choices()) ++forms[static_cast<int>(choice.form)];
-  state.counters["dense_layers"] = forms[0];
-  state.counters["weight_sparse_layers"] = forms[1];
-  state.counters["kernel_sparse_layers"] = forms[2];
+  std::map<std::string, double> forms{
+      {"libtorch", 0}, {"direct", 0}, {"winograd", 0}, {"weights", 0}, {"kernels", 0}};
+  for (const auto& choice : fast.choices()) ++forms[choice.form];
+  for (const auto& [form, layers] : forms) state.counters[form + "_layers"] = layers;
 }
 
 }  // namespace

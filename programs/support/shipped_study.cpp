@@ -2,6 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/data/drawn_data.hpp"
@@ -79,6 +86,24 @@ void use_drawn_scenes(ExperimentOptions& o, const DrawnData& data) {
   o.test_annotations = folder / "test" / "instances.json";
 }
 
+/// A folder that goes with the value.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() : path_((std::filesystem::temp_directory_path() / "serpette-XXXXXX").string()) {
+    require(::mkdtemp(path_.data()) != nullptr, path_, "should be a folder to write into");
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  [[nodiscard]] std::filesystem::path path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 void write_report_of(const ExperimentOptions& o, const std::string& title) {
   const auto budget = o.budget.chosen();
   ReportOptions report;
@@ -122,8 +147,15 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     (void)scenario_labels(kScenarios, options.scenarios, o.policies);
     const bool own_scenes = !options.data_given(), own_network = !options.network_given();
     if (own_network) use_shipped_network(o);
+    // A dry run leaves nothing: scenes that are not there yet are drawn elsewhere, for its while.
+    std::optional<TemporaryFolder> elsewhere;
+    if (own_scenes && o.part.dry_run && !std::filesystem::exists(o.out / "scenes"))
+      o.out = elsewhere.emplace().path();
     if (own_scenes) use_drawn_scenes(o, options.data);
-    const int status = run_scenarios(kScenarios, options.scenarios, o);
+    auto& ids = options.scenarios;  // the network as it came is a line in every figure
+    if (std::ranges::find(ids, kOriginal) == ids.end())
+      ids.insert(ids.begin(), std::string(kOriginal));
+    const int status = run_scenarios(kScenarios, ids, o);
     if (status == 0 && !o.part.dry_run && o.part.whole()) write_report_of(o, kind.title);
     return status;
   });

@@ -1,4 +1,4 @@
-// expect-error: Named
+// expect-error: NamedStatically
 #include "serpette/concepts/score_init.hpp"
 
 struct Changeable {

@@ -78,16 +78,36 @@ def main():
     study = [*data, "--budget", "smoke", "--ratios", "0,90", "--runs", 1, "--scenarios",
              "unstructured_hydra,structured_deeplift", "--out", root / "study"]
     listed = run("study", *study, "--dry-run").stdout
-    assert "4 cells left" in listed, listed
+    assert "5 cells left" in listed, listed
+    assert not (root / "study").exists(), "a dry run should write nothing"
+    run("study", "--budget", "smoke", "--train-pictures", 8, "--test-pictures", 4, "--ratios", "0", "--runs", 1, "--out",
+        root / "drawn", "--dry-run")
+    assert not (root / "drawn").exists(), "a dry run should leave no drawn scenes"
     run("study", *study, "--shard", "1/2")
     run("study", *study, "--collect", status=1, says="missing: ")
     run("study", *study, "--shard", "2/2")
     run("study", *study, "--collect")
     collected, before = timeless(root / "study/cells.csv"), (root / "study/cells.csv").read_text()
-    assert len(collected) == 8
+    assert len(collected) == 10
     run("study", *study, "--time-again")
     assert timeless(root / "study/cells.csv") == collected, "timing again should change times only"
     assert (root / "study/cells.csv").read_text() != before, "timing again should give other times"
+
+    # Another way of measuring keeps the networks; another training is refused, by the name of its option.
+    networks = {p: p.stat().st_mtime_ns for p in (root / "study").glob("cells/*/network.weights")}
+    told = run("study", *study, "--timing-images", 4, "--test-limit", 4).stderr
+    assert "--timing-images: 3 there, 4 here" in told, told
+    assert networks == {p: p.stat().st_mtime_ns for p in (root / "study").glob("cells/*/network.weights")}
+    run("study", *study, "--finetune-steps", 3, status=2, says="--finetune-steps: 2 there, 3 here")
+    run("study", *study, "--finetune-steps", 3, status=2, says="robust pre-trainings  1 of 1")
+
+    # A digit changed in a finished cell does not reach the tables.
+    run("study", *study)
+    table = root / "study/cells/unstructured_hydra-run1-ratio90/cells.csv"
+    whole = table.read_text()
+    table.write_text(whole.replace("paper,0", "paper,9", 1))
+    run("study", *study)
+    assert timeless(root / "study/cells.csv") == collected
 
     # Bad input: one message, exit status 2, nothing written over.
     def refuses(says, *arguments, program="structured_hydra"):
@@ -105,7 +125,7 @@ def main():
     refuses("CUDA device", *swap("--device", "cuda:77"), "--out", new)
     refuses("--budget", *data, "--budget", "huge", "--out", new)
     for option, words in (("reference", "zeros, grey, mean, blurred or clean-twin"), ("rule", "rescale or reveal-cancel"),
-                          ("target", "detection or detection+box")):
+                          ("target", "detection, detection+box, box, objectness, classes, logits, loss or parts")):
         for name in (f"--score-{option}", f"--deeplift-{option}"):
             refuses(f'--score-{option}: should be {words}, got "other"', *smoke, name, "other", "--out", new, program="unstructured_deeplift")
     for option, wanted in (("objective-attacked", "a number from 0 to 1"), ("attack-epsilon", "a number of at least 0"),
@@ -117,7 +137,7 @@ def main():
     refuses("--score-rule: should be an option that --help lists", *smoke, "--score-rule", "rescale", "--out", new)
     refuses("--score-rule: should be a setting of structured_hydra", "--scenarios", "structured_hydra", "--score-rule", "rescale",
             "--out", new, program="study")
-    refuses("--finetune-steps 3", *smoke, "--finetune-steps", 3, "--out", root / "a")  # a changed budget names the option
+    refuses("--finetune-steps: 2 there, 3 here", *smoke, "--finetune-steps", 3, "--out", root / "a")  # a changed budget names the option
     for text in ("3/2", "0/2", "1", "1/2x"):
         refuses(f'--shard: should be i/n with 1 <= i <= n, got "{text}"', *smoke, "--shard", text, "--out", new, program="study")
     refuses("--shard excludes --collect", *smoke, "--collect", "--shard", "1/2", "--out", new, program="study")

@@ -198,7 +198,7 @@ def check(root):
 
     subprocess.run([BIN / "study", *map(str, STUDY), "--out", root / "alone"], check=True, stdout=subprocess.DEVNULL)
     sharded, alone = timeless(out / "cells.csv"), timeless(root / "alone/cells.csv")
-    assert len(alone) == 32 and sharded == alone, "shards should give the cells of an unbroken study"
+    assert len(alone) == 36 and sharded == alone, "shards should give the cells of an unbroken study"
     assert timeless(out / "evaluations.csv") == timeless(root / "alone/evaluations.csv")
     assert (out / "index.html").exists(), "a collection should end in a report"
 

@@ -20,7 +20,7 @@
 
 /// @file
 /// What a study would cost, listed cell by cell, without running it. One step of robust training
-/// is timed per scenario, and all else is counted in such steps.
+/// is timed per scenario, and all else is counted in such steps (study/estimate.hpp).
 
 namespace serpette::cli {
 
@@ -42,25 +42,6 @@ double seconds_of_step(const S& scenario, const Experiment<D, Train, Test>& expe
     seconds = watch.seconds();
   }
   return seconds;
-}
-
-/// What training a cell costs in steps of robust training, but for its pre-training: fine-tuning,
-/// and score training where there is one.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-double training_steps(const S&, const Experiment<D, Train, Test>& experiment, Ratio ratio) {
-  const Budget& b = experiment.budget;
-  auto steps = static_cast<double>(b.finetune.steps);
-  if constexpr (req::TrainsScores<ScoreOf<S>>)
-    if (ratio != Ratio()) steps += static_cast<double>(b.scores.steps);
-  return steps;
-}
-
-/// What two evaluations cost: each about a step per batch.
-template <Detector D, Dataset Train, Dataset Test>
-double evaluation_steps(const Experiment<D, Train, Test>& experiment) {
-  const Budget& b = experiment.budget;
-  return 2.0 * static_cast<double>(evaluated_images(experiment.test, b.evaluate)) /
-         static_cast<double>(b.finetune.batch_size);
 }
 
 /// Lists the cells of a plan: which are finished, which failed, and what the others will cost. The
@@ -86,18 +67,16 @@ void print_plan(const std::vector<PlannedCell>& plan, const Experiment<D, Train,
       fmt::print("{}  failed before ({}); --retry-failed tries it again\n", name, *why);
       continue;
     }
-    double seconds = 0;
-    const bool trained = files.trained() || cell.id.scenario == kOriginal;
+    Estimate estimate;
     dispatch(cell.id.scenario, [&](const auto& scenario) {
       const auto& id = cell.id.scenario;
       if (!step.contains(id)) step[id] = seconds_of_step(scenario, experiment);
-      auto steps = files.evaluated() ? 0 : evaluation_steps(experiment);
-      if (!trained) steps += training_steps(scenario, experiment, cell.id.ratio);
-      const auto& key = cell.keys.pretraining;
-      if (!trained && !store.has("pretrain", key) && pretrained.insert(key).second)
-        steps += static_cast<double>(experiment.budget.pretrain.steps);
-      seconds = steps * step[id];
+      estimate.did("robust fine-tuning", 1, step[id]);
+      estimate.plan(work_of(scenario, experiment, store, cell));
+      if (!files.trained() && pretrained.insert(cell.keys.pretraining).second)
+        estimate.plan(pretraining_work(experiment.budget, store, cell.keys));
     });
+    const double seconds = estimate.left(1);
     fmt::print("{}  {}about {}\n", name,
                files.evaluated() ? "to be timed anew, "
                : files.trained() ? "to be measured anew, "

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "serpette/app/budget_options.hpp"
+#include "serpette/app/load_data.hpp"
 #include "serpette/app/part_options.hpp"
 #include "serpette/app/policy_options.hpp"
 
@@ -23,7 +24,7 @@ struct ExperimentOptions {
   std::uint64_t seed = 1;
   std::string device = "auto";
   bool retry_failed = false;
-  bool strict = false;  ///< An unreadable image is an error.
+  bool strict = false;  ///< A damaged image is an error.
   int workers = 0;      ///< 0: chosen by the size of the network.
   BudgetOptions budget;
   PolicyOptions policies;
@@ -35,10 +36,11 @@ struct ExperimentOptions {
     needed(app.add_option("--cfg", cfg, "Network in darknet's format"));
     needed(app.add_option("--weights", weights, "Its pre-trained weights (darknet)"));
     needed(app.add_option("--images", images, "Folder of the training images"));
-    needed(app.add_option("--annotations", annotations, "Their boxes (COCO instances JSON)"));
+    needed(app.add_option("--annotations", annotations,
+                          fmt::format("Their boxes: {}", kAnnotationsHelp)));
     needed(app.add_option("--test-images", test_images, "Folder of the test images"));
     needed(app.add_option("--test-annotations", test_annotations,
-                          "Their boxes (COCO instances JSON)"));
+                          "Their boxes, in any of these forms"));
     app.add_option("--ratios", ratios, "Pruning ratios in percent, each in [0, 100)")
         ->delimiter(',')
         ->type_name("LIST")
@@ -57,8 +59,8 @@ struct ExperimentOptions {
         ->check(whole_number(0, 1024))
         ->capture_default_str();
     app.add_flag("--strict", strict,
-                 "Read every image first and refuse the data if one cannot be read, rather than "
-                 "report and go on");
+                 "Read every image first and refuse the data if one is damaged, rather than report "
+                 "and go on");
     app.add_flag("--retry-failed", retry_failed, "Try cells again that failed before");
     under(app, "Budget", [&] { budget.add_to(app); });
     under(app, "Settings of the policies", [&] { policies.add_to(app); });

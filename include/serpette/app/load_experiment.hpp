@@ -11,10 +11,10 @@
 
 #include "serpette/app/device.hpp"
 #include "serpette/app/experiment_options.hpp"
+#include "serpette/app/load_data.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/io/coco_json.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/run_cell.hpp"
 
@@ -77,10 +77,8 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   const auto& in = detector.graph().input;
   const auto read = [&](const std::filesystem::path& annotations,
                         const std::filesystem::path& images) {
-    auto instances = load_instances(annotations);
-    require(static_cast<int>(instances.categories.size()) == detector.graph().classes(),
-            annotations.string(), "should have the {} classes of {}, got {} categories",
-            detector.graph().classes(), o.cfg.string(), instances.categories.size());
+    auto instances =
+        load_matched(annotations, images, detector.graph().classes(), {}, o.cfg.string());
     CocoFolder folder(std::move(instances), images,
                       {.width = in.width, .height = in.height, .strict = o.strict});
     if (o.strict)  // before any work is done

@@ -100,7 +100,7 @@ int run_main(Body&& body) {
                "error: memory should suffice for this, got no more of it; try a smaller batch or "
                "fewer workers\n");
   } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", first_words(error.what()));
+    fmt::print(stderr, "error: {}\n", detail::shortened(first_words(error.what())));
   }
   return 2;
 }

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -36,13 +35,18 @@ std::vector<std::string> scenario_labels(const Registry& registry,
                                          const PolicyOptions& policies) {
   std::vector<std::string> labels;
   std::set<std::string> seen;
-  for (const auto& id : ids)
+  for (const auto& id : ids) {
+    if (id == kOriginal) {
+      labels.push_back(scenario_label(id));
+      continue;
+    }
     with_scenario(registry, id, [&](const auto& entry) {
       const auto settings = settings_text(policies.apply_to(entry.scenario));
       require(seen.insert(settings).second, "--scenarios",
               "should be scenarios that differ, got {} after one of the same settings", id);
       labels.emplace_back(entry.label);
     });
+  }
   policies.require_used(fmt::format("{}", fmt::join(ids, ", ")));
   return labels;
 }
@@ -55,12 +59,6 @@ inline Workers workers_for(const LoadedExperiment& loaded, int asked) {
   const bool small = loaded.device.is_cpu() && macs(loaded.detector.graph()) < kSmall;
   if (small) return {std::max(1, static_cast<int>(std::thread::hardware_concurrency())), 1};
   return {1, at::get_num_threads()};
-}
-
-/// What is timed on a CPU: every layer in the form that is fastest at its sparsity.
-inline Deployed deploy_plan(const Yolov3& detector) {
-  auto plan = std::make_shared<deploy::Plan>(deploy::make_plan(detector));
-  return [plan](const at::Tensor& images) { return plan->forward(images); };
 }
 
 /// Names the cells of a plan that are not finished.
@@ -78,6 +76,7 @@ inline std::int64_t name_missing(const std::vector<PlannedCell>& plan, const Sto
 }
 
 /// Runs the cells of some scenarios of a registry and writes the tables and the sample grid.
+/// @param ids  among them `original`, where the network as it came is to be measured, too.
 /// @return  exit status: 0, or 1 if a cell failed, or 130 if people stopped it.
 template <class Registry>
 int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
@@ -87,9 +86,12 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   const auto labels = scenario_labels(registry, ids, o.policies);
   Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
                         loaded.device);
-  if (loaded.device.is_cpu()) experiment.deploy = deploy_plan;
+  if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
+  // The network as it came is measured under the attack of the first scenario.
+  const auto first = std::ranges::find_if(ids, [](const auto& id) { return id != kOriginal; });
+  require(first != ids.end(), "scenarios", "should be some that prune, got {} alone", kOriginal);
   const auto dispatch = [&](const std::string& id, const auto& visit) {
-    with_scenario(registry, id,
+    with_scenario(registry, id == kOriginal ? *first : id,
                   [&](const auto& entry) { visit(o.policies.apply_to(entry.scenario)); });
   };
   const auto workers = workers_for(loaded, o.workers);
@@ -99,10 +101,12 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
       experiment, dispatch);
   const auto configuration =
       configuration_of(experiment, ids, machine_kind(loaded.device, workers), dispatch);
+  const bool fresh = !std::filesystem::exists(o.out);
   const Store store = open_study(o.out, configuration, o.part.name(), all);
   for (const auto& note : store.notes()) fmt::print(stderr, "note: {}\n", note);
   if (o.part.dry_run) {
     print_plan(plan, experiment, store, o.retry_failed, workers, dispatch);
+    if (fresh) std::filesystem::remove_all(o.out);  // it holds a lock and no more
     return 0;
   }
 
@@ -136,7 +140,7 @@ int run_scenarios(const Registry& registry, const std::vector<std::string>& ids,
   for (const auto& [what, data] :
        {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
     if (const auto n = data->unreadable().size(); n > 0)
-      fmt::print(stderr, "{} {} images could not be read and were left out\n", n, what);
+      fmt::print(stderr, "{} {} images are damaged and were left out\n", n, what);
   if (unfinished > 0 && !o.part.collect && !o.part.time_again)
     fmt::print(
         stderr,

@@ -160,7 +160,7 @@ concept MovesToDevice = requires(D& d, at::Device device) { d.to(device); };
 }  // namespace req
 
 /// All that the method asks of a detector; `Yolov3` is ours, tests drive a three-layer
-/// TinyDetector, and laws hold both to it (tests/laws/detector.hpp).
+/// TinyDetector, and laws hold both to it (serpette/laws/detector.hpp).
 template <class D>
 concept Detector =
     req::HasGraph<D> && req::ExposesLayers<D> && req::Forwards<D> && req::HasLoss<D> &&

@@ -12,11 +12,15 @@
 /// shows. Look the word up here or in docs/policies/.
 namespace serpette::req {
 
-/// `static constexpr std::string_view name`: the label of the policy in tables and reports, in the
-/// paper's words where the paper has some. It belongs to the type: a name that is not static, or
-/// not known to the compiler, is none.
+/// The name belongs to the type: it is static.
 template <class P>
-concept Named = requires {
+concept NamedStatically =
+    requires { requires !std::is_member_object_pointer_v<decltype(&P::name)>; };
+
+/// `static constexpr std::string_view name`: the label of the policy in tables and reports, in the
+/// paper's words where the paper has some. A name that the compiler does not know is none.
+template <class P>
+concept Named = NamedStatically<P> && requires {
   { P::name } -> std::convertible_to<std::string_view>;
   typename std::integral_constant<std::size_t, std::string_view(P::name).size()>;
 };

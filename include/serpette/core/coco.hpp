@@ -31,10 +31,10 @@ struct CocoCategory {
 
 /// A data set's ground truth in COCO's terms.
 struct Instances {
-  std::vector<CocoImage> images;
-  std::vector<CocoAnnotation> annotations;
+  std::vector<CocoImage> images{};
+  std::vector<CocoAnnotation> annotations{};
   std::vector<CocoCategory>
-      categories;  ///< Ascending by id; the position is the network's class index.
+      categories{};  ///< As read ascending by id; the position is the network's class index.
   std::string source = "annotations";  ///< What errors call it: the file it was read from.
 };
 

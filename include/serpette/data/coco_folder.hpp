@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
@@ -36,18 +37,21 @@ namespace serpette {
 
 /// A folder of pictures with COCO annotations as a Dataset.
 ///
-/// An image that is missing, damaged or of another size than its record says is reported once,
+/// An image whose content is damaged, or of another size than its record says, is reported once,
 /// counted and left out: a batch may then hold fewer images than asked for (`ImageBatch::image_ids`
-/// says which). With `strict` it is an Error. Calls from several threads at once are allowed.
+/// says which). With `strict` it is an Error. A file that is not there, or cannot be opened or read
+/// when its turn comes, is an Error always: another time it might be read, and equal settings would
+/// not give equal results. Calls from several threads at once are allowed.
 class CocoFolder {
  public:
   struct Options {
     int width = 416, height = 416;  ///< Of the canvas, the network's input [pixels].
-    bool strict = false;            ///< An unreadable image is an Error.
+    bool strict = false;            ///< A damaged image is an Error.
     Augment augment{};              ///< What `augmented` does.
     std::size_t cache_bytes = std::size_t{512}
                               << 20;  ///< Decoded pictures are kept up to this much memory.
-    /// Takes the message about an unreadable image; standard error by default.
+    /// Takes the message about a damaged image; standard error by default. Called for the first
+    /// `kReports` of them, and once to say that there are more.
     std::function<void(std::string_view)> report = [](std::string_view message) {
       fmt::print(stderr, "warning: {}\n", message);
     };
@@ -57,10 +61,8 @@ class CocoFolder {
   /// @param instances  boxes in pixels of the images; crowds are left out of the truth, boxes are
   /// clipped.
   /// @param images     the folder that their file names are relative to.
-  /// @throws Error     if the folder is missing; if no image is left; if an annotation is of an
-  /// unlisted image or
-  ///                   category, or its box lies outside its image by more than a pixel; if no
-  ///                   file is there, or one is missing and `strict` is set.
+  /// @throws Error     if the folder or a file is missing; if there is no image; if an annotation
+  /// is of an unlisted image or category, or its box lies outside its image by more than a pixel.
   CocoFolder(Instances instances, std::filesystem::path images, Options options)
       : instances_(std::move(instances)),
         folder_(std::move(images)),
@@ -75,14 +77,14 @@ class CocoFolder {
     require(!instances_.images.empty(), instances_.source,
             "should have at least one annotated image, got an empty split");
     collect_truth();
-    drop_missing();
+    require_files();
     state_->cache.resize(instances_.images.size());
   }
 
   [[nodiscard]] std::int64_t size() const {
     return static_cast<std::int64_t>(instances_.images.size());
   }
-  /// What is known of the images that are there, in the order of indices.
+  /// What is known of the images, in the order of indices.
   [[nodiscard]] const Instances& instances() const { return instances_; }
   [[nodiscard]] const Options& options() const { return options_; }
   /// File of an image.
@@ -95,14 +97,15 @@ class CocoFolder {
     return truth_[static_cast<std::size_t>(index)];
   }
 
-  /// Ids of the images found unreadable so far (missing ones from the start), with the reason.
+  static constexpr std::size_t kReports = 10;
+  /// Ids of the images found damaged so far, with the reason: all of them once each was asked for.
   [[nodiscard]] std::map<std::int64_t, std::string> unreadable() const {
     const std::lock_guard lock(state_->mutex);
     return state_->unreadable;
   }
 
-  /// The picture of an image; null if it is unreadable.
-  /// @throws Error  if it is unreadable and `strict` is set.
+  /// The picture of an image; null if it is damaged.
+  /// @throws Error  if its file cannot be read, or it is damaged and `strict` is set.
   [[nodiscard]] std::shared_ptr<const Image> picture(std::int64_t index) const {
     const auto& record = at(index);
     auto& cached = state_->cache[static_cast<std::size_t>(index)];
@@ -112,7 +115,7 @@ class CocoFolder {
       if (state_->unreadable.contains(record.id)) return nullptr;
     }
     const auto image = reading(index, [&](const std::filesystem::path& file) {
-      auto read = std::make_shared<const Image>(read_image(file));
+      auto read = std::make_shared<const Image>(read_image(file, annotated_size(record)));
       require_annotated_size(record, file, read->width, read->height);
       return read;
     });
@@ -137,12 +140,13 @@ class CocoFolder {
   }
 
   /// One image letterboxed straight from its file, whatever the cache holds; a batch of one, or of
-  /// none if the image is unreadable.
+  /// none if the image is damaged.
   [[nodiscard]] ImageBatch load(std::int64_t index) const {
     return assemble({&index, 1}, [&](std::size_t, std::int64_t i, float* canvas, auto& boxes) {
       return reading(i, [&](const std::filesystem::path& file) {
         std::optional geometry =
-            letterbox_into(canvas, read_file(file), file.string(), options_.width, options_.height);
+            letterbox_into(canvas, read_file(file), file.string(), options_.width, options_.height,
+                           annotated_size(at(i)));
         require_annotated_size(at(i), file, geometry->image_width, geometry->image_height);
         place_boxes(i, *geometry, boxes);
         return geometry;
@@ -189,7 +193,12 @@ class CocoFolder {
 
   void note_unreadable(std::int64_t id, const std::string& reason) const {
     const std::lock_guard lock(state_->mutex);
-    if (state_->unreadable.emplace(id, reason).second && options_.report) options_.report(reason);
+    if (!state_->unreadable.emplace(id, reason).second || !options_.report) return;
+    const auto count = state_->unreadable.size();
+    if (count <= kReports) options_.report(reason);
+    if (count == kReports + 1)
+      options_.report(fmt::format("{}: more images are damaged; they are counted, not named",
+                                  folder_.string()));
   }
 
   void collect_truth() {
@@ -227,50 +236,43 @@ class CocoFolder {
     }
   }
 
-  void drop_missing() {
-    const auto is_there = [&](const CocoImage& image) {
-      return std::filesystem::is_regular_file(folder_ / image.file_name);
-    };
-    // The wrong folder is one mistake, not one per image.
-    require(std::ranges::any_of(instances_.images, is_there), folder_.string(),
-            "should hold the {} images of {}, got none of them; {} for one is not there",
-            instances_.images.size(), instances_.source, instances_.images.front().file_name);
-    std::vector<CocoImage> there;
-    std::vector<std::vector<LabelledBox>> truth;
-    for (std::size_t i = 0; i < instances_.images.size(); ++i) {
-      const auto& image = instances_.images[i];
-      if (!is_there(image)) {
-        const auto file = folder_ / image.file_name;
-        const auto reason =
-            fmt::format("{}: should be an image file, got {}", file.string(),
-                        std::filesystem::exists(file) ? "something else" : "nothing of that name");
-        if (options_.strict) throw Error(reason);
-        note_unreadable(image.id, reason);
-        continue;
-      }
-      there.push_back(image);
-      truth.push_back(std::move(truth_[i]));
+  /// Many missing files are one mistake, and one message.
+  void require_files() const {
+    std::size_t missing = 0;
+    std::string first;
+    for (const auto& image : instances_.images) {
+      std::error_code code;
+      const auto kind = std::filesystem::status(folder_ / image.file_name, code).type();
+      if (kind == std::filesystem::file_type::regular) continue;
+      constexpr std::size_t kNamed = 3;
+      if (++missing > kNamed) continue;
+      const auto got = kind == std::filesystem::file_type::not_found ? "nothing of that name"
+                       : code                                        ? code.message()
+                              : std::string("something else");
+      first += fmt::format("{}{} ({})", first.empty() ? "" : ", ", image.file_name, got);
     }
-    instances_.images = std::move(there);
-    truth_ = std::move(truth);
-    std::erase_if(instances_.annotations,
-                  [&](const auto& a) { return state_->unreadable.contains(a.image_id); });
+    require(missing == 0, folder_.string(),
+            "should hold the {} images of {}, but for {} of them got no file: {}{}; `dataset "
+            "convert --images` leaves out what is not there",
+            instances_.images.size(), instances_.source, missing, first, missing > 3 ? ", …" : "");
   }
+
+  static ImageSize annotated_size(const CocoImage& record) { return {record.width, record.height}; }
 
   static void require_annotated_size(const CocoImage& record, const std::filesystem::path& file,
                                      int width, int height) {
     if (record.width == 0 && record.height == 0) return;  // listed without annotations
-    require(width == record.width && height == record.height, file.string(),
-            "should be {} x {} as annotated, got {} x {}", record.width, record.height, width,
-            height);
+    require<DamagedImage>(width == record.width && height == record.height, file.string(),
+                          "should be {} x {} as annotated, got {} x {}", record.width,
+                          record.height, width, height);
   }
 
-  // What `read(file)` gives; nothing, and a note, if it raises an Error.
+  // What `read(file)` gives; nothing, and a note, if the picture is damaged.
   template <class Read, class Result = std::invoke_result_t<Read&, const std::filesystem::path&>>
   Result reading(std::int64_t index, Read&& read) const {
     try {
       return read(path(index));
-    } catch (const Error& error) {
+    } catch (const DamagedImage& error) {
       if (options_.strict) throw;
       note_unreadable(at(index).id, error.what());
       return Result{};
@@ -284,7 +286,7 @@ class CocoFolder {
   }
 
   // `place(k, index, canvas, boxes)` draws one image, appends its boxes [pixels of the canvas] and
-  // returns its geometry, or nothing if the image is unreadable.
+  // returns its geometry, or nothing if the image is damaged.
   template <class Place>
   [[nodiscard]] ImageBatch assemble(std::span<const std::int64_t> indices, Place&& place) const {
     const int width = options_.width, height = options_.height;

@@ -3,11 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
-#include <exception>
 #include <filesystem>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -16,6 +13,7 @@
 
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/in_parallel.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/data/drawn_scenes.hpp"
 #include "serpette/io/atomic_file.hpp"
@@ -89,33 +87,17 @@ struct DrawnData {
     std::vector<std::vector<CocoAnnotation>> objects(static_cast<std::size_t>(count));
     Instances part{
         std::vector<CocoImage>(static_cast<std::size_t>(count)), {}, DrawnScenes::categories()};
-    std::atomic<std::int64_t> next = 0;
-    std::exception_ptr failure;
-    std::mutex mutex;
-    const auto work = [&] {
-      try {
-        for (std::int64_t i; (i = next++) < count;) {
-          auto scene = scenes.draw(stream.derive(static_cast<std::uint64_t>(i)));
-          const auto name = fmt::format("{:06}.{}", i + 1, jpeg_quality > 0 ? "jpg" : "png");
-          if (jpeg_quality > 0)
-            write_jpeg(folder / name, scene.image, jpeg_quality, false);
-          else
-            write_png(folder / name, scene.image, false);
-          part.images[static_cast<std::size_t>(i)] = {first_id + i, name, scene.image.width,
-                                                      scene.image.height};
-          objects[static_cast<std::size_t>(i)] = std::move(scene.objects);
-        }
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        failure = std::current_exception();
-        next = count;
-      }
-    };
-    {
-      std::vector<std::jthread> workers;
-      for (unsigned i = 0; i < std::max(1U, threads); ++i) workers.emplace_back(work);
-    }
-    if (failure) std::rethrow_exception(failure);
+    in_parallel(threads, objects.size(), [&](std::size_t i) {
+      auto scene = scenes.draw(stream.derive(i));
+      const auto name = fmt::format("{:06}.{}", i + 1, jpeg_quality > 0 ? "jpg" : "png");
+      if (jpeg_quality > 0)
+        write_jpeg(folder / name, scene.image, jpeg_quality, false);
+      else
+        write_png(folder / name, scene.image, false);
+      part.images[i] = {first_id + static_cast<std::int64_t>(i), name, scene.image.width,
+                        scene.image.height};
+      objects[i] = std::move(scene.objects);
+    });
     for (std::size_t i = 0; i < objects.size(); ++i)
       for (auto& object : objects[i]) {
         object.id = std::ssize(part.annotations) + 1;

@@ -58,11 +58,12 @@ inline Letterbox letterbox_into(float* canvas, const Image& image, int canvas_wi
   return geometry;
 }
 
-/// The same from a JPEG or PNG file in memory, without holding the picture in between.
-/// @param place   how errors call the picture.
-/// @throws Error  if it is not a whole JPEG or PNG; the canvas is then undefined.
+/// The same from a picture's file in memory, without holding the picture in between.
+/// @param place      how errors call the picture.
+/// @param annotated  as in stream_image.
+/// @throws DamagedImage  as stream_image; the canvas is then undefined.
 inline Letterbox letterbox_into(float* canvas, std::string_view file, std::string_view place,
-                                int canvas_width, int canvas_height) {
+                                int canvas_width, int canvas_height, ImageSize annotated = {}) {
   Letterbox geometry;
   std::optional<BilinearWriter> writer;
   stream_image(
@@ -73,7 +74,7 @@ inline Letterbox letterbox_into(float* canvas, std::string_view file, std::strin
         writer.emplace(canvas, canvas_width, canvas_height, width, height,
                        detail::placement(geometry));
       },
-      [&](const std::uint8_t* row) { writer->row(row); });
+      [&](const std::uint8_t* row) { writer->row(row); }, annotated);
   return geometry;
 }
 
@@ -85,8 +86,8 @@ inline Letterboxed letterbox(const Image& image, int canvas_width, int canvas_he
   return {tensor, geometry};
 }
 
-/// A JPEG or PNG file as network input; equals letterbox(read_image(path), …) at less cost.
-/// @throws Error  naming the file if it cannot be opened, is cut off or is another kind of file.
+/// A picture's file as network input; equals letterbox(read_image(path), …) at less cost.
+/// @throws Error  as read_image.
 inline Letterboxed read_letterboxed(const std::filesystem::path& path, int canvas_width,
                                     int canvas_height) {
   auto tensor = at::empty({3, canvas_height, canvas_width}, at::kFloat);

@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/ones.h>
 
 #include <algorithm>
 #include <concepts>
@@ -14,8 +13,16 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/deploy/change_layout.hpp"
+#include "serpette/deploy/choices.hpp"
+#include "serpette/deploy/choose.hpp"
 #include "serpette/deploy/folded_network.hpp"
-#include "serpette/deploy/planned_convolution.hpp"
+#include "serpette/deploy/form.hpp"
+#include "serpette/deploy/form_list.hpp"
+#include "serpette/deploy/forms/direct.hpp"
+#include "serpette/deploy/forms/libtorch.hpp"
+#include "serpette/deploy/forms/sparse.hpp"
+#include "serpette/deploy/forms/winograd.hpp"
 #include "serpette/deploy/workspace.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/graph.hpp"
@@ -24,11 +31,13 @@
 
 namespace serpette::deploy {
 
-/// What a plan chose for one convolution.
-struct LayerChoice {
-  std::string name;  ///< As in the graph.
-  Form form;
-  double density = 1;  ///< Nonzero weights ÷ weights, of the filters that are left.
+struct PlanOptions {
+  /// Time the forms that the model of the machine cannot tell apart (a plan then depends on the
+  /// machine, and its outputs in their last bits); otherwise the model alone decides.
+  bool measure = true;
+  int repeats = 3;  ///< Timings per form at least, of which the best counts.
+  /// Forms that are given, not chosen; empty, or one for every convolution that is left.
+  Choices choices = {};
 };
 
 /// A pruned network made fast on the CPU: batch norm folded, bias, activation and residual addition
@@ -39,30 +48,47 @@ struct LayerChoice {
 /// The outputs are the network's in evaluation mode, up to rounding (1e-4 relative). One forward at
 /// a time: a plan owns its buffers. It uses LibTorch's threads; outputs do not depend on their
 /// number.
-class Plan {
+/// @tparam Forms  that the convolutions may have; each layer needs one that fits.
+template <Form... Forms>
+class PlanOf {
  public:
-  explicit Plan(const FoldedNetwork& network, const PlanOptions& options = {})
+  explicit PlanOf(const FoldedNetwork& network, const PlanOptions& options = {})
       : graph_(network.graph()) {
     const at::NoGradGuard no_grad;
-    steps_.resize(graph_.layers.size());
-    for (const int i : graph_.convolutions()) {
-      const auto& chosen =
-          steps_[static_cast<std::size_t>(i)].emplace(graph_, i, network.layer(i), options);
-      choices_.push_back({graph_[i].name, chosen.form(), chosen.density()});
+    std::vector<FoldedLayer> layers;
+    for (const int i : graph_.convolutions()) layers.push_back(folded(i, network.layer(i)));
+    const Assignment assignment(graph_,
+                                options.choices.empty()
+                                    ? List::costs(layers, options.measure, options.repeats)
+                                    : std::vector<std::vector<double>>(),
+                                {Forms::layout...});
+    const auto forms = options.choices.empty() ? assignment.best() : given(layers, options.choices);
+    layouts_ = assignment.layouts(forms);
+    const auto convolutions = graph_.convolutions();
+    bool is_libtorch = true;
+    for (std::size_t c = 0; c < forms.size(); ++c) {
+      const auto name = List::kNames[forms[c]];
+      is_libtorch = is_libtorch && name == LibTorchForm::name;
+      choices_.push_back({graph_[convolutions[c]].name, std::string(name), layers[c].density()});
     }
-    const auto is_dense = [](const LayerChoice& c) { return c.form == Form::kDense; };
-    if (std::all_of(choices_.begin(), choices_.end(), is_dense)) {
+    if (is_libtorch) {  // which also knows batches
       frozen_.emplace(network);
       return;
     }
+    steps_.resize(graph_.layers.size());
+    for (std::size_t c = 0; c < forms.size(); ++c) {
+      const auto i = static_cast<std::size_t>(convolutions[c]);
+      steps_[i].emplace(
+          Step{List::prepare(forms[c], layers[c]),
+               static_cast<float>(slope_of(graph_.convolution(convolutions[c]).activation))});
+    }
     lay_out();
-    prefer_dense_if_faster(network, options);
   }
 
   /// The graph as it runs: without batch norm and silent filters.
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
-  /// Per convolution, in the order of `graph_.convolutions()`.
+  /// Per convolution, in the order of `graph_.convolutions()`. `write_choices` makes text of them.
   [[nodiscard]] const std::vector<LayerChoice>& choices() const { return choices_; }
 
   /// Raw logits of every head [N, A·(5 + C), h, w].
@@ -86,40 +112,53 @@ class Plan {
   }
 
  private:
-  [[nodiscard]] const PlannedConvolution& step(int i) const {
-    return *steps_[static_cast<std::size_t>(i)];
+  using List = FormList<Forms...>;
+  using Prepared = typename List::Prepared;
+
+  struct Step {
+    Prepared prepared;
+    float slope;
+  };
+
+  [[nodiscard]] FoldedLayer folded(int i, const LayerParameters& p) const {
+    FoldedLayer layer{graph_.convolution(i), graph_.shape(graph_[i].inputs.front()),
+                      graph_.shape(i), p.weight, p.bias};
+    if (!is_piecewise_linear(layer.settings.activation))
+      layer.settings.activation = Activation::kLinear;  // and LibTorch's behind it
+    const auto left = p.weight.ne(0);
+    layer.weights_left = left.count_nonzero().item<std::int64_t>();
+    layer.kernels_left = left.flatten(2).any(2).count_nonzero().item<std::int64_t>();
+    return layer;
   }
 
-  /// Layers looked at alone do not tell all: mixed forms pay for changes of layout between them.
-  [[nodiscard]] bool is_faster_than(const FrozenNetwork& frozen, const PlanOptions& options) {
-    double mixed = 0, dense = 0;
-    for (const int i : graph_.convolutions()) {
-      const PlannedConvolution& c = step(i);
-      dense += c.dense_cost();
-      if (c.form() == Form::kDense)
-        mixed += kLayoutChange * c.dense_cost();
-      else if (!options.measure)
-        mixed += c.cost();  // to be measured: nothing, until there is no hope
+  [[nodiscard]] std::vector<std::size_t> given(const std::vector<FoldedLayer>& layers,
+                                               const Choices& choices) const {
+    std::vector<std::size_t> forms;
+    const auto convolutions = graph_.convolutions();
+    for (std::size_t c = 0; c < layers.size(); ++c) {
+      const auto& name = graph_[convolutions[c]].name;
+      const auto found = choices.find(name);
+      require(found != choices.end(), "choices", "should name a form for {}", name);
+      const auto form = static_cast<std::size_t>(
+          std::find(List::kNames.begin(), List::kNames.end(), found->second) -
+          List::kNames.begin());
+      require(List::fits(form, layers[c]), "choices",
+              "{} cannot be '{}': there is no such form, or it does not fit", name, found->second);
+      forms.push_back(form);
     }
-    if (mixed >= dense) return false;
-    if (!options.measure) return true;
-    const auto& in = graph_.input;
-    const auto images = at::ones({1, in.channels, in.height, in.width});
-    return detail::is_faster([&] { (void)forward(images); }, [&] { (void)frozen.forward(images); },
-                             options.repeats);
+    return forms;
   }
 
-  void prefer_dense_if_faster(const FoldedNetwork& network, const PlanOptions& options) {
-    FrozenNetwork frozen(network);
-    if (is_faster_than(frozen, options)) return;
-    for (auto& choice : choices_) choice.form = Form::kDense;
-    frozen_.emplace(std::move(frozen));
-    steps_.clear();
-    workspace_ = {};
+  [[nodiscard]] const Step& step(int i) const { return *steps_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] Layout layout(int i) const {
+    return i == kImage ? Layout::kPlanes : layouts_[static_cast<std::size_t>(i)];
+  }
+  [[nodiscard]] const Shortcut& shortcut(int i) const {
+    return std::get<Shortcut>(graph_[i].operation);
   }
 
-  /// Finds the shortcuts that a sparse convolution can finish, and places every output that we
-  /// write ourselves.
+  /// Finds the shortcuts that a convolution can finish, and places every output that we write
+  /// ourselves.
   void lay_out() {
     std::vector<int> readers(graph_.layers.size(), 0);
     for (const Layer& layer : graph_.layers)
@@ -132,93 +171,189 @@ class Plan {
       const auto [other, last] = std::minmax(inputs[0], inputs[1]);
       if (last == other || last == kImage || readers[static_cast<std::size_t>(last)] != 1) continue;
       if (graph_.shape(last) != graph_.shape(other)) continue;
-      if (!graph_[last].as<Convolutional>() || step(last).form() == Form::kDense) continue;
-      if (!is_piecewise_linear(step(last).settings().activation) ||
+      if (!graph_[last].as<Convolutional>() || !List::kAddsResidual[step(last).prepared.index()])
+        continue;
+      if (!is_piecewise_linear(graph_.convolution(last).activation) ||
           !is_piecewise_linear(shortcut(i).activation))
         continue;
       add_to_[static_cast<std::size_t>(last)] = i;
       finished_[static_cast<std::size_t>(i)] = true;
+      layouts_[static_cast<std::size_t>(i)] = layout(last);
     }
-    std::vector<int> writes(graph_.layers.size(), -1);  // the output each layer's step fills
+    place_outputs();
+  }
+
+  /// Gives every output that we write its memory, and every change of layout.
+  void place_outputs() {
+    const auto n = graph_.layers.size();
+    struct Use {
+      int first = -1, last = -1;  // the turns in which it is read
+    };
+    std::vector<Use> uses(2 * (n + 1));
+    const auto read = [&](int j, Layout wanted, int turn) {
+      auto& [first, last] = uses[place(j, wanted)];
+      first = first < 0 ? turn : std::min(first, turn);
+      last = std::max(last, turn);
+    };
+    for (int i = 0; i < graph_.size(); ++i) {
+      const auto& inputs = graph_[i].inputs;
+      if (finished_[static_cast<std::size_t>(i)]) {  // in the turn of the later input
+        const auto [other, last] = std::minmax(inputs[0], inputs[1]);
+        read(other, layout(i), last);
+        continue;
+      }
+      for (const int j : inputs) read(j, graph_[i].as<Yolo>() ? layout(j) : layout(i), i);
+    }
+    // What hands on its input's memory is read where its readers read.
+    std::vector<int> last_read(n);
+    for (int i = graph_.size(); i-- > 0;) {
+      auto& mine = last_read[static_cast<std::size_t>(i)];
+      for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast})
+        mine = std::max(mine, uses[place(i, wanted)].last);
+      const bool hands_on = visit(
+          graph_[i],
+          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool> auto&) { return false; },
+          [&](const Route&) { return graph_[i].inputs.size() == 1; },
+          [](const Yolo&) { return true; });
+      const int from = graph_[i].inputs.front();
+      if (hands_on && from != kImage) read(from, layout(from), mine);
+    }
+
+    std::vector<std::pair<Lifetime, at::Tensor*>> lives;
+    outputs_.assign(n, {});
+    changed_.assign(2 * (n + 1), {});
     for (int i = 0; i < graph_.size(); ++i) {
       const bool is_ours = visit(
-          graph_[i], [&](const Convolutional&) { return step(i).form() != Form::kDense; },
+          graph_[i],
+          [&](const Convolutional&) { return !List::kAllocates[step(i).prepared.index()]; },
           [](const OneOf<Shortcut, Upsample> auto&) { return true; },
           [&](const Route&) { return graph_[i].inputs.size() > 1; },
           [](const OneOf<MaxPool, Yolo> auto&) { return false; });
       if (!is_ours || finished_[static_cast<std::size_t>(i)]) continue;
-      const int target = add_to_[static_cast<std::size_t>(i)];
-      writes[static_cast<std::size_t>(i)] = target >= 0 ? target : i;
+      const int sum = add_to_[static_cast<std::size_t>(i)], target = sum >= 0 ? sum : i;
+      lives.emplace_back(Lifetime{graph_.shape(target), layout(target), i,
+                                  std::max(i, last_read[static_cast<std::size_t>(target)])},
+                         &outputs_[static_cast<std::size_t>(target)]);
     }
-    workspace_ = Workspace(graph_, writes);
+    for (int j = kImage; j < graph_.size(); ++j)
+      for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast}) {
+        const auto [first, last] = uses[place(j, wanted)];
+        const bool is_part = j != kImage && graph_[j].as<Route>() && graph_[j].inputs.size() == 1;
+        if (first >= 0 && (wanted != layout(j) || is_part))
+          lives.emplace_back(Lifetime{graph_.shape(j), wanted, first, last},
+                             &changed_[place(j, wanted)]);
+      }
+    std::stable_sort(lives.begin(), lives.end(),
+                     [](const auto& a, const auto& b) { return a.first.from < b.first.from; });
+    std::vector<Lifetime> lifetimes;
+    for (const auto& [life, to] : lives) lifetimes.push_back(life);
+    auto found = buffers(lifetimes);
+    for (std::size_t k = 0; k < lives.size(); ++k) *lives[k].second = std::move(found[k]);
   }
 
-  /// How one image passes the layers: into the workspace, convolutions each in its form.
-  struct Rules : LayerRules {
-    const Plan& plan;
-    const Trace& now;
+  /// Where a layer's output in one of the layouts stands in lists of both.
+  static std::size_t place(int layer, Layout layout) {
+    return 2 * static_cast<std::size_t>(layer + 1) + (layout == Layout::kChannelsLast ? 1 : 0);
+  }
 
-    [[nodiscard]] at::Tensor into(int i) const { return plan.workspace_.buffer(i); }
+  /// Outputs of the layers so far, in the layout they have and, once somebody asks, in the other.
+  struct Outputs {
+    const PlanOf& plan;
+    Trace now;
+    std::vector<bool> is_changed;  // by place
 
-    [[nodiscard]] at::Tensor convolution(int i, const Convolutional&, const at::Tensor& x) const {
-      const PlannedConvolution& step = plan.step(i);
-      if (step.form() == Form::kDense) return step.dense(x);
-      const int sum = plan.add_to_[static_cast<std::size_t>(i)];
-      at::Tensor y = into(sum < 0 ? i : sum);
-      if (sum < 0) {
-        step.sparse(x, y);
-      } else {
-        const auto& inputs = plan.graph_[sum].inputs;
-        step.sparse(x, y, now.of(std::min(inputs[0], inputs[1])).const_data_ptr<float>(),
-                    plan.shortcut(sum).activation);
-      }
-      return y;
+    const at::Tensor& in(int i, Layout wanted) {
+      const at::Tensor& t = now.of(i);
+      if (t.is_contiguous(memory_format(wanted))) return t;
+      const auto where = place(i, wanted);
+      const at::Tensor& other = plan.changed_[where];
+      if (!is_changed[where]) change_layout(t, other);
+      is_changed[where] = true;
+      return other;
     }
   };
 
-  [[nodiscard]] const Shortcut& shortcut(int i) const {
-    return std::get<Shortcut>(graph_[i].operation);
-  }
+  /// How one image passes the layers: into the workspace, convolutions each in its form.
+  struct Rules : LayerRules {
+    const PlanOf& plan;
+    Outputs& outputs;
+
+    [[nodiscard]] at::Tensor into(int i) const {
+      return plan.outputs_[static_cast<std::size_t>(i)];
+    }
+
+    [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv,
+                                         const at::Tensor& x) const {
+      const Step& step = plan.step(i);
+      const int sum = plan.add_to_[static_cast<std::size_t>(i)];
+      Finish finish{.slope = step.slope};
+      if (sum >= 0) {
+        const auto& inputs = plan.graph_[sum].inputs;
+        const at::Tensor& residual = outputs.in(std::min(inputs[0], inputs[1]), plan.layout(i));
+        finish.residual = residual.const_data_ptr<float>();
+        finish.residual_slope = static_cast<float>(slope_of(plan.shortcut(sum).activation));
+      }
+      const auto y = List::run(step.prepared, {x, into(sum < 0 ? i : sum), finish});
+      return is_piecewise_linear(conv.activation)
+                 ? y
+                 : serpette::detail::activate_(y, conv.activation);
+    }
+  };
 
   void run_image(const at::Tensor& image, std::vector<at::Tensor>& heads, std::int64_t n) {
-    Trace now{image, std::vector<at::Tensor>(graph_.layers.size())};
-    const Rules rules{{}, *this, now};
+    Outputs outputs{*this,
+                    {image, std::vector<at::Tensor>(graph_.layers.size())},
+                    std::vector<bool>(changed_.size())};
+    const Rules rules{{}, *this, outputs};
     std::size_t head = 0;
     for (int i = 0; i < graph_.size(); ++i) {
       const auto& inputs = graph_[i].inputs;
-      now.output[static_cast<std::size_t>(i)] =
-          finished_[static_cast<std::size_t>(i)]  // by the later of its inputs
-              ? now.of(std::max(inputs[0], inputs[1]))
-              : run_layer(graph_, i, [&](int j) -> const at::Tensor& { return now.of(j); }, rules);
       if (graph_[i].as<Yolo>())  // now: its buffer may serve a later layer
-        heads[head++].select(0, n).copy_(now.of(i).squeeze(0));
+        heads[head++].select(0, n).copy_(outputs.now.of(inputs.front()).squeeze(0));
+      outputs.now.output[static_cast<std::size_t>(i)] =
+          finished_[static_cast<std::size_t>(i)]  // by the later of its inputs
+              ? outputs.now.of(std::max(inputs[0], inputs[1]))
+              : run_layer(
+                    graph_, i, [&](int j) -> const at::Tensor& { return outputs.in(j, layout(i)); },
+                    rules);
     }
   }
 
-  // Time of a dense layer among others that want its input and output in rows ÷ among its like.
-  static constexpr double kLayoutChange = 1.3;
-
   Graph graph_;
-  std::vector<std::optional<PlannedConvolution>> steps_;  // by graph index: the convolutions
+  std::vector<std::optional<Step>> steps_;  // by graph index: the convolutions
+  std::vector<Layout> layouts_;             // by graph index, of the outputs
   std::vector<int> add_to_;     // per convolution the shortcut that it finishes; −1: none
   std::vector<bool> finished_;  // those shortcuts
   std::vector<LayerChoice> choices_;
-  Workspace workspace_;
-  std::optional<FrozenNetwork> frozen_;  // where every layer is dense
+  std::vector<at::Tensor> outputs_;      // by graph index: buffers for what we write
+  std::vector<at::Tensor> changed_;      // by place: buffers for changes of layout
+  std::optional<FrozenNetwork> frozen_;  // where LibTorch computes every layer
 };
+
+/// The forms that serpette has.
+using Plan = PlanOf<WinogradForm, DirectForm, LibTorchForm, WeightsForm, KernelsForm>;
 
 /// The deployment plan of a detector as it is: its masked weights are zeros, which is all that a
 /// plan looks at.
+/// @tparam P        a PlanOf with forms of one's own.
 /// @param detector  offers `graph()` and `layer(i)`, as every Detector does.
 /// Cost  a copy of the weights, and with `measure` some forward passes of the layers in doubt.
-template <class Network>
+template <class P = Plan, class Network>
   requires requires(const Network& network, int i) {
     { network.graph() } -> std::convertible_to<const Graph&>;
     { network.layer(i) } -> std::convertible_to<LayerParameters>;
   }
-Plan make_plan(const Network& detector, const PlanOptions& options = {}) {
+P make_plan(const Network& detector, const PlanOptions& options = {}) {
   const at::NoGradGuard no_grad;
-  return Plan(FoldedNetwork(detector), options);
+  return P(FoldedNetwork(detector), options);
+}
+
+/// What a study times and ships on the CPU: a plan as a function of images.
+/// @return  images [N, C, H, W] → raw logits of every head; copies share the plan.
+template <class Network>
+auto deploy_plan(const Network& detector) {
+  auto plan = std::make_shared<Plan>(make_plan(detector));
+  return [plan](const at::Tensor& images) { return plan->forward(images); };
 }
 
 }  // namespace serpette::deploy

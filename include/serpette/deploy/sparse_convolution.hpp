@@ -7,12 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/deploy/output_shape.hpp"
+#include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -26,7 +26,33 @@ struct SparseSettings {
   std::int64_t tile_bytes = 192 << 10;  ///< Packed input that is worked on at a time.
 };
 
-/// y = activation(w ∗ x + b) [+ residual, activation], computed from the nonzero weights alone.
+/// How the output of a sparse convolution is cut into tiles.
+struct SparseTiling {
+  bool flat = false;    ///< The map is one run of cells: 1×1 does not mind which make a row.
+  bool direct = false;  ///< The input is aligned as it is: nothing to pack.
+  int lanes = 1, map_rows = 0;          ///< Rows of the output, as tiles see it.
+  int tile_rows = 0, tile_columns = 0;  ///< Number of tiles each way.
+  int rows = 0, plane_rows = 0;         ///< Of a tile's output, and of one packed plane.
+
+  SparseTiling(const Convolutional& c, const Shape& in, int lanes_) : lanes(lanes_) {
+    const Shape out = output_shape(c, in);
+    flat = c.size == 1 && c.stride == 1 && c.padding == 0;
+    const int cells = out.height * out.width;
+    map_rows = flat ? (cells + lanes - 1) / lanes : out.height;
+    tile_columns = flat ? 1 : (out.width + lanes - 1) / lanes;
+    tile_rows = (map_rows + kMaxTileRows - 1) / kMaxTileRows;
+    rows = (map_rows + tile_rows - 1) / tile_rows;
+    plane_rows = rows + (c.size - 1) / c.stride;
+    direct = flat && cells % lanes == 0;
+  }
+
+  [[nodiscard]] std::int64_t tiles() const { return std::int64_t{tile_rows} * tile_columns; }
+  [[nodiscard]] std::int64_t operations(std::int64_t weights, std::int64_t planes) const {
+    return tiles() * lanes * (rows * weights + plane_rows * planes);
+  }
+};
+
+/// y = finish(w ∗ x + b), computed from the nonzero weights alone.
 ///
 /// The output is cut into tiles of some rows of one vector each, which stay in registers while a
 /// filter's nonzeros stream by as (offset, value). The input of a tile is packed before: one copy
@@ -39,51 +65,58 @@ class SparseConvolution {
   /// @param weight  [C_out, C_in / groups, k, k], contiguous; zeros are dropped.
   /// @param bias    [C_out].
   /// @param in      shape of the input; C_in channels.
-  /// @throws Error  for a logistic activation, or whole kernels that are not 3×3 with stride 1.
+  /// @throws Error  for whole kernels that are not 3×3 with stride 1.
   SparseConvolution(const Convolutional& c, const Shape& in, const float* weight, const float* bias,
                     const SparseSettings& settings)
       : kernels_(&sparse_kernels_here(settings.narrow)),
         conv_(c),
         in_(in),
-        out_{c.filters, (in.height + 2 * c.padding - c.size) / c.stride + 1,
-             (in.width + 2 * c.padding - c.size) / c.stride + 1},
+        out_(output_shape(c, in)),
         whole_(settings.whole_kernels),
-        bias_(bias, bias + c.filters) {
-    require(is_piecewise_linear(c.activation), "sparse convolution",
-            "activation should be linear, leaky or relu, got logistic");
+        bias_(bias, bias + c.filters),
+        tiling_(c, in, kernels_->lanes) {
     require(!whole_ || (c.size == 3 && c.stride == 1), "sparse convolution",
             "whole kernels should be 3×3 with stride 1, got {}×{} with stride {}", c.size, c.size,
             c.stride);
-    choose_tiles();
     compress(weight, settings.tile_bytes);
   }
 
   [[nodiscard]] const Shape& output() const { return out_; }
   [[nodiscard]] bool whole_kernels() const { return whole_; }
 
-  /// Number of independent pieces of work: tiles × blocks of filters, so that `threads` have enough
-  /// each.
-  [[nodiscard]] std::int64_t pieces(int threads) const { return tiles() * blocks(threads); }
-
-  /// Computes some pieces of one image; different pieces may run at the same time.
+  /// Computes one image.
   /// @param x         [C_in, H, W]
-  /// @param y         [C_out, H', W']; only this range's part is written.
-  /// @param residual  [C_out, H', W'] or null; not y.
-  void run(const float* x, float* y, const float* residual, Activation residual_activation,
-           std::int64_t begin, std::int64_t end, int threads) const {
+  /// @param y         [C_out, H', W']
+  /// @param finish    its residual is laid out like y, and not y.
+  /// @param parallel  parallel(count, f) calls f(begin, end) for ranges that make up [0, count),
+  ///                  perhaps at the same time.
+  /// @param threads   that `parallel` uses.
+  template <class Parallel>
+  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
+           int threads) const {
     const std::int64_t parts = blocks(threads);
-    for (std::int64_t piece = begin; piece < end; ++piece) {
-      const auto block = piece % parts;
-      const int first = static_cast<int>(out_.channels * block / parts);
-      const int last = static_cast<int>(out_.channels * (block + 1) / parts);
-      run_tile(x, y, residual, residual_activation, piece / parts, first, last);
-    }
+    parallel(tiles() * parts, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t piece = begin; piece < end; ++piece) {
+        const auto block = piece % parts;
+        run_tile(x, y, finish, piece / parts, static_cast<int>(out_.channels * block / parts),
+                 static_cast<int>(out_.channels * (block + 1) / parts));
+      }
+    });
   }
 
   /// Multiply-adds per image, those of idle lanes and overlapping tiles too, and as many for every
   /// packed value: nearly proportional to the time.
   [[nodiscard]] std::int64_t operations() const {
-    return tiles() * lanes() * (rows_ * std::ssize(weights_) + plane_rows_ * std::ssize(planes_));
+    return tiling_.operations(std::ssize(weights_), std::ssize(planes_));
+  }
+
+  /// The same, or somewhat more, before anything is laid out.
+  /// @param weights  that are stored: nonzero ones, or nine per kernel with a nonzero one.
+  static std::int64_t operations(const Convolutional& c, const Shape& in, std::int64_t weights,
+                                 const SparseSettings& settings) {
+    const SparseTiling tiling(c, in, sparse_kernels_here(settings.narrow).lanes);
+    const auto planes = std::min<std::int64_t>(weights, in.channels * c.size * c.stride);
+    return tiling.operations(weights, tiling.direct ? 0 : planes);
   }
 
  private:
@@ -99,29 +132,17 @@ class SparseConvolution {
   };
 
   [[nodiscard]] int lanes() const { return kernels_->lanes; }
-  [[nodiscard]] std::int64_t tiles() const { return std::int64_t{tile_rows_} * tile_columns_; }
+  [[nodiscard]] std::int64_t tiles() const { return tiling_.tiles(); }
   [[nodiscard]] std::int64_t blocks(int threads) const {
     if (threads <= 1) return 1;
     return std::clamp<std::int64_t>((2 * threads + tiles() - 1) / tiles(), 1,
                                     (out_.channels + 15) / 16);
   }
 
-  void choose_tiles() {
-    // A 1×1 convolution does not mind which cells make a row: its map is one flat run.
-    flat_ = conv_.size == 1 && conv_.stride == 1 && conv_.padding == 0;
-    const int cells = out_.height * out_.width;
-    map_rows_ = flat_ ? (cells + lanes() - 1) / lanes() : out_.height;
-    tile_columns_ = flat_ ? 1 : (out_.width + lanes() - 1) / lanes();
-    tile_rows_ = (map_rows_ + kMaxTileRows - 1) / kMaxTileRows;
-    rows_ = (map_rows_ + tile_rows_ - 1) / tile_rows_;
-    plane_rows_ = rows_ + (conv_.size - 1) / conv_.stride;
-    direct_ = flat_ && cells % lanes() == 0;  // aligned as it is: nothing to pack
-  }
-
   void compress(const float* weight, std::int64_t tile_bytes) {
     const int k = conv_.size, s = conv_.stride, area = k * k;
     const int inputs = in_.channels / conv_.groups, outputs = out_.channels / conv_.groups;
-    const auto plane_floats = std::int64_t{plane_rows_} * lanes();
+    const auto plane_floats = std::int64_t{tiling_.plane_rows} * lanes();
     const auto at = [&](int f, int c, int tap) {
       return weight[(std::int64_t{f} * inputs + c) * area + tap];
     };
@@ -148,16 +169,16 @@ class SparseConvolution {
       part.first_plane = planes_.size();
       const int first = channel;
       for (; channel < in_.channels; ++channel) {
-        if (!direct_ && channel > first &&
+        if (!tiling_.direct && channel > first &&
             std::ssize(planes_) - std::int64_t(part.first_plane) + k * s > most)
           break;
         for (int x = 0; x < k; ++x)
           for (int parity = 0; parity < s; ++parity)
             if (auto& index = plane_of(channel, x, parity); index >= 0) {
               index = static_cast<std::int32_t>(
-                  direct_ ? std::int64_t{channel} * in_.height * in_.width
-                          : std::int64_t(planes_.size() - part.first_plane) * plane_floats);
-              if (!direct_) planes_.push_back({channel, x, parity});
+                  tiling_.direct ? std::int64_t{channel} * in_.height * in_.width
+                                 : std::int64_t(planes_.size() - part.first_plane) * plane_floats);
+              if (!tiling_.direct) planes_.push_back({channel, x, parity});
             }
       }
       part.last_plane = planes_.size();
@@ -187,68 +208,61 @@ class SparseConvolution {
       most_planes_ = std::max(most_planes_, part.last_plane - part.first_plane);
   }
 
-  /// Scratch of this thread, aligned to a cache line, kept from call to call.
-  static float* scratch(std::size_t which, std::size_t floats) {
-    thread_local std::vector<float> buffers[2];
-    auto& buffer = buffers[which];
-    if (buffer.size() < floats + 16) buffer.resize(floats + 16);
-    const auto address = reinterpret_cast<std::uintptr_t>(buffer.data());
-    return buffer.data() + (64 - address % 64) % 64 / sizeof(float);
-  }
-
   void pack(const float* x, int row, int column, const Part& part, float* to) const {
     const std::int64_t cells = std::int64_t{in_.height} * in_.width,
-                       length = std::int64_t{plane_rows_} * lanes();
+                       length = std::int64_t{tiling_.plane_rows} * lanes();
     for (auto i = part.first_plane; i < part.last_plane; ++i, to += length) {
       const Plane& plane = planes_[i];
       const float* from = x + plane.channel * cells;
-      if (flat_) {
+      if (tiling_.flat) {
         const std::int64_t begin = std::int64_t{row} * lanes(),
                            inside = std::min(cells - begin, length);
         std::copy_n(from + begin, inside, to);
         std::fill_n(to + inside, length - inside, 0.0F);
       } else {
         const std::ptrdiff_t s = conv_.stride, p = conv_.padding;
-        kernels_->pack_plane({to, from, plane_rows_, in_.height, in_.width,
+        kernels_->pack_plane({to, from, tiling_.plane_rows, in_.height, in_.width,
                               row * s + plane.parity - p, column * s + plane.tap - p, s});
       }
     }
   }
 
-  void run_tile(const float* x, float* y, const float* residual, Activation residual_activation,
-                std::int64_t tile, int first_filter, int last_filter) const {
-    const int tile_row = static_cast<int>(tile / tile_columns_);
-    const int wanted = tile_row * rows_,
-              row = std::min(wanted, map_rows_ - rows_);  // the last tile overlaps
-    const int column = static_cast<int>(tile % tile_columns_) * lanes();
+  void run_tile(const float* x, float* y, const Finish& finish, std::int64_t tile, int first_filter,
+                int last_filter) const {
+    const int tile_row = static_cast<int>(tile / tiling_.tile_columns);
+    const int wanted = tile_row * tiling_.rows,
+              row = std::min(wanted, tiling_.map_rows - tiling_.rows);  // the last tile overlaps
+    const int column = static_cast<int>(tile % tiling_.tile_columns) * lanes();
     const std::int64_t cells = std::int64_t{out_.height} * out_.width;
     const std::int64_t origin =
-        flat_ ? std::int64_t{row} * lanes() : std::int64_t{row} * out_.width + column;
-    const std::size_t sums = static_cast<std::size_t>(rows_ * lanes());
+        tiling_.flat ? std::int64_t{row} * lanes() : std::int64_t{row} * out_.width + column;
+    const std::size_t sums = static_cast<std::size_t>(tiling_.rows * lanes());
 
     FilterJob job;
-    job.pitch = flat_ ? lanes() : out_.width;
+    job.pitch = tiling_.flat ? lanes() : out_.width;
     job.first_row = wanted - row;
-    job.width = flat_ ? lanes() : std::min(lanes(), out_.width - column);
-    job.last_width = flat_ && row + rows_ == map_rows_
-                         ? static_cast<int>(cells - std::int64_t{map_rows_ - 1} * lanes())
+    job.width = tiling_.flat ? lanes() : std::min(lanes(), out_.width - column);
+    job.last_width = tiling_.flat && row + tiling_.rows == tiling_.map_rows
+                         ? static_cast<int>(cells - std::int64_t{tiling_.map_rows - 1} * lanes())
                          : job.width;
-    job.activation = conv_.activation;
-    job.residual_activation = residual_activation;
+    job.finish = finish;
 
     float* packed =
-        direct_ ? nullptr
-                : scratch(0, most_planes_ * static_cast<std::size_t>(plane_rows_ * lanes()));
-    float* partial = parts_.size() > 1
-                         ? scratch(1, static_cast<std::size_t>(last_filter - first_filter) * sums)
-                         : nullptr;
-    const auto kernel =
-        (whole_ ? kernels_->kernels_3x3 : kernels_->weights)[static_cast<std::size_t>(rows_ - 1)];
+        tiling_.direct
+            ? nullptr
+            : scratch(Scratch::kFirst,
+                      most_planes_ * static_cast<std::size_t>(tiling_.plane_rows * lanes()));
+    float* partial =
+        parts_.size() > 1
+            ? scratch(Scratch::kSecond, static_cast<std::size_t>(last_filter - first_filter) * sums)
+            : nullptr;
+    const auto kernel = (whole_ ? kernels_->kernels_3x3
+                                : kernels_->weights)[static_cast<std::size_t>(tiling_.rows - 1)];
     for (std::size_t p = 0; p < parts_.size(); ++p) {
       const Part& part = parts_[p];
       const bool is_last = p + 1 == parts_.size();
-      if (!direct_) pack(x, row, column, part, packed);
-      job.planes = direct_ ? x + origin : packed;
+      if (!tiling_.direct) pack(x, row, column, part, packed);
+      job.planes = tiling_.direct ? x + origin : packed;
       for (int f = first_filter; f < last_filter; ++f) {
         const auto begin = part.starts[static_cast<std::size_t>(f)],
                    end = part.starts[static_cast<std::size_t>(f) + 1];
@@ -263,7 +277,7 @@ class SparseConvolution {
         job.partial_in = p == 0 ? nullptr : mine;
         job.partial_out = is_last ? nullptr : mine;
         job.out = y + f * cells + origin;
-        job.residual = residual == nullptr ? nullptr : residual + f * cells + origin;
+        if (finish.residual != nullptr) job.finish.residual = finish.residual + f * cells + origin;
         kernel(job);
       }
     }
@@ -275,10 +289,7 @@ class SparseConvolution {
   bool whole_;
   std::vector<float> bias_;
 
-  bool flat_ = false, direct_ = false;
-  int map_rows_ = 0;                      // rows of the output, as tiles see it
-  int tile_rows_ = 0, tile_columns_ = 0;  // number of tiles each way
-  int rows_ = 0, plane_rows_ = 0;         // rows of a tile's output, and of one packed plane
+  SparseTiling tiling_;
 
   std::vector<Plane> planes_;
   std::vector<Part> parts_;

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "serpette/graph/graph.hpp"
+#include "serpette/deploy/finish.hpp"
 
 namespace serpette::deploy {
 
@@ -25,12 +25,10 @@ struct FilterJob {
   const float* partial_in = nullptr;  ///< Sums so far, or null to begin with the bias.
   float* partial_out = nullptr;  ///< Where sums go that are not finished; null finishes the filter:
   float* out = nullptr;          ///< Top left of the tile in the output plane.
-  const float* residual = nullptr;  ///< Likewise in the plane that is added; null if none is.
-  std::ptrdiff_t pitch = 0;         ///< From one row of `out` and `residual` to the next.
-  int first_row = 0;                ///< Rows before this one belong to another tile.
-  int width = 0, last_width = 0;    ///< Lanes that count: of each row, of the last row.
-  Activation activation = Activation::kLinear;           ///< Linear, leaky or relu.
-  Activation residual_activation = Activation::kLinear;  ///< After the addition.
+  Finish finish;                 ///< Its residual begins where `out` does.
+  std::ptrdiff_t pitch = 0;      ///< From one row of `out` and the residual to the next.
+  int first_row = 0;             ///< Rows before this one belong to another tile.
+  int width = 0, last_width = 0;  ///< Lanes that count: of each row, of the last row.
 };
 
 /// One horizontal tap and row parity of one input channel, to be laid out for a tile.

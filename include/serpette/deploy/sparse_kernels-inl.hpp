@@ -1,18 +1,14 @@
 /// @file
-/// The inner loops of the sparse convolution, compiled once per instruction set: sparse_kernels.hpp
-/// has Highway include this file repeatedly, hence no #pragma once. Included by itself it is that
-/// header.
+/// The inner loops of the sparse convolution for one instruction set: sparse_kernels.hpp includes
+/// this file repeatedly, hence no #pragma once. Included by itself it is that header.
 
-#ifndef SERPETTE_SPARSE_KERNELS_PER_TARGET
+#ifndef SERPETTE_EACH_TARGET
 #include "serpette/deploy/sparse_kernels.hpp"
 #else
-
-#include <hwy/highway.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstring>
 #include <utility>
 
 #include "serpette/deploy/sparse_job.hpp"
@@ -20,50 +16,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace serpette::deploy::HWY_NAMESPACE {
 
+namespace sparse {
+
 namespace hn = hwy::HWY_NAMESPACE;
-
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
-#define SERPETTE_MASKED_MEMORY 1  // masked loads and stores that touch no lane outside the mask
-#else
-#define SERPETTE_MASKED_MEMORY 0
-#endif
-
-/// The first `count` lanes from memory, zeros behind them; reads nothing else.
-template <class D>
-HWY_INLINE hn::Vec<D> load_first(D d, const float* from, std::size_t count) {
-  if (count >= hn::Lanes(d)) return hn::LoadU(d, from);
-#if SERPETTE_MASKED_MEMORY
-  return hn::MaskedLoad(hn::FirstN(d, count), d, from);
-#else
-  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)] = {};
-  std::memcpy(lanes, from, count * sizeof(float));
-  return hn::Load(d, lanes);
-#endif
-}
-
-/// The first `count` lanes to memory; writes nothing else.
-template <class D>
-HWY_INLINE void store_first(D d, hn::Vec<D> v, float* to, std::size_t count) {
-  if (count >= hn::Lanes(d)) {
-    hn::StoreU(v, d, to);
-    return;
-  }
-#if SERPETTE_MASKED_MEMORY
-  hn::BlendedStore(v, hn::FirstN(d, count), d, to);
-#else
-  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
-  hn::Store(v, d, lanes);
-  std::memcpy(to, lanes, count * sizeof(float));
-#endif
-}
-
-template <class D>
-HWY_INLINE hn::Vec<D> activate(D d, hn::Vec<D> v, Activation activation) {
-  if (activation == Activation::kLeaky)
-    return hn::Max(v, hn::Mul(v, hn::Set(d, static_cast<float>(kLeakySlope))));
-  if (activation == Activation::kRelu) return hn::Max(v, hn::Zero(d));
-  return v;
-}
+using serpette::detail::HWY_NAMESPACE::activate;
+using serpette::detail::HWY_NAMESPACE::load_first;
+using serpette::detail::HWY_NAMESPACE::store_first;
 
 /// One filter on one tile of `Rows` vectors, accumulated in registers.
 /// Form 1: single weights, one broadcast and `Rows` multiply-adds on memory operands each.
@@ -114,14 +72,16 @@ void filter_on_tile(const FilterJob& job) {
     for (int r = 0; r < Rows; ++r) hn::StoreU(sum[r], d, job.partial_out + r * lanes);
     return;
   }
+  const V slope = hn::Set(d, job.finish.slope),
+          residual_slope = hn::Set(d, job.finish.residual_slope);
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
     if (r < job.first_row) continue;
     const std::size_t width = static_cast<std::size_t>(r == Rows - 1 ? job.last_width : job.width);
     const std::ptrdiff_t at = r * job.pitch;
-    V v = activate(d, sum[r], job.activation);
-    if (job.residual != nullptr)
-      v = activate(d, hn::Add(v, load_first(d, job.residual + at, width)), job.residual_activation);
+    V v = activate(d, sum[r], slope);
+    if (job.finish.residual != nullptr)
+      v = activate(d, hn::Add(v, load_first(d, job.finish.residual + at, width)), residual_slope);
     store_first(d, v, job.out + at, width);
   }
 }
@@ -170,17 +130,18 @@ SparseKernels kernels_for(int lanes) {
   return {lanes, filter_kernels<D, 1>(Rows{}), filter_kernels<D, 3>(Rows{}), &pack_plane<D>};
 }
 
+}  // namespace sparse
+
 /// @param narrow  at most eight lanes, for maps a few cells wide.
 inline SparseKernels sparse_kernels(bool narrow) {
-  using Wide = hn::ScalableTag<float>;
-  using Narrow = hn::CappedTag<float, 8>;
-  if (narrow) return kernels_for<Narrow>(static_cast<int>(hn::Lanes(Narrow{})));
-  return kernels_for<Wide>(static_cast<int>(hn::Lanes(Wide{})));
+  using Wide = hwy::HWY_NAMESPACE::ScalableTag<float>;
+  using Narrow = hwy::HWY_NAMESPACE::CappedTag<float, 8>;
+  if (narrow)
+    return sparse::kernels_for<Narrow>(static_cast<int>(hwy::HWY_NAMESPACE::Lanes(Narrow{})));
+  return sparse::kernels_for<Wide>(static_cast<int>(hwy::HWY_NAMESPACE::Lanes(Wide{})));
 }
-
-#undef SERPETTE_MASKED_MEMORY
 
 }  // namespace serpette::deploy::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // SERPETTE_SPARSE_KERNELS_PER_TARGET
+#endif  // SERPETTE_EACH_TARGET

@@ -3,17 +3,12 @@
 /// @internal The loops of sparse_convolution.hpp.
 
 /// @file
-/// The sparse convolution's inner loops for the instruction set of the machine it runs on. A
-/// translation unit that includes this header cannot use Highway's foreach_target.h for targets of
-/// its own.
+/// The sparse convolution's inner loops for the instruction set of the machine it runs on.
 
-#define SERPETTE_SPARSE_KERNELS_PER_TARGET
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "serpette/deploy/sparse_kernels-inl.hpp"
-#include <hwy/foreach_target.h>
-// foreach_target.h has included it for every other instruction set; this one is for the baseline.
-#include "serpette/deploy/sparse_kernels-inl.hpp"
-#undef SERPETTE_SPARSE_KERNELS_PER_TARGET
+#include "serpette/deploy/sparse_job.hpp"
+
+#define SERPETTE_EACH_TARGET "serpette/deploy/sparse_kernels-inl.hpp"
+#include "serpette/detail/each_target-inl.hpp"
 
 namespace serpette::deploy {
 

@@ -33,12 +33,30 @@ inline double logit_floor(double p) {
   return std::log(p / (1 - p)) - 1e-9;
 }
 
-/// Adds every (prediction, class) of one head and image whose score exceeds the confidence.
-/// @param logits   [A·(5 + C), h, w] float, contiguous.
-/// @param index    number of predictions of the heads before this one.
-inline void add_candidates(const float* logits, const Yolo& head, const Shape& grid,
+/// One head's logits of one image, [A·(5 + C), h·w], planar or channels-last.
+struct HeadLogits {
+  const float* data;
+  std::int64_t channel_stride, cell_stride;
+
+  [[nodiscard]] const float* at(std::int64_t channel, std::int64_t cell) const {
+    return data + channel * channel_stride + cell * cell_stride;
+  }
+};
+
+/// Adds every (prediction, class) of one head and image whose score exceeds the confidence. Most
+/// cells hold nothing, and of the others most classes do not: logits are compared in the order in
+/// which they lie in memory, and only what may pass is computed.
+/// @param index  number of predictions of the heads before this one.
+inline void add_candidates(const HeadLogits& logits, const Yolo& head, const Shape& grid,
                            const Letterbox& geometry, double confidence, std::int64_t index,
                            std::vector<Candidate>& candidates) {
+  struct Cell {
+    std::int64_t cell;
+    double objectness;
+    float class_floor;  ///< A class logit below it fails for certain.
+    bool placed = false;
+    Candidate candidate{};
+  };
   const std::int64_t cells = std::int64_t{grid.height} * grid.width;
   const double objectness_floor = logit_floor(confidence);
   const double sx = double(geometry.image_width) / geometry.width,
@@ -49,39 +67,69 @@ inline void add_candidates(const float* logits, const Yolo& head, const Shape& g
   const auto to_y = [&](double y) {
     return std::clamp((y - geometry.top) * sy, 0.0, double(geometry.image_height));
   };
+  std::vector<Cell> open;
+  std::int64_t first = 0;  // channel of the anchor
   for (const int anchor : head.mask) {
     const auto [anchor_w, anchor_h] = head.anchors[static_cast<std::size_t>(anchor)];
-    for (std::int64_t cell = 0; cell < cells; ++cell, ++index) {
-      const float* p = logits + cell;
-      if (!(p[4 * cells] > objectness_floor)) continue;
-      const double objectness = sigmoid(p[4 * cells]);
-      const double class_floor = logit_floor(confidence / objectness);
-      Candidate c{.index = index};
-      bool placed = false;
-      for (int k = 0; k < head.classes; ++k) {
-        const float logit = p[(5 + k) * cells];
-        if (!(logit > class_floor)) continue;
-        c.score = objectness * sigmoid(logit);
-        if (!(c.score > confidence)) continue;
-        if (!placed) {
-          const double s = head.scale_x_y;
-          const auto centre = [&](float t) { return s * sigmoid(t) - (s - 1) / 2; };
-          const double cx =
-              (centre(p[0]) + double(cell % grid.width)) / grid.width * geometry.canvas_width;
-          const double cy =
-              (centre(p[cells]) + double(cell / grid.width)) / grid.height * geometry.canvas_height;
-          const double w = std::exp(double(p[2 * cells])) * anchor_w,
-                       h = std::exp(double(p[3 * cells])) * anchor_h;
-          if (std::isnan(cx + cy) || std::isnan(w) || std::isnan(h)) break;
-          c.x1 = to_x(cx - w / 2), c.y1 = to_y(cy - h / 2), c.x2 = to_x(cx + w / 2),
-          c.y2 = to_y(cy + h / 2);
-          placed = true;
-        }
-        c.category = k;
-        candidates.push_back(c);
-      }
+    open.clear();
+    for (std::int64_t cell = 0; cell < cells; ++cell) {
+      const float logit = *logits.at(first + 4, cell);
+      if (!(logit > objectness_floor)) continue;
+      const double objectness = sigmoid(logit);
+      const auto floor = static_cast<float>(logit_floor(confidence / objectness));
+      open.push_back({cell, objectness, std::nextafter(floor, -INFINITY)});
     }
-    logits += (5 + head.classes) * cells;
+    const auto box = [&, anchor_w = anchor_w, anchor_h = anchor_h](Cell& c) {
+      const auto value = [&](int channel) { return double(*logits.at(first + channel, c.cell)); };
+      const double scale = head.scale_x_y;
+      const auto centre = [&](int channel) {
+        return scale * sigmoid(value(channel)) - (scale - 1) / 2;
+      };
+      const double cx =
+          (centre(0) + double(c.cell % grid.width)) / grid.width * geometry.canvas_width;
+      const double cy =
+          (centre(1) + double(c.cell / grid.width)) / grid.height * geometry.canvas_height;
+      const double w = std::exp(value(2)) * anchor_w, h = std::exp(value(3)) * anchor_h;
+      c.placed = true;
+      c.candidate = {.index = index + c.cell,
+                     .x1 = to_x(cx - w / 2),
+                     .y1 = to_y(cy - h / 2),
+                     .x2 = to_x(cx + w / 2),
+                     .y2 = to_y(cy + h / 2)};
+      if (std::isnan(cx + cy) || std::isnan(w) || std::isnan(h)) c.class_floor = INFINITY;
+    };
+    const auto take = [&](Cell& c, int k, float logit) {
+      const double score = c.objectness * sigmoid(logit);
+      if (!(score > confidence)) return;
+      if (!c.placed) box(c);
+      if (c.class_floor == INFINITY) return;  // no box
+      c.candidate.score = score;
+      c.candidate.category = k;
+      candidates.push_back(c.candidate);
+    };
+    if (logits.channel_stride == 1) {
+      constexpr int kBlock = 16;  // compared at once
+      for (auto& c : open) {
+        const float* classes = logits.at(first + 5, c.cell);
+        int k = 0;
+        for (; k + kBlock <= head.classes; k += kBlock) {
+          int above = 0;
+          for (int j = 0; j < kBlock; ++j) above |= classes[k + j] > c.class_floor;
+          if (above == 0) continue;
+          for (int j = k; j < k + kBlock; ++j)
+            if (classes[j] > c.class_floor) take(c, j, classes[j]);
+        }
+        for (; k < head.classes; ++k)
+          if (classes[k] > c.class_floor) take(c, k, classes[k]);
+      }
+    } else {
+      for (int k = 0; k < head.classes; ++k)
+        for (auto& c : open)
+          if (const float logit = *logits.at(first + 5 + k, c.cell); logit > c.class_floor)
+            take(c, k, logit);
+    }
+    first += 5 + head.classes;
+    index += cells;
   }
 }
 
@@ -120,16 +168,20 @@ inline std::vector<std::vector<Detection>> decode(const Graph& graph,
     require(heads[h].sizes() == at::IntArrayRef({images, grid.channels, grid.height, grid.width}),
             "heads", "shape should be [{}, {}, {}, {}] as {}, got another", images, grid.channels,
             grid.height, grid.width, layer.name);
-    const auto logits = heads[h].detach().to(at::kCPU, at::kFloat).contiguous();
+    auto logits = heads[h].detach().to(at::kCPU, at::kFloat);
+    if (!logits.is_contiguous(at::MemoryFormat::ChannelsLast)) logits = logits.contiguous();
+    const bool last = !logits.is_contiguous();
+    const std::int64_t cells = std::int64_t{grid.height} * grid.width;
     for (std::int64_t n = 0; n < images; ++n)
-      detail::add_candidates(logits[n].const_data_ptr<float>(), yolo, grid,
-                             batch.geometry[static_cast<std::size_t>(n)], options.confidence,
-                             offset, candidates[static_cast<std::size_t>(n)]);
+      detail::add_candidates({logits.const_data_ptr<float>() + n * grid.channels * cells,
+                              last ? 1 : cells, last ? grid.channels : 1},
+                             yolo, grid, batch.geometry[static_cast<std::size_t>(n)],
+                             options.confidence, offset, candidates[static_cast<std::size_t>(n)]);
     offset += static_cast<std::int64_t>(yolo.mask.size()) * grid.height * grid.width;
   }
   std::vector<std::vector<Detection>> found(candidates.size());
   for (std::size_t n = 0; n < candidates.size(); ++n)
-    for (const auto& c : suppress(std::move(candidates[n]), options.nms, options.limit))
+    for (const auto& c : suppress(candidates[n], options.nms, options.limit))
       found[n].push_back(
           {batch.image_ids[n], c.category, c.score, {c.x1, c.y1, c.x2 - c.x1, c.y2 - c.y1}});
   return found;

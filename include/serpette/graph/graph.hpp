@@ -34,6 +34,11 @@ constexpr bool is_zero_at_zero(Activation activation) {
 /// Slope of darknet's leaky activation on the negative side.
 inline constexpr double kLeakySlope = 0.1;
 
+/// Slope below zero of an activation that is made of two straight lines; above zero it is 1.
+constexpr double slope_of(Activation activation) {
+  return activation == Activation::kLeaky ? kLeakySlope : activation == Activation::kRelu ? 0 : 1;
+}
+
 /// Added to the variance by every batch norm, as in darknet's reference implementations.
 inline constexpr double kBatchNormEpsilon = 1e-5;
 

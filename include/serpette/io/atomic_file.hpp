@@ -1,12 +1,14 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,82 +26,132 @@ struct Unwritable : Error {
 };
 
 namespace detail {
+
 /// Of this process alone, also where several hosts share a folder.
 inline std::string temporary_name(const std::filesystem::path& path) {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
   return fmt::format("{}.part-{}-{}", path.string(), host, ::getpid());
 }
+
+/// Where output to `path` goes: a link is followed, so that it stays one.
+struct OutputPlace {
+  std::filesystem::path path;
+  ::mode_t mode = 0666;  ///< Of the file there; for a new one less what umask takes.
+  bool is_there = false;
+  bool in_place = false;  ///< A device or a pipe: written to, never replaced.
+};
+
+inline OutputPlace output_place(const std::filesystem::path& path) {
+  OutputPlace place{.path = path};
+  const auto refuse = [&](std::string_view got) {
+    throw Unwritable(fmt::format("{}: should be writable, got \"{}\"", path.string(), got));
+  };
+  struct ::stat known {};
+  std::error_code code;
+  constexpr int kMostLinks = 40;  // as the system follows
+  for (int i = 0; std::filesystem::is_symlink(place.path, code); ++i) {
+    if (i == kMostLinks) refuse(std::strerror(ELOOP));
+    place.path = place.path.parent_path() / std::filesystem::read_symlink(place.path);
+  }
+  if (::stat(place.path.c_str(), &known) != 0) return place;
+  place.is_there = true;
+  place.mode = known.st_mode & 07777;
+  place.in_place = S_ISCHR(known.st_mode) || S_ISFIFO(known.st_mode);
+  if (S_ISDIR(known.st_mode)) refuse("a folder");
+  if (!place.in_place && !S_ISREG(known.st_mode)) refuse("a disk or a socket");
+  return place;
+}
+
 }  // namespace detail
 
 /// Refuses a file that could not be written, before hours are spent on what is to go there. Folders
 /// on the way are made.
 /// @throws Unwritable  if it is a folder, or no file can be made beside it.
 inline void require_writable(const std::filesystem::path& path) {
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const auto place = detail::output_place(path);
+  const auto& file_path = place.path;
+  const auto folder = file_path.has_parent_path() ? file_path.parent_path() : ".";
   std::error_code code;
   std::filesystem::create_directories(folder, code);
-  const auto refuse = [&](const char* got) {
-    throw Unwritable(fmt::format("{}: should be writable, got \"{}\"", path.string(), got));
-  };
-  if (std::filesystem::is_directory(path)) refuse("a folder");
-  const std::string temporary = detail::temporary_name(path);
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (file < 0) refuse(std::strerror(errno));
+  const std::string tried = place.in_place ? file_path.string() : detail::temporary_name(file_path);
+  const int file = ::open(tried.c_str(),
+                          O_WRONLY | O_CLOEXEC | O_NONBLOCK | (place.in_place ? 0 : O_CREAT), 0666);
+  if (file < 0)
+    throw Unwritable(
+        fmt::format("{}: should be writable, got \"{}\"", path.string(), std::strerror(errno)));
   ::close(file);
-  ::unlink(temporary.c_str());
+  if (!place.in_place) ::unlink(tried.c_str());
+}
+
+/// Refuses output that would replace what it is made from.
+/// @throws Error  if `output` is one of these files, under whatever name.
+inline void require_no_input(const std::filesystem::path& output,
+                             std::initializer_list<std::filesystem::path> inputs) {
+  for (const auto& input : inputs) {
+    std::error_code code;
+    require(input.empty() || !std::filesystem::is_regular_file(input, code) ||
+                !std::filesystem::equivalent(output, input, code),
+            output.string(), "should be another file than the input {}, got the same",
+            input.string());
+  }
 }
 
 /// A file that is complete on disk under a temporary name, beside where it is to go: `commit`
 /// renames it. Of several that belong together all are staged before the first is committed. One
-/// that is not committed leaves nothing behind.
+/// that is not committed leaves nothing behind. A file that is replaced keeps its mode, a link
+/// stays a link; a device or pipe is written to as it is, at once.
 class StagedFile {
  public:
   /// Folders on the way are made.
   /// @param flush   false where a power cut may cost the file: the many small ones of a data set
-  /// that
-  ///                can be made again.
+  /// that can be made again.
   /// @throws Unwritable  if the file cannot be written; no temporary is left.
-  StagedFile(std::filesystem::path path, std::span<const std::byte> bytes, bool flush = true)
-      : path_(std::move(path)), temporary_(detail::temporary_name(path_)), flush_(flush) {
+  StagedFile(const std::filesystem::path& path, std::span<const std::byte> bytes, bool flush = true)
+      : place_(detail::output_place(path)),
+        written_to_(place_.in_place ? place_.path.string() : detail::temporary_name(place_.path)),
+        flush_(flush) {
     std::error_code code;
     std::filesystem::create_directories(folder(), code);
     if (!std::filesystem::is_directory(folder()))
       throw Unwritable(fmt::format("{}: should be a folder to write into, got: {}",
                                    folder().string(), code ? code.message() : "no folder"));
-    const int file = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    // What replaces a secret is never readable by others, not even for a moment.
+    const int file = ::open(written_to_.c_str(),
+                            O_WRONLY | O_CLOEXEC | (place_.in_place ? 0 : O_CREAT | O_TRUNC),
+                            place_.is_there ? 0600 : 0666);
     if (file < 0) give_up("creating a file for", bytes.size());
+    const auto close_and_give_up = [&](const char* doing) {
+      const int reason = errno;
+      ::close(file);
+      errno = reason;
+      give_up(doing, bytes.size());
+    };
     for (auto rest = bytes; !rest.empty();) {
       const auto written = ::write(file, rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) {
-        const int reason = errno;
-        ::close(file);
-        errno = reason;
-        give_up("writing", bytes.size());
-      }
+      if (written < 0) close_and_give_up("writing");
       rest = rest.subspan(static_cast<std::size_t>(written));
     }
-    const bool flushed = !flush || ::fsync(file) == 0 ||
-                         errno == EINVAL;  // EINVAL: a file system that has nothing to flush
-    const int reason = errno;
-    if (::close(file) != 0 || !flushed) {
-      if (!flushed) errno = reason;
-      give_up("flushing", bytes.size());
-    }
+    if (place_.is_there && !place_.in_place && ::fchmod(file, place_.mode) != 0 && errno != EPERM)
+      close_and_give_up("setting the mode of");
+    // EINVAL: a file system, device or pipe that has nothing to flush.
+    if (flush && ::fsync(file) != 0 && errno != EINVAL) close_and_give_up("flushing");
+    if (::close(file) != 0) give_up("flushing", bytes.size());
   }
-  StagedFile(std::filesystem::path path, std::string_view text, bool flush = true)
-      : StagedFile(std::move(path), std::as_bytes(std::span(text)), flush) {}
+  StagedFile(const std::filesystem::path& path, std::string_view text, bool flush = true)
+      : StagedFile(path, std::as_bytes(std::span(text)), flush) {}
   StagedFile(const StagedFile&) = delete;
   StagedFile& operator=(const StagedFile&) = delete;
   ~StagedFile() {
-    if (!committed_) ::unlink(temporary_.c_str());
+    if (!committed_ && !place_.in_place) ::unlink(written_to_.c_str());
   }
 
   /// Gives the file its name: a reader sees either all of it or what was there before.
   /// @throws Unwritable  if it cannot be renamed; what was there before is then untouched.
   void commit() {
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) give_up("renaming", 0);
+    if (place_.in_place) return;
+    if (::rename(written_to_.c_str(), place_.path.c_str()) != 0) give_up("renaming", 0);
     committed_ = true;
     if (!flush_) return;
     // The new name itself is on disk only once the folder is; a file system that cannot do this is
@@ -113,18 +165,18 @@ class StagedFile {
 
  private:
   [[nodiscard]] std::filesystem::path folder() const {
-    return path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+    return place_.path.has_parent_path() ? place_.path.parent_path() : std::filesystem::path(".");
   }
   [[noreturn]] void give_up(const char* doing, std::size_t size) const {
     const int reason = errno;
-    ::unlink(temporary_.c_str());
-    throw Unwritable(fmt::format("{}: should be writable, got \"{}\" while {}{}", path_.string(),
-                                 std::strerror(reason), doing,
+    if (!place_.in_place) ::unlink(written_to_.c_str());
+    throw Unwritable(fmt::format("{}: should be writable, got \"{}\" while {}{}",
+                                 place_.path.string(), std::strerror(reason), doing,
                                  size > 0 ? fmt::format(" {} bytes", size) : ""));
   }
 
-  std::filesystem::path path_;
-  std::string temporary_;
+  detail::OutputPlace place_;
+  std::string written_to_;
   bool flush_, committed_ = false;
 };
 

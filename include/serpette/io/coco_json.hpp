@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -18,6 +16,8 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/json_cursor.hpp"
+#include "serpette/io/json_string.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette {
 
@@ -107,6 +107,9 @@ inline Instances load_instances(const std::filesystem::path& path) {
   need(has_images, "images");
   need(has_annotations, "annotations");
   need(has_categories, "categories");
+  require(found.categories.size() <= limits::kCategories, json.file(),
+          "should have at most {} categories, got {}", limits::kCategories,
+          found.categories.size());
 
   std::ranges::sort(found.categories, {}, &CocoCategory::id);
   std::unordered_map<std::int64_t, int> category_of;
@@ -155,15 +158,8 @@ inline void require_boxes_inside(const Instances& instances, std::string_view pl
   }
 }
 
-namespace detail {
-/// A JSON string literal with its quotes.
-inline std::string json_string(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-}  // namespace detail
-
-/// Writes COCO's instances JSON, one entry a line; doubles read back to the same value.
-inline void save_instances(const std::filesystem::path& path, const Instances& instances) {
+/// COCO's instances JSON, one entry a line; doubles read back to the same value.
+inline std::string instances_json(const Instances& instances) {
   fmt::memory_buffer out;
   const auto to = std::back_inserter(out);
   const auto list = [&](std::string_view key, const auto& entries, auto&& write,
@@ -200,7 +196,11 @@ inline void save_instances(const std::filesystem::path& path, const Instances& i
                        detail::json_string(category.name));
       },
       "}");
-  write_file(path, std::string_view(out.data(), out.size()));
+  return fmt::to_string(out);
+}
+
+inline void save_instances(const std::filesystem::path& path, const Instances& instances) {
+  write_file(path, std::string_view(instances_json(instances)));
 }
 
 }  // namespace serpette

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/io/limits.hpp"
 #include "serpette/io/read_file.hpp"
 
 namespace serpette {
@@ -40,7 +41,7 @@ class CsvReader {
       : name_(std::move(name)), text_(std::move(text)) {
     if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;  // the byte order mark that spreadsheets write
     require(split(), name_, "should begin with a line of column names, got an empty file");
-    for (const auto field : fields_) header_.emplace_back(field);
+    header_.assign(fields_.begin(), fields_.end());
     for (const auto wanted : columns) {
       const auto found = column(wanted);
       require(found.has_value(), place(), "should have the columns {}; \"{}\" is missing in \"{}\"",
@@ -107,8 +108,11 @@ class CsvReader {
     const auto field = text(wanted);
     Number value{};
     const auto [end, code] = std::from_chars(field.data(), field.data() + field.size(), value);
-    require(code == std::errc{} && end == field.data() + field.size() && !field.empty(), place(),
-            "{} should be {}, got \"{}\"", names_[wanted], kind, field);
+    const bool whole = end == field.data() + field.size() && !field.empty();
+    require(code != std::errc::result_out_of_range || !whole, place(),
+            "{} should be {}, got {}, which is too large", names_[wanted], kind, field);
+    require(code == std::errc{} && whole, place(), "{} should be {}, got \"{}\"", names_[wanted],
+            kind, field);
     return value;
   }
 
@@ -120,6 +124,8 @@ class CsvReader {
     row_line_ = line_;
     const std::string_view text = text_;
     for (;;) {
+      require(fields_.size() < limits::kColumns, place(), "should have at most {} fields, got more",
+              limits::kColumns);
       if (at_ < text.size() && text[at_] == '"') {
         quoted_field();
       } else {

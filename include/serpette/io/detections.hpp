@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -16,8 +18,10 @@
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/class_names.hpp"
 #include "serpette/io/csv.hpp"
 #include "serpette/io/json_cursor.hpp"
+#include "serpette/io/json_string.hpp"
 
 namespace serpette {
 
@@ -27,28 +31,58 @@ inline constexpr int kUnknownCategory = -1;
 
 namespace detail {
 
-/// Translates a file's ids, and checks what both formats share.
+/// Translates a file's ids and names, and checks what both formats share. A name tells more than an
+/// id, which may have been counted otherwise.
 class DetectionIds {
  public:
-  explicit DetectionIds(const Instances& instances) {
-    for (const auto& image : instances.images) images_.insert(image.id);
+  explicit DetectionIds(const Instances& instances) : instances_(instances) {
+    for (const auto& image : instances.images) {
+      images_.insert(image.id);
+      const auto name = std::filesystem::path(image.file_name).filename().string();
+      if (!image.file_name.empty() && !named_.emplace(name, image.id).second) twice_.insert(name);
+    }
     for (const auto& category : instances.categories)
       categories_.emplace(category.id, static_cast<int>(categories_.size()));
   }
 
+  /// @param file_name  of the picture, or empty.
   template <class Place>
-  void image(std::int64_t id, const Place& place) const {
+  [[nodiscard]] std::int64_t image(std::int64_t id, std::string_view file_name,
+                                   const Place& place) const {
+    if (const auto name = std::filesystem::path(file_name).filename().string();
+        !name.empty() && !named_.empty()) {
+      const auto found = named_.find(name);
+      if (found == named_.end())
+        fail(place(), "file_name should be one of the {} annotated images, got {}", images_.size(),
+             name);
+      if (!twice_.contains(name)) return found->second;
+    }
     if (!images_.contains(id))
       fail(place(), "image_id should be one of the {} annotated images, got {}", images_.size(),
            id);
+    return id;
   }
-  [[nodiscard]] int category(std::int64_t id) const {
+
+  /// @param name  of the category, or empty.
+  [[nodiscard]] int category(std::int64_t id, std::string_view name) const {
     const auto found = categories_.find(id);
-    return found == categories_.end() ? kUnknownCategory : found->second;
+    const int listed = found == categories_.end() ? kUnknownCategory : found->second;
+    if (name.empty() || is_numbered_class(name)) return listed;
+    const auto& all = instances_.categories;
+    if (listed >= 0) {
+      const auto& own = all[static_cast<std::size_t>(listed)].name;
+      if (own.empty() || own == name) return listed;
+    }
+    for (std::size_t k = 0; k < all.size(); ++k)
+      if (all[k].name == name) return static_cast<int>(k);
+    return kUnknownCategory;
   }
 
  private:
+  const Instances& instances_;
   std::unordered_set<std::int64_t> images_;
+  std::unordered_map<std::string, std::int64_t> named_;  // without their folders
+  std::unordered_set<std::string> twice_;                // names that do not tell
   std::unordered_map<std::int64_t, int> categories_;
 };
 
@@ -62,10 +96,14 @@ inline std::vector<Detection> read_detections_json(const std::filesystem::path& 
   json.root([&](auto& document) {
     json.elements(document, [&](Value element) {
       Detection d;
+      std::int64_t category = 0;
+      std::string file_name, category_name;
       bool has_image = false, has_category = false, has_box = false, has_score = false;
       json.fields(element, [&](std::string_view key, Value v) {
         if (key == "image_id") d.image_id = json.whole(v), has_image = true;
-        if (key == "category_id") d.category = ids.category(json.whole(v)), has_category = true;
+        if (key == "category_id") category = json.whole(v), has_category = true;
+        if (key == "file_name") file_name = json.string(v);
+        if (key == "category") category_name = json.string(v);
         if (key == "bbox") d.box = json.box(v), has_box = true;
         if (key == "score") d.score = json.number(v), has_score = true;
       });
@@ -78,7 +116,8 @@ inline std::vector<Detection> read_detections_json(const std::filesystem::path& 
       need(has_category, "category_id");
       need(has_box, "bbox");
       need(has_score, "score");
-      ids.image(d.image_id, [&] { return json.place(); });
+      d.image_id = ids.image(d.image_id, file_name, [&] { return json.place(); });
+      d.category = ids.category(category, category_name);
       found.push_back(d);
     });
   });
@@ -88,34 +127,46 @@ inline std::vector<Detection> read_detections_json(const std::filesystem::path& 
 inline std::vector<Detection> read_detections_csv(const std::filesystem::path& path,
                                                   const DetectionIds& ids) {
   CsvReader csv(path, {"image_id", "x", "y", "width", "height", "confidence", "category_id"});
+  const auto file_name = csv.column("file_name"), category = csv.column("category");
   std::vector<Detection> found;
   while (csv.next()) {
-    Detection d{csv.integer(0),
-                ids.category(csv.integer(6)),
+    const auto optional = [&](const std::optional<std::size_t>& column) {
+      return column ? csv.at(*column) : std::string_view();
+    };
+    Detection d{ids.image(csv.integer(0), optional(file_name), [&] { return csv.place(); }),
+                ids.category(csv.integer(6), optional(category)),
                 csv.number(5),
                 {csv.number(1), csv.number(2), csv.number(3), csv.number(4)}};
     if (d.box.width < 0 || d.box.height < 0)
       fail(csv.place(), "width and height should not be negative, got {} and {}", d.box.width,
            d.box.height);
-    ids.image(d.image_id, [&] { return csv.place(); });
     found.push_back(d);
   }
   return found;
 }
 
-inline std::int64_t category_id(const Instances& instances, const Detection& d) {
-  return instances.categories.at(static_cast<std::size_t>(d.category)).id;
+inline const CocoCategory& category_of(const Instances& instances, const Detection& d) {
+  return instances.categories.at(static_cast<std::size_t>(d.category));
+}
+
+/// Names of pictures by id.
+inline std::unordered_map<std::int64_t, std::string_view> file_names(const Instances& instances) {
+  std::unordered_map<std::int64_t, std::string_view> names;
+  for (const auto& image : instances.images) names.emplace(image.id, image.file_name);
+  return names;
 }
 
 }  // namespace detail
 
-/// Reads detections: COCO results JSON, or CSV if the name ends in .csv.
-/// @param instances  the annotations they belong to; its category ids are translated to class
-/// indices, ids it does
-///                   not list to kUnknownCategory.
+/// Whether detections name their pictures and classes: where no annotations say what the ids mean.
+enum class Naming { ids, names };
+
+/// Reads detections: COCO results JSON, or CSV if the name ends in .csv. Where they say a
+/// `file_name` or a `category`, these are matched by name with the annotations, else by id.
+/// @param instances  the annotations they belong to; its categories are translated to class
+/// indices, those it does not list to kUnknownCategory.
 /// @throws Error     with file and place, if the file is neither, a key or column is missing, a box
-/// has a negative
-///                   size, a number is not finite, or an image is not annotated.
+/// has a negative size, a number is not finite, or an image is not annotated.
 inline std::vector<Detection> read_detections(const std::filesystem::path& path,
                                               const Instances& instances) {
   const detail::DetectionIds ids(instances);
@@ -125,33 +176,48 @@ inline std::vector<Detection> read_detections(const std::filesystem::path& path,
 
 /// Writes COCO results JSON, one detection a line; doubles read back to the same value.
 inline void write_detections_json(const std::filesystem::path& path,
-                                  std::span<const Detection> detections,
-                                  const Instances& instances) {
+                                  std::span<const Detection> detections, const Instances& instances,
+                                  Naming naming = Naming::ids) {
+  const auto names = detail::file_names(instances);
   fmt::memory_buffer out;
+  const auto to = std::back_inserter(out);
   out.push_back('[');
   for (std::size_t i = 0; i < detections.size(); ++i) {
     const auto& d = detections[i];
+    const auto& category = detail::category_of(instances, d);
     fmt::format_to(
-        std::back_inserter(out),
-        R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {}}})",
-        i == 0 ? "\n" : ",\n", d.image_id, detail::category_id(instances, d), d.box.x, d.box.y,
-        d.box.width, d.box.height, d.score);
+        to, R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {})",
+        i == 0 ? "\n" : ",\n", d.image_id, category.id, d.box.x, d.box.y, d.box.width, d.box.height,
+        d.score);
+    if (naming == Naming::names)
+      fmt::format_to(to, R"(, "file_name": {}, "category": {})",
+                     detail::json_string(names.at(d.image_id)), detail::json_string(category.name));
+    out.push_back('}');
   }
-  fmt::format_to(std::back_inserter(out), "]\n");
+  fmt::format_to(to, "]\n");
   write_file(path, std::string_view(out.data(), out.size()));
 }
 
-/// Writes `image_id,x,y,width,height,confidence,category_id,category`: pixels of the original
-/// image, the data set's own category ids and names.
+/// Writes `image_id,x,y,width,height,confidence,category_id,category[,file_name]`: pixels of the
+/// original image, the data set's own category ids and names.
 inline void write_detections_csv(const std::filesystem::path& path,
-                                 std::span<const Detection> detections,
-                                 const Instances& instances) {
+                                 std::span<const Detection> detections, const Instances& instances,
+                                 Naming naming = Naming::ids) {
+  const auto names = detail::file_names(instances);
   CsvWriter csv;
-  csv.row("image_id", "x", "y", "width", "height", "confidence", "category_id", "category");
-  for (const auto& d : detections)
-    csv.row(d.image_id, d.box.x, d.box.y, d.box.width, d.box.height, d.score,
-            detail::category_id(instances, d),
-            instances.categories[static_cast<std::size_t>(d.category)].name);
+  std::vector<std::string> header{"image_id", "x",          "y",           "width",
+                                  "height",   "confidence", "category_id", "category"};
+  if (naming == Naming::names) header.emplace_back("file_name");
+  csv.row_of(header);
+  for (const auto& d : detections) {
+    const auto& category = detail::category_of(instances, d);
+    if (naming == Naming::names)
+      csv.row(d.image_id, d.box.x, d.box.y, d.box.width, d.box.height, d.score, category.id,
+              category.name, names.at(d.image_id));
+    else
+      csv.row(d.image_id, d.box.x, d.box.y, d.box.width, d.box.height, d.score, category.id,
+              category.name);
+  }
   write_file(path, csv.text());
 }
 

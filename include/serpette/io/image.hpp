@@ -1,17 +1,22 @@
 #pragma once
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/bmp.hpp"
+#include "serpette/io/image_format.hpp"
 #include "serpette/io/jpeg.hpp"
 #include "serpette/io/png.hpp"
 #include "serpette/io/read_file.hpp"
+#include "serpette/io/webp.hpp"
 
 namespace serpette {
 
@@ -34,64 +39,111 @@ struct Image {
   friend bool operator==(const Image&, const Image&) = default;
 };
 
-struct ImageSize {
-  int width = 0, height = 0;  ///< [pixels]
-  friend bool operator==(const ImageSize&, const ImageSize&) = default;
-};
-
 namespace detail {
-
-/// Larger pictures are taken for damaged headers.
-inline constexpr std::int64_t kMostPixels = std::int64_t{1} << 28;
 
 inline bool is_jpeg(std::string_view bytes) { return bytes.starts_with("\xff\xd8\xff"); }
 inline bool is_png(std::string_view bytes) { return bytes.starts_with("\x89PNG\r\n\x1a\n"); }
+inline bool is_webp(std::string_view bytes) {
+  return bytes.starts_with("RIFF") && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP";
+}
+inline bool is_bmp(std::string_view bytes) { return bytes.starts_with("BM"); }
 
-/// Calls `visit` with the JpegReader or PngReader that reads `bytes`, its header read and its size
+/// Calls `visit` with the reader of the format that `bytes` are in, its header read and its size
 /// checked.
 template <class Visit>
 auto with_reader(std::string_view bytes, std::string_view place, Visit&& visit) {
-  const auto checked = [&](auto reader) {
-    require(std::int64_t{reader.width()} * reader.height() <= kMostPixels, place,
-            "should have at most 2^28 pixels, got {} x {}", reader.width(), reader.height());
-    return visit(reader);
-  };
-  require(!bytes.empty(), place, "should be a JPEG or PNG image, got an empty file");
-  if (is_jpeg(bytes)) return checked(JpegReader(bytes, place));
-  if (is_png(bytes)) return checked(PngReader(bytes, place));
-  fail(place, "should be a JPEG or PNG image, got another kind of file");
+  const auto call = [&](auto reader) { return visit(reader); };
+  if (is_jpeg(bytes)) return call(JpegReader(bytes, place));
+  if (is_png(bytes)) return call(PngReader(bytes, place));
+  if (is_webp(bytes)) return call(WebpReader(bytes, place));
+  if (is_bmp(bytes)) return call(BmpReader(bytes, place));
+  fail<DamagedImage>(place, "should be a JPEG, PNG, WebP or BMP image, got {}",
+                     bytes.empty() ? "an empty file" : "another kind of file");
+}
+
+/// Whether EXIF's orientation exchanges width and height.
+inline bool is_quarter_turn(int orientation) { return orientation >= 5; }
+
+/// A stored picture as its EXIF orientation wants it to be seen.
+inline Image upright(const Image& stored, int orientation) {
+  const int last_x = stored.width - 1, last_y = stored.height - 1;
+  Image seen = is_quarter_turn(orientation) ? Image(stored.height, stored.width)
+                                            : Image(stored.width, stored.height);
+  for (int y = 0; y < seen.height; ++y)
+    for (int x = 0; x < seen.width; ++x) {
+      const std::uint8_t* from = nullptr;
+      switch (orientation) {
+        case 2:
+          from = stored.at(last_x - x, y);
+          break;
+        case 3:
+          from = stored.at(last_x - x, last_y - y);
+          break;
+        case 4:
+          from = stored.at(x, last_y - y);
+          break;
+        case 5:
+          from = stored.at(y, x);
+          break;
+        case 6:
+          from = stored.at(y, last_y - x);
+          break;
+        case 7:
+          from = stored.at(last_x - y, last_y - x);
+          break;
+        case 8:
+          from = stored.at(last_x - y, x);
+          break;
+        default:
+          from = stored.at(x, y);
+      }
+      std::copy_n(from, 3, seen.at(x, y));
+    }
+  return seen;
 }
 
 }  // namespace detail
 
-/// Calls `start(width, height)` once and then `row(rgb)` for each row from the top; JPEG rows come
-/// while the file is being decoded, so that whoever needs no whole picture never holds one. The
-/// pointer is good until the next row.
-/// @param place  how errors call the picture.
-/// @throws Error  naming the place and the library's reason if this is not a whole JPEG or PNG.
+/// Calls `start(width, height)` once and then `row(rgb)` for each row from the top; rows of an
+/// upright picture come while the file is being decoded, so that whoever needs no whole picture
+/// never holds one. The pointer is good until the next row.
+///
+/// The picture is given as every viewer shows it: turned and mirrored as its EXIF orientation says.
+/// @param place      how errors call the picture.
+/// @param annotated  the size its boxes refer to, if known: where a quarter turn would leave it and
+/// the stored pixels have it, the boxes were drawn on those, and they are given.
+/// @throws DamagedImage  naming the place and the library's reason if this is not a whole picture
+/// of a format that is read.
 template <class Start, class Row>
-void stream_image(std::string_view bytes, std::string_view place, Start&& start, Row&& row) {
+void stream_image(std::string_view bytes, std::string_view place, Start&& start, Row&& row,
+                  ImageSize annotated = {}) {
   detail::with_reader(bytes, place, [&](auto& reader) {
-    start(reader.width(), reader.height());
-    const auto stride = 3 * static_cast<std::size_t>(reader.width());
-    if constexpr (requires(std::uint8_t* out) { reader.read_row(out); }) {
-      std::vector<std::uint8_t> rgb(stride);
-      for (int y = 0; y < reader.height(); ++y) {
+    const ImageSize stored{reader.width(), reader.height()};
+    auto orientation = reader.orientation();
+    if (detail::is_quarter_turn(orientation) && annotated == stored &&
+        stored.width != stored.height)
+      orientation = 1;
+    std::vector<std::uint8_t> rgb(3 * static_cast<std::size_t>(stored.width));
+    if (orientation == 1) {
+      start(stored.width, stored.height);
+      for (int y = 0; y < stored.height; ++y) {
         reader.read_row(rgb.data());
         row(static_cast<const std::uint8_t*>(rgb.data()));
       }
-    } else {
-      std::vector<std::uint8_t> rgb(stride * static_cast<std::size_t>(reader.height()));
-      reader.read(rgb.data());
-      const std::uint8_t* next = rgb.data();
-      for (int y = 0; y < reader.height(); ++y, next += stride) row(next);
+      return;
     }
+    Image whole(stored.width, stored.height);
+    for (int y = 0; y < stored.height; ++y) reader.read_row(whole.at(0, y));
+    whole = detail::upright(whole, orientation);
+    start(whole.width, whole.height);
+    for (int y = 0; y < whole.height; ++y) row(static_cast<const std::uint8_t*>(whole.at(0, y)));
   });
 }
 
-/// Decodes a JPEG or PNG file in memory; EXIF orientation and transparency are ignored.
-/// @throws Error  as stream_image.
-inline Image decode_image(std::string_view bytes, std::string_view place) {
+/// Decodes a JPEG, PNG, WebP or BMP file in memory; transparency is ignored.
+/// @throws DamagedImage  as stream_image.
+inline Image decode_image(std::string_view bytes, std::string_view place,
+                          ImageSize annotated = {}) {
   Image image;
   std::uint8_t* next = nullptr;
   stream_image(
@@ -100,23 +152,36 @@ inline Image decode_image(std::string_view bytes, std::string_view place) {
         image = Image(width, height);
         next = image.rgb.data();
       },
-      [&](const std::uint8_t* row) {
-        next = std::copy_n(row, 3 * std::size_t(image.width), next);
-      });
+      [&](const std::uint8_t* row) { next = std::copy_n(row, 3 * std::size_t(image.width), next); },
+      annotated);
   return image;
 }
 
-/// Width and height from the header alone.
-/// @throws Error  if it is not the header of a JPEG or PNG file.
+/// Width and height as stream_image gives them, from the header alone.
+/// @throws DamagedImage  if it is not the header of a picture of a format that is read.
 inline ImageSize image_size(std::string_view bytes, std::string_view place) {
-  return detail::with_reader(
-      bytes, place, [](auto& reader) { return ImageSize{reader.width(), reader.height()}; });
+  return detail::with_reader(bytes, place, [](auto& reader) {
+    return detail::is_quarter_turn(reader.orientation())
+               ? ImageSize{reader.height(), reader.width()}
+               : ImageSize{reader.width(), reader.height()};
+  });
 }
 
-/// Reads a JPEG or PNG file, whatever its name ends in.
-/// @throws Error  naming the file if it cannot be opened, is cut off or is another kind of file.
-inline Image read_image(const std::filesystem::path& path) {
-  return decode_image(read_file(path), path.string());
+/// Whether a file's name ends like that of a picture that is read, in small letters or large.
+inline bool has_image_suffix(const std::filesystem::path& path) {
+  auto suffix = path.extension().string();
+  std::ranges::transform(suffix, suffix.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr std::string_view kSuffixes[] = {".jpg", ".jpeg", ".jfif", ".jpe",
+                                            ".png", ".webp", ".bmp"};
+  return std::ranges::find(kSuffixes, suffix) != std::end(kSuffixes);
+}
+
+/// Reads a picture, whatever its name ends in.
+/// @throws Error  naming the file if it cannot be opened or read; DamagedImage, which is one, if it
+/// is cut off or of another kind.
+inline Image read_image(const std::filesystem::path& path, ImageSize annotated = {}) {
+  return decode_image(read_file(path), path.string(), annotated);
 }
 
 /// @param flush   as in write_file.

@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/io/image_format.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette {
 
@@ -54,33 +56,54 @@ struct JpegErrors {
 
 }  // namespace detail
 
-/// Decodes a JPEG top to bottom, a row at a time, to 8-bit RGB; greyscale and CMYK files too. The
-/// EXIF orientation is ignored: boxes of data sets refer to the pixels as stored. Full-size
-/// decoding with libjpeg's accurate transform: its scaled transforms average where bilinear
-/// sampling picks, so a scaled decode would change the network's input.
+/// Decodes a JPEG as stored, top to bottom, a row at a time, to 8-bit RGB; greyscale and CMYK files
+/// too. Full-size decoding with libjpeg's accurate transform: its scaled transforms average where
+/// bilinear sampling picks, so a scaled decode would change the network's input.
 class JpegReader {
  public:
   /// Reads the header.
   /// @param bytes  the file; must outlive the reader.
   /// @param place  how errors call the file.
-  /// @throws Error  with libjpeg's reason if this is no JPEG that it can read.
+  /// @throws DamagedImage  with libjpeg's reason if this is no JPEG that it can read, or the header
+  /// promises more than the file can hold.
   JpegReader(std::string_view bytes, std::string_view place) : state_(new State), place_(place) {
     auto& s = *state_;
     s.info.err = &s.errors.manager;
     if (setjmp(s.errors.jump)) refuse();
     jpeg_create_decompress(&s.info);
     jpeg_mem_src(&s.info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+    jpeg_save_markers(&s.info, JPEG_APP0 + 1, 0xFFFF);  // EXIF
     jpeg_read_header(&s.info, TRUE);
     const auto stored = s.info.jpeg_color_space;
     s.info.out_color_space = stored == JCS_CMYK || stored == JCS_YCCK ? JCS_CMYK : JCS_RGB;
+    s.progress.progress_monitor = [](j_common_ptr info) {
+      auto* self = reinterpret_cast<detail::JpegErrors*>(info->err);
+      if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= limits::kJpegScans) return;
+      std::snprintf(self->message.data(), self->message.size(), "more than %d scans",
+                    limits::kJpegScans);
+      std::longjmp(self->jump, 1);
+    };
+    s.info.progress = &s.progress;
+    detail::require_plausible(width(), height(),
+                              limits::kJpegPixelsPerByte * static_cast<std::int64_t>(bytes.size()),
+                              place_);
   }
 
   [[nodiscard]] int width() const { return static_cast<int>(state_->info.image_width); }
   [[nodiscard]] int height() const { return static_cast<int>(state_->info.image_height); }
+  /// EXIF's: 1 upright, 2 to 8 mirrored or turned.
+  [[nodiscard]] int orientation() const {
+    for (const auto* marker = state_->info.marker_list; marker != nullptr; marker = marker->next) {
+      std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
+      if (!data.starts_with(std::string_view("Exif\0\0", 6))) continue;
+      return detail::exif_orientation(data.substr(6));
+    }
+    return 1;
+  }
 
   /// Decodes the next row; the first call starts decompression.
   /// @param rgb  [3·width] out; at most `height()` calls.
-  /// @throws Error  if the data ends early or does not decode.
+  /// @throws DamagedImage  if the data ends early or does not decode.
   void read_row(std::uint8_t* rgb) {
     auto& s = *state_;
     if (setjmp(s.errors.jump)) refuse();
@@ -99,11 +122,13 @@ class JpegReader {
   struct State {
     jpeg_decompress_struct info{};
     detail::JpegErrors errors;
+    jpeg_progress_mgr progress{};
     ~State() { jpeg_destroy_decompress(&info); }
   };
 
   [[noreturn]] void refuse() const {
-    fail(place_, "should be a whole JPEG image, got \"{}\"", state_->errors.message.data());
+    fail<DamagedImage>(place_, "should be a whole JPEG image, got \"{}\"",
+                       state_->errors.message.data());
   }
 
   // Ink 255 is none in Adobe's files (which is nearly all of them), and full elsewhere.

@@ -85,7 +85,10 @@ class JsonCursor {
     if (value.get_number().get(number) != simdjson::SUCCESS) refuse("a whole number", value);
     if (number.is_int64()) return number.get_int64();
     const double real = number.as_double();
-    if (real != std::floor(real) || std::abs(real) > 0x1p53) refuse("a whole number", value);
+    if (real != std::floor(real)) refuse("a whole number", value);
+    // Of larger ones written with a point or an exponent, not every one is a double.
+    if (number.is_uint64() || std::abs(real) > 0x1p53)
+      refuse("a whole number below 2^63 (9223372036854775808)", value, ", which is too large");
     return static_cast<std::int64_t>(real);
   }
 
@@ -134,14 +137,14 @@ class JsonCursor {
   }
 
   template <class Any>
-  [[noreturn]] void refuse(std::string_view wanted, Any&& any) {
+  [[noreturn]] void refuse(std::string_view wanted, Any&& any, std::string_view why = "") {
     std::string_view raw;
     if constexpr (requires { any.raw_json_token(); })
       if (simdjson::simdjson_result<std::string_view>(any.raw_json_token()).get(raw) !=
           simdjson::SUCCESS)
         raw = {};
     raw = raw.substr(0, std::min(raw.find_last_not_of(" \n\r\t") + 1, std::size_t{40}));
-    fail(place(), "should be {}, got {}", wanted, raw.empty() ? "something else" : raw);
+    fail(place(), "should be {}, got {}{}", wanted, raw.empty() ? "something else" : raw, why);
   }
 
   std::string file_, text_;

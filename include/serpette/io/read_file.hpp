@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -8,32 +11,44 @@
 #include <string>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette {
 
-/// All bytes of a file.
+/// All bytes of a file or a pipe.
 /// @param slack   spare capacity behind the text, for parsers that read in blocks beyond its end.
-/// @throws Error  if it cannot be read; the message says why.
+/// @throws Error  if it cannot be opened or read to its end, is a folder or a device, or is larger
+/// than `limits` allow; the message says why.
 inline std::string read_file(const std::filesystem::path& path, std::size_t slack = 0) {
-  std::error_code code;
-  require(!std::filesystem::is_directory(path, code), path.string(),
-          "should be a file, got a folder");
+  const auto place = path.string();
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
                                                              &std::fclose);
-  require(file != nullptr, path.string(), "should be a readable file, got \"{}\"",
-          std::strerror(errno));
-  const auto size = std::filesystem::file_size(path, code);
+  struct ::stat known {};
+  if (!file || ::fstat(::fileno(file.get()), &known) != 0)
+    fail(place, "should be a readable file, got \"{}\"", std::strerror(errno));
+  require(!S_ISDIR(known.st_mode), place, "should be a file, got a folder");
+  require(!S_ISCHR(known.st_mode) && !S_ISBLK(known.st_mode), place,
+          "should be a file, got a device");
+  const auto size = S_ISREG(known.st_mode) ? static_cast<std::size_t>(known.st_size) : 0;
+  const auto most = S_ISREG(known.st_mode) ? limits::kFileBytes : limits::kPipeBytes;
+  const auto require_small = [&](std::size_t bytes) {
+    require(bytes <= most, place, "should have at most {} bytes, got {}", most,
+            size > 0 ? fmt::to_string(size) : "more");
+  };
+  require_small(size);
   std::string text;
-  text.reserve((code ? 0 : size) + slack + 1);
+  text.reserve(size + slack + 1);
   // A pipe has no size: read until nothing comes, at least one block beyond what was announced.
-  for (std::size_t block = code || size == 0 ? 1 << 16 : size + 1;; block = 1 << 16) {
+  for (std::size_t block = size == 0 ? 1 << 16 : size + 1;;
+       block = std::max<std::size_t>(1 << 16, text.size())) {
     const auto old = text.size();
     text.resize(old + block);
     const auto got = std::fread(text.data() + old, 1, block, file.get());
     text.resize(old + got);
+    require_small(text.size());
     if (got < block) break;
   }
-  require(std::ferror(file.get()) == 0, path.string(), "should be a readable file, got \"{}\"",
+  require(std::ferror(file.get()) == 0, place, "should be readable to its end, got \"{}\"",
           std::strerror(errno));
   text.reserve(text.size() + slack);
   return text;

@@ -18,7 +18,7 @@ void objective(const P& policy, D& detector, const ImageBatch& batch) {
   const auto teacher = [network = detector.clone()](const at::Tensor& images) mutable {
     return network.frozen().forward(images);
   };
-  const auto run = [&](bool attacked) {
+  const auto run = [&](D& network, bool attacked) {
     Generator rng{Seed(5)};
     Adversary::Perturb perturb;
     if (attacked)
@@ -29,28 +29,27 @@ void objective(const P& policy, D& detector, const ImageBatch& batch) {
     const Adversary adversary(
         {.encode = same,
          .expand = same,
-         .victim = [&](const at::Tensor& truth) { return detector.victim(truth); },
+         .victim = [&](const at::Tensor& truth) { return network.victim(truth); },
          .perturb = perturb},
         rng);
     auto state = policy.start(TrainingContext{.teacher = teacher});
-    detector.train(true);
-    return state.loss(detector, batch, adversary);
+    network.train(true);
+    return state.loss(network, batch, adversary);
   };
   for (const bool attacked : {false, true}) {  // a scenario may have no attack
     INFO("under attack: " << attacked);
-    const auto loss = run(attacked);
+    D one = detector.clone(), two = detector.clone();
+    const auto loss = run(one, attacked);
     CHECK(loss.dim() == 0);
     CHECK(loss.isfinite().template item<bool>());
     CHECK(loss.requires_grad());
-    CHECK(run(attacked).equal(loss));
-    for (auto& parameter : detector.parameters()) parameter.mutable_grad() = at::Tensor();
+    CHECK(run(two, attacked).equal(loss));
     loss.backward();
     bool moves = false;
-    for (const auto& parameter : detector.parameters())
+    for (const auto& parameter : one.parameters())
       moves = moves || (parameter.grad().defined() && parameter.grad().any().template item<bool>());
     CHECK(moves);
   }
-  detector.train(false);
   CHECK(batch.images.equal(before));
 }
 

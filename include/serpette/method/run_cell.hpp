@@ -16,7 +16,7 @@ namespace serpette {
 template <Detector D>
 struct TrainedCell {
   D network;  ///< Compacted where the granularity removes filters.
-  Kept kept;
+  Kept kept{};
   double seconds_pretrain = 0, seconds_scores = 0, seconds_finetune = 0;
   std::int64_t unreadable = 0;  ///< Training images that were left out.
 };

@@ -80,7 +80,7 @@ BatchStream score_batches(const C& cell, typename C::detector_type& detector) {
   const auto seed = cell.seed.derive("score images");
   Generator rng(seed);
   const auto count = std::min<std::int64_t>(e.budget.score_images, e.train.size());
-  constexpr std::int64_t kBatch = 8;
+  static constexpr std::int64_t kBatch = 8;
   const auto make = [&cell, &detector, seed, count,
                      order = shuffled(e.train.size(), rng)](std::int64_t number) {
     const auto& [scenario, experiment] = std::tie(cell.scenario, cell.experiment);
@@ -143,7 +143,7 @@ StageResult score_weights(const C& cell, typename C::detector_type& detector) {
   });
 }
 
-/// 4. What stays at the cell's ratio.
+/// What stays at the cell's ratio.
 /// @param scores  on the device.
 template <AnyCell C>
 Mask pruning_mask(const C& cell, const ScoreMap& scores) {
@@ -173,7 +173,7 @@ StageResult score_training(const C& cell, typename C::detector_type& detector,
   }
 }
 
-/// 5. Robust fine-tuning of the masked detector.
+/// 4. Robust fine-tuning of the masked detector.
 template <AnyCell C>
 StageResult robust_finetuning(const C& cell, typename C::detector_type& detector,
                               const Mask& mask) {

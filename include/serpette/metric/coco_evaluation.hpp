@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +16,8 @@
 #include "serpette/core/box.hpp"
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/in_parallel.hpp"
+#include "serpette/io/limits.hpp"
 
 /// @file
 /// COCO's detection metric: the same doubles as pycocotools 2.0 (cocoeval.py, maskApi.c), in the
@@ -333,6 +334,8 @@ inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> d
 
   CocoSummary summary;
   summary.categories = truth.categories.size();
+  require(summary.categories <= limits::kCategories, truth.source,
+          "should have at most {} categories, got {}", limits::kCategories, summary.categories);
   summary.precision.assign(10 * 101 * summary.categories * 12, -1.0);
   summary.recall.assign(10 * summary.categories * 12, -1.0);
 
@@ -375,20 +378,9 @@ inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> d
     evaluation.finish(summary, category);
   };
 
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    for (std::size_t category; (category = next++) < summary.categories;)
-      evaluate_category(category);
-  };
   const auto workers =
-      std::min<std::size_t>(threads > 0 ? static_cast<std::size_t>(threads)
-                                        : std::max(1U, std::thread::hardware_concurrency()),
-                            summary.categories);
-  {
-    std::vector<std::jthread> pool;
-    for (std::size_t i = 1; i < workers; ++i) pool.emplace_back(work);
-    work();
-  }
+      threads > 0 ? static_cast<unsigned>(threads) : std::thread::hardware_concurrency();
+  in_parallel(workers, summary.categories, evaluate_category);
   detail::summarize(summary);
   return summary;
 }

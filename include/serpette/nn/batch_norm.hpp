@@ -180,11 +180,8 @@ struct BatchNormActivation : torch::autograd::Function<BatchNormActivation> {
 inline at::Tensor normalise_and_activate(at::Tensor x, const LayerParameters& p,
                                          Activation activation, bool training, double momentum) {
   if (training && detail::BatchNormActivation::fits(x, p.gamma, activation)) {
-    const double slope = activation == Activation::kLeaky  ? kLeakySlope
-                         : activation == Activation::kRelu ? 0.0
-                                                           : 1.0;
     return detail::BatchNormActivation::apply(x, p.gamma, p.beta, p.running_mean, p.running_var,
-                                              momentum, slope);
+                                              momentum, slope_of(activation));
   }
   return detail::activate_(at::batch_norm(x, p.gamma, p.beta, p.running_mean, p.running_var,
                                           training, momentum, kBatchNormEpsilon, true),

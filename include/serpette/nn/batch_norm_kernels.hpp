@@ -3,8 +3,8 @@
 /// @internal The loops of batch_norm.hpp.
 
 /// @file
-/// Batch norm in training with the activation behind it: loops over channels-last maps. No
-/// LibTorch.
+/// Batch norm in training with the activation behind it: loops over channels-last maps, for the
+/// instruction set of the machine it runs on. No LibTorch.
 
 #include <algorithm>
 #include <bit>
@@ -13,25 +13,28 @@
 #include <numeric>
 #include <vector>
 
-#include "serpette/detail/widest.hpp"
+#include "serpette/nn/batch_norm_job.hpp"
+
+#define SERPETTE_EACH_TARGET "serpette/nn/batch_norm_kernels-inl.hpp"
+#include "serpette/detail/each_target-inl.hpp"
 
 namespace serpette::detail::batch_norm {
 
-/// A bfloat16 number, by its bits.
-enum class Half : std::uint16_t {};
+HWY_EXPORT(loops_f32);
+HWY_EXPORT(loops_bf16);
 
-SERPETTE_INLINE inline float widen(float x) { return x; }
-SERPETTE_INLINE inline float widen(Half x) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
+/// The best that this machine supports, found at the first call.
+inline const Loops<float>& loops(const float*) {
+  static const Loops<float> found = HWY_DYNAMIC_DISPATCH(loops_f32)();
+  return found;
+}
+inline const Loops<Half>& loops(const Half*) {
+  static const Loops<Half> found = HWY_DYNAMIC_DISPATCH(loops_bf16)();
+  return found;
 }
 
-/// To the nearest, ties to even; what is no number stays none.
-SERPETTE_INLINE inline void narrow(float x, float& to) { to = x; }
-SERPETTE_INLINE inline void narrow(float x, Half& to) {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
-  const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
-  to = static_cast<Half>(x == x ? rounded : 0x7FC0U);
-}
+inline float widen(float x) { return x; }
+inline float widen(Half x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
 
 /// Maps [rows, channels] with the channels side by side, cut for the loops. Vectors run along
 /// memory, so coefficients are repeated until whole vectors fit `width` = channels · repeat.
@@ -60,7 +63,7 @@ struct Tiling {
 
   /// Calls f(first number, count) for the pieces of a block, at most `width` numbers each.
   template <class F>
-  SERPETTE_INLINE void pieces(std::int64_t block, const F& f) const {
+  void pieces(std::int64_t block, const F& f) const {
     const auto end = std::min(rows, (block + 1) * block_rows);
     for (auto row = block * block_rows; row < end; row += repeat)
       f(row * channels, std::min(repeat, end - row) * channels);
@@ -74,10 +77,12 @@ struct Tiling {
   }
 };
 
-/// y = (x − mean)·scale + shift, then y if y > 0, else slope · y.
+/// What `Places` points to, [width] each.
 struct Coefficients {
-  std::vector<float> mean, scale, shift;  ///< [width]
-  float slope = 1;                        ///< 1: linear, 0: ReLU.
+  std::vector<float> mean, scale, shift;
+  float slope = 1;  ///< 1: linear, 0: ReLU.
+
+  [[nodiscard]] Places places() const { return {mean.data(), scale.data(), shift.data(), slope}; }
 };
 
 /// Σ (x − origin) and Σ (x − origin)² of one block, [channels] each.
@@ -85,19 +90,8 @@ template <class T>
 void sums(const Tiling& t, const T* x, const std::vector<float>& origin, std::int64_t block,
           double* first, double* second) {
   std::vector<float> one(origin.size()), two(origin.size());
-  widest([&]() SERPETTE_INLINE {
-    t.pieces(block, [&](std::int64_t at, std::int64_t count) SERPETTE_INLINE {
-      const T* in = x + at;
-      const float* o = origin.data();
-      float* s = one.data();
-      float* q = two.data();
-      SERPETTE_INDEPENDENT
-      for (std::int64_t i = 0; i < count; ++i) {
-        const float d = widen(in[i]) - o[i];
-        s[i] += d;
-        q[i] += d * d;
-      }
-    });
+  t.pieces(block, [&](std::int64_t at, std::int64_t count) {
+    loops(x).sums(x + at, origin.data(), count, one.data(), two.data());
   });
   t.fold(one, first);
   t.fold(two, second);
@@ -106,18 +100,8 @@ void sums(const Tiling& t, const T* x, const std::vector<float>& origin, std::in
 /// The activated output of one block.
 template <class T>
 void apply(const Tiling& t, const Coefficients& c, const T* x, T* y, std::int64_t block) {
-  widest([&]() SERPETTE_INLINE {
-    const float slope = c.slope;
-    t.pieces(block, [&](std::int64_t at, std::int64_t count) SERPETTE_INLINE {
-      const T* in = x + at;
-      T* out = y + at;
-      const float *mean = c.mean.data(), *scale = c.scale.data(), *shift = c.shift.data();
-      SERPETTE_INDEPENDENT
-      for (std::int64_t i = 0; i < count; ++i) {
-        const float v = (widen(in[i]) - mean[i]) * scale[i] + shift[i];
-        narrow(v > 0 ? v : slope * v, out[i]);
-      }
-    });
+  t.pieces(block, [&](std::int64_t at, std::int64_t count) {
+    loops(x).apply(x + at, c.places(), count, y + at);
   });
 }
 
@@ -126,21 +110,8 @@ template <class T>
 void backward_sums(const Tiling& t, const Coefficients& c, const T* x, const T* gradient,
                    std::int64_t block, double* first, double* second) {
   std::vector<float> one(c.mean.size()), two(c.mean.size());
-  widest([&]() SERPETTE_INLINE {
-    const float slope = c.slope;
-    t.pieces(block, [&](std::int64_t at, std::int64_t count) SERPETTE_INLINE {
-      const T *in = x + at, *of_y = gradient + at;
-      const float *mean = c.mean.data(), *scale = c.scale.data(), *shift = c.shift.data();
-      float* s = one.data();
-      float* q = two.data();
-      SERPETTE_INDEPENDENT
-      for (std::int64_t i = 0; i < count; ++i) {
-        const float d = widen(in[i]) - mean[i], g = widen(of_y[i]);
-        const float before = d * scale[i] + shift[i] > 0 ? g : slope * g;
-        s[i] += before;
-        q[i] += before * d;
-      }
-    });
+  t.pieces(block, [&](std::int64_t at, std::int64_t count) {
+    loops(x).backward_sums(x + at, gradient + at, c.places(), count, one.data(), two.data());
   });
   t.fold(one, first);
   t.fold(two, second);
@@ -151,20 +122,11 @@ template <class T>
 void backward_apply(const Tiling& t, const Coefficients& c, const std::vector<float>& by_x,
                     const std::vector<float>& constant, const T* x, const T* gradient, T* result,
                     std::int64_t block) {
-  widest([&]() SERPETTE_INLINE {
-    const float slope = c.slope;
-    t.pieces(block, [&](std::int64_t at, std::int64_t count) SERPETTE_INLINE {
-      const T *in = x + at, *of_y = gradient + at;
-      T* out = result + at;
-      const float *mean = c.mean.data(), *scale = c.scale.data(), *shift = c.shift.data(),
-                  *k1 = by_x.data(), *k0 = constant.data();
-      SERPETTE_INDEPENDENT
-      for (std::int64_t i = 0; i < count; ++i) {
-        const float d = widen(in[i]) - mean[i], g = widen(of_y[i]);
-        const float before = d * scale[i] + shift[i] > 0 ? g : slope * g;
-        narrow(scale[i] * before + (k1[i] * d + k0[i]), out[i]);
-      }
-    });
+  Places places = c.places();
+  places.by_x = by_x.data();
+  places.constant = constant.data();
+  t.pieces(block, [&](std::int64_t at, std::int64_t count) {
+    loops(x).backward_apply(x + at, gradient + at, places, count, result + at);
   });
 }
 

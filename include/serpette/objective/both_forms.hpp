@@ -22,7 +22,8 @@ struct BothForms {
       };
       if (adversary.is_identity()) return of(batch.images);
       const auto attacked = adversary(batch);  // before a forward pass moves the statistics
-      return of(batch.images) + of(attacked);
+      const auto clean = of(batch.images);     // first: the order in which statistics move
+      return clean + of(attacked);
     }
   };
 

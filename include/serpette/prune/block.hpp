@@ -27,10 +27,10 @@ struct Block {
  public:
   static constexpr std::string_view name = kName;
 
-  Reducer reduce = Reducer::kMean;  ///< How a block's scores become its importance.
+  Reducer reduce = Reducer::kMean;  ///< How the scores of a piece become its importance.
 
   static constexpr auto describe() {
-    return settings(setting<&Block::reduce>("How a block's scores become its importance"));
+    return settings(setting<&Block::reduce>("How the scores of a piece become its importance"));
   }
 
   [[nodiscard]] std::vector<PieceSet> pieces(const Graph& graph) const {

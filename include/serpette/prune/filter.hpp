@@ -64,13 +64,13 @@ struct Filter {
   static constexpr bool removes_filters = true;
 
   RatioOf ratio_of = RatioOf::kParameters;   ///< What the ratio is a share of.
-  Reducer reduce = Reducer::kMean;           ///< How a filter's scores become its importance.
+  Reducer reduce = Reducer::kMean;           ///< How the scores of a filter become its importance.
   CoupledRule coupled = CoupledRule::kMean;  ///< How those of coupled filters become one.
 
   static constexpr auto describe() {
     return settings(
         setting<&Filter::ratio_of>("What the ratio is a share of: parameters, or filters"),
-        setting<&Filter::reduce>("How a filter's scores become its importance"),
+        setting<&Filter::reduce>("How the scores of a filter become its importance"),
         setting<&Filter::coupled>("How the importances of coupled filters become one"));
   }
 

@@ -24,7 +24,7 @@ struct InputChannel {
 
   static constexpr auto describe() {
     return settings(
-        setting<&InputChannel::reduce>("How an input channel's scores become its importance"));
+        setting<&InputChannel::reduce>("How the scores of a piece become its importance"));
   }
 
   [[nodiscard]] std::vector<PieceSet> pieces(const Graph& graph) const {

@@ -20,10 +20,10 @@ namespace serpette {
 struct Kernel {
   static constexpr std::string_view name = "Kernel";
 
-  Reducer reduce = Reducer::kMean;  ///< How a kernel's scores become its importance.
+  Reducer reduce = Reducer::kMean;  ///< How the scores of a piece become its importance.
 
   static constexpr auto describe() {
-    return settings(setting<&Kernel::reduce>("How a kernel's scores become its importance"));
+    return settings(setting<&Kernel::reduce>("How the scores of a piece become its importance"));
   }
 
   [[nodiscard]] std::vector<PieceSet> pieces(const Graph& graph) const {

@@ -29,12 +29,6 @@ using UnstructuredDeepLiftGreyscale = Scenario<DeepLift, Weight, Pgd, GreyscaleR
 /// What one list of the paper calls its fifth scenario; see docs/paper.md.
 using StructuredDeepLiftGreyscale = Scenario<DeepLiftOfFilters, Filter, Pgd, GreyscaleRec601>;
 
-/// @name The structured scenarios as their author reads them since: k×k kernels, not whole filters
-/// @{
-using KernelDeepLift = Scenario<DeepLift, Kernel, Pgd, Rgb>;
-using KernelHydra = Scenario<Hydra, Kernel, Pgd, Rgb>;
-/// @}
-
 /// @name Its structured scenarios taken literally: k×k kernels, not whole filters
 /// @{
 using KernelDeepLift = Scenario<DeepLift, Kernel, Pgd, Rgb>;

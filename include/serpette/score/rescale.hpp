@@ -11,9 +11,9 @@
 #include <limits>
 #include <tuple>
 
-#include "serpette/detail/widest.hpp"
 #include "serpette/graph/activation.hpp"
 #include "serpette/graph/graph.hpp"
+#include "serpette/score/leaky_slope.hpp"
 #include "serpette/torch/operators.hpp"
 
 namespace serpette {
@@ -37,23 +37,13 @@ inline at::Tensor leaky_slope(const at::Tensor& out, const at::Tensor& reference
 }
 
 namespace detail {
-/// One image of `through_leaky` on the CPU: every value is read and written once, where LibTorch's
-/// operations would make a dozen passes.
+/// One image of `through_leaky` on the CPU.
 inline void through_leaky(const float* m, const float* out, const float* reference, float* result,
                           std::int64_t count, float a) {
   constexpr std::int64_t kGrain = 1 << 15;
   at::parallel_for(0, count, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    widest([&]() SERPETTE_INLINE {
-      SERPETTE_INDEPENDENT
-      for (auto i = begin; i < end; ++i) {
-        const float o = out[i], r = reference[i];
-        const float rise = (o > 0 ? o : 0) - (r > 0 ? r : 0);
-        const float delta = rise + ((o < 0 ? o : 0) - (r < 0 ? r : 0)) / a;
-        const bool small = std::abs(delta) < static_cast<float>(kRescaleThreshold);
-        const float slope = a + (1 - a) * (rise / (small ? 1 : delta));
-        result[i] = m[i] * (small ? (o >= 0 ? 1 : a) : slope);
-      }
-    });
+    through_leaky_here(m + begin, out + begin, reference + begin, result + begin, end - begin, a,
+                       static_cast<float>(kRescaleThreshold));
   });
 }
 }  // namespace detail

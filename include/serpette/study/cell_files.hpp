@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/draw.hpp"
 #include "serpette/io/image.hpp"

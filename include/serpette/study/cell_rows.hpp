@@ -95,8 +95,7 @@ std::vector<EvaluationRow> evaluation_rows(const S& scenario, const CellId& id,
                         std::string(profile), std::string(metric), value});
   };
   add("None", 0, measured.clean);
-  if constexpr (!is_identity<AttackOf<S>>)
-    add(AttackOf<S>::name, epsilon, measured.attacked);
+  if constexpr (!is_identity<AttackOf<S>>) add(AttackOf<S>::name, epsilon, measured.attacked);
   for (auto& row : time_rows(id, measured.paper, measured.standard)) rows.push_back(std::move(row));
   return rows;
 }

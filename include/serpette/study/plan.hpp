@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <range/v3/view/cartesian_product.hpp>
+#include <range/v3/view/iota.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,13 +24,12 @@ inline std::string cell_folder(const CellId& id) {
 inline std::vector<CellId> table_cells(const std::vector<std::string>& scenarios, int runs,
                                        const std::vector<Ratio>& ratios) {
   std::vector<CellId> cells;
-  for (const auto& scenario : scenarios)
-    for (int run = 1; run <= runs; ++run) {
-      if (scenario == kOriginal)
-        cells.push_back({scenario, run, Ratio()});
-      else
-        for (const auto ratio : ratios) cells.push_back({scenario, run, ratio});
-    }
+  for (const auto& [scenario, run, ratio] :
+       ranges::views::cartesian_product(scenarios, ranges::views::iota(1, runs + 1), ratios)) {
+    const bool original = scenario == kOriginal;
+    if (!original || ratio == ratios.front())
+      cells.push_back({scenario, run, original ? Ratio() : ratio});
+  }
   return cells;
 }
 

@@ -12,13 +12,14 @@
 #include <cstdint>
 #include <cstdio>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
 
 #include "serpette/study/cells.hpp"
+#include "serpette/study/estimate.hpp"
+#include "serpette/study/other_load.hpp"
 #include "serpette/study/workers.hpp"
 
 namespace serpette {
@@ -35,46 +36,62 @@ inline std::string clock_text(double seconds) {
 /// step. Several workers may report to one Progress.
 class Progress {
  public:
-  /// @param cells  how many there are to do, for the estimate of the time left.
+  /// @param cells  how many there are to do; 0 for work that is not of cells.
   explicit Progress(std::int64_t cells = 0) : cells_(cells), live_(::isatty(STDERR_FILENO) != 0) {
     std::signal(SIGINT, [](int) { interrupted() = true; });
     std::signal(SIGTERM, [](int) { interrupted() = true; });
   }
 
-  void on_stage(std::string_view stage, std::int64_t steps) {
+  /// What there is to do in all, and how many will do it: what the time left is estimated from.
+  void on_plan(const Work& work, int workers) {
     const std::lock_guard lock(mutex_);
-    stages_[std::this_thread::get_id()] = {std::string(stage), steps,
-                                           std::chrono::steady_clock::now()};
-    draw(0, std::nan(""));
-  }
-  void on_step(std::int64_t step, double loss) {
-    turnstile_.pass();
-    const std::lock_guard lock(mutex_);
-    draw(step, loss);
+    estimate_.plan(work);
+    workers_ = workers;
   }
 
-  /// A cell that was finished by an earlier, interrupted run: no part of the estimate.
+  void on_stage(std::string_view stage, std::int64_t steps) {
+    const std::lock_guard lock(mutex_);
+    auto& worker = end_stage();
+    worker.stage = stage;
+    worker.steps = steps;
+    worker.done = 0;
+    worker.begin = worker.last;
+    draw(worker, std::nan(""));
+  }
+  void on_step(std::int64_t step, double loss) {
+    const auto before = Clock::now();  // what follows may be a long wait for others
+    turnstile_.pass();
+    const std::lock_guard lock(mutex_);
+    auto& worker = workers_now_[std::this_thread::get_id()];
+    advance(worker, step - worker.done, before);
+    worker.done = step;
+    draw(worker, loss);
+  }
+
+  /// A cell that was finished by an earlier run.
   void on_known_cell() {
     const std::lock_guard lock(mutex_);
     ++known_;
   }
 
   /// A worker begins a cell; `on_cell` or `on_failed_cell` ends it.
-  void on_cell_begin() {
+  /// @param work  of the plan.
+  void on_cell_begin(const Work& work = {}) {
     const std::lock_guard lock(mutex_);
-    if (!first_cell_) first_cell_ = std::chrono::steady_clock::now();
+    auto& worker = workers_now_[std::this_thread::get_id()] = {};
+    worker.work = work;
     ++running_;
   }
   void on_failed_cell(std::string_view cell, std::string_view reason) {
     const std::lock_guard lock(mutex_);
-    --running_;
+    end_cell();
     ++failed_;
     clear();
     fmt::print(stderr, "{} failed: {}\n", cell, reason);
   }
   void on_cell(const CellRow& row) {
     const std::lock_guard lock(mutex_);
-    --running_;
+    end_cell();
     ++done_;
     last_ap50_ = row.ap50;
     clear();
@@ -85,12 +102,23 @@ class Progress {
     std::fflush(stdout);
   }
 
-  [[nodiscard]] Turnstile::Alone alone() { return Turnstile::Alone(turnstile_); }
+  /// The machine for the calling worker alone, while times are taken.
+  class Alone {
+   public:
+    explicit Alone(Progress& progress) : progress_(progress), others_(progress.turnstile_) {}
+    Alone(const Alone&) = delete;
+    Alone& operator=(const Alone&) = delete;
+    ~Alone() { progress_.on_times_taken(load_.cores()); }
+
+   private:
+    Progress& progress_;
+    Turnstile::Alone others_;
+    OtherLoad load_;
+  };
+  [[nodiscard]] Alone alone() { return Alone(*this); }
   [[nodiscard]] Turnstile& turnstile() { return turnstile_; }
   [[nodiscard]] bool stop_requested() const { return interrupted(); }
-  [[nodiscard]] double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
+  [[nodiscard]] double seconds() const { return since(start_); }
 
   /// Removes the live line, so that other output starts at the margin.
   void clear() const {
@@ -98,22 +126,60 @@ class Progress {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  /// What one worker is at.
+  struct Worker {
+    std::string stage;
+    std::int64_t steps = 0, done = 0;  ///< Of the stage.
+    Clock::time_point begin = Clock::now(), last = begin;
+    Work work;  ///< Left of its cell.
+  };
+
   static std::atomic<bool>& interrupted() {
     static std::atomic<bool> flag{false};
     return flag;
   }
+  static double since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+
+  /// Times are of this machine as it was: says once that others computed on it meanwhile.
+  void on_times_taken(double others) {
+    constexpr double kQuiet = 0.2;
+    const std::lock_guard lock(mutex_);
+    if (others < kQuiet || told_busy_) return;
+    told_busy_ = true;
+    clear();
+    fmt::print(stderr,
+               "note: other processes kept {:.1f} cores busy while times were taken, which are too "
+               "long so; take them again when the machine is quiet\n",
+               others);
+  }
+
+  void advance(Worker& worker, std::int64_t steps, Clock::time_point now) {
+    if (steps > 0) {
+      const std::chrono::duration<double> spent = now - worker.last;
+      estimate_.did(worker.stage, static_cast<double>(steps), spent.count());
+      if (const auto own = worker.work.find(worker.stage); own != worker.work.end())
+        own->second = std::max(0.0, own->second - static_cast<double>(steps));
+    }
+    worker.last = Clock::now();
+  }
+  /// The calling worker's stage is over; of those that report no steps all were done at once.
+  Worker& end_stage() {
+    auto& worker = workers_now_[std::this_thread::get_id()];
+    advance(worker, worker.done == 0 ? worker.steps : 0, Clock::now());
+    return worker;
+  }
+  void end_cell() {
+    estimate_.drop(end_stage().work);
+    workers_now_.erase(std::this_thread::get_id());
+    --running_;
+  }
 
   /// Cells that nothing is left to do for.
   [[nodiscard]] std::int64_t over() const { return known_ + done_ + failed_; }
-
-  /// By the pace of the cells alone: the stages they share were done before the first began.
-  [[nodiscard]] double left() const {
-    const auto tried = done_ + failed_;
-    if (tried == 0) return 0;
-    const std::chrono::duration<double> spent =
-        std::chrono::steady_clock::now() - first_cell_.value_or(start_);
-    return spent.count() / static_cast<double>(tried) * static_cast<double>(cells_ - over());
-  }
+  [[nodiscard]] double left() const { return estimate_.left(workers_); }
 
   /// Width of the terminal.
   static std::size_t columns() {
@@ -121,26 +187,26 @@ class Progress {
     return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
   }
 
-  /// The calling worker's stage.
-  void draw(std::int64_t step, double loss) {
+  void draw(const Worker& worker, double loss) {
     if (!live_) return;
-    const auto now = std::chrono::steady_clock::now();
-    const auto& [name, steps, begin] = stages_[std::this_thread::get_id()];
-    if (step > 0 && step < steps && now - drawn_ < std::chrono::milliseconds(100)) return;
+    const auto now = Clock::now();
+    if (worker.done > 0 && worker.done < worker.steps &&
+        now - drawn_ < std::chrono::milliseconds(100))
+      return;
     drawn_ = now;
     std::string line;
     if (cells_ > 0)
       line += fmt::format("[{}/{}, {} running{}{}] ", over(), cells_, running_,
                           failed_ > 0 ? fmt::format(", {} failed", failed_) : "",
-                          done_ > 0 ? fmt::format(", {} left", clock_text(left())) : "");
-    line += name;
-    if (steps > 0) line += fmt::format(" {}/{}", step, steps);
+                          estimate_.known() ? fmt::format(", {} left", clock_text(left())) : "");
+    line += worker.stage;
+    if (worker.steps > 0) line += fmt::format(" {}/{}", worker.done, worker.steps);
     if (std::isfinite(loss)) line += fmt::format("  loss {:.3f}", loss);
     if (done_ > 0) line += fmt::format("  last AP50 {:.3f}", last_ap50_);
-    if (cells_ == 0 && step > 0 && steps > 0) {
-      const std::chrono::duration<double> spent = now - begin;
-      line += fmt::format("  {} left", clock_text(spent.count() / static_cast<double>(step) *
-                                                  static_cast<double>(steps - step)));
+    if (cells_ == 0 && worker.done > 0) {
+      const auto rest = static_cast<double>(worker.steps - worker.done);
+      line += fmt::format(
+          "  {} left", clock_text(since(worker.begin) / static_cast<double>(worker.done) * rest));
     }
     line.resize(std::min(line.size(), columns() - 1));  // a second row could not be taken back
     clear();
@@ -150,17 +216,13 @@ class Progress {
 
   std::mutex mutex_;
   Turnstile turnstile_;
+  Estimate estimate_;
+  int workers_ = 1;
   std::int64_t cells_, done_ = 0, known_ = 0, failed_ = 0, running_ = 0;
   double last_ap50_ = 0;
-  bool live_;
-  struct Stage {
-    std::string name;
-    std::int64_t steps = 0;
-    std::chrono::steady_clock::time_point begin{};
-  };
-  std::unordered_map<std::thread::id, Stage> stages_;  // every worker's
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), drawn_{};
-  std::optional<std::chrono::steady_clock::time_point> first_cell_;
+  bool live_, told_busy_ = false;
+  std::unordered_map<std::thread::id, Worker> workers_now_;
+  Clock::time_point start_ = Clock::now(), drawn_{};
 };
 
 }  // namespace serpette

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/study/cell_files.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/store.hpp"
@@ -50,7 +51,7 @@ bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment
   const auto& e = experiment;
   const CellFiles files(store.root(), cell);
   bool finished = false;
-  progress.on_cell_begin();
+  progress.on_cell_begin(work_of(scenario, e, store, cell));
   unless_it_fails(
       [&] {
         std::optional<TrainedCell<D>> trained = files.template read<D>(e.device);
@@ -107,11 +108,16 @@ std::int64_t run_cells(const std::vector<PlannedCell>& plan,
       continue;
     }
     open.push_back(&cell);
+    dispatch(cell.id.scenario, [&](const auto& scenario) {
+      progress.on_plan(work_of(scenario, experiment, store, cell), workers.count);
+    });
     if (files.trained() || cell.id.scenario == kOriginal) continue;
-    if (seen.insert(cell.keys.pretraining).second)
+    if (seen.insert(cell.keys.pretraining).second) {
       pretraining.push_back(&cell);
-    else if (!seen.contains(cell.keys.scores))
+      progress.on_plan(pretraining_work(experiment.budget, store, cell.keys), workers.count);
+    } else if (!seen.contains(cell.keys.scores)) {
       scores.push_back(&cell);
+    }
     seen.insert(cell.keys.scores);
   }
 

@@ -9,6 +9,16 @@
 
 namespace serpette {
 
+namespace detail {
+/// Hears nothing, and has the machine alone as another observer has.
+template <Observer O>
+struct Quiet {
+  static constexpr bool is_silent = true;
+  O& of;
+  [[nodiscard]] auto alone() { return notify::alone(of); }
+};
+}  // namespace detail
+
 /// Times the networks of a plan's evaluated cells anew, one after the other: where shards ran on
 /// several machines, or since inference has become faster, all cells then have times of one
 /// machine and one version. Nothing else of their tables changes.
@@ -20,14 +30,14 @@ std::int64_t time_again(const std::vector<PlannedCell>& plan,
                         O& observer, Dispatch&& dispatch) {
   std::int64_t untimed = 0, seen = 0;
   notify::stage(observer, "timing", std::ssize(plan));
-  Silent silent;
+  detail::Quiet<O> quiet{observer};
   for (const auto& cell : plan) {
     const CellFiles files(store.root(), cell);
     const auto trained = files.template read<D>(experiment.device);
     if (trained && files.evaluated()) {
       store.begin();
       dispatch(cell.id.scenario, [&](const auto& scenario) {
-        const auto [paper, standard] = cell_times(scenario, experiment, trained->network, silent);
+        const auto [paper, standard] = cell_times(scenario, experiment, trained->network, quiet);
         files.write(paper, standard);
       });
     } else {

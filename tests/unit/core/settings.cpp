@@ -13,6 +13,16 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/settings.hpp"
+#include "serpette/objective/distilled.hpp"
+#include "serpette/objective/fast_adversarial.hpp"
+#include "serpette/objective/free_adversarial.hpp"
+#include "serpette/objective/pgd_adversarial.hpp"
+#include "serpette/objective/trades_like.hpp"
+#include "serpette/objective/under.hpp"
+#include "serpette/prune/block.hpp"
+#include "serpette/prune/global.hpp"
+#include "serpette/prune/input_channel.hpp"
+#include "serpette/prune/n_of_m.hpp"
 #include "serpette/scenario/paper.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
 #include "support/catch.hpp"
@@ -165,11 +175,27 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`TogUntargeted`, `TogVanishing`, `TogFabrication`, `TogMislabelling`",
       settings_table<TogVanishing>("attack"));
   add("`Hydra`", settings_table<Hydra>("score"));
-  add("`DeepLift`", settings_table<DeepLift>("score"));
+  add("`DeepLift`, `DeepLiftOfFilters` (whose scores are divided by the layer's mean)",
+      settings_table<DeepLift>("score"));
+  add("`DeepLiftLayer`", settings_table<DeepLiftLayer>("score"));
   add("`DeepLiftTrained`", settings_table<DeepLiftTrained>("score"));
+  add("`Normalised<Score>`, beside those of the score",
+      settings_table<Normalised<Magnitude>>("score"));
   add("`Kernel`", settings_table<Kernel>("granularity"));
   add("`Filter`", settings_table<Filter>("granularity"));
+  add("`InputChannel`", settings_table<InputChannel>("granularity"));
+  add("`Block<R, C>`", settings_table<Block<1, 4>>("granularity"));
+  add("`NofM<N, M>`", settings_table<NofM<2, 4>>("granularity"));
+  add("`PerLayer`, `ErdosRenyiKernel`, `Lamp`", settings_table<PerLayer>("allocation"));
+  add("`Global`", settings_table<Global>("allocation"));
   add("`PgdAdversarial`", settings_table<PgdAdversarial>("objective"));
+  add("`FreeAdversarial`", settings_table<FreeAdversarial<4>>("objective"));
+  add("`FastAdversarial`", settings_table<FastAdversarial>("objective"));
+  add("`TradesLike`", settings_table<TradesLike>("objective"));
+  add("`Distilled<Objective>`, here of `PgdAdversarial`",
+      settings_table<Distilled<PgdAdversarial>>("objective"));
+  add("`Under<Attack, Objective>`, here of `Fgsm` and `PgdAdversarial`",
+      settings_table<Under<Fgsm, PgdAdversarial>>("objective"));
   add("`Budget` (numbers: those of a stage that no budget names)", settings_table<Budget>(""));
   const auto file = std::filesystem::path(SERPETTE_TESTS) / "../docs/reference/settings.md";
   if (std::getenv("SERPETTE_APPROVE")) write_file(file, page);

@@ -5,6 +5,7 @@
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/laws/prune_granularity.hpp"
 #include "serpette/nn/batch_norm.hpp"
+#include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
 #include "serpette/score/rescale.hpp"
 #include "support/catch.hpp"
@@ -47,8 +48,8 @@ TEST_CASE("a plan computes on as many threads as it is given", "[deploy][threads
   const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/cfg";
   auto graph = load_cfg(cfgs / "yolov3-tiny.cfg");
   const test::ReferenceNetwork network(graph, Seed(1));
-  const auto masked =
-      network.masked(Weight{}.mask(graph, laws::random_scores(graph, Seed(9)), Ratio::percent(90)));
+  const auto masked = network.masked(
+      make_mask(graph, laws::random_scores(graph, Seed(9)), Ratio::percent(90), Weight{}));
   auto plan = deploy::make_plan(masked, {.measure = false});
   const auto images = at::rand(at::IntArrayRef{1, 3, graph.input.height, graph.input.width});
   for (const int n : {1, 2, 3}) CHECK(threads_of(n, [&] { (void)plan.forward(images); }).own == n);

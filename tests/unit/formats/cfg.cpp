@@ -275,7 +275,7 @@ TEST_CASE("no number of channels, cells or multiply-adds runs over", "[formats][
   };
   std::string route = "[convolutional]\nfilters=1048576\nsize=8\nstride=8\n[route]\nlayers=0";
   for (int i = 1; i < 4097; ++i) route += ",0";
-  refused(route + "\n", "f:5: route_1 should make at most 1048576 of anything, got 4296015872 × 1");
+  refused(route + "\n", "f:8: route_1 should make at most 1048576 of anything, got 4296015872 × 1");
   refused("[convolutional]\nfilters=1048576\n[convolutional]\nfilters=1048576\n",
           "conv_1 should have less than 2^31 weights, got 1048576 × 1048576");
   refused("[upsample]\nstride=1024\n[upsample]\nstride=1024\n", "upsample_1 should make at most");

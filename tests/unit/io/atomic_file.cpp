@@ -1,5 +1,7 @@
 #include "serpette/io/atomic_file.hpp"
 
+#include <sys/stat.h>
+
 #include "serpette/io/read_file.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
@@ -53,4 +55,76 @@ TEST_CASE("what cannot be written is refused before the work", "[io][atomic_file
   CHECK(fs::is_empty(folder / "new"));
   CHECK_THROWS_WITH(require_writable(folder.path()), ContainsSubstring("got \"a folder\""));
   CHECK_THROWS_WITH(require_writable(folder / "file" / "x"), ContainsSubstring("Not a directory"));
+}
+
+TEST_CASE("a file that is replaced keeps its mode, and a link stays one", "[io][atomic_file]") {
+  const serpette::test::Scratch folder;
+  const auto path = folder / "secret", link = folder / "link";
+  write_file(path, std::string_view("old"));
+  const auto mode = GENERATE(fs::perms(0600), fs::perms(0664));
+  fs::permissions(path, mode);
+  fs::create_symlink("secret", link);
+  write_file(link, std::string_view("new"));
+  CHECK(fs::is_symlink(link));
+  CHECK(read_file(path) == "new");
+  CHECK(fs::status(path).permissions() == mode);
+  CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 2);
+  fs::remove(path);  // the link now leads nowhere
+  write_file(link, std::string_view("again"));
+  CHECK(fs::is_symlink(link));
+  CHECK(read_file(path) == "again");
+}
+
+TEST_CASE("a device or a pipe is written to, never replaced", "[io][atomic_file]") {
+  const serpette::test::Scratch folder;
+  CHECK_NOTHROW(serpette::require_writable("/dev/null"));
+  write_file("/dev/null", std::string_view("lost"));
+  CHECK(fs::is_character_file("/dev/null"));
+  CHECK_THROWS_WITH(write_file("/dev/full", std::string_view("x")),
+                    ContainsSubstring("/dev/full") && ContainsSubstring("No space left"));
+  const auto pipe = folder / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  REQUIRE(reader >= 0);
+  CHECK_NOTHROW(serpette::require_writable(pipe));
+  write_file(pipe, std::string_view("through"));
+  char got[16] = {};
+  CHECK(::read(reader, got, sizeof got) == 7);
+  CHECK(std::string_view(got) == "through");
+  ::close(reader);
+  CHECK(fs::is_fifo(pipe));
+}
+
+TEST_CASE("output that names an input is refused", "[io][atomic_file]") {
+  const serpette::test::Scratch folder;
+  const auto input = folder / "input";
+  write_file(input, std::string_view("precious"));
+  fs::create_symlink("input", folder / "other name");
+  CHECK_THROWS_WITH(serpette::require_no_input(folder / "other name", {folder / "x", input}),
+                    ContainsSubstring("should be another file than the input"));
+  CHECK_NOTHROW(serpette::require_no_input(folder / "new", {input, folder / "none", ""}));
+  CHECK_NOTHROW(serpette::require_no_input("/dev/null", {"/dev/null"}));
+}
+
+TEST_CASE("a file that cannot be read to its end is an error, and so is one without an end",
+          "[io][read_file]") {
+  CHECK_THROWS_WITH(read_file("/proc/self/mem"), ContainsSubstring("Input/output error"));
+  CHECK_THROWS_WITH(read_file("/dev/zero"), "/dev/zero: should be a file, got a device");
+  const serpette::test::Scratch folder;
+  write_file(folder / "large", std::string_view(""));
+  fs::resize_file(folder / "large", serpette::limits::kFileBytes + 1);  // a hole
+  CHECK_THROWS_WITH(read_file(folder / "large"),
+                    ContainsSubstring("should have at most 4294967296 bytes, got 4294967297"));
+}
+
+TEST_CASE("a message stays short, whatever it quotes", "[core][contract]") {
+  const std::string many(10'000'000, ',');
+  try {
+    serpette::fail("file", "got {}ü", many);
+  } catch (const serpette::Error& error) {
+    const std::string_view what = error.what();
+    CHECK(what.size() < 4100);
+    CHECK(what.starts_with("file: got ,,"));
+    CHECK(what.ends_with(",ü"));
+  }
 }

@@ -100,6 +100,12 @@ TEST_CASE("a file that is no COCO says where and why", "[io][coco_json]") {
             "images[0].width: should be a number of pixels");
   annotation(R"("id": 1.5, "image_id": 1)", "annotations[0].id: should be a whole number, got 1.5");
   annotation(R"("id": "1")", "annotations[0].id: should be a whole number, got \"1\"");
+  annotation(R"("id": 9223372036854775814)", "which is too large");
+  annotation(R"("id": 1e300)", "which is too large");
+  std::string many;
+  for (int i = 0; i < 40'000; ++i) many += fmt::format("{}{{\"id\": {}}}", i > 0 ? "," : "", i);
+  refused(R"({"images": [], "annotations": [], "categories": [)" + many + "]}",
+          "should have at most 16384 categories, got 40000");
   CHECK_THROWS_WITH(load_instances(folder / "missing.json"), ContainsSubstring("readable"));
 }
 
@@ -147,4 +153,30 @@ TEST_CASE("detections that fit no annotations are refused with their place", "[i
   write_file(folder / "d.csv",
              std::string_view("image_id,x,y,width,height,confidence,category_id\n9,1,1,1,1,1,4\n"));
   CHECK(read_detections(folder / "d.csv", instances).at(0).category == kUnknownCategory);
+}
+
+TEST_CASE("detections without annotations are matched with some by name", "[io][detections]") {
+  const Scratch folder;
+  // As a folder is numbered: 1, 2 in the order of names, classes by their position.
+  const Instances counted{
+      {{1, "a.jpg", 10, 10}, {2, "b.jpg", 10, 10}}, {}, {{1, "dog"}, {2, "cat"}}, "folder"};
+  const std::vector<Detection> found{{1, 0, 0.5, {1, 2, 3, 4}}, {2, 1, 0.25, {5, 6, 1, 1}}};
+  write_detections_csv(folder / "d.csv", found, counted, Naming::names);
+  write_detections_json(folder / "d.json", found, counted, Naming::names);
+  const Instances annotated{{{7, "x/b.jpg", 10, 10}, {2, "x/a.jpg", 10, 10}, {1, "c.jpg", 10, 10}},
+                            {},
+                            {{3, "cat"}, {2, "dog"}},
+                            "truth"};
+  const std::vector<Detection> wanted{{2, 1, 0.5, {1, 2, 3, 4}}, {7, 0, 0.25, {5, 6, 1, 1}}};
+  for (const char* name : {"d.csv", "d.json"}) {
+    CHECK(read_detections(folder / name, annotated) == wanted);
+    auto fewer = annotated;
+    fewer.images.erase(fewer.images.begin());
+    CHECK_THROWS_WITH(
+        read_detections(folder / name, fewer),
+        ContainsSubstring("file_name should be one of the 2 annotated images, got b.jpg"));
+    fewer = annotated;
+    fewer.categories[1].name = "horse";
+    CHECK(read_detections(folder / name, fewer)[0].category == kUnknownCategory);
+  }
 }

@@ -66,3 +66,14 @@ TEST_CASE("a bad file is refused with its line", "[io][csv]") {
   auto open = reader("a\n\"1\n", {"a"});
   CHECK_THROWS_WITH(open.next(), ContainsSubstring("closed"));
 }
+
+TEST_CASE("a line of very many fields and a number that is too large are refused", "[io][csv]") {
+  const std::vector<std::string_view> wanted{"a"};
+  CHECK_THROWS_WITH(serpette::CsvReader("x.csv", std::string(10'000'000, ','), wanted),
+                    Catch::Matchers::ContainsSubstring("should have at most 4096 fields"));
+  serpette::CsvReader csv("x.csv", "a\n9223372036854775814\n", wanted);
+  REQUIRE(csv.next());
+  CHECK_THROWS_WITH(csv.integer(0),
+                    "x.csv:2: a should be a whole number, got 9223372036854775814, "
+                    "which is too large");
+}

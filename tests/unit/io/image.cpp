@@ -3,6 +3,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
+#include <zlib.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -29,7 +31,7 @@ Image gradient(int width, int height) {
 
 TEST_CASE("pictures of every kind read as OpenCV reads them", "[io][image][golden]") {
   const auto golden = nlohmann::json::parse(read_file(test::file("golden/images.json")));
-  REQUIRE(golden["pictures"].size() == 15);
+  REQUIRE(golden["pictures"].size() == 36);
   for (const auto& expected : golden["pictures"]) {
     const auto name = expected["file"].get<std::string>();
     INFO(name);
@@ -71,10 +73,17 @@ TEST_CASE("what is no picture is refused with its name", "[io][image]") {
         read_image(folder / "x.jpg"),
         ContainsSubstring((folder / "x.jpg").string()) && ContainsSubstring(expected));
   };
-  refusal("", "should be a JPEG or PNG image, got an empty file");
+  refusal("", "should be a JPEG, PNG, WebP or BMP image, got an empty file");
   refusal("hello", "got another kind of file");
   refusal("\xff\xd8\xff", "should be a whole JPEG image");
   refusal("\x89PNG\r\n\x1a\n", "should be a whole PNG image");
+  // What cannot be read is another kind of error than what is damaged.
+  CHECK_THROWS_AS(read_image(folder / "x.jpg"), DamagedImage);
+  try {
+    read_image(folder / "none.jpg");
+  } catch (const Error& error) {
+    CHECK(dynamic_cast<const DamagedImage*>(&error) == nullptr);
+  }
   CHECK_THROWS_WITH(read_image(folder / "none.jpg"),
                     ContainsSubstring("none.jpg: should be a readable file"));
   CHECK_THROWS_WITH(read_image(folder.path()), ContainsSubstring("got a folder"));
@@ -98,7 +107,78 @@ TEST_CASE("a header that promises too many pixels is refused before memory is as
   REQUIRE(frame != std::string::npos);
   for (std::size_t i = 5; i < 9; ++i) jpeg[frame + i] = '\xf0';  // 61,680 × 61,680
   CHECK_THROWS_WITH(decode_image(jpeg, "bomb"),
-                    ContainsSubstring("should have at most 2^28 pixels"));
+                    ContainsSubstring("should have from 1 to 2^28 pixels"));
+}
+
+TEST_CASE("a picture that its file is too small for is refused before memory is asked for",
+          "[io][image]") {
+  const auto too_small = ContainsSubstring("before data for at most");
+  // Headers and nothing behind them: 16,000 × 16,000 at 16 bits, 21 bytes of JPEG, WebP, BMP.
+  auto png = encode_png(gradient(8, 8).rgb, 8, 8);
+  SECTION("PNG") {
+    std::string header = png.substr(16, 13);
+    header[2] = header[6] = '\x3e', header[3] = header[7] = '\x80', header[8] = 16;
+    const auto crc =
+        crc32(crc32(0, nullptr, 0), reinterpret_cast<const Bytef*>(("IHDR" + header).data()), 17);
+    for (int shift = 24; shift >= 0; shift -= 8) header += static_cast<char>(crc >> shift);
+    png.replace(16, 17, header);
+    CHECK_THROWS_WITH(decode_image(png, "bomb"), too_small);
+  }
+  SECTION("JPEG") {
+    const std::string jpeg(
+        "\xff\xd8\xff\xc2\x00\x0b\x08\x3e\x80\x3e\x80\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00"
+        "\x00\x3f\x00",
+        25);
+    CHECK_THROWS_WITH(decode_image(jpeg, "bomb"), too_small);
+  }
+  SECTION("BMP") {
+    auto bmp = read_file(kPictures / "24.bmp");
+    bmp[18] = bmp[22] = '\x00', bmp[19] = bmp[23] = '\x3e';
+    CHECK_THROWS_WITH(decode_image(bmp, "bomb"), too_small);
+  }
+  SECTION("WebP") {
+    // Lossless: 14 bits each of width − 1 and height − 1.
+    auto webp = read_file(kPictures / "lossless.webp");
+    const auto at = webp.find("VP8L") + 9;
+    webp[at] = webp[at + 1] = webp[at + 2] = '\xff', webp[at + 3] = '\x0f';
+    CHECK_THROWS_WITH(decode_image(webp, "bomb"), too_small);
+  }
+}
+
+TEST_CASE("a JPEG of very many scans is refused", "[io][image]") {
+  // The last scan of a progressive file, again and again: each is a pass over all coefficients.
+  const auto whole = read_file(kPictures / "progressive.jpg");
+  const auto last = whole.rfind("\xff\xda");
+  REQUIRE(last != std::string::npos);
+  auto many = whole.substr(0, last);
+  for (int i = 0; i < 100; ++i) many += whole.substr(last, whole.size() - 2 - last);
+  many += "\xff\xd9";
+  CHECK_THROWS_WITH(decode_image(many, "bomb"), ContainsSubstring("more than 64 scans"));
+}
+
+TEST_CASE("a picture is given as viewers show it, unless its boxes were drawn on stored pixels",
+          "[io][image]") {
+  const auto bytes = read_file(kPictures / "turned.jpg");  // 21 × 13 stored, a quarter turn
+  CHECK(image_size(bytes, "x") == ImageSize{13, 21});
+  const Image seen = decode_image(bytes, "x"), stored = decode_image(bytes, "x", {21, 13});
+  CHECK((seen.width == 13 && seen.height == 21 && stored.width == 21 && stored.height == 13));
+  CHECK(detail::upright(stored, 6) == seen);
+  CHECK(decode_image(bytes, "x", {13, 21}) == seen);
+  CHECK(decode_image(bytes, "x", {99, 99}) == seen);
+}
+
+TEST_CASE("a damaged orientation is none", "[io][image]") {
+  const std::string tiff("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0", 22);
+  REQUIRE(detail::exif_orientation(tiff) == 6);
+  const std::string big("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0", 22);
+  CHECK(detail::exif_orientation(big) == 6);
+  for (std::size_t size = 0; size < tiff.size(); ++size)
+    CHECK(detail::exif_orientation(std::string_view(tiff).substr(0, size)) == 1);
+  auto wrong = tiff;
+  wrong[18] = '\x09';
+  CHECK(detail::exif_orientation(wrong) == 1);
+  wrong[4] = wrong[5] = wrong[6] = wrong[7] = '\xff';
+  CHECK(detail::exif_orientation(wrong) == 1);
 }
 
 TEST_CASE("a picture that is cut off anywhere is an error", "[io][image]") {
@@ -113,7 +193,8 @@ TEST_CASE("a picture that is cut off anywhere is an error", "[io][image]") {
 }
 
 TEST_CASE("damaged bytes give an Error or a picture, never anything else", "[io][image]") {
-  for (const char* name : {"420.jpg", "progressive.jpg", "cmyk.jpg", "palette.png", "alpha.png"}) {
+  for (const char* name : {"420.jpg", "progressive.jpg", "cmyk.jpg", "turned.jpg", "palette.png",
+                           "alpha.png", "interlaced.png", "lossy.webp", "turned.webp", "8.bmp"}) {
     const auto whole = read_file(kPictures / name);
     std::uint64_t state = 1;
     const auto random = [&](std::uint64_t n) {

@@ -73,7 +73,8 @@ TEST_CASE("three steps of every objective are those of a plain loop in another l
           Defence{objective, Pgd{.steps = 2}, Rgb{}, teacher},
           {.steps = 3, .batch_size = 4, .learning_rate = 0.01}, Seed(1), at::kCPU, losses);
     for (std::size_t i = 0; i < 3; ++i)
-      CHECK(losses.values[i] == Catch::Approx(wanted["losses"][i].get<double>()).epsilon(1e-7));
+      CHECK(losses.values[i] ==
+            Catch::Approx(wanted["losses"][i].template get<double>()).epsilon(1e-7));
     for (const auto& [tensor_name, tensor] : named(detector)) {
       INFO(tensor_name);
       const auto expected = like(tensor, wanted["tensors"][tensor_name]);

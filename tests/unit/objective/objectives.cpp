@@ -4,6 +4,7 @@
 #include "serpette/attack/tog.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
+#include "serpette/laws/objective.hpp"
 #include "serpette/method/view.hpp"
 #include "serpette/objective/adversarial_only.hpp"
 #include "serpette/objective/both_forms.hpp"
@@ -49,6 +50,23 @@ struct Lab {
 };
 
 }  // namespace
+
+TEST_CASE("objectives hold the laws of their concept", "[objective][law]") {
+  Lab lab;
+  const auto laws = [&](const auto& objective) {
+    laws::objective(objective, lab.detector, lab.batch);
+  };
+  laws(PgdAdversarial{});
+  laws(BothForms{});
+  laws(AdversarialOnly{});
+  laws(Clean{});
+  laws(FreeAdversarial<>{});
+  laws(FastAdversarial{});
+  laws(TradesLike{});
+  laws(Under<Fgsm, BothForms>{});
+  laws(Mix{});
+  laws(Distilled<BothForms>{});
+}
 
 TEST_CASE("without an attack every objective is the plain loss", "[objective]") {
   Lab lab;

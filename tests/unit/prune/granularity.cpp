@@ -160,7 +160,7 @@ TEST_CASE("ties, nesting and counts are those of a stable sort of each layer",
 
 TEST_CASE("Filter's ratio is the share of parameters, exact to one filter",
           "[granularity][filter]") {
-  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "examples";
+  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share";
   const auto name = GENERATE("cfg/yolov3.cfg", "cfg/yolov3-tiny.cfg", "demo/yolov3-slim.cfg");
   const auto g = load_cfg(cfgs / name);
   const auto convolutions = g.convolutions();

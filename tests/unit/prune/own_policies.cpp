@@ -1,6 +1,6 @@
 // The types that docs/guides/extend.md writes: a granularity and an allocation of one's own.
 
-#include "../../../examples/input_channel.hpp"
+#include "../../../examples/kernel_row.hpp"
 #include "serpette/laws/allocation.hpp"
 #include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/filter.hpp"
@@ -9,35 +9,6 @@
 #include "support/small_graphs.hpp"
 
 namespace {
-
-// [granularity]
-/// The rows of k×k kernels, the slices weight[f, c, i, :]: importance = mean |score|.
-struct KernelRow {
-  static constexpr std::string_view name = "Kernel row";
-
-  std::vector<serpette::PieceSet> pieces(const serpette::Graph& graph) const {
-    return serpette::sets_by_layer(
-        graph, [](const auto& shape) { return shape[0] * shape[1] * shape[2]; });
-  }
-
-  serpette::Importance importance(const serpette::Graph&, const serpette::ScoreMap& scores) const {
-    serpette::Importance rows;
-    for (const auto& score : scores) rows.push_back(score.abs().mean(3).flatten());
-    return rows;
-  }
-
-  serpette::Mask mask(const serpette::Graph& graph, const serpette::Choice& choice) const {
-    serpette::Mask mask;
-    for (const int index : graph.convolutions()) {
-      const auto shape = serpette::weight_shape(graph, index);
-      const auto rows = choice[mask.size()].view({shape[0], shape[1], shape[2], 1});
-      mask.push_back({rows.expand(shape).contiguous(), {}});
-    }
-    return mask;
-  }
-};
-static_assert(serpette::PruneGranularity<KernelRow>);
-// [granularity]
 
 // [allocation]
 /// The same ratio everywhere but in the first set, which stays whole.
@@ -64,7 +35,6 @@ TEST_CASE("a granularity and an allocation of one's own hold the laws, alone and
           "[granularity][allocation][law]") {
   const auto graph = test::all_kinds();
   laws::prune_granularity(KernelRow{}, graph);
-  laws::prune_granularity(InputChannel{}, graph);  // of the essay
   laws::prune_granularity(Weight{}, graph, SpareTheFirst{});
   laws::prune_granularity(Filter{}, graph, SpareTheFirst{});
   laws::allocation(SpareTheFirst{}, graph, KernelRow{});

@@ -158,7 +158,8 @@ struct ReadLayer {
     know({"mask", "anchors", "classes", "num", "ignore_thresh", "truth_thresh", "scale_x_y",
           "new_coords"},
          {"jitter", "resize", "random", "max", "max_delta", "iou_thresh", "iou_loss",
-          "iou_normalizer", "cls_normalizer", "obj_normalizer", "nms_kind", "beta_nms"});
+          "iou_normalizer", "cls_normalizer", "obj_normalizer", "objectness_smooth", "nms_kind",
+          "beta_nms"});
     require(s.integer("new_coords", 0, 0, 1) == 0, s.at("new_coords"),
             "new_coords of [yolo] should be 0 (heads are logits, sizes exponentials), got 1");
     head = {.anchors = {},

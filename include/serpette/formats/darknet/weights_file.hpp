@@ -4,6 +4,7 @@
 /// Darknet's .weights files as bytes: a header, then per convolution its tensors (kLayerTensors) as
 /// little-endian floats, in the order of the cfg. No LibTorch; weights.hpp puts them into tensors.
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>

@@ -1,0 +1,112 @@
+"""Plans beside other engines: every peer stays loaded, and they are asked in turn.
+
+usage: compare.py [--build build/bench] [--cfg F] [--threads T] [--rounds N] [--out F.json] [--engines ncnn,deepsparse,…]
+                  CASE …          CASE: none, unstructured:0.9, kernel:0.75, filter:0.5 …
+
+For each case plan_peer saves its network; every engine loads that network, and its heads are compared with ours before
+anything is timed (engine.py). A ratio is taken within a round: time ÷ that of the first engine (ncnn) with the *dense*
+network; the median over the rounds and the quartiles are printed and written. Peers live in environments of their own, made
+by setup.sh: $PEERS_PYTHON, $DEEPSPARSE_PYTHON. A peer that cannot start is reported and left out.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(os.environ.get("PEERS_CACHE", pathlib.Path.home() / ".cache/serpette/peers"))
+
+
+def python_of(engine):
+    if engine == "deepsparse":
+        return os.environ.get("DEEPSPARSE_PYTHON", str(CACHE / "deepsparse/bin/python"))
+    return os.environ.get("PEERS_PYTHON", str(CACHE / "python/bin/python"))
+
+
+class Peer:
+    """A process that answers every line with one time [ms]."""
+
+    def __init__(self, name, command, environment):
+        self.name, self.times = name, []
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.ready = any(line.strip() == "READY" for line in self.process.stdout)
+
+    def ask(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        self.times.append(float(self.process.stdout.readline()))
+
+    def quit(self):
+        try:
+            self.process.communicate("quit\n", timeout=60)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/bench"))
+    parser.add_argument("--cfg", default="share/cfg/yolov3.cfg")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--engines", default="ncnn,deepsparse,onnxruntime,openvino")
+    parser.add_argument("--models", type=pathlib.Path, default=CACHE / "models", help="where networks are saved")
+    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("cases", nargs="+")
+    o = parser.parse_args()
+    plan_peer = o.build / "bin/plan_peer"
+    environment = dict(os.environ, OMP_NUM_THREADS=str(o.threads), MKL_NUM_THREADS=str(o.threads))
+    engines = o.engines.split(",")
+
+    def options(case):
+        kind, _, sparsity = case.partition(":")
+        return ["--cfg", o.cfg, "--kind", kind, "--sparsity", sparsity or "0"]
+
+    def saved(case):
+        folder = o.models / f"{pathlib.Path(o.cfg).stem}-{case.replace(':', '-')}"
+        if not (folder / "heads.f32").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            subprocess.run([plan_peer, *options(case), "--save", folder], check=True)
+            subprocess.run([python_of("onnx"), HERE / "darknet_onnx.py", folder], check=True)
+        return folder
+
+    def engine(name, case):
+        return Peer(f"{name} {case}", [python_of(name), HERE / "engine.py", name, "--model", saved(case).resolve(),
+                                       "--threads", str(o.threads), "--serve"], environment)
+
+    peers = [engine(engines[0], "none")]
+    if not peers[0].ready:
+        sys.exit(f"{engines[0]} does not start: it is what all are compared with")
+    for case in o.cases:
+        peers.append(Peer(f"ours {case}", [plan_peer, *options(case), "--threads", str(o.threads), "--serve"], environment))
+        peers += [engine(name, case) for name in engines if (name, case) != (engines[0], "none")]
+    for peer in peers:
+        if not peer.ready:
+            print(f"{peer.name}: did not start, left out", file=sys.stderr)
+            peer.quit()
+    peers = [peer for peer in peers if peer.ready]
+    for _ in range(o.rounds):
+        for peer in peers:
+            peer.ask()
+    rows = []
+    for peer in peers:
+        ratios = sorted(a / b for a, b in zip(peer.times, peers[0].times))
+        rows.append({"name": peer.name, "ms": round(statistics.median(peer.times), 3), "ratio": round(statistics.median(ratios), 4),
+                     "quartiles": [round(ratios[len(ratios) // 4], 4), round(ratios[3 * len(ratios) // 4], 4)]})
+        print(f"{peer.name:32} {rows[-1]['ms']:10.2f} ms   {rows[-1]['ratio']:.3f} ({rows[-1]['quartiles'][0]:.3f}–"
+              f"{rows[-1]['quartiles'][1]:.3f})")
+        peer.quit()
+    if o.out:
+        o.out.write_text(json.dumps({"cfg": o.cfg, "threads": o.threads, "rounds": o.rounds, "date": time.strftime("%Y-%m-%d"),
+                                     "against": peers[0].name, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

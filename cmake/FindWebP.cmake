@@ -1,0 +1,21 @@
+# Imports libwebp as WebP::WebP, from its own package where that is installed (Debian's has none).
+#
+# Result: WebP_FOUND, WebP_VERSION where pkg-config knows it.
+find_package(WebP CONFIG QUIET)
+if(TARGET WebP::webp)
+  set(WebP_INCLUDE_DIR "${WebP_DIR}")
+  set(WebP_LIBRARY WebP::webp)
+else()
+  find_path(WebP_INCLUDE_DIR webp/decode.h)
+  find_library(WebP_LIBRARY NAMES webp libwebp)
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(WebP REQUIRED_VARS WebP_LIBRARY WebP_INCLUDE_DIR)
+mark_as_advanced(WebP_INCLUDE_DIR WebP_LIBRARY)
+if(WebP_FOUND AND NOT TARGET WebP::WebP)
+  add_library(WebP::WebP INTERFACE IMPORTED)
+  target_link_libraries(WebP::WebP INTERFACE ${WebP_LIBRARY})
+  if(NOT TARGET WebP::webp)
+    target_include_directories(WebP::WebP INTERFACE ${WebP_INCLUDE_DIR})
+  endif()
+endif()

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "serpette/core/coco.hpp"
+#include "serpette/core/contract.hpp"
+
+namespace serpette {
+
+/// Whether two names mean one class: capitals, blanks, hyphens and underscores apart, and the six
+/// that Pascal VOC and darknet's `coco.names` call otherwise than COCO does.
+inline bool same_class(std::string_view a, std::string_view b) {
+  const auto plain = [](std::string_view name) {
+    std::string text;
+    for (const unsigned char c : name)
+      if (c != ' ' && c != '_' && c != '-') text += static_cast<char>(std::tolower(c));
+    constexpr std::pair<std::string_view, std::string_view> kOther[] = {
+        {"aeroplane", "airplane"},
+        {"motorbike", "motorcycle"},
+        {"sofa", "couch"},
+        {"tvmonitor", "tv"}};  // "diningtable" and "pottedplant" differ by a blank
+    for (const auto& [voc, coco] : kOther)
+      if (text == voc) text = coco;
+    return text;
+  };
+  return plain(a) == plain(b);
+}
+
+/// Brings the categories of annotations into the order of a network's classes, so that the position
+/// of a category is the class index: by name where the network's names are known, else as they are.
+/// Of more categories than classes, those without boxes go (the extra category 0 of Roboflow).
+/// @param names    the network's class names, [classes] or none.
+/// @param network  how errors call the network.
+/// @return         what was changed, a sentence each, for people.
+/// @throws Error   if a class has no category, or a category with boxes has no class.
+inline std::vector<std::string> match_categories(Instances& instances, int classes,
+                                                 const std::vector<std::string>& names,
+                                                 std::string_view network) {
+  auto& categories = instances.categories;
+  std::vector<std::size_t> boxes(categories.size());
+  for (const auto& a : instances.annotations) ++boxes.at(static_cast<std::size_t>(a.category));
+  const auto shown = [&](std::size_t k) {
+    return categories[k].name.empty() ? fmt::to_string(categories[k].id) : categories[k].name;
+  };
+  std::vector<std::string> all, empty;
+  for (std::size_t k = 0; k < categories.size(); ++k)
+    (boxes[k] > 0 ? all : empty).push_back(shown(k));
+  const auto refuse = [&](std::string_view wanted) {
+    fail(instances.source, "should have {} of {}, got {} categories with boxes ({}){}", wanted,
+         network, all.size(), fmt::join(all, ", "),
+         empty.empty() ? "" : fmt::format(" and without: {}", fmt::join(empty, ", ")));
+  };
+
+  std::vector<std::size_t> order;  // class → category
+  if (!names.empty()) {
+    for (const auto& name : names) {
+      const auto found = std::ranges::find_if(
+          categories, [&](const CocoCategory& c) { return same_class(c.name, name); });
+      if (found == categories.end()) refuse(fmt::format("the class \"{}\"", name));
+      order.push_back(static_cast<std::size_t>(found - categories.begin()));
+    }
+  } else {
+    const auto wanted = static_cast<std::size_t>(classes);
+    for (std::size_t k = 0; k < categories.size(); ++k)
+      if (categories.size() <= wanted || boxes[k] > 0) order.push_back(k);
+    // Roboflow's stands first; others may lack boxes in a part of a data set.
+    if (order.size() < wanted && categories.size() == wanted + 1 && boxes.front() == 0) {
+      order.resize(wanted);
+      for (std::size_t k = 0; k < wanted; ++k) order[k] = k + 1;
+    }
+    if (order.size() != wanted) refuse(fmt::format("the {} classes", classes));
+  }
+
+  std::vector<int> class_of(categories.size(), -1);
+  for (std::size_t c = 0; c < order.size(); ++c) class_of[order[c]] = static_cast<int>(c);
+  std::vector<std::string> notes;
+  for (std::size_t k = 0; k < categories.size(); ++k) {
+    if (class_of[k] >= 0) continue;
+    if (boxes[k] > 0) refuse(fmt::format("no category but the {} classes", classes));
+    notes.push_back(fmt::format("{}: the category {} ({}) has no boxes and is passed over",
+                                instances.source, categories[k].id, categories[k].name));
+  }
+  if (!std::ranges::is_sorted(order))
+    notes.push_back(
+        fmt::format("{}: categories are matched to the classes of {} by name, in another order",
+                    instances.source, network));
+  std::vector<CocoCategory> matched;
+  for (const auto k : order) matched.push_back(categories[k]);
+  categories = std::move(matched);
+  for (auto& a : instances.annotations) a.category = class_of[static_cast<std::size_t>(a.category)];
+  return notes;
+}
+
+}  // namespace serpette

@@ -1,0 +1,70 @@
+#pragma once
+
+/// @internal What the dense convolutions hand their kernels.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "serpette/deploy/finish.hpp"
+
+namespace serpette::deploy {
+
+/// A block of a matrix product:  out[r][n] = finish(bias[n] + Σ_t Σ_k in[t][r][k] · weights[t·K +
+/// k][n]). One tap t is a plain product; the taps of a convolution each have rows of their own.
+struct MultiplyJob {
+  const float* const* in = nullptr;  ///< [taps][rows] where each row's K numbers begin.
+  std::int64_t taps = 1, depth = 0;  ///< K
+  const float* weights = nullptr;    ///< [taps · K][whole vectors]
+  const float* bias = nullptr;       ///< [whole vectors], or null for zeros.
+  float* out = nullptr;
+  std::ptrdiff_t pitch = 0;  ///< From one row of `out` (and of the residual) to the next.
+  int columns = 0;           ///< That are stored of each row.
+  Finish finish;
+};
+
+/// One 6×6 tile of the input, channels side by side, taken to the transform domain: Bᵀ d B.
+struct TileInJob {
+  const float* image = nullptr;  ///< [height, width, channels]
+  int height = 0, width = 0, channels = 0;
+  int row = 0, column = 0;       ///< Top left of the tile; may lie outside the image.
+  const float* zeros = nullptr;  ///< [channels] for the cells that do.
+  float* to = nullptr;           ///< 36 rows of `channels`, rounded up to whole vectors.
+  std::ptrdiff_t step = 0;       ///< From one of the 36 to the next.
+};
+
+/// One 4×4 tile of the output from the transform domain:  finish(Aᵀ m A + bias).
+struct TileOutJob {
+  const float* from = nullptr;  ///< 36 rows of `channels`, rounded up to whole vectors.
+  std::ptrdiff_t step = 0;
+  const float* bias = nullptr;  ///< [channels, rounded up]
+  float* out = nullptr;         ///< Top left of the tile in [height, width, channels].
+  int channels = 0, width = 0;  ///< Of the output.
+  int rows = 4, columns = 4;    ///< Of the tile that lie inside.
+  Finish finish;                ///< Its residual begins where `out` does.
+};
+
+/// A matrix turned:  to[c · to_pitch + r] = from[r · from_pitch + c].
+struct TurnJob {
+  const float* from = nullptr;
+  float* to = nullptr;
+  std::ptrdiff_t from_pitch = 0, to_pitch = 0;
+  int rows = 0, columns = 0;
+};
+
+/// Numbers of rows that a block of a product may have.
+inline constexpr std::array kBlockRows{1, 2, 4, 6, 8, 10, 12};
+
+/// The inner loops for one instruction set.
+struct DenseKernels {
+  using Multiply = void (*)(const MultiplyJob&);
+  int lanes = 1;      ///< Floats of a vector.
+  int most_rows = 1;  ///< Rows of a block that registers can hold.
+  /// By index in kBlockRows and vectors − 1.
+  std::array<std::array<Multiply, 2>, kBlockRows.size()> multiply{};
+  void (*tile_in)(const TileInJob&) = nullptr;
+  void (*tile_out)(const TileOutJob&) = nullptr;
+  void (*turn)(const TurnJob&) = nullptr;
+};
+
+}  // namespace serpette::deploy

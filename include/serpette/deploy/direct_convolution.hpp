@@ -1,0 +1,131 @@
+#pragma once
+
+/// @file
+/// Dense convolution over channels-last maps as a matrix product. No LibTorch.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/deploy/dense_kernels.hpp"
+#include "serpette/deploy/output_shape.hpp"
+#include "serpette/deploy/packed_matrix.hpp"
+#include "serpette/deploy/scratch.hpp"
+#include "serpette/graph/graph.hpp"
+
+namespace serpette::deploy {
+
+/// y = finish(w ∗ x + b), channels-last, any size, stride and padding, one group.
+///
+/// Each cell of the output is a row of a matrix product whose inner dimension is taps · channels;
+/// the rows of the input are read where they lie, through one pointer per tap (XNNPACK's
+/// indirection: Dukhan 2019), so nothing is copied. A block of cells stays in the cache while the
+/// panels of weights pass by. The order of summation depends on nothing but the layer.
+class DirectConvolution {
+ public:
+  /// @param weight  [C_out, C_in, k, k]
+  /// @param bias    [C_out]
+  DirectConvolution(const Convolutional& c, const Shape& in, const float* weight, const float* bias)
+      : kernels_(&dense_kernels_here()),
+        conv_(c),
+        in_(in),
+        out_(output_shape(c, in)),
+        weights_(std::int64_t{c.size} * c.size * in.channels, c.filters, kernels_->lanes) {
+    require(fits(c), "direct convolution", "should be in one group, got {} groups", c.groups);
+    const int area = c.size * c.size;
+    for (int f = 0; f < c.filters; ++f)
+      for (int i = 0; i < in.channels; ++i)
+        for (int tap = 0; tap < area; ++tap)
+          weights_.at(std::int64_t{tap} * in.channels + i, f) =
+              weight[(std::int64_t{f} * in.channels + i) * area + tap];
+    const auto lanes = kernels_->lanes;
+    bias_.assign(static_cast<std::size_t>((c.filters + lanes - 1) / lanes * lanes), 0.0F);
+    std::copy_n(bias, c.filters, bias_.begin());
+    zeros_.assign(static_cast<std::size_t>(in.channels), 0.0F);
+
+    constexpr std::int64_t kCache = 256 << 10;
+    const std::int64_t bytes = 4 * std::int64_t{in.channels} * c.stride * c.stride;
+    const auto wanted = std::clamp<std::int64_t>(kCache / bytes, 24, 480);
+    blocks_ = (cells() + wanted - 1) / wanted;
+  }
+
+  static bool fits(const Convolutional& c) { return c.groups == 1; }
+
+  [[nodiscard]] const Shape& output() const { return out_; }
+
+  /// Computes one image; as WinogradConvolution::run.
+  /// @param x  [H, W, C_in]
+  /// @param y  [H', W', C_out]
+  template <class Parallel>
+  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
+           int threads) const {
+    const auto panels = weights_.panels();
+    const auto parts =
+        threads == 1 ? std::int64_t{1}
+                     : std::clamp<std::int64_t>((2 * threads + blocks_ - 1) / blocks_, 1, panels);
+    parallel(blocks_ * parts, [&](std::int64_t begin, std::int64_t end) {
+      for (auto piece = begin; piece < end; ++piece) {
+        const auto block = piece / parts, part = piece % parts;
+        run_block(x, y, finish, cells() * block / blocks_, cells() * (block + 1) / blocks_,
+                  panels * part / parts, panels * (part + 1) / parts);
+      }
+    });
+  }
+
+ private:
+  [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
+
+  /// The cell of the input under a tap of a cell of the output.
+  [[nodiscard]] const float* under(const float* x, std::int64_t cell, int tap) const {
+    const auto row = cell / out_.width * conv_.stride - conv_.padding + tap / conv_.size,
+               column = cell % out_.width * conv_.stride - conv_.padding + tap % conv_.size;
+    const bool inside = row >= 0 && row < in_.height && column >= 0 && column < in_.width;
+    return inside ? x + (row * in_.width + column) * in_.channels : zeros_.data();
+  }
+
+  void run_block(const float* x, float* y, const Finish& finish, std::int64_t first,
+                 std::int64_t last, std::int64_t first_panel, std::int64_t last_panel) const {
+    const RowBlocks rows(last - first, *kernels_);
+    const int taps = conv_.size * conv_.size, size = rows.size();
+    thread_local std::vector<const float*> places;  // [block][tap][row]
+    places.resize(static_cast<std::size_t>(rows.count() * taps * size));
+    auto* place = places.data();
+    for (std::int64_t b = 0; b < rows.count(); ++b)
+      for (int tap = 0; tap < taps; ++tap)
+        for (int r = 0; r < size; ++r) *place++ = under(x, first + rows.first(b) + r, tap);
+
+    MultiplyJob job;
+    job.taps = taps;
+    job.depth = in_.channels;
+    job.pitch = out_.channels;
+    job.finish = finish;
+    for (auto panel = first_panel; panel < last_panel; ++panel) {
+      const auto kernel = rows.kernel(weights_.vectors(panel));
+      const auto column = weights_.column(panel);
+      job.weights = weights_.panel(panel);
+      job.bias = bias_.data() + column;
+      job.columns = static_cast<int>(std::min<std::int64_t>(
+          out_.channels - column, std::int64_t{weights_.vectors(panel)} * kernels_->lanes));
+      for (std::int64_t b = 0; b < rows.count(); ++b) {
+        const auto at = (first + rows.first(b)) * out_.channels + column;
+        job.in = places.data() + b * taps * size;
+        job.out = y + at;
+        if (finish.residual != nullptr) job.finish.residual = finish.residual + at;
+        kernel(job);
+      }
+    }
+  }
+
+  const DenseKernels* kernels_;
+  Convolutional conv_;
+  Shape in_, out_;
+  std::int64_t blocks_ = 1;
+  PackedMatrix weights_;      // [taps · C_in, C_out]
+  std::vector<float> bias_;   // in whole vectors
+  std::vector<float> zeros_;  // what lies outside the map
+};
+
+}  // namespace serpette::deploy

@@ -1,0 +1,140 @@
+#pragma once
+
+/// @internal Forms by number, for plan.hpp.
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/deploy/choose.hpp"
+#include "serpette/deploy/form.hpp"
+
+namespace serpette::deploy {
+
+/// How LibTorch calls a layout.
+constexpr at::MemoryFormat memory_format(Layout layout) {
+  return layout == Layout::kPlanes ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
+}
+
+/// Forms by their number in the list.
+template <Form... Forms>
+class FormList {
+ public:
+  /// A layer prepared for one of the forms; its index says which.
+  using Prepared = std::variant<typename Forms::Prepared...>;
+
+  static constexpr std::array<std::string_view, sizeof...(Forms)> kNames{Forms::name...};
+  static constexpr std::array<bool, sizeof...(Forms)> kAllocates{Forms::allocates...};
+  static constexpr std::array<bool, sizeof...(Forms)> kAddsResidual{Forms::adds_residual...};
+
+  /// Whether there is such a form, and it fits.
+  static bool fits(std::size_t form, const FoldedLayer& layer) {
+    bool found = false;
+    with_form(form, [&]<std::size_t I>() { found = At<I>::fits(layer); });
+    return found;
+  }
+
+  static Prepared prepare(std::size_t form, const FoldedLayer& layer) {
+    std::optional<Prepared> made;
+    with_form(form, [&]<std::size_t I>() {
+      made.emplace(std::in_place_index<I>, At<I>::prepare(layer));
+    });
+    return std::move(made).value();
+  }
+
+  static at::Tensor run(const Prepared& prepared, const FormInput& input) {
+    at::Tensor y;
+    with_form(prepared.index(),
+              [&]<std::size_t I>() { y = At<I>::run(std::get<I>(prepared), input); });
+    return y;
+  }
+
+  /// What the forms cost, by convolution and form; infinite where one does not fit.
+  /// @param measure  time those that the model cannot tell apart, `repeats` times at least.
+  static std::vector<std::vector<double>> costs(const std::vector<FoldedLayer>& layers,
+                                                bool measure, int repeats) {
+    // Layers of one kind, as dense as each other up to 2 %, are timed once.
+    using Kind = std::tuple<int, int, int, int, int, int, int, int, int, int>;
+    std::map<Kind, std::vector<double>> known;
+    const auto log = [](double share) {
+      return share > 0 ? static_cast<int>(std::lround(50 * std::log(share))) : -1000;
+    };
+    std::vector<std::vector<double>> all;
+    for (const FoldedLayer& layer : layers) {
+      const auto& c = layer.settings;
+      const Kind kind{c.size,
+                      c.stride,
+                      c.padding,
+                      c.groups,
+                      c.filters,
+                      layer.in.channels,
+                      layer.in.height,
+                      layer.in.width,
+                      log(layer.density()),
+                      log(static_cast<double>(layer.kernels_left) /
+                          static_cast<double>(layer.weight.size(0) * layer.weight.size(1)))};
+      auto found = known.find(kind);
+      if (found == known.end()) found = known.emplace(kind, costs(layer, measure, repeats)).first;
+      all.push_back(found->second);
+    }
+    return all;
+  }
+
+ private:
+  template <std::size_t I>
+  using At = std::tuple_element_t<I, std::tuple<Forms...>>;
+
+  /// Calls f<I>() for I = `form`.
+  template <class F>
+  static void with_form(std::size_t form, F&& f) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((form == I ? f.template operator()<I>() : void()), ...);
+    }(std::index_sequence_for<Forms...>{});
+  }
+
+  static std::vector<double> costs(const FoldedLayer& layer, bool measure, int repeats) {
+    constexpr double kNever = std::numeric_limits<double>::infinity();
+    const std::vector<double> model{(Forms::fits(layer) ? Forms::cost(layer) : kNever)...};
+    const double least = *std::min_element(model.begin(), model.end());
+    require(least < kNever, "plan", "no form fits a convolution of {}×{} with stride {}",
+            layer.settings.size, layer.settings.size, layer.settings.stride);
+    constexpr double kInDoubt = 2.5;  // times the least by the model
+    std::vector<std::size_t> doubtful;
+    for (std::size_t f = 0; f < model.size(); ++f)
+      if (model[f] <= kInDoubt * least) doubtful.push_back(f);
+    if (!measure || doubtful.size() == 1) return model;
+
+    std::vector<Prepared> prepared;
+    std::vector<at::Tensor> x, y;
+    for (const auto form : doubtful)
+      with_form(form, [&]<std::size_t I>() {
+        prepared.push_back(prepare(form, layer));
+        const auto format = memory_format(At<I>::layout);
+        x.push_back(
+            at::ones({1, layer.in.channels, layer.in.height, layer.in.width}).contiguous(format));
+        y.push_back(at::empty({1, layer.out.channels, layer.out.height, layer.out.width},
+                              at::TensorOptions().memory_format(format)));
+      });
+    const auto timing = time_in_turns(doubtful.size(), repeats, [&](std::size_t i) {
+      (void)run(prepared[i], FormInput{x[i], y[i], Finish{.slope = 0.1F}});
+    });
+    std::vector<double> times(model.size(), 0);
+    for (std::size_t i = 0; i < doubtful.size(); ++i) times[doubtful[i]] = timing.best[i];
+    return settled_costs(model, times, timing.noise);
+  }
+};
+
+}  // namespace serpette::deploy

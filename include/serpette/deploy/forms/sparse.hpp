@@ -1,0 +1,74 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+#include "serpette/deploy/form.hpp"
+#include "serpette/deploy/sparse_convolution.hpp"
+#include "serpette/deploy/workers.hpp"
+
+namespace serpette::deploy {
+
+/// The nonzero weights alone, one by one or as whole 3×3 kernels.
+template <bool WholeKernels>
+struct SparseForm {
+  static constexpr std::string_view name = WholeKernels ? "kernels" : "weights";
+  static constexpr Layout layout = Layout::kPlanes;
+  static constexpr bool allocates = false, adds_residual = true;
+
+  struct Prepared {
+    SparseConvolution convolution;
+    Workers workers;
+  };
+
+  static bool fits(const FoldedLayer& layer) {
+    return !WholeKernels || (layer.settings.size == 3 && layer.settings.stride == 1);
+  }
+
+  /// Our multiply-adds, idle lanes' too, take about two and a quarter times as long as dense ones;
+  /// a whole kernel's nine somewhat less, since three share an operand.
+  static double cost(const FoldedLayer& layer) {
+    const auto stored = WholeKernels ? 9 * layer.kernels_left : layer.weights_left;
+    const auto operations = static_cast<double>(
+        SparseConvolution::operations(layer.settings, layer.in, stored, settings(layer)));
+    return (WholeKernels ? 1.9 : 2.25) * operations + 5e4;
+  }
+
+  static Prepared prepare(const FoldedLayer& layer) {
+    SparseConvolution convolution(layer.settings, layer.in, layer.weight.const_data_ptr<float>(),
+                                  layer.bias.const_data_ptr<float>(), settings(layer));
+    const Workers workers(static_cast<double>(convolution.operations()));
+    return {std::move(convolution), workers};
+  }
+
+  static at::Tensor run(const Prepared& p, const FormInput& input) {
+    p.convolution.run(input.x.const_data_ptr<float>(), input.y.mutable_data_ptr<float>(),
+                      input.finish, p.workers, p.workers.threads());
+    return input.y;
+  }
+
+ private:
+  static SparseSettings settings(const FoldedLayer& layer) {
+    const bool is_flat = layer.settings.size == 1 && layer.settings.stride == 1;
+    const auto vectors = [&](int lanes) {
+      const int height = layer.out.height, width = layer.out.width;
+      return is_flat ? (height * width + lanes - 1) / lanes : (width + lanes - 1) / lanes * height;
+    };
+    const int wide = sparse_kernels_here(false).lanes, narrow = sparse_kernels_here(true).lanes;
+    SparseSettings settings;
+    settings.whole_kernels = WholeKernels;
+    // As many vectors, each cheaper.
+    settings.narrow = narrow < wide && vectors(narrow) <= vectors(wide);
+    // The denser, the more often a packed value is read again, and the more a place in the nearest
+    // cache is worth.
+    const double kilobytes = std::clamp(5.0 / std::max(layer.density(), 1e-3), 48.0, 384.0);
+    settings.tile_bytes = static_cast<std::int64_t>(kilobytes) << 10;
+    return settings;
+  }
+};
+
+using WeightsForm = SparseForm<false>;
+using KernelsForm = SparseForm<true>;
+
+}  // namespace serpette::deploy

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cmath>
+#include <string_view>
+
+#include "serpette/deploy/form.hpp"
+#include "serpette/deploy/winograd_convolution.hpp"
+#include "serpette/deploy/workers.hpp"
+
+namespace serpette::deploy {
+
+/// Dense 3×3 with stride 1 by a quarter of the multiplications.
+struct WinogradForm {
+  static constexpr std::string_view name = "winograd";
+  static constexpr Layout layout = Layout::kChannelsLast;
+  static constexpr bool allocates = false, adds_residual = true;
+
+  struct Prepared {
+    WinogradConvolution convolution;
+    Workers workers;
+  };
+
+  static bool fits(const FoldedLayer& layer) { return WinogradConvolution::fits(layer.settings); }
+
+  /// Per tile the products in the transform domain and the transforms on both sides; and the
+  /// transformed weights once through the cache, which is what small maps wait for.
+  static double cost(const FoldedLayer& layer) {
+    const double lanes = dense_kernels_here().lanes;
+    const auto whole = [&](int channels) { return std::ceil(channels / lanes) * lanes; };
+    const double in = whole(layer.in.channels), out = whole(layer.out.channels);
+    const double tiles = std::ceil(layer.out.height / 4.0) * std::ceil(layer.out.width / 4.0);
+    return 36 * (tiles * (1.15 * in * out + 36 * (in + out)) + 6 * in * out) + 5e4;
+  }
+
+  static Prepared prepare(const FoldedLayer& layer) {
+    return {WinogradConvolution(layer.settings, layer.in, layer.weight.const_data_ptr<float>(),
+                                layer.bias.const_data_ptr<float>()),
+            Workers(layer.macs())};
+  }
+
+  static at::Tensor run(const Prepared& p, const FormInput& input) {
+    p.convolution.run(input.x.const_data_ptr<float>(), input.y.mutable_data_ptr<float>(),
+                      input.finish, p.workers, p.workers.threads());
+    return input.y;
+  }
+};
+
+}  // namespace serpette::deploy

@@ -1,0 +1,84 @@
+#pragma once
+
+/// @internal Weights as the dense kernels read them.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "serpette/deploy/dense_kernels.hpp"
+
+namespace serpette::deploy {
+
+/// A matrix [K, N] as MultiplyJob reads it: panels of two vectors of columns (the last perhaps of
+/// one), each [K][columns] in one run, zeros behind the last column.
+class PackedMatrix {
+ public:
+  PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes)
+      : rows_(rows), lanes_(lanes), vectors_((columns + lanes - 1) / lanes) {
+    data_.assign(static_cast<std::size_t>(rows_ * vectors_ * lanes_ + 16), 0.0F);
+    const auto address = reinterpret_cast<std::uintptr_t>(data_.data());
+    shift_ = (64 - address % 64) % 64 / sizeof(float);
+  }
+  // A copy's memory would begin elsewhere in its cache line.
+  PackedMatrix(const PackedMatrix&) = delete;
+  PackedMatrix& operator=(const PackedMatrix&) = delete;
+  PackedMatrix(PackedMatrix&&) = default;
+  PackedMatrix& operator=(PackedMatrix&&) = default;
+
+  [[nodiscard]] std::int64_t panels() const { return (vectors_ + 1) / 2; }
+  [[nodiscard]] int vectors(std::int64_t panel) const {
+    return static_cast<int>(std::min<std::int64_t>(2, vectors_ - 2 * panel));
+  }
+  /// First column of a panel.
+  [[nodiscard]] std::int64_t column(std::int64_t panel) const { return panel * 2 * lanes_; }
+  [[nodiscard]] const float* panel(std::int64_t panel) const {
+    return data_.data() + shift_ + column(panel) * rows_;
+  }
+
+  [[nodiscard]] float& at(std::int64_t row, std::int64_t column) {
+    const auto p = column / (2 * lanes_), width = std::int64_t{vectors(p)} * lanes_;
+    return data_[shift_ + static_cast<std::size_t>(this->column(p) * rows_ + row * width + column -
+                                                   this->column(p))];
+  }
+
+ private:
+  std::int64_t rows_, lanes_, vectors_;
+  std::vector<float> data_;
+  std::size_t shift_ = 0;  // to the first cache line
+};
+
+/// Rows of a product cut into blocks of one size that registers hold, with the least of them
+/// computed twice: the last block ends with the last row.
+class RowBlocks {
+ public:
+  RowBlocks(std::int64_t rows, const DenseKernels& kernels) : rows_(rows), kernels_(&kernels) {
+    std::int64_t least = 0;
+    for (std::size_t i = 0; i < kBlockRows.size(); ++i) {
+      const std::int64_t size = kBlockRows[i], blocks = (rows + size - 1) / size;
+      if (size > rows || size > kernels.most_rows) break;
+      // A block costs about one row more than it has.
+      if (const auto cost = blocks * (size + 1); i == 0 || cost <= least) {
+        least = cost;
+        which_ = i;
+      }
+    }
+  }
+
+  [[nodiscard]] int size() const { return kBlockRows[which_]; }
+  [[nodiscard]] std::int64_t count() const { return (rows_ + size() - 1) / size(); }
+  [[nodiscard]] std::int64_t first(std::int64_t block) const {
+    return std::min(block * size(), rows_ - size());
+  }
+  [[nodiscard]] DenseKernels::Multiply kernel(int vectors) const {
+    return kernels_->multiply[which_][static_cast<std::size_t>(vectors - 1)];
+  }
+
+ private:
+  std::int64_t rows_;
+  const DenseKernels* kernels_;
+  std::size_t which_ = 0;
+};
+
+}  // namespace serpette::deploy

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/io/limits.hpp"
+#include "serpette/io/read_file.hpp"
+#include "serpette/io/text.hpp"
+
+namespace serpette {
+
+/// What a class without a name is called, by its index from 0.
+inline std::string numbered_class(std::int64_t index) { return fmt::format("class {}", index); }
+
+/// Whether a name is only a number, as numbered_class gives.
+inline bool is_numbered_class(std::string_view name) {
+  return name.starts_with("class ") && name.size() > 6 &&
+         name.find_first_not_of("0123456789", 6) == std::string_view::npos;
+}
+
+/// Class names from a text, one a line, in the order of a network's classes: darknet's `.names`.
+/// Line breaks of any system; blank lines and blanks at the ends of names are passed over.
+/// @throws Error  if the file cannot be read, has no name, or has one twice.
+inline std::vector<std::string> load_class_names(const std::filesystem::path& path) {
+  const auto text = read_file(path);
+  std::vector<std::string> names;
+  for (const auto line : lines_of(text))
+    if (!line.empty()) names.emplace_back(line);
+  require(!names.empty(), path.string(), "should hold class names, one a line, got none");
+  require(names.size() <= limits::kCategories, path.string(),
+          "should hold at most {} class names, got {}", limits::kCategories, names.size());
+  auto sorted = names;
+  std::ranges::sort(sorted);
+  if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
+    fail(path.string(), "should hold each class name once, got \"{}\" twice", *twice);
+  return names;
+}
+
+}  // namespace serpette

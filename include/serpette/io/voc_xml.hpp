@@ -1,0 +1,230 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <pugixml.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "serpette/core/coco.hpp"
+#include "serpette/core/contract.hpp"
+#include "serpette/io/annotation_options.hpp"
+#include "serpette/io/atomic_file.hpp"
+#include "serpette/io/image_files.hpp"
+#include "serpette/io/read_file.hpp"
+#include "serpette/io/text.hpp"
+
+namespace serpette {
+
+namespace detail {
+
+/// One file as it stands: corners as written, classes by name.
+struct VocFile {
+  struct Object {
+    std::string name;
+    bool difficult = false;
+    double x_min = 0, y_min = 0, x_max = 0, y_max = 0;
+  };
+  std::string file_name;
+  int width = 0, height = 0;
+  std::vector<Object> objects;
+};
+
+inline VocFile read_voc_file(const std::filesystem::path& path) {
+  const auto text = read_file(path);
+  pugi::xml_document document;
+  const auto parsed = document.load_buffer(text.data(), text.size());
+  require(static_cast<bool>(parsed), path.string(),
+          "should be XML, got a mistake at byte {}: \"{}\"", parsed.offset, parsed.description());
+  const auto root = document.child("annotation");
+  require(static_cast<bool>(root), path.string(),
+          "should be a Pascal VOC annotation, got XML of another kind");
+  const auto number = [&](const pugi::xml_node& node, const char* key, double otherwise) {
+    const auto word = trimmed(node.child(key).text().get());
+    if (word.empty() && otherwise >= 0) return otherwise;
+    double value = 0;
+    const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
+    require(code == std::errc{} && end == word.data() + word.size() && std::isfinite(value),
+            path.string(), "{} should be a number, got \"{}\"", key, word);
+    return value;
+  };
+  const auto pixels = [&](const char* key) {
+    constexpr double kMost = 1 << 24;
+    const double value = number(root.child("size"), key, 0);
+    require(value >= 0 && value <= kMost, path.string(),
+            "{} should be a number of pixels up to {}, got {}", key, kMost, value);
+    return static_cast<int>(value);
+  };
+  VocFile file{std::string(trimmed(root.child("filename").text().get())),
+               pixels("width"),
+               pixels("height"),
+               {}};
+  for (const auto& node : root.children("object")) {
+    const auto box = node.child("bndbox");
+    VocFile::Object object{std::string(trimmed(node.child("name").text().get())),
+                           number(node, "difficult", 0) != 0,
+                           number(box, "xmin", -1),
+                           number(box, "ymin", -1),
+                           number(box, "xmax", -1),
+                           number(box, "ymax", -1)};
+    require(!object.name.empty(), path.string(), "each object should have a name, got one without");
+    require(object.x_max >= object.x_min && object.y_max >= object.y_min, path.string(),
+            "the box of \"{}\" should end after it begins, got x {} to {} and y {} to {}",
+            object.name, object.x_min, object.x_max, object.y_min, object.y_max);
+    file.objects.push_back(std::move(object));
+  }
+  return file;
+}
+
+}  // namespace detail
+
+/// Reads Pascal VOC's annotations: a folder of XML files, one a picture, or a folder that holds it
+/// as `Annotations`; or a list of pictures under `ImageSets/Main`.
+///
+/// Pixels are counted from 1 and both corners belong to the box, so that (1, W) is the whole width:
+/// x = xmin − 1, width = xmax − xmin + 1. Where some box of the folder begins before 1, its writer
+/// counts from 0 (CVAT, Roboflow, LabelImg) and gives the corners: x = xmin, width = xmax − xmin.
+/// Difficult objects become crowds: no truth in training, neither right nor wrong in evaluation.
+/// Classes are those of `options.names`, else all names found, in alphabetical order, which is
+/// VOC's own. A picture is the file named like its XML, whatever its suffix, else `<filename>`; it
+/// is looked for in `options.images`, else in `JPEGImages` beside `Annotations` or beside the XML
+/// file. Source: Everingham et al. 2010, devkit; the same numbers as Detectron2's converter.
+/// @throws Error  naming the file, if one is no such XML, a box ends before it begins or a class is
+/// not in `options.names`.
+inline Instances load_voc(const std::filesystem::path& path,
+                          const AnnotationOptions& options = {}) {
+  namespace fs = std::filesystem;
+  const auto is_xml = [](const fs::path& file) { return file.extension() == ".xml"; };
+  auto folder = path;
+  std::vector<fs::path> files;
+  if (fs::is_directory(path)) {
+    if (fs::is_directory(path / "Annotations")) folder = path / "Annotations";
+    files = files_of(folder, is_xml);
+  } else {  // VOC2007/ImageSets/Main/train.txt: one stem a line, perhaps with −1, 0 or 1 behind it
+    folder = fs::absolute(path).parent_path().parent_path().parent_path() / "Annotations";
+    const auto text = read_file(path);
+    for (const auto line : lines_of(text)) {
+      const auto stem = line.substr(0, line.find_first_of(" \t"));
+      if (!stem.empty()) files.push_back(folder / (std::string(stem) + ".xml"));
+    }
+  }
+  require(!files.empty(), path.string(), "should hold Pascal VOC's XML files, got none");
+  auto images = options.images;
+  if (images.empty()) {
+    const auto beside = fs::absolute(folder).lexically_normal().parent_path() / "JPEGImages";
+    images = fs::is_directory(beside) ? beside : folder;
+  }
+  std::map<std::string, fs::path> by_stem, by_name;
+  for (const auto& file : files_of(images, has_image_suffix, true)) {
+    by_stem.emplace(file.stem().string(), file);
+    by_name.emplace(file.filename().string(), file);
+  }
+
+  std::vector<detail::VocFile> read;
+  std::vector<fs::path> pictures;
+  bool from_zero = false;
+  std::vector<std::string> names = options.names;
+  for (const auto& file : files) {
+    auto& voc = read.emplace_back(detail::read_voc_file(file));
+    // Windows' annotation tools write whole paths.
+    const auto name = voc.file_name.substr(voc.file_name.find_last_of("/\\") + 1);
+    const auto stem = by_stem.find(file.stem().string());
+    const auto named = by_name.find(name);
+    if (stem != by_stem.end())
+      pictures.push_back(stem->second);
+    else if (named != by_name.end())
+      pictures.push_back(named->second);
+    else
+      pictures.push_back(images / (name.empty() ? file.stem().string() + ".jpg" : name));
+    for (const auto& object : voc.objects) {
+      from_zero = from_zero || object.x_min < 1 || object.y_min < 1;
+      if (options.names.empty()) names.push_back(object.name);
+    }
+  }
+  if (options.names.empty()) {
+    std::ranges::sort(names);
+    names.erase(std::ranges::unique(names).begin(), names.end());
+  }
+
+  Instances found{.source = path.string()};
+  std::unordered_map<std::string_view, int> class_of;
+  for (const auto& name : names) {
+    class_of.emplace(name, static_cast<int>(found.categories.size()));
+    found.categories.push_back({std::ssize(found.categories) + 1, name});
+  }
+  detail::require_categories(found);
+  const auto ids = image_ids(pictures);
+  const double first = from_zero ? 0 : 1;
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    const auto& voc = read[i];
+    ImageSize size{voc.width, voc.height};
+    if ((size.width == 0 || size.height == 0) && fs::exists(pictures[i]))
+      size = size_of_file(pictures[i]);
+    found.images.push_back(
+        {ids[i], listed_name(pictures[i], options.images), size.width, size.height});
+    for (const auto& object : voc.objects) {
+      const auto known = class_of.find(object.name);
+      if (known == class_of.end())
+        fail(files[i].string(), "should have objects of the {} classes given, got \"{}\"",
+             names.size(), object.name);
+      const Box box{object.x_min - first, object.y_min - first, object.x_max - object.x_min + first,
+                    object.y_max - object.y_min + first};
+      found.annotations.push_back({std::ssize(found.annotations) + 1, ids[i], known->second, box,
+                                   box.area(), object.difficult});
+    }
+  }
+  return found;
+}
+
+/// Writes Pascal VOC's annotations: `FOLDER/Annotations/NAME.xml`, pixels counted from 1 and boxes
+/// clipped to their picture, which is all that the format can say. Crowds are written as difficult.
+/// @throws Error  if two pictures differ only by their suffix or folder, or a picture has no size.
+inline void save_voc(const std::filesystem::path& folder, const Instances& instances) {
+  const auto stems = detail::label_stems(instances, false);
+  std::unordered_map<std::int64_t, std::vector<const CocoAnnotation*>> of_image;
+  for (const auto& a : instances.annotations) of_image[a.image_id].push_back(&a);
+  for (std::size_t i = 0; i < instances.images.size(); ++i) {
+    const auto& image = instances.images[i];
+    pugi::xml_document document;
+    auto root = document.append_child("annotation");
+    const auto put = [](pugi::xml_node node, const char* key, const std::string& value) {
+      node.append_child(key).text().set(value.c_str());
+    };
+    const std::filesystem::path file(image.file_name);
+    put(root, "folder", file.parent_path().filename().string());
+    put(root, "filename", file.filename().string());
+    auto size = root.append_child("size");
+    put(size, "width", fmt::to_string(image.width));
+    put(size, "height", fmt::to_string(image.height));
+    put(size, "depth", "3");
+    put(root, "segmented", "0");
+    for (const auto* a : of_image[image.id]) {
+      auto object = root.append_child("object");
+      put(object, "name", instances.categories.at(static_cast<std::size_t>(a->category)).name);
+      put(object, "pose", "Unspecified");
+      put(object, "truncated", "0");
+      put(object, "difficult", a->is_crowd ? "1" : "0");
+      auto box = object.append_child("bndbox");
+      put(box, "xmin", fmt::to_string(std::max(a->box.x, 0.0) + 1));
+      put(box, "ymin", fmt::to_string(std::max(a->box.y, 0.0) + 1));
+      put(box, "xmax", fmt::to_string(std::min<double>(a->box.x + a->box.width, image.width)));
+      put(box, "ymax", fmt::to_string(std::min<double>(a->box.y + a->box.height, image.height)));
+    }
+    std::ostringstream text;
+    document.save(text, "\t", pugi::format_default | pugi::format_no_declaration);
+    write_file(folder / "Annotations" / (stems[i] + ".xml"), std::string_view(text.view()), false);
+  }
+}
+
+}  // namespace serpette

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""dataset and evaluate as people run them: what they write, and what they refuse.
+
+usage: dataset.py FOLDER_OF_PROGRAMS FOLDER_OF_GOLDEN_FILES
+"""
+import json
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+
+BIN, GOLDEN = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+
+
+def run(program, *arguments, status=0, says="", memory=None):
+    limit = (lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory))) if memory else None
+    done = subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True, preexec_fn=limit)
+    told = done.stdout + done.stderr
+    assert done.returncode == status, (program, arguments, done.returncode, told)
+    assert says in told, (program, arguments, told)
+    return done.stdout
+
+
+def convert(root):
+    """Around all formats and back: the same boxes."""
+    coco, images = GOLDEN / "annotations/coco.json", GOLDEN / "images"
+    run("dataset", "convert", "--from", "coco", "--to", "voc", "--annotations", coco, "--images", images, "--out",
+        root / "voc", says="2 pictures, 4 boxes, 2 classes")
+    run("dataset", "convert", "--from", "voc", "--to", "yolo", "--annotations", root / "voc", "--images", images, "--out",
+        root / "yolo", says="2 crowds and boxes without area were left out")
+    run("dataset", "convert", "--from", "yolo", "--to", "coco", "--annotations", root / "yolo/obj.data", "--images",
+        images, "--out", root / "again.json", says="2 pictures, 2 boxes, 2 classes")
+    want = [a["bbox"] for a in json.loads(coco.read_text())["annotations"] if not a["iscrowd"] and a["area"] > 0]
+    got = [a["bbox"] for a in json.loads((root / "again.json").read_text())["annotations"]]
+    assert all(abs(x - y) < 1e-9 for a, b in zip(want, got, strict=True) for x, y in zip(a, b)), (want, got)
+    run("dataset", "convert", "--to", "coco", "--annotations", coco, "--out", coco, status=2, says="another file than")
+    run("dataset", "convert", "--to", "yolo", "--annotations", coco, "--out", root / "x", status=2, says="--images")
+    assert coco.exists()
+
+
+def parts(root):
+    """Splits by seed, statistics, anchors."""
+    images = [{"id": i, "file_name": f"{i}.jpg", "width": 100, "height": 80} for i in range(1, 101)]
+    boxes = [{"id": i, "image_id": i, "category_id": 1 + (i % 10 == 0), "bbox": [0, 0, 10 + i % 3 * 30, 20],
+              "area": 200, "iscrowd": 0} for i in range(1, 101)]
+    whole = root / "whole.json"
+    whole.write_text(json.dumps({"images": images, "annotations": boxes,
+                                 "categories": [{"id": 1, "name": "many"}, {"id": 2, "name": "few"}]}))
+    for out in "a", "b":
+        run("dataset", "split", "--annotations", whole, "--parts", "0.8,0.2", "--seed", 3, "--out", root / out)
+    train, test = ((root / "a" / name).read_text() for name in ("train.json", "test.json"))
+    assert train == (root / "b/train.json").read_text()
+    train, test = json.loads(train), json.loads(test)
+    assert len(train["images"]) == 80 and len(test["images"]) == 20
+    assert sum(a["category_id"] == 2 for a in test["annotations"]) == 2  # a fifth of the rare class as well
+    told = run("dataset", "stats", "--annotations", root / "a/train.json", root / "a/test.json", "--out", root / "s.svg")
+    assert "80 pictures" in told and "0 pictures are listed twice" in told, told
+    assert (root / "s.svg").read_text().startswith("<svg")
+    told = run("dataset", "stats", "--annotations", whole, root / "a/test.json", says="20 pictures are listed twice")
+    told = run("dataset", "anchors", "--annotations", whole, "--size", 100, "--count", 3)
+    assert told == "anchors = 10,20,  40,20,  70,20\n", told
+    run("dataset", "anchors", "--annotations", whole, "--count", 4, status=2, says="different boxes")
+    run("dataset", "split", "--annotations", whole, "--parts", "0.5,0.2", "--out", root / "c", status=2, says="add up to 1")
+
+
+def refusals(root):
+    """What goes wrong is one line and status 2, and what was there stays."""
+    coco = GOLDEN / "annotations/coco.json"
+    found = root / "found.json"
+    found.write_text("[]")
+    run("evaluate", "--annotations", coco, "--detections", found, "--out", found, status=2, says="another file than")
+    run("evaluate", "--annotations", coco, "--detections", found, "--out", "/dev/null")
+    assert pathlib.Path("/dev/null").is_char_device()
+    run("evaluate", "--annotations", "/dev/zero", "--detections", found, "--out", root / "s", status=2, says="a device")
+    assert found.read_text() == "[]"
+    # Memory that ends in a worker: very many boxes on one picture, each of which meets each detection.
+    many = {"images": [{"id": 1}], "categories": [{"id": 1}, {"id": 2}],
+            "annotations": [{"id": i + 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9]} for i in range(200_000)]}
+    (root / "many.json").write_text(json.dumps(many))
+    (root / "hits.json").write_text(json.dumps([{"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 1}] * 100))
+    run("evaluate", "--annotations", root / "many.json", "--detections", root / "hits.json", "--out", root / "s",
+        "--threads", 2, status=2, says="memory", memory=250 << 20)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    for test in convert, parts, refusals:
+        root = pathlib.Path(folder) / test.__name__
+        root.mkdir()
+        test(root)
+        print(f"{test.__name__}: {test.__doc__.splitlines()[0]}")

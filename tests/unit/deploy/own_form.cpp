@@ -1,0 +1,73 @@
+// The form that docs/guides/extend.md writes.
+
+#include <torch/torch.h>
+
+#include "serpette/deploy/plan.hpp"
+#include "support/catch.hpp"
+#include "support/random_graph.hpp"
+#include "support/reference_network.hpp"
+
+namespace {
+
+// [form]
+/// A convolution as one matrix product over windows that are laid out side by side.
+struct Unfolded {
+  static constexpr std::string_view name = "unfolded";
+  static constexpr auto layout = serpette::deploy::Layout::kPlanes;
+  static constexpr bool allocates = true, adds_residual = false;
+
+  struct Prepared {
+    serpette::Convolutional settings;
+    serpette::Shape out;
+    at::Tensor weight;  // [C_out, C_in · k · k]
+    at::Tensor bias;    // [C_out, 1]
+  };
+
+  static bool fits(const serpette::deploy::FoldedLayer& layer) {
+    return layer.settings.groups == 1;
+  }
+
+  static double cost(const serpette::deploy::FoldedLayer& layer) { return 2 * layer.macs() + 5e6; }
+
+  static Prepared prepare(const serpette::deploy::FoldedLayer& layer) {
+    return {layer.settings, layer.out, layer.weight.flatten(1), layer.bias.view({-1, 1})};
+  }
+
+  static at::Tensor run(const Prepared& p, const serpette::deploy::FormInput& input) {
+    const auto& [filters, size, stride, padding, groups, batch_norm, activation] = p.settings;
+    const auto windows =
+        at::im2col(input.x, {size, size}, {1, 1}, {padding, padding}, {stride, stride});
+    auto sums = at::addmm(p.bias, p.weight, windows.squeeze(0));
+    return at::leaky_relu_(sums, input.finish.slope).view({1, filters, p.out.height, p.out.width});
+  }
+};
+static_assert(serpette::deploy::Form<Unfolded>);
+
+using MyPlan = serpette::deploy::PlanOf<Unfolded, serpette::deploy::WeightsForm>;
+// [form]
+
+}  // namespace
+
+using namespace serpette;
+
+TEST_CASE("a plan computes with a form of one's own", "[deploy][plan]") {
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    const test::ReferenceNetwork network(test::random_graph(Seed(i)), Seed(i));
+    const auto& in = network.graph().input;
+    const auto images = at::rand({2, in.channels, in.height, in.width});
+    deploy::Choices choices;
+    for (const int c : network.graph().convolutions())
+      choices[network.graph()[c].name] =
+          network.graph().convolution(c).groups == 1 ? "unfolded" : "weights";
+    auto plan = deploy::make_plan<MyPlan>(network, {.choices = choices});
+    CHECK(test::relative_error(plan.forward(images), network.forward(images)) < 1e-4);
+    for (const auto& choice : plan.choices()) CHECK(choices.at(choice.layer) == choice.form);
+  }
+}
+
+TEST_CASE("a network with a layer that no form fits has no plan", "[deploy][plan]") {
+  using Alone = deploy::PlanOf<deploy::WinogradForm>;
+  const test::ReferenceNetwork network(test::random_graph(Seed(1)), Seed(1));
+  CHECK_THROWS_WITH(deploy::make_plan<Alone>(network),
+                    Catch::Matchers::StartsWith("plan: no form fits a convolution of"));
+}

@@ -1,0 +1,229 @@
+#include "serpette/io/load_annotations.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "support/catch.hpp"
+#include "support/scratch.hpp"
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path kPictures = test::file("golden/images"), kFolder = test::file("golden/annotations");
+
+json golden() { return json::parse(read_file(test::file("golden/annotations.json"))); }
+
+/// Annotations of a picture by its name, in order.
+std::vector<CocoAnnotation> of(const Instances& instances, const std::string& file_name) {
+  for (const auto& image : instances.images)
+    if (fs::path(image.file_name).filename() == file_name) {
+      std::vector<CocoAnnotation> mine;
+      for (const auto& a : instances.annotations)
+        if (a.image_id == image.id) mine.push_back(a);
+      return mine;
+    }
+  FAIL("no picture " << file_name);
+  return {};
+}
+
+void check_box(const Box& box, const json& wanted) {
+  const double got[] = {box.x, box.y, box.width, box.height};
+  for (std::size_t i = 0; i < 4; ++i)
+    CHECK(got[i] == Catch::Approx(wanted[i].get<double>()).margin(1e-12));
+}
+
+void check_same(const Instances& a, const Instances& b) {
+  REQUIRE(a.images.size() == b.images.size());
+  REQUIRE(a.categories.size() == b.categories.size());
+  for (std::size_t k = 0; k < a.categories.size(); ++k)
+    CHECK(a.categories[k].name == b.categories[k].name);
+  for (const auto& image : a.images) {
+    const auto mine = of(a, image.file_name), other = of(b, image.file_name);
+    REQUIRE(mine.size() == other.size());
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      CHECK(mine[i].category == other[i].category);
+      CHECK(mine[i].is_crowd == other[i].is_crowd);
+      check_box(mine[i].box,
+                {other[i].box.x, other[i].box.y, other[i].box.width, other[i].box.height});
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Pascal VOC reads as Detectron2's converter reads it", "[io][voc_xml][golden]") {
+  const auto wanted = golden()["voc"];
+  const auto found = load_annotations(kFolder / "voc", {.images = kPictures});
+  REQUIRE(found.categories.size() == 3);
+  CHECK(found.categories[0].name == "cat");
+  CHECK(found.categories[1].name == "cat & co");
+  CHECK((found.categories[2].name == "dog" && found.categories[2].id == 3));
+  REQUIRE(found.images.size() == 3);
+  const std::map<std::string, std::string> pictures{
+      {"420", "420.jpg"}, {"rgb", "rgb.png"}, {"other", "24.bmp"}};
+  for (const auto& [stem, name] : pictures) {
+    const auto mine = of(found, name);
+    REQUIRE(mine.size() == wanted[stem].size());
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      check_box(mine[i].box, wanted[stem][i]["bbox"]);
+      CHECK(found.categories[std::size_t(mine[i].category)].name == wanted[stem][i]["name"]);
+      CHECK(mine[i].is_crowd == (wanted[stem][i]["difficult"] == 1));
+    }
+  }
+  for (const auto& image : found.images) CHECK((image.width == 21 && image.height == 13));
+  CHECK_THROWS_WITH(load_annotations(kFolder / "voc", {.images = kPictures, .names = {"dog"}}),
+                    ContainsSubstring("420.xml") && ContainsSubstring("got \"cat\""));
+}
+
+TEST_CASE("a folder whose boxes begin at 0 counts from 0", "[io][voc_xml][golden]") {
+  const auto wanted = golden()["voc_from_zero"]["420"];
+  const auto found =
+      of(load_annotations(kFolder / "voc_from_zero", {.images = kPictures}), "420.jpg");
+  REQUIRE(found.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) check_box(found[i].box, wanted[i]["bbox"]);
+}
+
+TEST_CASE("YOLO's labels read as Ultralytics reads them", "[io][yolo_labels][golden]") {
+  const auto found = load_annotations(kFolder / "yolo" / "labels", {.images = kPictures});
+  REQUIRE(found.categories.size() == 2);
+  CHECK(found.categories[1].name == "white cell");
+  CHECK(found.images.size() == 36);  // those without labels hold no object
+  std::size_t boxes = 0;
+  const auto all = golden();
+  for (const auto& [name, wanted] : all["yolo"].items()) {
+    const auto mine = of(found, name);
+    REQUIRE(mine.size() == wanted.size());
+    boxes += mine.size();
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      CHECK(mine[i].category == wanted[i]["class"]);
+      check_box(mine[i].box, wanted[i]["bbox"]);
+    }
+  }
+  CHECK(found.annotations.size() == boxes);
+}
+
+TEST_CASE("COCO's boxes become YOLO's labels as Ultralytics converts them",
+          "[io][yolo_labels][golden]") {
+  const test::Scratch folder;
+  const auto coco = load_annotations(kFolder / "coco.json");
+  CHECK(save_yolo(folder / "out", coco, kPictures) == 2);  // a crowd, and a box without area
+  const auto all = golden();
+  for (const auto& [name, wanted] : all["coco_to_yolo"].items()) {
+    const auto labels = read_yolo_labels((folder / "out/labels" / name).replace_extension(".txt"));
+    REQUIRE(labels.size() == wanted.size());
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const auto& l = labels[i];
+      const double got[] = {double(l.category), l.cx, l.cy, l.width, l.height};
+      for (std::size_t k = 0; k < 5; ++k)
+        CHECK(got[k] == Catch::Approx(wanted[i][k].get<double>()).margin(1e-12));
+    }
+  }
+}
+
+TEST_CASE("what is written in one format reads back the same from each of its doors",
+          "[io][load_annotations]") {
+  const test::Scratch folder;
+  auto coco = load_annotations(kFolder / "coco.json");
+  SECTION("Pascal VOC") {
+    coco.annotations[2].box.width = 2;
+    save_voc(folder.path(), coco);
+    check_same(coco, load_annotations(folder.path(), {.images = kPictures}));
+    write_file(folder / "ImageSets/Main/train.txt", std::string_view("rgb 1\r\n"));
+    const auto listed =
+        load_annotations(folder / "ImageSets/Main/train.txt", {.images = kPictures});
+    CHECK(listed.images.size() == 1);
+    CHECK(listed.annotations.size() == 2);
+  }
+  SECTION("YOLO") {
+    coco.annotations.erase(coco.annotations.begin() + 1, coco.annotations.begin() + 3);
+    save_yolo(folder.path(), coco, kPictures);
+    CHECK_NOTHROW(save_yolo(folder.path(), coco, kPictures));  // again
+    CHECK_THROWS_WITH(save_yolo(folder.path(), coco, kFolder), ContainsSubstring("got another"));
+    const auto images = folder / "images";
+    for (const char* door :
+         {"obj.data", "obj.data:train", "data.yaml", "data.yaml:train", "images.txt", ""}) {
+      INFO(door);
+      const auto read = load_annotations(folder / door, {.images = images});
+      check_same(coco, read);
+      CHECK(read.images[0].file_name == "420.jpg");
+    }
+    CHECK_THROWS_WITH(load_annotations(folder / "obj.data:valid"),
+                      ContainsSubstring("\"valid = …\""));
+    CHECK_THROWS_WITH(load_annotations(folder / "data.yaml:val"), ContainsSubstring("\"val\""));
+  }
+  SECTION("COCO") {
+    save_instances(folder / "x/instances.json", coco);
+    check_same(coco, load_annotations(folder / "x"));
+    check_same(coco, load_annotations(folder / "x/instances.json"));
+    CHECK(annotations_text(folder / "x/instances.json") == instances_json(coco));
+  }
+}
+
+TEST_CASE("Roboflow's data.yaml is read where it lies", "[io][yolo_sets]") {
+  const test::Scratch folder;
+  fs::create_directories(folder / "train/images");
+  fs::copy_file(kPictures / "420.jpg", folder / "train/images/1.jpg");
+  write_file(folder / "train/labels/1.txt", std::string_view("1 0.5 0.5 0.5 0.5\n"));
+  write_file(folder / "data.yaml",
+             std::string_view("train: ../train/images\nval: ../valid/images\ntest:\nnc: 2\n"
+                              "names: ['a', 'b: c']\nroboflow:\n  version: 1\n"));
+  const auto found = load_annotations(folder / "data.yaml");
+  REQUIRE(found.annotations.size() == 1);
+  CHECK(found.categories.at(1).name == "b: c");
+  CHECK(found.annotations[0].box == Box{5.25, 3.25, 10.5, 6.5});
+  CHECK(fs::path(found.images[0].file_name).is_absolute());
+}
+
+TEST_CASE("bad annotations are refused with their place", "[io][load_annotations]") {
+  const test::Scratch folder;
+  const auto refused = [&](const fs::path& name, std::string_view text, const std::string& why,
+                           const char* door = "") {
+    fs::remove_all(folder / "x");
+    write_file(folder / "x" / name, text);
+    INFO(text);
+    CHECK_THROWS_WITH(load_annotations(folder / "x" / door, {.images = kPictures}),
+                      ContainsSubstring(why));
+  };
+  const auto label = [&](std::string_view text, const std::string& why) {
+    refused("420.txt", text, "420.txt:1: " + why);
+  };
+  label("0 0.5 0.5 1", "should be \"class cx cy width height\" or a polygon, got 4 numbers");
+  label("0 0.5 0.5 1 1 0.9", "should be \"class cx cy width height\" or a polygon, got 6 numbers");
+  label("0.5 0.5 0.5 1 1", "should begin with a class");
+  label("-1 0.5 0.5 1 1", "should begin with a class");
+  label("0 0.5 x 1 1", "should hold numbers, got \"x\"");
+  label("0 0.5 nan 1 1", "should hold numbers, got \"nan\"");
+  label("0 0.5 0.5 -1 1", "width and height should not be negative");
+  refused("420.xml", "<annotation><object>", "420.xml: should be XML");
+  refused("420.xml", "<other/>", "should be a Pascal VOC annotation");
+  const auto object = [&](std::string_view inside, const std::string& why) {
+    refused("420.xml", fmt::format("<annotation><object>{}</object></annotation>", inside), why);
+  };
+  object("<name>a</name>", "xmin should be a number, got \"\"");
+  object("<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox>",
+         "should have a name");
+  object("<name>a</name><bndbox><xmin>3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox>",
+         "should end after it begins");
+  refused("a.data", "train = x\n", "should have a line \"names = …\"", "a.data");
+  refused("a.data", "train\n", "should hold key = value", "a.data");
+  refused("a.yaml", "names: [a\n", "should be YAML", "a.yaml");
+  refused("a.yaml", "- a\n", "should hold names and folders", "a.yaml");
+  refused("a.yaml", "train: x\n", "should have names", "a.yaml");
+  refused("a.yaml", "train: x\nnames: {0: a, 2: b}\n", "without a gap, got 2", "a.yaml");
+  refused("a.txt", "\r\n", "should list pictures", "a.txt");
+  refused("notes.md", "", "should hold annotations");
+  refused("a.xml", "<annotation/>", "should be the folder of all XML files", "a.xml");
+}
+
+TEST_CASE("pictures that one label would serve are refused", "[io][load_annotations]") {
+  const test::Scratch folder;
+  auto coco = load_annotations(kFolder / "coco.json");
+  coco.images[1].file_name = "420.png";
+  CHECK_THROWS_WITH(save_voc(folder.path(), coco), ContainsSubstring("got 420 twice"));
+  CHECK_THROWS_WITH(save_yolo(folder.path(), coco, kPictures), ContainsSubstring("got 420 twice"));
+  coco.images[1].file_name = "../420.png";
+  CHECK_THROWS_WITH(save_yolo(folder.path(), coco, kPictures), ContainsSubstring("within"));
+}
