@@ -24,7 +24,9 @@
 #include "serpette/prune/input_channel.hpp"
 #include "serpette/prune/n_of_m.hpp"
 #include "serpette/scenario/paper.hpp"
+#include "serpette/score/deep_lift_layer.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
+#include "serpette/score/normalised.hpp"
 #include "support/catch.hpp"
 
 namespace {
