@@ -107,7 +107,7 @@ TEST_CASE("a description names members, however many", "[core][settings]") {
   CHECK(settings_text(std::vector<double>{1, 2.5}) == "[1,2.5]");
   CHECK(settings_text(Pgd{}) ==
         "PGD{epsilon=0.05,step=0.02,steps=5,random_start=false,norm=linf,"
-        "aim={goal=truth,box=1,objectness=1,classes=1}}");
+        "aim={goal=truth,box=1,objectness=1,classes=1,own=false}}");
   CHECK(settings_text(Weight{}) == "Unstructured{}");
 }
 
