@@ -78,7 +78,7 @@ TEST_CASE("three steps of every objective are those of a plain loop in another l
     for (const auto& [tensor_name, tensor] : named(detector)) {
       INFO(tensor_name);
       const auto expected = like(tensor, wanted["tensors"][tensor_name]);
-      CHECK((tensor - expected).abs().max().item<double>() < 1e-5);
+      CHECK((tensor - expected).abs().max().template item<double>() < 1e-5);
     }
   };
   check(Clean{});
