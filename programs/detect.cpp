@@ -155,12 +155,15 @@ void run(const Options& o, const A& attack, const Color& color) {
   // Refuses a folder with the results of other inputs or settings.
   const Store store(
       o.out,
-      fmt::format("cfg: {}\nweights: {}\nimages: {}\nannotations: {}\nprofile: {}\ncolor: {}\n"
-                  "attack: {}\nseed: {}\n",
-                  fingerprint(read_file(o.cfg)), fingerprint(read_file(o.weights)),
-                  std::filesystem::weakly_canonical(o.images).string(),
-                  o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations)),
-                  o.profile, o.policies.color, o.policies.attack, o.seed));
+      {.training = {{"cfg", fingerprint(read_file(o.cfg))},
+                    {"weights", fingerprint(read_file(o.weights))},
+                    {"images", std::filesystem::weakly_canonical(o.images).string()},
+                    {"annotations",
+                     o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations))},
+                    {"profile", o.profile},
+                    {"color", o.policies.color},
+                    {"attack", o.policies.attack},
+                    {"seed", fmt::to_string(o.seed)}}});
   const auto network = detector.frozen();
   Generator rng(Seed(o.seed).derive("attack"));
   std::vector<Detection> detections;
@@ -191,6 +194,7 @@ void run(const Options& o, const A& attack, const Color& color) {
                 [&](const CocoAnnotation& a) { return unreadable.contains(a.image_id); });
   require(!truth.images.empty(), o.images.string(),
           "should hold at least one image, got {} damaged ones", unreadable.size());
+  store.begin();
   // Without annotations the ids are ours, and mean nothing to others: names go with them.
   const auto naming = o.annotations.empty() ? Naming::names : Naming::ids;
   write_detections_csv(o.out / "detections.csv", detections, truth, naming);
