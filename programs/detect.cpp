@@ -163,7 +163,9 @@ void run(const Options& o, const A& attack, const Color& color) {
                     {"profile", o.profile},
                     {"color", o.policies.color},
                     {"attack", o.policies.attack},
-                    {"seed", fmt::to_string(o.seed)}}});
+                    {"seed", fmt::to_string(o.seed)}},
+       .measuring = {},
+       .machines = {}});
   const auto network = detector.frozen();
   Generator rng(Seed(o.seed).derive("attack"));
   std::vector<Detection> detections;
