@@ -79,7 +79,8 @@ inline VocFile read_voc_file(const std::filesystem::path& path) {
                            number(box, "xmax", -1),
                            number(box, "ymax", -1)};
     require(!object.name.empty(), path.string(), "each object should have a name, got one without");
-    require(object.x_max >= object.x_min && object.y_max >= object.y_min, path.string(),
+    // Both ends are inside, so a box without area ends one before it begins.
+    require(object.x_max + 1 >= object.x_min && object.y_max + 1 >= object.y_min, path.string(),
             "the box of \"{}\" should end after it begins, got x {} to {} and y {} to {}",
             object.name, object.x_min, object.x_max, object.y_min, object.y_max);
     file.objects.push_back(std::move(object));

@@ -205,7 +205,7 @@ TEST_CASE("bad annotations are refused with their place", "[io][load_annotations
   object("<name>a</name>", "xmin should be a number, got \"\"");
   object("<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox>",
          "should have a name");
-  object("<name>a</name><bndbox><xmin>3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox>",
+  object("<name>a</name><bndbox><xmin>3</xmin><ymin>1</ymin><xmax>1</xmax><ymax>2</ymax></bndbox>",
          "should end after it begins");
   refused("a.data", "train = x\n", "should have a line \"names = …\"", "a.data");
   refused("a.data", "train\n", "should hold key = value", "a.data");
