@@ -137,8 +137,8 @@ void write_image_list(const std::filesystem::path& path, const std::vector<CocoI
   write_file(path, csv.text());
 }
 
-template <Attack A, ColorMode Color>
-void run(const Options& o, const A& attack, const Color& color) {
+template <ColorMode Color>
+void run(const Options& o, const ChosenAttack& attack, const Color& color) {
   const auto device = cli::parse_device(o.device);
   require(!partial_cutoff(o.weights), o.weights.string(),
           "should be the weights of a whole network, got a name of a part of them (.conv.N), which "
@@ -161,8 +161,8 @@ void run(const Options& o, const A& attack, const Color& color) {
                     {"annotations",
                      o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations))},
                     {"profile", o.profile},
-                    {"color", o.policies.color},
-                    {"attack", o.policies.attack},
+                    {"color", o.policies.color.name},
+                    {"attack", attack.settings()},
                     {"seed", fmt::to_string(o.seed)}},
        .measuring = {},
        .machines = {}});
@@ -236,9 +236,7 @@ int main(int argc, char** argv) {
                    "0.5, as people want it")
         ->check(cli::one_of({"standard", "paper"}))
         ->capture_default_str();
-    o.policies.add_to(app,
-                      "Perturb every image first: fgsm (0.05) or pgd (5 steps of 0.02 within "
-                      "0.05);\nneeds --annotations");
+    o.policies.add_to(app, "Perturb every image first; needs --annotations");
     app.add_option("--draw", o.draw,
                    "Draw boxes above 0.25 on the first N pictures, into OUT/drawn")
         ->check(cli::kCount)
@@ -259,7 +257,7 @@ int main(int argc, char** argv) {
         "Example:\n  detect --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images photos "
         "--out found --profile paper --draw 10");
     cli::parse(app, argc, argv);
-    require(o.policies.attack == "none" || !o.annotations.empty(), "--attack",
+    require(o.policies.attack.name == "none" || !o.annotations.empty(), "--attack",
             "should come with --annotations, since an attack raises the loss on ground truth; got "
             "none");
     o.policies.visit([&](const auto& attack, const auto& color) { run(o, attack, color); });

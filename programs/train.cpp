@@ -45,8 +45,8 @@ CocoFolder folder(const Yolov3& detector, const std::filesystem::path& annotatio
   return {std::move(instances), images, options};
 }
 
-template <Attack A, ColorMode Color>
-void run(const Options& o, const A& attack, const Color& color) {
+template <ColorMode Color>
+void run(const Options& o, const ChosenAttack& attack, const Color& color) {
   const ReusedMemory memory;  // before any thread starts
   const auto launch = launch_from_environment();
   require(o.settings.batch_size % launch.size == 0, "--batch-size",
@@ -112,12 +112,13 @@ void run(const Options& o, const A& attack, const Color& color) {
   progress.clear();
   fmt::print("test: AP {:.3f} AP50 {:.3f} (confidence 0.001), AP50 {:.3f} (0.5)\n",
              clean.standard.AP, clean.standard.AP50, clean.paper.AP50);
-  if constexpr (!is_identity<A>) {
+  if (!attack.does_nothing()) {
     notify::stage(progress, "test under attack", test->size());
     const auto hit =
         evaluate(detector, network, *test, attack, color, {}, Seed(o.seed), device, progress);
     progress.clear();
-    fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", A::name, hit.standard.AP, hit.standard.AP50);
+    fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", attack.label(), hit.standard.AP,
+               hit.standard.AP50);
   }
 }
 
@@ -159,7 +160,7 @@ int main(int argc, char** argv) {
     app.add_option("--optimizer", o.optimizer, "sgd or adam")
         ->check(cli::one_of({"sgd", "adam"}))
         ->capture_default_str();
-    o.policies.add_to(app, "What attacks the training images: none, fgsm or pgd");
+    o.policies.add_to(app, "What attacks the training images");
     app.add_option("--attacked", o.objective.attacked, "Part of every batch that is attacked")
         ->check(cli::kFraction)
         ->capture_default_str();

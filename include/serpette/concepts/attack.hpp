@@ -118,12 +118,26 @@ concept PerturbsImages =
 
 /// A way to change images so that the detector fails. An identity (NoAttack) says `static constexpr
 /// bool is_identity = true`, and the driver then skips the second half of every batch and the
-/// attacked evaluation.
+/// attacked evaluation. Where the value decides, `bool does_nothing() const` says it
+/// (ChosenAttack).
 template <class P>
 concept Attack = req::Value<P> && req::Named<P> && req::PerturbsImages<P>;
 
 /// Whether the attack leaves images as they are.
 template <Attack P>
 inline constexpr bool is_identity = requires { requires P::is_identity; };
+
+/// Whether this value does: its type's identity, or what it says itself.
+template <Attack P>
+constexpr bool leaves_images(const P& attack) {
+  if constexpr (is_identity<P>)
+    return true;
+  else if constexpr (requires {
+                       { attack.does_nothing() } -> std::same_as<bool>;
+                     })
+    return attack.does_nothing();
+  else
+    return false;
+}
 
 }  // namespace serpette

@@ -51,12 +51,10 @@ class Adversary {
   /// What `Parts` takes of an attack.
   template <Attack A>
   static Perturb perturb_of(const A& attack) {
-    if constexpr (serpette::is_identity<A>)
-      return {};
-    else
-      return [attack](const Victim& victim, const at::Tensor& encoded, Generator& rng) {
-        return attack.perturb(victim, encoded, rng);
-      };
+    if (leaves_images(attack)) return {};
+    return [attack](const Victim& victim, const at::Tensor& encoded, Generator& rng) {
+      return attack.perturb(victim, encoded, rng);
+    };
   }
 
   /// Network images as the channels that an attack may change, [N, channels, H, W].

@@ -51,7 +51,7 @@ template <Detector D, Attack A, ColorMode Color>
 at::Tensor attacked_images(D& detector, const ImageBatch& batch, const A& attack,
                            const Color& color, Generator& rng) {
   const auto encoded = color.encode(batch.images);
-  if constexpr (is_identity<A>) return color.expand(encoded).contiguous();
+  if (leaves_images(attack)) return color.expand(encoded).contiguous();
   return color.expand(attack.perturb(colored(detector.victim(batch.truth), color), encoded, rng))
       .contiguous();
 }

@@ -7,6 +7,9 @@
 #include "serpette/attack/carlini_wagner.hpp"
 #include "serpette/attack/fgsm.hpp"
 #include "serpette/attack/mtd.hpp"
+#include "serpette/attack/noise.hpp"
+#include "serpette/attack/pgd_l2.hpp"
+#include "serpette/attack/restarts.hpp"
 #include "serpette/attack/square.hpp"
 #include "serpette/attack/tog.hpp"
 #include "serpette/core/settings_table.hpp"
@@ -171,11 +174,14 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   };
   add("`Fgsm`", settings_table<Fgsm>("attack"));
   add("`Pgd`, `Mtd` (but for its aim)", settings_table<Pgd>("attack"));
+  add("`PgdL2`", settings_table<PgdL2>("attack"));
   add("`Apgd`", settings_table<Apgd>("attack"));
   add("`CarliniWagner`", settings_table<CarliniWagner>("attack"));
   add("`Square`", settings_table<Square>("attack"));
   add("`TogUntargeted`, `TogVanishing`, `TogFabrication`, `TogMislabelling`",
       settings_table<TogVanishing>("attack"));
+  add("`Noise`", settings_table<Noise>("attack"));
+  add("`Restarts<Attack>`, here of `Pgd`", settings_table<Restarts<Pgd>>("attack"));
   add("`Hydra`", settings_table<Hydra>("score"));
   add("`DeepLift`, `DeepLiftOfFilters` (whose scores are divided by the layer's mean)",
       settings_table<DeepLift>("score"));
