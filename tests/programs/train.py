@@ -99,8 +99,11 @@ def refusals(scenes, root):
     run("train", *command(scenes, "/no-such-folder/x.weights"), status=2, says="at the root")
     run("train", *command(scenes, root / "x.weights", "--freeze", 1000), status=2, says="--freeze")
     run("train", *command(scenes, DEMO / "yolov3-slim.weights"), status=2, says="another file than")
-    told = run("train", *command(scenes, root / "a.weights", "--learning-rate", 0, "--evaluate-every", 1, "--patience", 2))
-    assert "3 steps in" in told, told
+    patient = [1 if before == "--evaluate-every" else this
+               for before, this in zip([None, *command(scenes, 0)], command(scenes, root / "a.weights"))]
+    told = run("train", *patient, "--learning-rate", 0, "--patience", 2)
+    steps = int(told[:told.index(" steps in")].split()[-1])
+    assert 3 <= steps < 9, told  # the statistics of batch norm move all the same
     for cutoff, says in (20, "start fresh"), (30, "feeds a head"):
         part = root / f"slim.conv.{cutoff}"
         part.symlink_to(DEMO / "yolov3-slim.weights")
