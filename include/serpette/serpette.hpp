@@ -82,6 +82,8 @@
 #include "serpette/formats/darknet/known_mistakes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/formats/darknet/weights_file.hpp"
+#include "serpette/formats/onnx/model.hpp"
+#include "serpette/formats/onnx/write_onnx.hpp"
 #include "serpette/graph/activation.hpp"
 #include "serpette/graph/apply_mask.hpp"
 #include "serpette/graph/channels.hpp"
