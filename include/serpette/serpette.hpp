@@ -84,6 +84,7 @@
 #include "serpette/formats/darknet/weights_file.hpp"
 #include "serpette/formats/onnx/model.hpp"
 #include "serpette/formats/onnx/write_onnx.hpp"
+#include "serpette/formats/torchscript/write_torchscript.hpp"
 #include "serpette/graph/activation.hpp"
 #include "serpette/graph/apply_mask.hpp"
 #include "serpette/graph/channels.hpp"
