@@ -71,7 +71,7 @@ struct TestData {
               "should hold {} names, one per class of {}, got {}", graph.classes(), cfg.string(),
               own.size());
     }
-    auto instances = load_matched(annotations, images, graph.classes(), own, cfg.string());
+    auto instances = load_matched(annotations, images, graph.classes(), own, cfg);
     if (limit > 0 && limit < std::ssize(instances.images)) {
       instances.images.resize(static_cast<std::size_t>(limit));
       std::erase_if(instances.annotations, [&](const CocoAnnotation& a) {
