@@ -38,7 +38,9 @@ namespace {
 using namespace serpette;
 
 struct Options {
-  cli::TestData data{.limit = 64};
+  Options() { data.limit = 64; }
+
+  cli::TestData data;
   std::string score;
   cli::SettingOptions settings;
   cli::AttackOptions attack;

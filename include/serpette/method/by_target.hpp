@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -38,7 +40,7 @@ Probe bisect(Probe good, Probe bad, Ratio resolution, const Try& attempt) {
   while (std::abs(level(good.ratio) - level(bad.ratio)) > step) {
     auto middle = (level(good.ratio) + level(bad.ratio)) / 2;
     const auto on_grid = (middle + step / 2) / step * step;  // whole steps where there is room
-    const auto [low, high] = std::minmax(level(good.ratio), level(bad.ratio));
+    const auto [low, high] = std::minmax({level(good.ratio), level(bad.ratio)});
     if (on_grid > low && on_grid < high) middle = on_grid;
     const auto probe = attempt(Ratio::level(middle));
     (probe.meets ? good : bad) = probe;

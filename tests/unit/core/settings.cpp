@@ -23,9 +23,11 @@
 #include "serpette/objective/trades_like.hpp"
 #include "serpette/objective/under.hpp"
 #include "serpette/prune/block.hpp"
+#include "serpette/prune/both.hpp"
 #include "serpette/prune/global.hpp"
 #include "serpette/prune/input_channel.hpp"
 #include "serpette/prune/n_of_m.hpp"
+#include "serpette/prune/schedule.hpp"
 #include "serpette/scenario/paper.hpp"
 #include "serpette/score/deep_lift_layer.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
@@ -194,6 +196,9 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`InputChannel`", settings_table<InputChannel>("granularity"));
   add("`Block<R, C>`", settings_table<Block<1, 4>>("granularity"));
   add("`NofM<N, M>`", settings_table<NofM<2, 4>>("granularity"));
+  add("`Both<First, Second>`, here of `Filter` and `Weight`",
+      settings_table<Both<Filter, Weight>>("granularity"));
+  add("`Iterative`, `Cubic`", settings_table<Cubic>("schedule"));
   add("`PerLayer`, `ErdosRenyiKernel`, `Lamp`", settings_table<PerLayer>("allocation"));
   add("`Global`", settings_table<Global>("allocation"));
   add("`PgdAdversarial`", settings_table<PgdAdversarial>("objective"));
