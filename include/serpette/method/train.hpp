@@ -24,12 +24,11 @@ namespace serpette {
 /// peers is trained together: every process calls this with its share of each batch, crafts the
 /// attacks on it, and ends with what one process with whole batches would have.
 /// @param moves  what a step moves.
-/// @param next   a callable that returns the next ImageBatch of training views, on any device.
+/// @param next   gives the next batch of training views, on any device.
 /// @throws Error  if a batch has no readable image, or the loss of a step is not finite; the step
 /// is not made then.
-template <Detector D, class Moves, class Next, Objective Goal, Attack A, ColorMode Color,
-          Observer O>
-void train(D& detector, Moves&& moves, Next&& next, const Defence<Goal, A, Color>& defence,
+template <Detector D, class Moves, Observer O>
+void train(D& detector, Moves&& moves, const BatchSource& next, const Defence& defence,
            const TrainSettings& settings, Seed seed, at::Device device, O& observer) {
   if (settings.steps == 0 && settings.statistics_images == 0) return;
   const Peers peers = peers_of(detector);
@@ -42,12 +41,13 @@ void train(D& detector, Moves&& moves, Next&& next, const Defence<Goal, A, Color
                     ? seed
                     : seed.derive("process").derive(static_cast<std::uint64_t>(peers.share.rank)));
   const Adversary adversary = make_adversary(detector, defence.attack, defence.color, rng);
-  auto state = defence.objective.start({.share = peers.share, .teacher = defence.teacher});
+  AnyDetector any(detector);
+  const auto loss_of = defence.objective.start({.share = peers.share, .teacher = defence.teacher});
   const auto optimizer = make_optimizer(moves.tensors(), settings);
   MovingAverage average(settings.average, moves.averaged());
   ImageBatch batch;
   for (std::int64_t step = 0; step < settings.steps; ++step) {
-    if (step % replays<Goal> == 0) {
+    if (step % defence.objective.replays == 0) {
       batch = next().to(device);
       require(batch.size() > 0, "training",
               "should find readable images for every batch, got none at step {}", step + 1);
@@ -59,7 +59,7 @@ void train(D& detector, Moves&& moves, Next&& next, const Defence<Goal, A, Color
     for (const auto& parameter : detector.parameters()) parameter.mutable_grad() = at::Tensor();
 
     detector.train(true);
-    const auto loss = part_of_whole(peers, state.loss(detector, batch, adversary), batch.size());
+    const auto loss = part_of_whole(peers, loss_of(any, batch, adversary), batch.size());
     loss.backward();
     detector.train(false);
 
