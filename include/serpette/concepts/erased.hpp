@@ -68,7 +68,7 @@ struct ErasedObjective {
       std::function<at::Tensor(AnyDetector&, const ImageBatch& batch, const Adversary& adversary)>;
 
   int replays;
-  bool needs_teacher;
+  bool needs_teacher, remembers_nothing;
   std::function<Loss(const TrainingContext&)> start;  ///< The loss of a state of its own.
 
   template <detail::OtherThan<ErasedObjective> P>
@@ -77,6 +77,7 @@ struct ErasedObjective {
       : name(P::name),
         replays(serpette::replays<P>),
         needs_teacher(serpette::needs_teacher<P>),
+        remembers_nothing(serpette::remembers_nothing<P>),
         start([objective](const TrainingContext& context) -> Loss {
           using State = decltype(objective.start(context));
           return [state = std::make_shared<State>(objective.start(context))](

@@ -116,4 +116,13 @@ inline constexpr int replays = [] {
 template <Objective P>
 inline constexpr bool needs_teacher = requires { requires P::needs_teacher; };
 
+/// Whether an objective's state is the same after every step, so that a training can be stopped
+/// between two: its `loss` is const.
+template <Objective Goal>
+inline constexpr bool remembers_nothing =
+    requires(const decltype(std::declval<const Goal&>().start(
+                 std::declval<const TrainingContext&>()))& state,
+             AnyDetector& detector, const ImageBatch& batch,
+             const Adversary& adversary) { state.loss(detector, batch, adversary); };
+
 }  // namespace serpette
