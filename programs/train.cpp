@@ -167,7 +167,7 @@ int main(int argc, char** argv) {
     app.add_option("--seed", o.seed, "Root of all randomness")
         ->check(cli::kSeed)
         ->capture_default_str();
-    app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_option("--device", o.device, std::string(cli::kDeviceHelp))->capture_default_str();
     cli::parse(app, argc, argv);
     require(o.test_images.empty() == o.test_annotations.empty(), "test data",
             "should be given by both --test-images and --test-annotations, or by neither");
