@@ -90,14 +90,14 @@ Image strip(const at::Tensor& clean, const at::Tensor& attacked, const Attacked&
   return sample_grid({row}, {one.file}, {"original", "perturbation x 10", "attacked"}, side);
 }
 
-template <ColorMode Color>
-void run(const Options& o, const ChosenAttack& attack, const Color& color) {
+void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& color) {
+  const auto& attack = chosen.attack;
   const auto device = cli::parse_device(o.data.device);
   auto detector = o.data.load_network(device);
   const auto data = o.data.load_pictures(detector.graph());
   auto lines = o.data.lines();
   lines.push_back({"color", o.color.name});
-  lines.push_back({"attack", attack.settings()});
+  lines.push_back({"attack", chosen.settings});
   const Store store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
   const auto network = detector.frozen();
   Generator rng(Seed(o.data.seed).derive("attack"));
@@ -128,8 +128,8 @@ void run(const Options& o, const ChosenAttack& attack, const Color& color) {
         Attacked one{id,
                      files[id],
                      png_name(files[id], id, taken),
-                     largest[i].template item<double>(),
-                     length[i].template item<double>(),
+                     largest[i].item<double>(),
+                     length[i].item<double>(),
                      batch.geometry[k],
                      before[k],
                      after[k]};
@@ -165,7 +165,7 @@ void run(const Options& o, const ChosenAttack& attack, const Color& color) {
   const auto before = evaluate(truth, clean, at::get_num_threads()),
              after = evaluate(truth, attacked, at::get_num_threads());
   const nlohmann::ordered_json summary{
-      {"attack", attack.settings()},
+      {"attack", chosen.settings},
       {"color", o.color.name},
       {"images", all.size()},
       {"clean", nlohmann::ordered_json::parse(summary_json(before))},
@@ -177,7 +177,7 @@ void run(const Options& o, const ChosenAttack& attack, const Color& color) {
   fmt::print(
       "{} pictures under {}: AP50 {:.4f} clean, {:.4f} attacked; largest change {:.4g}, mean "
       "length {:.4g}; files in {}\n",
-      all.size(), attack.label(), before.AP50, after.AP50, max_abs, mean_l2, o.data.out.string());
+      all.size(), chosen.label, before.AP50, after.AP50, max_abs, mean_l2, o.data.out.string());
 }
 
 }  // namespace
@@ -200,7 +200,6 @@ int main(int argc, char** argv) {
         "Example:\n  attack --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images photos "
         "--annotations instances.json --attack apgd --epsilon 0.03 --out attacked");
     cli::parse(app, argc, argv);
-    const auto attack = o.attack.chosen();
-    o.color.visit([&](const auto& color) { run(o, attack, color); });
+    run(o, o.attack.chosen(), o.color.chosen());
   });
 }

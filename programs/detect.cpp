@@ -147,8 +147,8 @@ void write_image_list(const std::filesystem::path& path, const std::vector<CocoI
   write_file(path, csv.text());
 }
 
-template <ColorMode Color>
-void run(const Options& o, const ChosenAttack& attack, const Color& color) {
+void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& color) {
+  const auto& attack = chosen.attack;
   const auto device = cli::parse_device(o.device);
   require(!partial_cutoff(o.weights), o.weights.string(),
           "should be the weights of a whole network, got a name of a part of them (.conv.N), which "
@@ -172,7 +172,7 @@ void run(const Options& o, const ChosenAttack& attack, const Color& color) {
                      o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations))},
                     {"profile", o.least ? fmt::to_string(*o.least) : o.profile},
                     {"color", o.policies.color.name},
-                    {"attack", attack.settings()},
+                    {"attack", chosen.settings},
                     {"seed", fmt::to_string(o.seed)}},
        .measuring = {},
        .machines = {}});
@@ -254,7 +254,7 @@ int main(int argc, char** argv) {
                    "Draw boxes above 0.25 on the first N pictures, into OUT/drawn")
         ->check(cli::kCount)
         ->capture_default_str();
-    app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_option("--device", o.device, std::string(cli::kDeviceHelp))->capture_default_str();
     app.add_option("--names", o.names,
                    "The network's class names, one a line; --annotations are matched with them by "
                    "name.\nWithout: the .names file beside the weights or the cfg, else the order "
@@ -274,6 +274,6 @@ int main(int argc, char** argv) {
     require(o.policies.attack.name == "none" || !o.annotations.empty(), "--attack",
             "should come with --annotations, since an attack raises the loss on ground truth; got "
             "none");
-    o.policies.visit([&](const auto& attack, const auto& color) { run(o, attack, color); });
+    run(o, o.policies.attack.chosen(), o.policies.color.chosen());
   });
 }

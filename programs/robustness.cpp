@@ -84,7 +84,7 @@ class Trials {
   TrialResult get(const std::string& name, const Trial& trial, Compute&& compute) const {
     const auto folder = store_.root() / "attacks" / name;
     const auto file = folder / "detections.csv", seal = folder / "seal.txt";
-    const auto key = trial.attack.settings();
+    const auto key = trial.attack.settings;
     if (const auto kept = Seal::read(seal);
         kept && kept->text("attack") == key && kept->holds(file)) {
       TrialResult result;
@@ -170,8 +170,7 @@ Figure strength_figure(const std::vector<std::pair<std::string, std::vector<Trie
   return figure;
 }
 
-template <ColorMode Color>
-void run(const Options& o, const SuiteSettings& settings, const Color& color) {
+void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode& color) {
   const auto device = cli::parse_device(o.data.device);
   const auto suite = chosen(o, settings);
   auto detector = o.data.load_network(device);
@@ -205,9 +204,10 @@ void run(const Options& o, const SuiteSettings& settings, const Color& color) {
     for (const auto& trial : trials) {
       Yolov3& attacked = trial.access == Access::kTransfer ? *transfer : network;
       all.push_back({trial, kept.get(prefix + trial.id, trial, [&] {
-                       notify::stage(progress, trial.attack.label(), data.size());
-                       return evaluate_trial(network, frozen, attacked, data, color, trial.attack,
-                                             evaluation, seed.derive(trial.id), device, progress);
+                       notify::stage(progress, trial.attack.label, data.size());
+                       return evaluate_trial(network, frozen, attacked, data, color,
+                                             trial.attack.attack, evaluation, seed.derive(trial.id),
+                                             device, progress);
                      })});
     }
     return all;
@@ -231,7 +231,7 @@ void run(const Options& o, const SuiteSettings& settings, const Color& color) {
   for (const auto& [trial, result] : all)
     if (!trial.for_curve && trial.access != Access::kNoise) {
       in_ball.push_back(&result.evaluation);
-      labels.push_back(trial.attack.label());
+      labels.push_back(trial.attack.label);
     }
   const auto worst = worst_cases(truth, in_ball);
   const auto by_attack = [&](const WorstCase& of) {
@@ -242,7 +242,7 @@ void run(const Options& o, const SuiteSettings& settings, const Color& color) {
 
   std::vector<UnderAttack> measured;
   for (const auto& [trial, result] : all)
-    measured.push_back({trial.attack.label(), trial.access, trial.attack.epsilon(), trial.steps,
+    measured.push_back({trial.attack.label, trial.access, trial.attack.epsilon(), trial.steps,
                         result.evaluation.standard.AP50});
   const auto signs = signs_of_masking(measured, settings.epsilon, flow);
 
@@ -263,10 +263,10 @@ void run(const Options& o, const SuiteSettings& settings, const Color& color) {
     return json;
   };
   for (const auto& [trial, result] : all) {
-    Json entry{{"attack", trial.attack.label()},      {"epsilon", trial.attack.epsilon()},
-               {"settings", trial.attack.settings()}, {"max_abs", result.max_abs},
-               {"mean_l2", result.mean_l2},           {"seconds", result.seconds}};
-    entry.update(report(trial.attack.label(), trial.attack.epsilon(), result.evaluation,
+    Json entry{{"attack", trial.attack.label},      {"epsilon", trial.attack.epsilon()},
+               {"settings", trial.attack.settings}, {"max_abs", result.max_abs},
+               {"mean_l2", result.mean_l2},         {"seconds", result.seconds}};
+    entry.update(report(trial.attack.label, trial.attack.epsilon(), result.evaluation,
                         result.evaluation, result.seconds));
     attacks.push_back(std::move(entry));
   }
@@ -335,6 +335,6 @@ int main(int argc, char** argv) {
     o.scenario = scenario_id(o.scenario);
     o.ratio = ratio_text(o.ratio);
     const auto settings = o.suite.apply_to(SuiteSettings{});
-    o.color.visit([&](const auto& color) { run(o, settings, color); });
+    run(o, settings, o.color.chosen());
   });
 }

@@ -49,9 +49,8 @@ struct Options {
 
 /// The pictures as the network reads them; their attacked twins behind them where the score
 /// compares.
-template <ColorMode Color>
 BatchStream batches_of(const Options& o, const CocoFolder& data, Yolov3& detector,
-                       const Color& color, const ChosenAttack* twins, at::Device device) {
+                       const ErasedColorMode& color, const ChosenAttack* twins, at::Device device) {
   const auto size = o.data.batch_size;
   const Seed seed = Seed(o.data.seed).derive("twins");
   return {(data.size() + size - 1) / size, [=, &data, &detector](std::int64_t number) {
@@ -62,7 +61,8 @@ BatchStream batches_of(const Options& o, const CocoFolder& data, Yolov3& detecto
             auto images = network_images(color, batch.images);
             if (twins) {
               Generator rng(seed.derive(static_cast<std::uint64_t>(number)));
-              images = at::cat({images, attacked_images(detector, batch, *twins, color, rng)});
+              images =
+                  at::cat({images, attacked_images(detector, batch, twins->attack, color, rng)});
             }
             batch.images = std::move(images);
             return batch;
@@ -125,7 +125,7 @@ void run(const Options& o, const Score& score) {
   std::optional<ChosenAttack> attack;
   if (wants_twins(score)) {
     attack = o.attack.chosen();
-    require(!attack->does_nothing(), "--attack",
+    require(!attack->attack.is_identity, "--attack",
             "should be one, since {} compares pictures with their attacked twins; got none",
             o.score);
   } else {
@@ -144,12 +144,10 @@ void run(const Options& o, const Score& score) {
     fmt::print(stderr,
                "note: {} trains its scores anew for every ratio; these are those it starts from\n",
                o.score);
-  ScoreMap scores;
-  o.color.visit([&](const auto& color) {
-    scores = importance_scores(
-        score, detector, batches_of(o, data, detector, color, attack ? &*attack : nullptr, device),
-        Seed(o.data.seed).derive("scores"));
-  });
+  const auto scores = importance_scores(
+      score, detector,
+      batches_of(o, data, detector, o.color.chosen(), attack ? &*attack : nullptr, device),
+      Seed(o.data.seed).derive("scores"));
   write_scores(o.data.out, detector.graph(), scores, settings_text(score));
   write_importance(o.data.out, detector.graph(), scores, Score::name);
 }

@@ -71,9 +71,8 @@ CocoFolder folder(const Options& o, const Yolov3& detector, const fs::path& anno
 }
 
 /// All that the trained weights depend on.
-template <ColorMode Color>
-std::string configuration_text(const Options& o, const ChosenAttack& attack, const Color&,
-                               Share share) {
+std::string configuration_text(const Options& o, const ChosenAttack& attack,
+                               const ErasedColorMode& color, int processes) {
   const auto annotations = [](const fs::path& file, const fs::path& images) {
     return file.empty() ? "none" : fingerprint(annotations_text(file, {.images = images}));
   };
@@ -85,15 +84,15 @@ std::string configuration_text(const Options& o, const ChosenAttack& attack, con
                     annotations(o.validation_annotations, o.validation_images)},
                    {"settings", settings_text(o.settings)},
                    {"--find-learning-rate", fmt::to_string(o.find_learning_rate)},
-                   {"--attack", settings_text(attack)},
+                   {"--attack", attack.settings},
                    {"--attacked", fmt::to_string(o.objective.attacked)},
-                   {"--color", std::string(Color::name)},
+                   {"--color", std::string(color.name)},
                    {"--no-augmentation", fmt::to_string(o.plain)},
                    {"--freeze", fmt::to_string(o.freeze)},
                    {"--evaluate-every", fmt::to_string(o.every())},
                    {"--patience", fmt::to_string(o.patience)},
                    {"--seed", fmt::to_string(o.seed)},
-                   {"processes", fmt::to_string(share.size)}},
+                   {"processes", fmt::to_string(processes)}},
       .measuring = {},
       .machines = {}}
       .text();
@@ -115,13 +114,12 @@ std::optional<Checkpoint> checkpoint_of(const fs::path& file, const std::string&
 }
 
 /// One training: the network, its data and its files.
-template <ColorMode Color>
 class Run {
  public:
-  Run(const Options& o, const ChosenAttack& attack, const Color& color, const Launch& launch,
+  Run(const Options& o, Defence defence, std::string configuration, const Launch& launch,
       at::Device device)
       : o_(o),
-        defence_{o.objective, attack, color},
+        defence_(std::move(defence)),
         device_(device),
         is_first_(launch.rank == 0),
         detector_(o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
@@ -144,7 +142,7 @@ class Run {
       if (is_first_) require_writable(output);
     }
     detector_.set_peers(join(launch, device));
-    configuration_ = configuration_text(o, attack, color, detector_.peers().share);
+    configuration_ = std::move(configuration);
   }
 
   /// @return  the exit status.
@@ -200,7 +198,7 @@ class Run {
         detector_, [&] { return loader.next(); }, defence_, o_.settings,
         Seed(o_.seed).derive("find rate"), device_, progress_);
     progress_.clear();
-    fmt::print("learning rate {:.2g}, a tenth of the one at which the loss was lowest\n", rate);
+    fmt::print("learning rate {:.2g} by a range test\n", rate);
     return rate;
   }
 
@@ -256,7 +254,7 @@ class Run {
                                   {}, seed, device_, silent);
       numbers[0] = clean.standard.AP;
       numbers[1] = clean.standard.AP50;
-      if (!defence_.attack.does_nothing()) {
+      if (!defence_.attack.is_identity) {
         const auto hit = evaluate(detector_, network, *validation_, defence_.attack, defence_.color,
                                   {}, seed, device_, silent);
         numbers[2] = hit.standard.AP;
@@ -264,15 +262,15 @@ class Run {
       }
     }
     if (!detector_.peers().alone()) detector_.peers().sum(numbers);
-    const auto number = [&](int i) { return numbers[i].template item<double>(); };
+    const auto number = [&](int i) { return numbers[i].item<double>(); };
     row.ap = number(0), row.ap50 = number(1);
-    if (!defence_.attack.does_nothing()) row.robust_ap = number(2), row.robust_ap50 = number(3);
+    if (!defence_.attack.is_identity) row.robust_ap = number(2), row.robust_ap50 = number(3);
     if (!is_first_) return;
     progress_.clear();
     fmt::print("step {}: AP50 {:.3f}{}\n", row.step, row.ap50,
                std::isnan(row.robust_ap50)
                    ? ""
-                   : fmt::format(", under {} {:.3f}", defence_.attack.label(), row.robust_ap50));
+                   : fmt::format(", under {} {:.3f}", defence_.attack.name, row.robust_ap50));
     std::fflush(stdout);
   }
 
@@ -290,7 +288,7 @@ class Run {
     if (!is_first_) return;
     write_file(o_.beside("log.csv"), log_.csv(), is_whole);
     if (is_whole || !o_.validates() || !std::isnan(log_.rows().back().merit()))
-      write_file(o_.beside("log.svg"), cli::training_svg(log_, defence_.attack.label()), is_whole);
+      write_file(o_.beside("log.svg"), cli::training_svg(log_, defence_.attack.name), is_whole);
   }
 
   void save(const fs::path& file, std::int64_t steps) const {
@@ -330,7 +328,7 @@ class Run {
                  best->step, best->ap50,
                  std::isnan(best->robust_ap50)
                      ? ""
-                     : fmt::format(", under {} {:.3f}", defence_.attack.label(), best->robust_ap50),
+                     : fmt::format(", under {} {:.3f}", defence_.attack.name, best->robust_ap50),
                  last_weights().string());
       if (test_) load_weights(detector_, o_.out);
     }
@@ -346,18 +344,18 @@ class Run {
     progress_.clear();
     fmt::print("{}: AP {:.3f} AP50 {:.3f} (confidence 0.001), AP50 {:.3f} (0.5)\n", name,
                clean.standard.AP, clean.standard.AP50, clean.paper.AP50);
-    if (!defence_.attack.does_nothing()) {
+    if (!defence_.attack.is_identity) {
       notify::stage(progress_, fmt::format("{} under attack", name), data.size());
       const auto hit = evaluate(detector_, network, data, defence_.attack, defence_.color, {},
                                 Seed(o_.seed), device_, progress_);
       progress_.clear();
-      fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", defence_.attack.label(), hit.standard.AP,
+      fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", defence_.attack.name, hit.standard.AP,
                  hit.standard.AP50);
     }
   }
 
   const Options& o_;
-  Defence<PgdAdversarial, ChosenAttack, Color> defence_;
+  Defence defence_;
   at::Device device_;
   bool is_first_;
   Yolov3 detector_;
@@ -368,8 +366,9 @@ class Run {
   Progress progress_;
 };
 
-template <ColorMode Color>
-int run(const Options& o, const ChosenAttack& attack, const Color& color) {
+int run(const Options& o) {
+  const auto attack = o.policies.attack.chosen();
+  const auto color = o.policies.color.chosen();
   const ReusedMemory memory;  // before any thread starts
   const auto launch = launch_from_environment();
   require(o.settings.batch_size % launch.size == 0, "--batch-size",
@@ -377,7 +376,8 @@ int run(const Options& o, const ChosenAttack& attack, const Color& color) {
   auto device = cli::parse_device(o.device);
   if (device.is_cuda() && launch.size > 1 && o.device.find(':') == std::string::npos)
     device = cli::parse_device(fmt::format("cuda:{}", launch.local_rank));
-  Run training(o, attack, color, launch, device);
+  Run training(o, {o.objective, attack.attack, color},
+               configuration_text(o, attack, color, launch.size), launch, device);
   if (launch.rank > 0)  // Ctrl-C is for the first process, which keeps the weights
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
   return training();
@@ -468,7 +468,7 @@ int main(int argc, char** argv) {
     app.add_option("--seed", o.seed, "Root of all randomness")
         ->check(cli::kSeed)
         ->capture_default_str();
-    app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_option("--device", o.device, std::string(cli::kDeviceHelp))->capture_default_str();
     cli::parse(app, argc, argv);
     const auto both = [](const char* name, const fs::path& images, const fs::path& annotations) {
       require(images.empty() == annotations.empty(), fmt::format("{} data", name),
@@ -480,9 +480,6 @@ int main(int argc, char** argv) {
     o.settings.optimizer =
         is_sgd ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
     o.settings.learning_rate = o.learning_rate.value_or(is_sgd ? 1e-3 : 1e-4);
-    int status = 0;
-    o.policies.visit(
-        [&](const auto& attack, const auto& color) { status = run(o, attack, color); });
-    return status;
+    return run(o);
   });
 }

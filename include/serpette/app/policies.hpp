@@ -7,6 +7,7 @@
 #include "serpette/app/cli.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
+#include "serpette/concepts/erased.hpp"
 
 namespace serpette::cli {
 
@@ -20,11 +21,9 @@ struct ColorOption {
         ->capture_default_str();
   }
 
-  /// Calls `run(color)` with the mode of this name.
-  template <class Run>
-  void visit(Run&& run) const {
-    if (name == "rgb") return run(Rgb{});
-    run(GreyscaleRec601{});
+  [[nodiscard]] ErasedColorMode chosen() const {
+    if (name == "rgb") return Rgb{};
+    return GreyscaleRec601{};
   }
 };
 
@@ -36,14 +35,6 @@ struct PolicyNames {
   void add_to(CLI::App& app, const std::string& attack_help) {
     attack.add_to(app, attack_help);
     color.add_to(app);
-  }
-
-  /// Calls `run(attack, color)` with the policies of these names.
-  /// @throws Error  if a setting was given that the attack does not have.
-  template <class Run>
-  void visit(Run&& run) const {
-    const auto chosen = attack.chosen();
-    color.visit([&](const auto& mode) { run(chosen, mode); });
   }
 };
 

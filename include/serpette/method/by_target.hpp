@@ -135,9 +135,8 @@ constexpr auto words(KeepOf) {
 /// @param id     its ratio is set aside.
 /// @param share  in (0, 1].
 /// @throws Error  if there is nothing to keep: an AP50 of 0 at ratio 0.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test, StageStore Store, Observer O,
-          class OnProbe>
-Probe ratio_that_keeps(const S& scenario, const Experiment<D, Train, Test>& experiment,
+template <Detector D, Dataset Train, Dataset Test, StageStore Store, Observer O, class OnProbe>
+Probe ratio_that_keeps(const ErasedScenario& scenario, const Experiment<D, Train, Test>& experiment,
                        const Store& store, CellId id, double share, KeepOf of, SearchRange range,
                        O& observer, OnProbe&& on_probe) {
   require(share > 0 && share <= 1, "--keep", "should be a share above 0 to 1, got {}", share);
@@ -148,7 +147,7 @@ Probe ratio_that_keeps(const S& scenario, const Experiment<D, Train, Test>& expe
     id.ratio = ratio;
     auto trained = train_cell(scenario, e, store, id, observer);
     auto frozen = trained.network.frozen();
-    const auto under = [&](const auto& attack) {
+    const auto under = [&](const ErasedAttack& attack) {
       notify::stage(observer, "evaluation", evaluated_images(e.test, e.budget.evaluate));
       return evaluate(trained.network, frozen, e.test, attack, scenario.color, e.budget.evaluate,
                       seed, e.device, observer)

@@ -105,9 +105,9 @@ Evaluation evaluate_views(D& detector, Network& network, const Test& test, const
 }
 
 /// The same, each image under `attack`.
-template <Detector D, class Network, Dataset Test, Attack A, ColorMode Color, Observer O>
-Evaluation evaluate(D& detector, Network& network, const Test& test, const A& attack,
-                    const Color& color, const EvaluateSettings& settings, Seed seed,
+template <Detector D, class Network, Dataset Test, Observer O>
+Evaluation evaluate(D& detector, Network& network, const Test& test, const ErasedAttack& attack,
+                    const ErasedColorMode& color, const EvaluateSettings& settings, Seed seed,
                     at::Device device, O& observer) {
   Generator rng(seed);
   return evaluate_views(

@@ -26,6 +26,7 @@ struct Trial {
   bool for_curve = false;  ///< One of the strengths of a curve; no part of the worst case.
 };
 
+<<<<<<< HEAD
 /// What one of them left of the detector.
 struct TrialResult {
   Evaluation evaluation;
@@ -33,14 +34,35 @@ struct TrialResult {
   double mean_l2 = 0;  ///< Mean Euclidean length of the perturbations.
   double seconds = 0;  ///< To make them and look at what is found.
 };
+=======
+/// Evaluates the clean images, the images under every attack, and the worst case per image
+/// (metric/worst_case.hpp): of each image the detections under the attack that lets fewest of its
+/// true boxes be found, the clean image counted among them. No single attack finds fewer boxes of
+/// any image; the average precision over the worst cases is what the suite as a whole leaves.
+/// Equal seeds give equal results, whichever attacks are beside an attack.
+/// @param network  as in `evaluate`.
+template <Detector D, class Network, Dataset Test, Observer O, Attack... Attacks>
+Robustness measure_robustness(D& detector, Network& network, const Test& test,
+                              const ErasedColorMode& color, const EvaluateSettings& settings,
+                              Seed seed, at::Device device, O& observer,
+                              const Attacks&... attacks) {
+  Robustness result;
+  const auto under = [&]<Attack A>(const A& attack) {
+    result.attacks.push_back(A::name);
+    result.each.push_back(
+        evaluate(detector, network, test, attack, color, settings, seed, device, observer));
+  };
+  under(Unattacked{});
+  (under(attacks), ...);
+>>>>>>> main
 
 /// Evaluates the test images under one attack.
 /// @param attacked  the detector whose gradient the attack follows: the same, or (transfer) another
 ///                  that reads images of the same size.
 /// @param network   as in `evaluate`.
-template <Detector D, class Network, Dataset Test, ColorMode Color, Observer O>
+template <Detector D, class Network, Dataset Test, Observer O>
 TrialResult evaluate_trial(D& detector, Network& network, D& attacked, const Test& test,
-                           const Color& color, const ChosenAttack& attack,
+                           const ErasedColorMode& color, const ErasedAttack& attack,
                            const EvaluateSettings& settings, Seed seed, at::Device device,
                            O& observer) {
   TrialResult result;
@@ -102,7 +124,7 @@ inline WorstCases worst_cases(const Instances& truth, std::span<const Evaluation
 
 /// A detector under a suite of attacks, clean images first.
 struct Robustness {
-  std::vector<std::string> attacks;  ///< Their labels, `None` first.
+  std::vector<std::string> attacks;  ///< Their names, `None` first.
   std::vector<Evaluation> each;      ///< In the same order.
   WorstCases worst;                  ///< Over all of them.
 };
@@ -110,18 +132,18 @@ struct Robustness {
 /// Evaluates the clean images, the images under every attack, and the worst case per image, the
 /// clean image counted among them. Equal seeds give equal results, whichever attacks are beside an
 /// attack.
-template <Detector D, class Network, Dataset Test, ColorMode Color, Observer O>
-Robustness measure_robustness(D& detector, Network& network, const Test& test, const Color& color,
-                              std::span<const ChosenAttack> attacks,
+template <Detector D, class Network, Dataset Test, Observer O>
+Robustness measure_robustness(D& detector, Network& network, const Test& test,
+                              const ErasedColorMode& color, std::span<const ErasedAttack> attacks,
                               const EvaluateSettings& settings, Seed seed, at::Device device,
                               O& observer) {
   Robustness result;
-  const auto under = [&](const ChosenAttack& attack) {
-    result.attacks.push_back(attack.label());
+  const auto under = [&](const ErasedAttack& attack) {
+    result.attacks.emplace_back(attack.name);
     result.each.push_back(
         evaluate(detector, network, test, attack, color, settings, seed, device, observer));
   };
-  under(ChosenAttack::of(Unattacked{}));
+  under(Unattacked{});
   for (const auto& attack : attacks) under(attack);
   std::vector<const Evaluation*> each;
   for (const auto& one : result.each) each.push_back(&one);
@@ -130,8 +152,8 @@ Robustness measure_robustness(D& detector, Network& network, const Test& test, c
 }
 
 /// The gradients that attacks begin with: of the training loss, on clean images.
-template <Detector D, Dataset Test, ColorMode Color>
-GradientFlow gradient_flow(D& detector, const Test& test, const Color& color,
+template <Detector D, Dataset Test>
+GradientFlow gradient_flow(D& detector, const Test& test, const ErasedColorMode& color,
                            const EvaluateSettings& settings, at::Device device) {
   GradientFlow flow;
   const auto count = evaluated_images(test, settings);

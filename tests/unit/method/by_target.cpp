@@ -2,9 +2,7 @@
 
 #include <numeric>
 
-#include "serpette/method/possible.hpp"
 #include "serpette/method/prune_in_rounds.hpp"
-#include "serpette/prune/n_of_m.hpp"
 #include "serpette/prune/schedule.hpp"
 #include "serpette/scenario/paper.hpp"
 #include "support/catch.hpp"
@@ -117,18 +115,4 @@ TEST_CASE("what is gone in one round stays gone, and the last round meets the ra
   for (const auto& layer : last)
     CHECK(layer.weight.logical_not().sum().item<std::int64_t>() ==
           Ratio::percent(80).count(layer.weight.numel()));
-}
-
-TEST_CASE("what a scenario cannot do to a network is refused before any work", "[method][target]") {
-  const auto graph = test::tiny_graph();  // its first layer reads 3 channels
-  const std::vector ratios{Ratio::percent(0), Ratio::percent(75)};
-  CHECK_NOTHROW(require_possible(UnstructuredMagnitude{}, graph, ratios));
-  using Pattern = Scenario<Magnitude, NofM<2, 4>, Pgd, Rgb>;
-  CHECK_THROWS_WITH(require_possible(Pattern{}, graph, ratios),
-                    ContainsSubstring("should have input channels in multiples of 4, got 3"));
-  CHECK_THROWS_WITH(require_possible(Pattern{.granularity = {.skip_uneven = true}}, graph, ratios),
-                    ContainsSubstring("--ratios: should be at most 50 %, all that 2:4 lets go"));
-  UnstructuredMagnitude spared;
-  spared.allocation.limits.spare = "conv_99";
-  CHECK_THROWS_WITH(require_possible(spared, graph, ratios), ContainsSubstring("conv_99"));
 }

@@ -25,7 +25,7 @@ TEST_CASE("no single attack finds fewer boxes of an image than the worst case",
   Silent silent;
   const EvaluateSettings settings{.batch_size = 3, .images = 5};
   const auto run = [&](const auto&... attacks) {
-    const std::vector suite{ChosenAttack::of(attacks)...};
+    const std::vector<ErasedAttack> suite{attacks...};
     return measure_robustness(detector, network, data, Rgb{}, suite, settings, Seed(2), at::kCPU,
                               silent);
   };
@@ -113,12 +113,12 @@ std::vector<std::string> signs_on(test::TinyDetector& detector, const SeenData& 
   for (auto& trial : strength_curve(suite, {0.05, 0.3, 1})) trials.push_back(std::move(trial));
   std::vector<UnderAttack> measured;
   for (const auto& trial : trials) {
-    const auto result = evaluate_trial(detector, network, detector, data, Rgb{}, trial.attack,
-                                       settings, Seed(5), at::kCPU, silent);
+    const auto result = evaluate_trial(detector, network, detector, data, Rgb{},
+                                       trial.attack.attack, settings, Seed(5), at::kCPU, silent);
     CHECK(result.max_abs <= trial.attack.epsilon() + 1e-6);
-    UNSCOPED_INFO(trial.attack.label()
-                  << " " << trial.attack.epsilon() << " " << result.evaluation.standard.AP50);
-    measured.push_back({trial.attack.label(), trial.access, trial.attack.epsilon(), trial.steps,
+    UNSCOPED_INFO(trial.attack.label << " " << trial.attack.epsilon() << " "
+                                     << result.evaluation.standard.AP50);
+    measured.push_back({trial.attack.label, trial.access, trial.attack.epsilon(), trial.steps,
                         result.evaluation.standard.AP50});
   }
   return signs_of_masking(measured, suite.epsilon,
