@@ -26,7 +26,6 @@ struct Trial {
   bool for_curve = false;  ///< One of the strengths of a curve; no part of the worst case.
 };
 
-<<<<<<< HEAD
 /// What one of them left of the detector.
 struct TrialResult {
   Evaluation evaluation;
@@ -34,27 +33,6 @@ struct TrialResult {
   double mean_l2 = 0;  ///< Mean Euclidean length of the perturbations.
   double seconds = 0;  ///< To make them and look at what is found.
 };
-=======
-/// Evaluates the clean images, the images under every attack, and the worst case per image
-/// (metric/worst_case.hpp): of each image the detections under the attack that lets fewest of its
-/// true boxes be found, the clean image counted among them. No single attack finds fewer boxes of
-/// any image; the average precision over the worst cases is what the suite as a whole leaves.
-/// Equal seeds give equal results, whichever attacks are beside an attack.
-/// @param network  as in `evaluate`.
-template <Detector D, class Network, Dataset Test, Observer O, Attack... Attacks>
-Robustness measure_robustness(D& detector, Network& network, const Test& test,
-                              const ErasedColorMode& color, const EvaluateSettings& settings,
-                              Seed seed, at::Device device, O& observer,
-                              const Attacks&... attacks) {
-  Robustness result;
-  const auto under = [&]<Attack A>(const A& attack) {
-    result.attacks.push_back(A::name);
-    result.each.push_back(
-        evaluate(detector, network, test, attack, color, settings, seed, device, observer));
-  };
-  under(Unattacked{});
-  (under(attacks), ...);
->>>>>>> main
 
 /// Evaluates the test images under one attack.
 /// @param attacked  the detector whose gradient the attack follows: the same, or (transfer) another
