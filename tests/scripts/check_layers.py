@@ -16,7 +16,7 @@ ALLOWED = {
     "graph": {"core", TENSOR},
     "concepts": {"graph", "core", TENSOR},
     "io": {"graph", "core", "detail"},
-    "formats": {"graph", "core", "io", TENSOR},
+    "formats": {"version.hpp", "graph", "core", "io", TENSOR},
     "metric": {"core", "detail", "io"},
     "data": {"concepts", "graph", "core", "detail", "io", TENSOR},
     "nn": {"concepts", "graph", "core", "detail", TENSOR, NN},
@@ -36,10 +36,13 @@ ALLOWED["laws"] = {"concepts", "graph", "core", "prune", TENSOR}
 # The library serpette_report: itself, and the tables that a study leaves.
 REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/columns.hpp"}
 
-# Stricter than their folder.
-SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/per_layer.hpp"}, "scenario/catalogue.hpp": {"core"}}
+# Otherwise than their folder.
+SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/per_layer.hpp"}, "scenario/catalogue.hpp": {"core"},
+          "formats/torchscript/write_torchscript.hpp": {"formats", "graph", "core", NN}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.
 LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "formats/darknet/weights_file.hpp", "formats/darknet/known_mistakes.hpp",
+         "formats/onnx/protobuf.hpp", "formats/onnx/model.hpp", "formats/onnx/layers.hpp", "formats/onnx/decode.hpp",
+         "formats/torchscript/source.hpp",
          "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp", "graph/footprint.hpp", "graph/infer_shape.hpp",
          "core/ratio.hpp", "core/contract.hpp", "core/quantile.hpp", "scenario/catalogue.hpp", "study/cells.hpp"}
 

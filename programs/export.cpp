@@ -1,0 +1,132 @@
+// Writes a network in the format of another engine.
+//
+//   export --cfg pruned.cfg --weights pruned.weights --format onnx --out pruned.onnx
+//
+// The data flows one way: cfg + weights → (batch norm folded, silent filters cut out) → one file.
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "serpette/app/cli.hpp"
+#include "serpette/app/program.hpp"
+#include "serpette/deploy/folded_network.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/formats/darknet/known_mistakes.hpp"
+#include "serpette/formats/darknet/weights.hpp"
+#include "serpette/formats/onnx/write_onnx.hpp"
+#include "serpette/formats/torchscript/write_torchscript.hpp"
+#include "serpette/graph/footprint.hpp"
+#include "serpette/io/atomic_file.hpp"
+
+namespace {
+
+using namespace serpette;
+
+struct Options {
+  std::filesystem::path cfg, weights, out;
+  std::string format, batch_norm;
+  bool decode = false;
+  onnx::Boxes boxes;
+  std::int64_t batch = 0;
+
+  [[nodiscard]] bool folds() const {
+    return batch_norm.empty() ? format != "darknet" : batch_norm == "fold";
+  }
+  /// The second file of the darknet format.
+  [[nodiscard]] std::filesystem::path out_weights() const {
+    return std::filesystem::path(out).replace_extension(".weights");
+  }
+};
+
+template <class Network>
+void write(const Options& o, const Network& network, const WeightsHeader& header) {
+  if (o.format == "darknet") {
+    save_network(network, o.out, o.out_weights(), header);
+  } else if (o.format == "onnx") {
+    write_file(o.out,
+               write_onnx(network, {.batch = o.batch,
+                                    .boxes = o.decode ? std::optional(o.boxes) : std::nullopt}));
+  } else {
+    write_file(o.out, write_torchscript(network));
+  }
+  const auto& graph = network.graph();
+  fmt::print("{}: {} of {} convolutions, {:.2f} M parameters\n", o.out.string(), o.format,
+             graph.convolutions().size(), static_cast<double>(parameters(graph)) / 1e6);
+}
+
+void run(const Options& o) {
+  require(!partial_cutoff(o.weights), o.weights.string(),
+          "should be the weights of a whole network, got a name of a part of them (.conv.N)");
+  require(o.format == "onnx" || !o.decode, "--decode",
+          "should come with --format onnx, the only one with standard operators for it; got {}",
+          o.format);
+  require(o.format == "onnx" || o.batch == 0, "--batch",
+          "should come with --format onnx, since the others take any; got {}", o.format);
+  require_no_input(o.out, {o.cfg, o.weights});
+  if (o.format == "darknet") {
+    require(o.out.extension() != ".weights", "--out",
+            "should name the cfg that is written, the weights go beside it; got {}",
+            o.out.string());
+    require_no_input(o.out_weights(), {o.cfg, o.weights});
+  }
+  require_writable(o.out);
+  const auto detector = Yolov3::load(o.cfg, o.weights);
+  if (const auto mistake = known_mistake(detector.graph(), detector.header()))
+    fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
+  if (o.folds())
+    write(o, deploy::FoldedNetwork(detector), detector.header());
+  else
+    write(o, detector, detector.header());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return cli::run_main([&] {
+    Options o;
+    CLI::App app(
+        "Writes a network in the format of another engine. All formats take images [N, C, H, W] in "
+        "[0, 1],\n"
+        "letterboxed, and give the raw logits of the heads in the order of the cfg. onnx and "
+        "torchscript carry\n"
+        "the cfg with them; darknet is a cfg and, beside it, its .weights.");
+    app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
+    app.add_option("--weights", o.weights, "Its weights in darknet's format")->required();
+    app.add_option("--format", o.format, "Of what is written")
+        ->check(cli::one_of({"onnx", "torchscript", "darknet"}))
+        ->required();
+    app.add_option("--out", o.out, "The file to write")->required();
+    app.add_option("--batch-norm", o.batch_norm,
+                   "fold it into the weights and cut out filters that are silent, or keep the "
+                   "network as it is,\nas training on needs. Without: keep for darknet, else fold")
+        ->check(cli::one_of({"fold", "keep"}));
+    app.add_option("--batch", o.batch,
+                   "onnx: images at a time, for engines that want it fixed; 0: any number")
+        ->check(cli::kCount)
+        ->capture_default_str();
+    cli::under(app, "Boxes in the model (onnx)", [&] {
+      app.add_flag("--decode", o.decode,
+                   "End in boxes after class-wise suppression: boxes [K, 4] (x1, y1, x2, y2 in "
+                   "pixels of the\ncanvas), scores, classes and image [K]");
+      app.add_option("--confidence", o.boxes.confidence,
+                     "A box counts where objectness × class probability exceeds it")
+          ->check(cli::kFraction)
+          ->capture_default_str();
+      app.add_option("--nms", o.boxes.nms, "IoU above which the worse of two boxes is dropped")
+          ->check(cli::kFraction)
+          ->capture_default_str();
+      app.add_option("--limit", o.boxes.limit, "Most boxes of one class and image")
+          ->check(cli::kSome)
+          ->capture_default_str();
+    });
+    app.footer(
+        "Example:\n  export --cfg pruned.cfg --weights pruned.weights --format onnx --out "
+        "pruned.onnx --decode");
+    cli::parse(app, argc, argv);
+    run(o);
+  });
+}
