@@ -2,6 +2,7 @@
 
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/footprint.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
@@ -245,6 +246,14 @@ TEST_CASE("keys that serpette does not interpret survive", "[formats][cfg]") {
   for (const auto* line : {"jitter=.3\n", "random=1\n", "max=90\n", "filters=7\n"})
     CHECK_THAT(text, ContainsSubstring(line));
   require_equal(parse_cfg(text, "again"), plan_compaction(graph, kept).graph);
+}
+
+TEST_CASE("a network of grey pictures is told what to do", "[formats][cfg]") {
+  const test::Scratch folder;
+  write_file(folder / "grey.cfg", with("width=32", "channels=1\nwidth=32"));
+  CHECK_THROWS_WITH(
+      load_cfg(folder / "grey.cfg"),
+      ContainsSubstring("grey.cfg: channels of [net]") && ContainsSubstring("--color greyscale"));
 }
 
 TEST_CASE("dialects of darknet are read as darknet reads them", "[formats][cfg]") {

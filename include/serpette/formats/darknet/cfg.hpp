@@ -355,8 +355,14 @@ inline Graph parse_cfg(std::string_view text, std::string_view place) {
 }
 
 /// Reads a cfg file; as parse_cfg.
+/// @throws Error  also if the network does not read RGB pictures.
 inline Graph load_cfg(const std::filesystem::path& path) {
-  return parse_cfg(read_file(path), path.string());
+  auto graph = parse_cfg(read_file(path), path.string());
+  require(graph.input.channels == 3, path.string(),
+          "channels of [net] should be 3, got {}: pictures are RGB, and --color greyscale shows a "
+          "network grey ones",
+          graph.input.channels);
+  return graph;
 }
 
 /// The cfg text of a graph, in darknet's layout: parse_cfg(write_cfg(g)) is g again, but for line
