@@ -61,10 +61,9 @@ struct Options {
   }
 };
 
-CocoFolder folder(const Yolov3& detector, const fs::path& annotations, const fs::path& images,
-                  bool plain) {
-  auto instances =
-      cli::load_matched(annotations, images, detector.graph().classes(), {}, "the network");
+CocoFolder folder(const Options& o, const Yolov3& detector, const fs::path& annotations,
+                  const fs::path& images, bool plain) {
+  auto instances = cli::load_matched(annotations, images, detector.graph().classes(), {}, o.cfg);
   CocoFolder::Options options{.width = detector.graph().input.width,
                               .height = detector.graph().input.height};
   if (plain) options.augment = Augment::none();
@@ -131,11 +130,12 @@ class Run {
         fmt::print(stderr, "note: {}\n", note);
     detector_.freeze(o.freeze);
     detector_.to(device);
-    data_.emplace(folder(detector_, o.annotations, o.images, o.plain));
+    data_.emplace(folder(o, detector_, o.annotations, o.images, o.plain));
     if (o.validates())
-      validation_.emplace(folder(detector_, o.validation_annotations, o.validation_images, true));
+      validation_.emplace(
+          folder(o, detector_, o.validation_annotations, o.validation_images, true));
     if (!o.test_annotations.empty())
-      test_.emplace(folder(detector_, o.test_annotations, o.test_images, true));
+      test_.emplace(folder(o, detector_, o.test_annotations, o.test_images, true));
     for (const auto& output : {o.out, o.beside("names"), last_weights(), o.beside("log.csv"),
                                o.beside("log.svg"), o.beside("checkpoint")}) {
       require_no_input(

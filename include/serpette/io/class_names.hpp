@@ -50,7 +50,7 @@ inline std::filesystem::path names_of_network(const std::filesystem::path& weigh
   shorter.replace_extension();  // own.last
   std::error_code code;
   for (const auto& file : {named(weights), named(shorter), named(cfg)})
-    if (std::filesystem::is_regular_file(file, code)) return file;
+    if (file != ".names" && std::filesystem::is_regular_file(file, code)) return file;
   return {};
 }
 
