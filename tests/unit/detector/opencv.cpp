@@ -106,12 +106,13 @@ TEST_CASE("heads of AlexeyAB's layers are OpenCV's within 1e-4", "[detector][yol
             const auto& anchor =
                 yolo.anchors[static_cast<std::size_t>(yolo.mask[static_cast<std::size_t>(a)])];
             const auto centre = [&](int k) {
-              return yolo.scale_x_y * detail::sigmoid(logit(k)) - (yolo.scale_x_y - 1) / 2;
+              return yolo.scale_x_y * serpette::detail::sigmoid(logit(k)) -
+                     (yolo.scale_x_y - 1) / 2;
             };
             const double box[] = {(centre(0) + x) / s.width, (centre(1) + y) / s.height,
-                                  detail::growth(yolo, logit(2)) * anchor[0] / 32,
-                                  detail::growth(yolo, logit(3)) * anchor[1] / 32,
-                                  detail::sigmoid(logit(4))};
+                                  serpette::detail::growth(yolo, logit(2)) * anchor[0] / 32,
+                                  serpette::detail::growth(yolo, logit(3)) * anchor[1] / 32,
+                                  serpette::detail::sigmoid(logit(4))};
             for (int k = 0; k < 5; ++k)
               worst = std::max(worst, std::abs(box[k] - boxes[y][x][a][k].item<double>()));
           }

@@ -299,8 +299,9 @@ TEST_CASE("heads of probabilities and gates are read and written", "[formats][cf
     changed.replace(changed.find(what), what.size(), by);
     CHECK_THROWS_WITH(parse_cfg(changed, "f"), ContainsSubstring(says));
   };
-  refused("from=-3", "from=-2", "scale_channels_3 should multiply 8 × 1 × 1 of layer 1 with");
-  refused("from=-2", "from=-5\n#", "sam_5 should multiply");
+  refused("[avgpool]", "[maxpool]",
+          "scale_channels_3 should multiply 8 × 32 × 32 of layer 0 with 8 × 1 × 1, got");
+  refused("from=-2", "from=-4", "sam_5 should multiply 8 × 1 × 1 of layer 1 with");
   refused("from=-2", "from=-2\nactivation=leaky", "activation of [sam] should be linear");
   refused("from=-3", "from=-3\nscale_wh=1", "scale_wh of [scale_channels] should be 0");
 }
