@@ -103,6 +103,7 @@ std::array<Operation, sizeof...(Kinds)> every_kind(std::type_identity<std::varia
 /// is for darknet's training alone, is a route of what it reads.
 inline Operation operation_named(const CfgSection& s) {
   if (s.kind() == "dropout") return Route{};
+  if (s.kind() == "scale_channels") return Product{.by_channel = true};
   std::vector<std::string_view> known;
   for (const auto& operation : every_kind(std::type_identity<Operation>{})) {
     const auto sections = cfg_kind(operation).sections;
@@ -162,9 +163,8 @@ struct ReadLayer {
     pool.padding = s.integer("padding", pool.size - 1, 0, 1024);
   }
 
-  void operator()(Product& product) const {
+  void operator()(Product&) const {
     know({"from", "activation", "scale_wh"});
-    product.by_channel = s.kind() == "scale_channels";
     require(s.integer("scale_wh", 0, 0, 1) == 0, s.at("scale_wh"),
             "scale_wh of [{}] should be 0 (channels are scaled), got 1", s.kind());
     require(read_activation(s, "linear") == Activation::kLinear, s.at("activation"),
