@@ -111,36 +111,39 @@ void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& co
     const torch::NoGradGuard no_grad;
     Progress progress;
     notify::stage(progress, "pictures", data.size());
-    cli::for_each_batch(data, o.data.batch_size, device, [&](auto batch, std::int64_t done) {
-      const auto clean = network_images(color, batch.images);
-      const Stopwatch watch;
-      const auto attacked = attacked_images(detector, batch, attack, color, rng);
-      const auto delta = (attacked - clean).flatten(1);
-      const auto largest = delta.abs().amax(1).cpu(), length = delta.norm(2, 1).cpu();
-      seconds += watch.seconds();
-      const auto before = detector.detections(network.forward(clean), batch, kStandardConfidence);
-      const auto after = detector.detections(network.forward(attacked), batch, kStandardConfidence);
-      const auto bytes = eight_bits(attacked, clean);
-      store.begin();
-      for (std::int64_t i = 0; i < batch.size(); ++i) {
-        const auto k = static_cast<std::size_t>(i);
-        const auto id = batch.image_ids[k];
-        Attacked one{id,
-                     files[id],
-                     png_name(files[id], id, taken),
-                     largest[i].item<double>(),
-                     length[i].item<double>(),
-                     batch.geometry[k],
-                     before[k],
-                     after[k]};
-        write_png(o.data.out / "inputs" / one.png, as_image(bytes[i]));
-        if (std::ssize(all) < o.strips)
-          write_png(o.data.out / "strips" / one.png,
-                    strip(clean[i].cpu(), attacked[i].cpu(), one, data.instances().categories));
-        all.push_back(std::move(one));
-      }
-      notify::step(progress, done, std::nan(""));
-    });
+    cli::for_each_batch(
+        data, o.data.batch_size, device, [&](const ImageBatch& batch, std::int64_t done) {
+          const auto clean = network_images(color, batch.images);
+          const Stopwatch watch;
+          const auto attacked = attacked_images(detector, batch, attack, color, rng);
+          const auto delta = (attacked - clean).flatten(1);
+          const auto largest = delta.abs().amax(1).cpu(), length = delta.norm(2, 1).cpu();
+          seconds += watch.seconds();
+          const auto before =
+              detector.detections(network.forward(clean), batch, kStandardConfidence);
+          const auto after =
+              detector.detections(network.forward(attacked), batch, kStandardConfidence);
+          const auto bytes = eight_bits(attacked, clean);
+          store.begin();
+          for (std::int64_t i = 0; i < batch.size(); ++i) {
+            const auto k = static_cast<std::size_t>(i);
+            const auto id = batch.image_ids[k];
+            Attacked one{id,
+                         files[id],
+                         png_name(files[id], id, taken),
+                         largest[i].item<double>(),
+                         length[i].item<double>(),
+                         batch.geometry[k],
+                         before[k],
+                         after[k]};
+            write_png(o.data.out / "inputs" / one.png, as_image(bytes[i]));
+            if (std::ssize(all) < o.strips)
+              write_png(o.data.out / "strips" / one.png,
+                        strip(clean[i].cpu(), attacked[i].cpu(), one, data.instances().categories));
+            all.push_back(std::move(one));
+          }
+          notify::step(progress, done, std::nan(""));
+        });
     progress.clear();
   }
 
