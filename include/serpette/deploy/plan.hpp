@@ -212,7 +212,8 @@ class PlanOf {
         mine = std::max(mine, uses[place(i, wanted)].last);
       const bool hands_on = visit(
           graph_[i],
-          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool> auto&) { return false; },
+          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool, Product,
+                         GlobalAverage> auto&) { return false; },
           [&](const Route&) { return graph_[i].inputs.size() == 1; },
           [](const Yolo&) { return true; });
       const int from = graph_[i].inputs.front();
@@ -228,7 +229,7 @@ class PlanOf {
           [&](const Convolutional&) { return !List::kAllocates[step(i).prepared.index()]; },
           [](const OneOf<Shortcut, Upsample> auto&) { return true; },
           [&](const Route&) { return graph_[i].inputs.size() > 1; },
-          [](const OneOf<MaxPool, Yolo> auto&) { return false; });
+          [](const OneOf<MaxPool, Yolo, Product, GlobalAverage> auto&) { return false; });
       if (!is_ours || finished_[static_cast<std::size_t>(i)]) continue;
       const int sum = add_to_[static_cast<std::size_t>(i)], target = sum >= 0 ? sum : i;
       lives.emplace_back(Lifetime{graph_.shape(target), layout(target), i,
@@ -294,9 +295,8 @@ class PlanOf {
         finish.residual_slope = static_cast<float>(slope_of(plan.shortcut(sum).activation));
       }
       const auto y = List::run(step.prepared, {x, into(sum < 0 ? i : sum), finish});
-      return is_piecewise_linear(conv.activation)
-                 ? y
-                 : serpette::detail::activate_(y, conv.activation);
+      return is_piecewise_linear(conv.activation) ? y
+                                                  : serpette::detail::activate_(y, conv.activation);
     }
   };
 
