@@ -10,5 +10,7 @@ int kind(const Layer& layer) {
 #ifdef PASSING_TWIN
       [](const MaxPool&) { return 2; },
 #endif
-      [](const OneOf<Shortcut, Route, Upsample, Yolo> auto&) { return 3; });
+      []<class Kind>(const Kind&)
+        requires(!OneOf<Kind, Convolutional, MaxPool>)
+      { return 3; });
 }
