@@ -129,6 +129,12 @@ void write_report_of(const ExperimentOptions& o, const std::string& title) {
 
 }  // namespace
 
+void offer_shipped(PolicyOptions& policies) { policies.offer_registry(kScenarios); }
+
+int run_shipped(const std::vector<std::string>& ids, const ExperimentOptions& options) {
+  return run_scenarios(kScenarios, ids, options);
+}
+
 int shipped_study(const StudyKind& kind, int argc, char** argv) {
   return run_main([&] {
     StudyOptions options;
