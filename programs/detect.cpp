@@ -58,15 +58,18 @@ struct Options {
   std::uint64_t seed = 1;
   bool strict = false;
 
+  std::optional<double> least;
+
   /// What the network comes from, for messages.
   [[nodiscard]] std::string network() const { return plan.empty() ? cfg.string() : plan.string(); }
 
   [[nodiscard]] double confidence() const {
+    if (least) return *least;
     return profile == "paper" ? kPaperConfidence : kStandardConfidence;
   }
 };
 
-/// The network's class names: those of a file, COCO's where there are 80 classes; else none.
+/// The network's class names: those of a file; else none.
 std::vector<std::string> class_names(const Options& o, const Graph& graph) {
   std::vector<std::string> names;
   if (!o.names.empty()) {
@@ -74,8 +77,16 @@ std::vector<std::string> class_names(const Options& o, const Graph& graph) {
     require(static_cast<int>(names.size()) == graph.classes(), o.names.string(),
             "should hold {} names, one per class of {}, got {}", graph.classes(), o.network(),
             names.size());
+    return names;
   }
-  return names;
+  const auto beside =
+      o.plan.empty() ? names_of_network(o.weights, o.cfg) : names_of_network(o.plan, {});
+  if (beside.empty()) return names;
+  names = load_class_names(beside);
+  if (static_cast<int>(names.size()) == graph.classes()) return names;
+  fmt::print(stderr, "note: {} holds {} names and is not this network's, of {} classes\n",
+             beside.string(), names.size(), graph.classes());
+  return {};
 }
 
 /// Categories of pictures without annotations: COCO's own ids where the names are COCO's, else
@@ -165,7 +176,7 @@ void run(const Options& o, const Graph& graph, at::Device device,
            {"images", std::filesystem::weakly_canonical(o.images).string()},
            {"annotations",
             o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations))},
-           {"profile", o.profile},
+           {"profile", o.least ? fmt::to_string(*o.least) : o.profile},
            {"color", o.policies.color},
            {"attack", o.policies.attack},
            {"seed", fmt::to_string(o.seed)}})
@@ -283,6 +294,9 @@ int main(int argc, char** argv) {
                    "0.5, as people want it")
         ->check(cli::one_of({"standard", "paper"}))
         ->capture_default_str();
+    app.add_option("--confidence", o.least, "Any other such confidence")
+        ->check(cli::kFraction)
+        ->excludes("--profile");
     o.policies.add_to(app,
                       "Perturb every image first: fgsm (0.05) or pgd (5 steps of 0.02 within "
                       "0.05);\nneeds --annotations");
@@ -293,7 +307,8 @@ int main(int argc, char** argv) {
     app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
     app.add_option("--names", o.names,
                    "The network's class names, one a line; --annotations are matched with them by "
-                   "name.\nWithout: the order of their ids, or COCO's names for 80 classes");
+                   "name.\nWithout: the .names file beside the weights or the cfg, else the order "
+                   "of ids, or COCO's names for 80 classes");
     app.add_option("--batch-size", o.batch_size, "Images at a time")
         ->check(cli::kSome)
         ->capture_default_str();

@@ -25,6 +25,8 @@
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/onnx/write_onnx.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/class_names.hpp"
+#include "serpette/io/read_file.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/text_table.hpp"
 #include "support/ready_plan.hpp"
@@ -120,6 +122,8 @@ int run(Options& o) {
   const auto [cfg, weights] = files(o.scenario, ratio.str());
   const auto detector = Yolov3::load(cfg, weights);
   detector.save(o.out / "network.cfg", o.out / "network.weights");
+  if (const auto names = names_of_network(study.weights, study.cfg); !names.empty())
+    write_file(o.out / "network.names", read_file(names));
   write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
   const auto plan = cli::ReadyPlan::make(detector);
   plan.save(o.out / "network.plan");

@@ -1,6 +1,8 @@
 // Trains a detector, robustly if asked, and writes darknet weights.
-//   train --cfg F --images DIR --annotations F --out weights [--weights F] [--attack pgd]
-//   [--test-images DIR …]
+//   train --cfg F --images DIR --annotations F --out own.weights [--weights F] [--attack pgd]
+//   [--validation-images DIR --validation-annotations F] [--test-images DIR …]
+// Beside own.weights stand own.last.weights, own.names, own.log.csv, own.log.svg, and while it
+// trains own.checkpoint: the same command goes on from it after any kill.
 // Started by torchrun, mpirun or srun, all processes train one network, each on its share of every
 // batch.
 #include <CLI/CLI.hpp>
@@ -11,42 +13,361 @@
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/core/fingerprint.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/distributed/process_group.hpp"
+#include "serpette/formats/darknet/partial_weights.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/class_names.hpp"
+#include "serpette/method/checkpoint.hpp"
 #include "serpette/method/evaluate.hpp"
+#include "serpette/method/learning_rate_finder.hpp"
 #include "serpette/method/loader.hpp"
 #include "serpette/method/train.hpp"
+#include "serpette/method/training_log.hpp"
+#include "serpette/metric/stopwatch.hpp"
+#include "serpette/study/configuration.hpp"
 #include "serpette/study/progress.hpp"
+#include "support/training_picture.hpp"
 
 namespace {
 
 using namespace serpette;
+namespace fs = std::filesystem;
 
 struct Options {
-  std::filesystem::path cfg, weights, images, annotations, test_images, test_annotations, out;
+  fs::path cfg, weights, images, annotations, out;
+  fs::path validation_images, validation_annotations, test_images, test_annotations;
   std::string device = "auto", optimizer = "sgd";
   cli::PolicyNames policies;
   std::uint64_t seed = 1;
-  bool plain = false;
+  bool plain = false, find_learning_rate = false;
+  std::optional<double> learning_rate;
+  int freeze = 0;
+  std::int64_t evaluate_every = 0, patience = 0, checkpoint_every = 500;
+  double checkpoint_minutes = 10;
   PgdAdversarial objective;
-  TrainSettings settings{.steps = 1000, .batch_size = 16, .learning_rate = 1e-3, .warmup = 100};
+  TrainSettings settings{.steps = 1000, .batch_size = 16, .warmup = 100, .clip = 50};
+
+  /// A file beside the weights: own.weights → own.log.csv.
+  [[nodiscard]] fs::path beside(const char* extension) const {
+    return fs::path(out).replace_extension(extension);
+  }
+  [[nodiscard]] bool validates() const { return !validation_annotations.empty(); }
+  [[nodiscard]] std::int64_t every() const {
+    return evaluate_every > 0 ? evaluate_every : std::max<std::int64_t>(1, settings.steps / 10);
+  }
 };
 
-CocoFolder folder(const Yolov3& detector, const std::filesystem::path& annotations,
-                  const std::filesystem::path& images, bool plain) {
-  auto instances =
-      cli::load_matched(annotations, images, detector.graph().classes(), {}, "the network");
+CocoFolder folder(const Options& o, const Yolov3& detector, const fs::path& annotations,
+                  const fs::path& images, bool plain) {
+  auto instances = cli::load_matched(annotations, images, detector.graph().classes(), {}, o.cfg);
   CocoFolder::Options options{.width = detector.graph().input.width,
                               .height = detector.graph().input.height};
   if (plain) options.augment = Augment::none();
   return {std::move(instances), images, options};
 }
 
+/// All that the trained weights depend on.
 template <Attack A, ColorMode Color>
-void run(const Options& o, const A& attack, const Color& color) {
+std::string configuration_text(const Options& o, const A& attack, const Color&, Share share) {
+  const auto annotations = [](const fs::path& file, const fs::path& images) {
+    return file.empty() ? "none" : fingerprint(annotations_text(file, {.images = images}));
+  };
+  return Configuration{
+      .training = {{"--cfg", fingerprint(read_file(o.cfg))},
+                   {"--weights", o.weights.empty() ? "none" : fingerprint(read_file(o.weights))},
+                   {"--annotations", annotations(o.annotations, o.images)},
+                   {"--validation-annotations",
+                    annotations(o.validation_annotations, o.validation_images)},
+                   {"settings", settings_text(o.settings)},
+                   {"--find-learning-rate", fmt::to_string(o.find_learning_rate)},
+                   {"--attack", settings_text(attack)},
+                   {"--attacked", fmt::to_string(o.objective.attacked)},
+                   {"--color", std::string(Color::name)},
+                   {"--no-augmentation", fmt::to_string(o.plain)},
+                   {"--freeze", fmt::to_string(o.freeze)},
+                   {"--evaluate-every", fmt::to_string(o.every())},
+                   {"--patience", fmt::to_string(o.patience)},
+                   {"--seed", fmt::to_string(o.seed)},
+                   {"processes", fmt::to_string(share.size)}},
+      .measuring = {},
+      .machines = {}}
+      .text();
+}
+
+/// The checkpoint to go on from, if there is one.
+/// @throws Error  if it is another training's.
+std::optional<Checkpoint> checkpoint_of(const fs::path& file, const std::string& configuration) {
+  auto found = load_checkpoint(file);
+  if (!found) return found;
+  const auto other = differences(Configuration::parse(found->configuration).training,
+                                 Configuration::parse(configuration).training);
+  require(
+      other.empty(), file.string(),
+      "should be of the training that goes on, got another one's ({}); delete it to begin anew, "
+      "or choose another --out",
+      fmt::join(other, "; "));
+  return found;
+}
+
+/// One training: the network, its data and its files.
+template <Attack A, ColorMode Color>
+class Run {
+ public:
+  Run(const Options& o, const A& attack, const Color& color, const Launch& launch,
+      at::Device device)
+      : o_(o),
+        defence_{o.objective, attack, color},
+        device_(device),
+        is_first_(launch.rank == 0),
+        detector_(o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
+                                    : Yolov3::load(o.cfg, o.weights, Seed(o.seed))) {
+    if (is_first_ && !o.weights.empty())
+      for (const auto& note : partial_notes(detector_.graph(), o.weights))
+        fmt::print(stderr, "note: {}\n", note);
+    detector_.freeze(o.freeze);
+    detector_.to(device);
+    data_.emplace(folder(o, detector_, o.annotations, o.images, o.plain));
+    if (o.validates())
+      validation_.emplace(
+          folder(o, detector_, o.validation_annotations, o.validation_images, true));
+    if (!o.test_annotations.empty())
+      test_.emplace(folder(o, detector_, o.test_annotations, o.test_images, true));
+    for (const auto& output : {o.out, o.beside("names"), last_weights(), o.beside("log.csv"),
+                               o.beside("log.svg"), o.beside("checkpoint")}) {
+      require_no_input(
+          output, {o.cfg, o.weights, o.annotations, o.validation_annotations, o.test_annotations});
+      if (is_first_) require_writable(output);
+    }
+    detector_.set_peers(join(launch, device));
+    configuration_ = configuration_text(o, attack, color, detector_.peers().share);
+  }
+
+  /// @return  the exit status.
+  int operator()() {
+    auto kept = checkpoint_of(o_.beside("checkpoint"), configuration_);
+    if (is_first_) write_names();
+    auto settings = o_.settings;
+    if (kept) {
+      log_ = TrainingLog::parse(kept->notes, o_.beside("checkpoint").string());
+      if (o_.find_learning_rate) settings.learning_rate = kept->learning_rate;
+      if (is_first_)
+        fmt::print(stderr, "goes on after step {} of {}, which {} holds\n", kept->training.step,
+                   settings.steps, o_.beside("checkpoint").string());
+    } else if (o_.find_learning_rate) {
+      settings.learning_rate = found_learning_rate();
+    }
+    take_from_first(detector_.peers(), tensors_of(detector_));
+    MovedWeights moves(detector_);
+    Training training(detector_, moves, defence_, settings, Seed(o_.seed), device_);
+    if (kept) training.set_state(kept->training);
+    settings_ = settings;
+    kept.reset();
+    if (learn(training)) return stopped(training);
+    training.finish();
+    save_last(training.done());
+    write_log(true);
+    std::error_code ignored;
+    if (is_first_) fs::remove(o_.beside("checkpoint"), ignored);
+    return finished(training.done());
+  }
+
+ private:
+  [[nodiscard]] fs::path last_weights() const {
+    return o_.validates() ? o_.beside("last.weights") : o_.out;
+  }
+
+  /// Names of the classes travel with the weights, where the data has names.
+  void write_names() const {
+    std::string text;
+    for (const auto& category : data_->instances().categories) {
+      if (category.name.empty() || is_numbered_class(category.name)) return;
+      text += category.name + '\n';
+    }
+    write_file(o_.beside("names"), text);
+  }
+
+  double found_learning_rate() {
+    require(detector_.peers().alone(), "--find-learning-rate",
+            "should be asked of one process, got {}; find it first", detector_.peers().share.size);
+    progress_.on_stage("learning rates", LearningRateFinder{}.steps);
+    Loader<CocoFolder> loader(*data_, o_.settings.batch_size, Seed(o_.seed).derive("rates"), 1);
+    const double rate = LearningRateFinder{}(
+        detector_, [&] { return loader.next(); }, defence_, o_.settings,
+        Seed(o_.seed).derive("find rate"), device_, progress_);
+    progress_.clear();
+    fmt::print("learning rate {:.2g}, a tenth of the one at which the loss was lowest\n", rate);
+    return rate;
+  }
+
+  /// Makes the steps that are left. @return  whether it was told to stop.
+  template <class T>
+  bool learn(T& training) {
+    Loader<CocoFolder> loader(*data_, o_.settings.batch_size, Seed(o_.seed).derive("batches"), 1,
+                              detector_.peers().share, training.done());
+    const auto row_every = std::max<std::int64_t>(1, settings_.steps / 500);
+    if (is_first_) {
+      progress_.on_stage("training", settings_.steps);
+      progress_.on_known_steps(training.done());
+    }
+    Stopwatch since_kept;
+    const auto had_enough = [&] {
+      return o_.patience > 0 && log_.evaluations_without_gain() >= o_.patience;
+    };
+    while (!training.finished() && !had_enough()) {
+      const double rate = learning_rate(settings_, training.done());
+      const double loss = training.step([&] { return loader.next(); });
+      log_.add_loss(loss);
+      const auto step = training.done();
+      if (is_first_) progress_.on_step(step, loss);
+      const bool is_last = training.finished();
+      const bool evaluates = o_.validates() && (is_last || step % o_.every() == 0);
+      if (evaluates || is_last || step % row_every == 0) {
+        LogRow row{.step = step, .learning_rate = rate};
+        if (evaluates) evaluate_into(row);
+        log_.close(row);
+        if (evaluates && is_first_ && log_.best()->step == step) save(o_.out, step);
+        write_log(false);
+      }
+      const bool is_due = detector_.peers().alone() &&
+                          since_kept.seconds() > 60 * o_.checkpoint_minutes &&
+                          o_.checkpoint_minutes > 0;
+      if (evaluates || is_due || (o_.checkpoint_every > 0 && step % o_.checkpoint_every == 0)) {
+        keep(training);
+        since_kept = {};
+      }
+      if (is_first_ && progress_.stop_requested() && !is_last) return true;
+    }
+    return false;
+  }
+
+  /// Evaluates on the validation data, in the first process; the others learn what came out.
+  void evaluate_into(LogRow& row) {
+    auto numbers = at::zeros({4}, at::device(device_).dtype(at::kDouble));
+    if (is_first_) {
+      Silent silent;
+      const auto network = detector_.frozen();
+      const auto seed = Seed(o_.seed).derive("validation");
+      const auto clean = evaluate(detector_, network, *validation_, Unattacked{}, defence_.color,
+                                  {}, seed, device_, silent);
+      numbers[0] = clean.standard.AP;
+      numbers[1] = clean.standard.AP50;
+      if constexpr (!is_identity<A>) {
+        const auto hit = evaluate(detector_, network, *validation_, defence_.attack, defence_.color,
+                                  {}, seed, device_, silent);
+        numbers[2] = hit.standard.AP;
+        numbers[3] = hit.standard.AP50;
+      }
+    }
+    if (!detector_.peers().alone()) detector_.peers().sum(numbers);
+    const auto number = [&](int i) { return numbers[i].template item<double>(); };
+    row.ap = number(0), row.ap50 = number(1);
+    if constexpr (!is_identity<A>) row.robust_ap = number(2), row.robust_ap50 = number(3);
+    if (!is_first_) return;
+    progress_.clear();
+    fmt::print("step {}: AP50 {:.3f}{}\n", row.step, row.ap50,
+               std::isnan(row.robust_ap50)
+                   ? ""
+                   : fmt::format(", under {} {:.3f}", A::name, row.robust_ap50));
+    std::fflush(stdout);
+  }
+
+  template <class T>
+  void keep(T& training) {
+    auto state = training.state();  // of all processes
+    if (is_first_)
+      save_checkpoint(o_.beside("checkpoint"), {.configuration = configuration_,
+                                                .notes = log_.state(),
+                                                .learning_rate = settings_.learning_rate,
+                                                .training = std::move(state)});
+  }
+
+  void write_log(bool is_whole) const {
+    if (!is_first_) return;
+    write_file(o_.beside("log.csv"), log_.csv(), is_whole);
+    if (is_whole || !o_.validates() || !std::isnan(log_.rows().back().merit()))
+      write_file(o_.beside("log.svg"), cli::training_svg(log_, A::name), is_whole);
+  }
+
+  void save(const fs::path& file, std::int64_t steps) const {
+    auto header = detector_.header();
+    header.seen += static_cast<std::uint64_t>(steps * o_.settings.batch_size);
+    save_weights(detector_, file, header);
+  }
+  void save_last(std::int64_t steps) {
+    if (!is_first_) return;
+    progress_.clear();
+    save(last_weights(), steps);
+  }
+
+  template <class T>
+  int stopped(T& training) {
+    if (detector_.peers().alone()) keep(training);
+    save_last(training.done());
+    write_log(true);
+    fmt::print(stderr, "stopped after {} of {} steps; the weights so far are in {}, {}\n",
+               training.done(), settings_.steps, last_weights().string(),
+               fs::exists(o_.beside("checkpoint")) ? "and the same command goes on from there"
+                                                   : "and --weights goes on from them");
+    if (progress_.stopped_by_hand() && (validation_ || test_)) {
+      fmt::print(stderr, "evaluates them now; Ctrl-C again ends this\n");
+      progress_.resume();
+      report(test_ ? *test_ : *validation_, test_ ? "test" : "validation");
+    }
+    return 130;
+  }
+
+  int finished(std::int64_t steps) {
+    if (!is_first_) return 0;
+    fmt::print("{} steps in {}; weights in {}\n", steps, clock_text(progress_.seconds()),
+               o_.out.string());
+    if (const auto* best = log_.best()) {
+      fmt::print("{} holds the best, of step {}: AP50 {:.3f}{}; {} the last\n", o_.out.string(),
+                 best->step, best->ap50,
+                 std::isnan(best->robust_ap50)
+                     ? ""
+                     : fmt::format(", under {} {:.3f}", A::name, best->robust_ap50),
+                 last_weights().string());
+      if (test_) load_weights(detector_, o_.out);
+    }
+    if (test_) report(*test_, "test");
+    return 0;
+  }
+
+  void report(const CocoFolder& data, std::string_view name) {
+    const auto network = detector_.frozen();
+    notify::stage(progress_, name, data.size());
+    const auto clean = evaluate(detector_, network, data, Unattacked{}, defence_.color, {},
+                                Seed(o_.seed), device_, progress_);
+    progress_.clear();
+    fmt::print("{}: AP {:.3f} AP50 {:.3f} (confidence 0.001), AP50 {:.3f} (0.5)\n", name,
+               clean.standard.AP, clean.standard.AP50, clean.paper.AP50);
+    if constexpr (!is_identity<A>) {
+      notify::stage(progress_, fmt::format("{} under attack", name), data.size());
+      const auto hit = evaluate(detector_, network, data, defence_.attack, defence_.color, {},
+                                Seed(o_.seed), device_, progress_);
+      progress_.clear();
+      fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", A::name, hit.standard.AP, hit.standard.AP50);
+    }
+  }
+
+  const Options& o_;
+  Defence<PgdAdversarial, A, Color> defence_;
+  at::Device device_;
+  bool is_first_;
+  Yolov3 detector_;
+  std::optional<CocoFolder> data_, validation_, test_;
+  std::string configuration_;
+  TrainSettings settings_;
+  TrainingLog log_;
+  Progress progress_;
+};
+
+template <Attack A, ColorMode Color>
+int run(const Options& o, const A& attack, const Color& color) {
   const ReusedMemory memory;  // before any thread starts
   const auto launch = launch_from_environment();
   require(o.settings.batch_size % launch.size == 0, "--batch-size",
@@ -54,71 +375,10 @@ void run(const Options& o, const A& attack, const Color& color) {
   auto device = cli::parse_device(o.device);
   if (device.is_cuda() && launch.size > 1 && o.device.find(':') == std::string::npos)
     device = cli::parse_device(fmt::format("cuda:{}", launch.local_rank));
-  auto detector = o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
-                                    : Yolov3::load(o.cfg, o.weights, Seed(o.seed));
-  detector.to(device);
-  const auto data = folder(detector, o.annotations, o.images, o.plain);
-  std::optional<CocoFolder> test;
-  if (!o.test_annotations.empty())
-    test.emplace(folder(detector, o.test_annotations, o.test_images, true));
-
-  require_no_input(o.out, {o.cfg, o.weights, o.annotations, o.test_annotations});
-  if (launch.rank == 0) require_writable(o.out);
-  detector.set_peers(join(launch, device));
-  Loader<CocoFolder> loader(data, o.settings.batch_size, Seed(o.seed).derive("batches"), 1,
-                            detector.peers().share);
-  std::int64_t steps = 0;
-  const auto learn = [&](auto& observer) {
-    const auto next = [&] {
-      ++steps;
-      return loader.next();
-    };
-    train(detector, MovedWeights(detector), next, Defence{o.objective, attack, color}, o.settings,
-          Seed(o.seed), device, observer);
-  };
-  if (launch.rank > 0) {  // Ctrl-C is for the first process, which keeps the weights
-    std::signal(SIGINT, SIG_IGN);
-    std::signal(SIGTERM, SIG_IGN);
-    Silent silent;
-    return learn(silent);
-  }
-  Progress progress;
-  progress.on_stage("training", o.settings.steps);
-  const auto save = [&] {
-    auto header = detector.header();
-    header.seen += static_cast<std::uint64_t>(steps * o.settings.batch_size);
-    detector.set_header(header);
-    save_weights(detector, o.out, header);
-    progress.clear();
-  };
-  try {
-    learn(progress);
-  } catch (const Interrupted&) {
-    save();
-    fmt::print(stderr,
-               "stopped after {} of {} steps; the weights so far are in {}, and --weights goes on "
-               "from them\n",
-               steps, o.settings.steps, o.out.string());
-    throw cli::Exit{130};
-  }
-  save();
-  fmt::print("{} steps in {}; weights in {}\n", o.settings.steps, clock_text(progress.seconds()),
-             o.out.string());
-  if (!test) return;
-  const auto network = detector.frozen();
-  notify::stage(progress, "test", test->size());
-  const auto clean =
-      evaluate(detector, network, *test, Unattacked{}, color, {}, Seed(o.seed), device, progress);
-  progress.clear();
-  fmt::print("test: AP {:.3f} AP50 {:.3f} (confidence 0.001), AP50 {:.3f} (0.5)\n",
-             clean.standard.AP, clean.standard.AP50, clean.paper.AP50);
-  if constexpr (!is_identity<A>) {
-    notify::stage(progress, "test under attack", test->size());
-    const auto hit =
-        evaluate(detector, network, *test, attack, color, {}, Seed(o.seed), device, progress);
-    progress.clear();
-    fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", A::name, hit.standard.AP, hit.standard.AP50);
-  }
+  Run training(o, attack, color, launch, device);
+  if (launch.rank > 0)  // Ctrl-C is for the first process, which keeps the weights
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
+  return training();
 }
 
 }  // namespace
@@ -126,53 +386,101 @@ void run(const Options& o, const A& attack, const Color& color) {
 int main(int argc, char** argv) {
   return cli::run_main([&] {
     Options o;
-    CLI::App app("Trains a detector, robustly if asked, and writes darknet weights.");
+    CLI::App app(
+        "Trains a detector, robustly if asked, and writes darknet weights. Beside OUT.weights "
+        "stand "
+        "OUT.names,\n"
+        "OUT.log.csv and OUT.log.svg, with validation data also OUT.last.weights; while it trains\n"
+        "OUT.checkpoint, from which the same command goes on after any kill.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
     app.add_option("--weights", o.weights,
                    "Weights to start from; a name ending in .conv.N is read up to layer N");
-    app.add_option("--images", o.images, "Folder of the training images")->required();
-    app.add_option("--annotations", o.annotations,
-                   fmt::format("Their boxes: {}", cli::kAnnotationsHelp))
-        ->required();
-    app.add_option("--test-images", o.test_images, "Folder of test images, evaluated at the end");
-    app.add_option("--test-annotations", o.test_annotations, "Their boxes");
+    cli::under(app, "Data", [&] {
+      app.add_option("--images", o.images, "Folder of the training images")->required();
+      app.add_option("--annotations", o.annotations,
+                     fmt::format("Their boxes: {}", cli::kAnnotationsHelp))
+          ->required();
+      app.add_option("--validation-images", o.validation_images,
+                     "Folder of images that are evaluated while it trains: OUT is then the best "
+                     "network");
+      app.add_option("--validation-annotations", o.validation_annotations, "Their boxes");
+      app.add_option("--test-images", o.test_images, "Folder of test images, evaluated at the end");
+      app.add_option("--test-annotations", o.test_annotations, "Their boxes");
+      app.add_flag("--no-augmentation", o.plain, "Train on the images as they are");
+    });
     app.add_option("--out", o.out, "Weights to write")->required();
-    app.add_option("--steps", o.settings.steps, "Optimizer steps")
-        ->check(cli::kCount)
-        ->capture_default_str();
-    app.add_option("--batch-size", o.settings.batch_size,
-                   "Images per step, of all processes together")
-        ->check(cli::whole_number(std::int64_t{1}, std::int64_t{1} << 20))
-        ->capture_default_str();
-    app.add_option("--learning-rate", o.settings.learning_rate, "Its peak")
-        ->check(cli::kNonNegative)
-        ->capture_default_str();
-    app.add_option("--warmup", o.settings.warmup, "Steps of the linear rise")
-        ->check(cli::kCount)
-        ->capture_default_str();
-    app.add_option("--weight-decay", o.settings.weight_decay, "On convolution weights")
-        ->check(cli::kNonNegative)
-        ->capture_default_str();
-    app.add_option("--clip", o.settings.clip, "Largest gradient norm; 0: no limit")
-        ->check(cli::kNonNegative)
-        ->capture_default_str();
-    app.add_option("--optimizer", o.optimizer, "sgd or adam")
-        ->check(cli::one_of({"sgd", "adam"}))
-        ->capture_default_str();
-    o.policies.add_to(app, "What attacks the training images: none, fgsm or pgd");
-    app.add_option("--attacked", o.objective.attacked, "Part of every batch that is attacked")
-        ->check(cli::kFraction)
-        ->capture_default_str();
-    app.add_flag("--no-augmentation", o.plain, "Train on the images as they are");
+    cli::under(app, "Training", [&] {
+      app.add_option("--steps", o.settings.steps, "Optimizer steps")
+          ->check(cli::kCount)
+          ->capture_default_str();
+      app.add_option("--batch-size", o.settings.batch_size,
+                     "Images per step, of all processes together")
+          ->check(cli::whole_number(std::int64_t{1}, std::int64_t{1} << 20))
+          ->capture_default_str();
+      app.add_option("--optimizer", o.optimizer, "sgd or adam")
+          ->check(cli::one_of({"sgd", "adam"}))
+          ->capture_default_str();
+      app.add_option("--learning-rate", o.learning_rate, "Its peak [0.001; adam: 0.0001]")
+          ->check(cli::kNonNegative);
+      app.add_flag("--find-learning-rate", o.find_learning_rate,
+                   "Take the rate that a range test of 60 steps finds")
+          ->excludes("--learning-rate");
+      app.add_option("--warmup", o.settings.warmup, "Steps of the linear rise")
+          ->check(cli::kCount)
+          ->capture_default_str();
+      app.add_option("--weight-decay", o.settings.weight_decay, "On convolution weights")
+          ->check(cli::kNonNegative)
+          ->capture_default_str();
+      app.add_option("--clip", o.settings.clip, "Largest gradient norm; 0: no limit")
+          ->check(cli::kNonNegative)
+          ->capture_default_str();
+      app.add_option("--freeze", o.freeze, "So many layers, the first, stay as they are")
+          ->check(cli::whole_number(0))
+          ->capture_default_str();
+    });
+    cli::under(app, "Attack", [&] {
+      o.policies.add_to(app, "What attacks the training images: none, fgsm or pgd");
+      app.add_option("--attacked", o.objective.attacked, "Part of every batch that is attacked")
+          ->check(cli::kFraction)
+          ->capture_default_str();
+    });
+    cli::under(app, "While it trains", [&] {
+      app.add_option("--evaluate-every", o.evaluate_every,
+                     "Steps between evaluations on validation data; 0: a tenth of all")
+          ->check(cli::kCount)
+          ->capture_default_str();
+      app.add_option("--patience", o.patience,
+                     "Stop after so many evaluations without a better AP50 (under the attack, "
+                     "where there is one); 0: never")
+          ->check(cli::kCount)
+          ->capture_default_str();
+      app.add_option("--checkpoint-every", o.checkpoint_every,
+                     "Steps between checkpoints; 0: by time alone")
+          ->check(cli::kCount)
+          ->capture_default_str();
+      app.add_option("--checkpoint-minutes", o.checkpoint_minutes,
+                     "Most minutes between them (one process); 0: by steps alone")
+          ->check(cli::kNonNegative)
+          ->capture_default_str();
+    });
     app.add_option("--seed", o.seed, "Root of all randomness")
         ->check(cli::kSeed)
         ->capture_default_str();
     app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
     cli::parse(app, argc, argv);
-    require(o.test_images.empty() == o.test_annotations.empty(), "test data",
-            "should be given by both --test-images and --test-annotations, or by neither");
+    const auto both = [](const char* name, const fs::path& images, const fs::path& annotations) {
+      require(images.empty() == annotations.empty(), fmt::format("{} data", name),
+              "should be given by both --{0}-images and --{0}-annotations, or by neither", name);
+    };
+    both("test", o.test_images, o.test_annotations);
+    both("validation", o.validation_images, o.validation_annotations);
+    const bool is_sgd = o.optimizer == "sgd";
     o.settings.optimizer =
-        o.optimizer == "sgd" ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
-    o.policies.visit([&](const auto& attack, const auto& color) { run(o, attack, color); });
+        is_sgd ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
+    o.settings.learning_rate = o.learning_rate.value_or(is_sgd ? 1e-3 : 1e-4);
+    int status = 0;
+    o.policies.visit(
+        [&](const auto& attack, const auto& color) { status = run(o, attack, color); });
+    return status;
   });
 }

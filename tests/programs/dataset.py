@@ -64,6 +64,34 @@ def parts(root):
     run("dataset", "split", "--annotations", whole, "--parts", "0.5,0.2", "--out", root / "c", status=2, says="add up to 1")
 
 
+def networks(root):
+    """A cfg that fits a data set: classes, filters, anchors, masks."""
+    boxes = [(10, 20), (40, 20), (30, 60), (90, 80), (150, 120), (200, 210)]
+    data = {"images": [{"id": i + 1, "width": 416, "height": 416, "file_name": f"{i}.jpg"} for i in range(6)],
+            "categories": [{"id": 0, "name": "things"}, {"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+            "annotations": [{"id": i + 1, "image_id": i + 1, "category_id": 1 + i % 2, "bbox": [1, 1, w, h]}
+                            for i, (w, h) in enumerate(boxes)]}
+    (root / "a.json").write_text(json.dumps(data))
+    told = run("new_network", "--annotations", root / "a.json", "--base", "yolov3-tiny", "--out", root / "own.cfg",
+               says="the category 0 (things) has no boxes")
+    assert "yolov3-tiny.conv.15" in told and "mean best IoU of 6 boxes with an anchor: 1.000" in told, told
+    assert (root / "own.names").read_text() == "cat\ndog\n"
+    cfg = (root / "own.cfg").read_text()
+    assert cfg.count("classes=2") == 2 and cfg.count("filters=21") == 2, cfg  # 3 × (5 + 2)
+    assert "mask=3,4,5" in cfg and "mask=0,1,2" in cfg and "anchors=10,20,  40,20,  30,60,  90,80,  150,120,  200,210" in cfg
+    assert cfg.index("mask=3,4,5") < cfg.index("mask=0,1,2")  # the coarse head stands first
+    # At half the size more of them are small: the fine head takes four.
+    run("new_network", "--annotations", root / "a.json", "--base", "yolov3-tiny", "--size", 224, "--out", root / "half.cfg")
+    half = (root / "half.cfg").read_text()
+    assert "mask=4,5\n" in half and "mask=0,1,2,3\n" in half and "filters=14\n" in half and "filters=28\n" in half, half
+    run("new_network", "--classes", root / "own.names", "--base", root / "own.cfg", "--out", root / "again.cfg", says=".conv.15")
+    run("new_network", "--classes", root / "own.names", "--base", "yolov3", "--size", 100, "--out", root / "x.cfg", status=2,
+        says="multiple of 32")
+    run("new_network", "--base", "yolov3", "--out", root / "x.cfg", status=2, says="--classes")
+    run("new_network", "--classes", root / "own.names", "--base", root / "own.cfg", "--out", root / "own.cfg", status=2,
+        says="another file than")
+
+
 def refusals(root):
     """What goes wrong is one line and status 2, and what was there stays."""
     coco = GOLDEN / "annotations/coco.json"
@@ -84,7 +112,7 @@ def refusals(root):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    for test in convert, parts, refusals:
+    for test in convert, parts, networks, refusals:
         root = pathlib.Path(folder) / test.__name__
         root.mkdir()
         test(root)

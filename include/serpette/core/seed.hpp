@@ -7,6 +7,8 @@
 #include <limits>
 #include <string_view>
 
+#include "serpette/torch/tensor.hpp"
+
 namespace serpette {
 
 /// The root of all randomness of a run. Every consumer derives its own stream by name, so that
@@ -62,6 +64,20 @@ class Generator {
   std::uint64_t below(std::uint64_t n) { return ((*this)() >> 32) * n >> 32; }
 
   at::Generator& torch() { return torch_; }
+
+  /// Where the stream is: what a checkpoint keeps, so that it goes on with the same numbers.
+  struct Position {
+    std::int64_t drawn;  ///< Numbers of our own.
+    at::Tensor torch;    ///< LibTorch's state, bytes.
+  };
+  [[nodiscard]] Position position() const {
+    return {static_cast<std::int64_t>(count_), torch_.get_state()};
+  }
+  /// @param at  of a generator of the same seed.
+  void go_to(const Position& at) {
+    count_ = static_cast<std::uint64_t>(at.drawn);
+    torch_.set_state(at.torch);
+  }
 
  private:
   Seed state_;

@@ -43,6 +43,7 @@ class DarknetModule : public torch::nn::Module {
   Precision precision = Precision::kFloat32;
   Peers peers;             ///< Whose batches the batch norm statistics of training are taken over.
   OutputHook output_hook;  ///< Sees the output of every convolution; may be empty.
+  int first_moved = 0;     ///< Layers below it compute as in evaluation, and get no gradient.
 
   /// Fresh weights, normal with variance 2 / fan_in (He et al. 2015); γ = 1, β = 0; the objectness
   /// of a head starts at a probability of 1 %, since nearly every prediction is background. Without
@@ -101,7 +102,8 @@ class DarknetModule : public torch::nn::Module {
 
  private:
   [[nodiscard]] at::Tensor convolve(int i, const at::Tensor& in) {
-    const auto& p = layer(i);
+    const bool is_trained = i >= first_moved;
+    const auto p = is_trained ? layer(i) : detached(layer(i));
     const auto& c = graph_.convolution(i);
     // One copy to the layout and type that the convolution reads, where it has another.
     const auto cast = [&](const at::Tensor& tensor) {
@@ -110,11 +112,17 @@ class DarknetModule : public torch::nn::Module {
                  : tensor.to(in.scalar_type());
     };
     auto y = serpette::convolve(in, cast(p.weight), p.bias.defined() ? cast(p.bias) : p.bias, c);
-    if (p.gamma.defined() && is_training() && !peers.alone())
+    if (p.gamma.defined() && is_training() && is_trained && !peers.alone())
       y = synchronised_batch_norm(y, p, momentum, kBatchNormEpsilon, peers);
     else if (p.gamma.defined())
-      return normalise_and_activate(y, p, c.activation, is_training(), momentum);
+      return normalise_and_activate(y, p, c.activation, is_training() && is_trained, momentum);
     return detail::activate_(y, c.activation);
+  }
+
+  static LayerParameters detached(LayerParameters p) {
+    for (const auto& [part, member, is_trained] : kLayerTensors)
+      if ((p.*member).defined()) p.*member = (p.*member).detach();
+    return p;
   }
 
   Graph graph_;
@@ -220,6 +228,15 @@ class Yolov3 {
   void set_output_hook(OutputHook hook) { module_->output_hook = std::move(hook); }
   void set_precision(Precision precision) { module_->precision = precision; }
 
+  /// Keeps the first `layers` layers of the graph as they are, statistics of batch norm included:
+  /// training moves the others. Copies of the network keep them too.
+  /// @throws Error  if that is no number of layers that leaves a convolution to move.
+  void freeze(int layers) {
+    require(layers >= 0 && layers <= graph().convolutions().back(), "--freeze",
+            "should be from 0 to {} layers, got {}", graph().convolutions().back(), layers);
+    module_->first_moved = layers;
+  }
+
   /// The processes that train this network together: batch norm statistics are taken over all, and
   /// `train` sums their gradients. Copies of the network keep them.
   void set_peers(Peers peers) { module_->peers = std::move(peers); }
@@ -248,6 +265,7 @@ class Yolov3 {
     result.module_->momentum = module_->momentum;
     result.module_->precision = module_->precision;
     result.module_->peers = module_->peers;
+    result.module_->first_moved = module_->first_moved;
     result.train(module_->is_training());
     const torch::NoGradGuard no_grad;
     const auto convolutions = this->graph().convolutions();

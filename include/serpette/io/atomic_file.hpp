@@ -63,6 +63,22 @@ inline OutputPlace output_place(const std::filesystem::path& path) {
   return place;
 }
 
+/// Makes the folder of an output, those on the way too; one directly under the root is a slip of
+/// the keyboard, not a wish.
+/// @throws Unwritable  if a folder at the root would have to be made.
+inline void make_folders(const std::filesystem::path& folder) {
+  std::error_code code;
+  auto missing = std::filesystem::absolute(folder, code).lexically_normal();
+  for (auto above = missing.parent_path(); above != above.root_path(); above = above.parent_path())
+    missing = above;
+  if (!code && missing.has_relative_path() && !std::filesystem::exists(missing, code))
+    throw Unwritable(
+        fmt::format("{}: should be in a folder that exists, got none: {} would be made "
+                    "at the root; make it first if it is meant",
+                    folder.string(), missing.string()));
+  std::filesystem::create_directories(folder, code);
+}
+
 }  // namespace detail
 
 /// Refuses a file that could not be written, before hours are spent on what is to go there. Folders
@@ -72,8 +88,7 @@ inline void require_writable(const std::filesystem::path& path) {
   const auto place = detail::output_place(path);
   const auto& file_path = place.path;
   const auto folder = file_path.has_parent_path() ? file_path.parent_path() : ".";
-  std::error_code code;
-  std::filesystem::create_directories(folder, code);
+  detail::make_folders(folder);
   const std::string tried = place.in_place ? file_path.string() : detail::temporary_name(file_path);
   const int file = ::open(tried.c_str(),
                           O_WRONLY | O_CLOEXEC | O_NONBLOCK | (place.in_place ? 0 : O_CREAT), 0666);
@@ -111,11 +126,10 @@ class StagedFile {
       : place_(detail::output_place(path)),
         written_to_(place_.in_place ? place_.path.string() : detail::temporary_name(place_.path)),
         flush_(flush) {
-    std::error_code code;
-    std::filesystem::create_directories(folder(), code);
+    detail::make_folders(folder());
     if (!std::filesystem::is_directory(folder()))
-      throw Unwritable(fmt::format("{}: should be a folder to write into, got: {}",
-                                   folder().string(), code ? code.message() : "no folder"));
+      throw Unwritable(
+          fmt::format("{}: should be a folder to write into, got none", folder().string()));
     // What replaces a secret is never readable by others, not even for a moment.
     const int file = ::open(written_to_.c_str(),
                             O_WRONLY | O_CLOEXEC | (place_.in_place ? 0 : O_CREAT | O_TRUNC),

@@ -41,4 +41,17 @@ inline std::vector<std::string> load_class_names(const std::filesystem::path& pa
   return names;
 }
 
+/// The file of class names that travels with a network: own.names beside own.weights, beside
+/// own.last.weights, or beside own.cfg. Empty if there is none.
+inline std::filesystem::path names_of_network(const std::filesystem::path& weights,
+                                              const std::filesystem::path& cfg) {
+  const auto named = [](std::filesystem::path file) { return file.replace_extension(".names"); };
+  auto shorter = weights;
+  shorter.replace_extension();  // own.last
+  std::error_code code;
+  for (const auto& file : {named(weights), named(shorter), named(cfg)})
+    if (file != ".names" && std::filesystem::is_regular_file(file, code)) return file;
+  return {};
+}
+
 }  // namespace serpette

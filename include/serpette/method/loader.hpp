@@ -37,8 +37,15 @@ class Loader {
   /// @param threads  workers, at least 1.
   /// @param share    which part of every batch to make; needs a data set whose `augmented` takes
   /// one.
-  Loader(const D& dataset, std::int64_t batch_size, Seed seed, int threads, Share share = {})
-      : dataset_(dataset), batch_size_(batch_size), seed_(seed), share_(share) {
+  /// @param first    number of the batch to begin with, where a stopped training goes on.
+  Loader(const D& dataset, std::int64_t batch_size, Seed seed, int threads, Share share = {},
+         std::int64_t first = 0)
+      : dataset_(dataset),
+        batch_size_(batch_size),
+        seed_(seed),
+        share_(share),
+        claimed_(first),
+        delivered_(first) {
     require(batch_size > 0, "loader", "batch size should be at least 1, got {}", batch_size);
     require(batch_size % share.size == 0, "loader",
             "batch size should be a multiple of the {} processes, got {}", share.size, batch_size);
@@ -116,7 +123,7 @@ class Loader {
   std::condition_variable_any wanted_;
   std::map<std::int64_t, ImageBatch> ready_;
   std::map<std::int64_t, std::exception_ptr> failed_;
-  std::int64_t claimed_ = 0, delivered_ = 0;
+  std::int64_t claimed_, delivered_;
   std::vector<std::jthread> workers_;  // last: stops before what it uses goes
 };
 

@@ -48,6 +48,9 @@ class MovedWeights {
     if (mask_) apply_mask(*mask_, detector_);
   }
 
+  /// All that steps change: what a checkpoint holds.
+  [[nodiscard]] std::vector<at::Tensor> state() const { return tensors_of(detector_); }
+
   /// What an average over the steps is taken of.
   [[nodiscard]] std::vector<at::Tensor> averaged() const { return tensors_of(detector_); }
 

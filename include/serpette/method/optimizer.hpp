@@ -75,6 +75,11 @@ class MovingAverage {
     for (std::size_t i = 0; i < tensors_.size(); ++i) averages_[i].lerp_(tensors_[i], 1 - d);
   }
 
+  /// What a checkpoint keeps of it: handles to the averages, and how many steps they are of.
+  [[nodiscard]] const std::vector<at::Tensor>& averages() const { return averages_; }
+  [[nodiscard]] double steps() const { return steps_; }
+  void set_steps(double steps) { steps_ = steps; }
+
   void write() const {
     const torch::NoGradGuard no_grad;
     for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].detach().copy_(averages_[i]);

@@ -4,6 +4,10 @@
 
 #include <cmath>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "serpette/concepts/observer.hpp"
 #include "serpette/method/defence.hpp"
@@ -13,70 +17,162 @@
 #include "serpette/method/state.hpp"
 #include "serpette/method/statistics.hpp"
 #include "serpette/method/together.hpp"
+#include "serpette/method/training_state.hpp"
 #include "serpette/method/view.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
 
-/// The training loop: of robust training, fine-tuning and score training alike. Every step takes a
-/// batch, lets the objective say its loss, attacks crafted with batch norm in evaluation mode, and
-/// moves what `moves` says: the weights (MovedWeights) or scores (MovedScores). A detector with
-/// peers is trained together: every process calls this with its share of each batch, crafts the
-/// attacks on it, and ends with what one process with whole batches would have.
+/// A loss that is no number any more.
+struct Diverged : Error {
+  using Error::Error;
+};
+
+/// A training in progress, of robust training, fine-tuning and score training alike. Every step
+/// takes a batch, lets the objective say its loss, attacks crafted with batch norm in evaluation
+/// mode, and moves what `moves` says: the weights (MovedWeights) or scores (MovedScores). A
+/// detector with peers is trained together: every process makes its steps with its share of each
+/// batch, crafts the attacks on it, and ends with what one process with whole batches would have.
+///
+/// `train` below makes all steps at once. Who validates, keeps checkpoints or stops early makes
+/// them one by one.
+template <Detector D, class Moves, Objective Goal, Attack A, ColorMode Color>
+class Training {
+  using GoalState =
+      decltype(std::declval<const Goal&>().start(std::declval<const TrainingContext&>()));
+
+ public:
+  /// @param detector  outlives this, as does `moves`; the same in all processes.
+  Training(D& detector, Moves& moves, const Defence<Goal, A, Color>& defence,
+           const TrainSettings& settings, Seed seed, at::Device device)
+      : detector_(detector),
+        moves_(moves),
+        color_(defence.color),
+        settings_(settings),
+        device_(device),
+        peers_(peers_of(detector)),
+        rng_(peers_.alone()
+                 ? seed
+                 : seed.derive("process").derive(static_cast<std::uint64_t>(peers_.share.rank))),
+        adversary_(make_adversary(detector, defence.attack, defence.color, rng_)),
+        goal_(defence.objective.start({.share = peers_.share, .teacher = defence.teacher})),
+        optimizer_(make_optimizer(moves.tensors(), settings)),
+        average_(settings.average, moves.averaged()) {}
+  Training(const Training&) = delete;
+  Training& operator=(const Training&) = delete;
+
+  /// Steps that are made.
+  [[nodiscard]] std::int64_t done() const { return step_; }
+  [[nodiscard]] bool finished() const { return step_ >= settings_.steps; }
+
+  /// One step; its loss per image.
+  /// @param next   a callable that returns the next ImageBatch of training views, on any device.
+  /// @param rate   another learning rate than the settings'.
+  /// @throws Error  if a batch has no readable image; Diverged if the loss is not finite. The step
+  /// is not made then.
+  template <class Next>
+  double step(Next&& next, std::optional<double> rate = {}) {
+    if (step_ % replays<Goal> == 0) {
+      batch_ = next().to(device_);
+      require(batch_.size() > 0, "training",
+              "should find readable images for every batch, got none at step {}", step_ + 1);
+      batch_.images = network_images(color_, batch_.images);
+    }
+    moves_.prepare();
+    for (auto& group : optimizer_->param_groups())
+      group.options().set_lr(rate.value_or(learning_rate(settings_, step_)));
+    for (const auto& parameter : detector_.parameters()) parameter.mutable_grad() = at::Tensor();
+
+    detector_.train(true);
+    const auto loss =
+        part_of_whole(peers_, goal_.loss(detector_, batch_, adversary_), batch_.size());
+    loss.backward();
+    detector_.train(false);
+
+    sum_gradients(peers_, detector_.parameters());
+    const double value = total(peers_, loss);
+    if (!std::isfinite(value))
+      throw Diverged(
+          fmt::format("training: the loss should be finite, got {} at step {} on the images {}; "
+                      "lower the learning rate, or look at these images",
+                      value, step_ + 1, fmt::join(batch_.image_ids, ", ")));
+    const auto gradients = moves_.gradients();
+    if (settings_.clip > 0) torch::nn::utils::clip_grad_norm_(gradients, settings_.clip);
+    moves_.step(*optimizer_);
+    average_.update();
+    ++step_;
+    return value;
+  }
+
+  /// After the last step: leaves the average, where one is taken.
+  void finish() {
+    average_.write();
+    moves_.settle();
+  }
+
+  /// All that the steps to come depend on, but for their batches: a training that is set to it ends
+  /// in the same bytes. Of an objective that remembers nothing between steps (its state's `loss` is
+  /// const). Every process calls it at the same step; each gets the whole.
+  [[nodiscard]] TrainingState state() {
+    static_assert(remembers_nothing<Goal>,
+                  "a training can be resumed whose objective's state keeps nothing between steps");
+    return {.step = step_,
+            .averaged_steps = average_.steps(),
+            .moved = moves_.state(),
+            .averages = average_.averages(),
+            .optimizer = detail::bytes_of(*optimizer_),
+            .generators = detail::gathered(peers_, rng_.position(), device_)};
+  }
+
+  /// Takes a state that a training of the same network, settings and processes had.
+  /// @throws Error  if it is another network's, or of another number of processes.
+  void set_state(const TrainingState& state) {
+    static_assert(remembers_nothing<Goal>);
+    detail::copy_all(state.moved, moves_.state());
+    detail::copy_all(state.averages, average_.averages());
+    average_.set_steps(state.averaged_steps);
+    detail::read_bytes(state.optimizer, *optimizer_);
+    rng_.go_to(detail::own_position(peers_, state.generators));
+    step_ = state.step;
+  }
+
+ private:
+  D& detector_;
+  Moves& moves_;
+  Color color_;
+  TrainSettings settings_;
+  at::Device device_;
+  Peers peers_;
+  Generator rng_;
+  Adversary adversary_;
+  GoalState goal_;
+  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  MovingAverage average_;
+  ImageBatch batch_;
+  std::int64_t step_ = 0;
+};
+
+/// All steps of a training stage, after batch norm's statistics were taken anew where that is asked
+/// for.
 /// @param moves  what a step moves.
 /// @param next   a callable that returns the next ImageBatch of training views, on any device.
-/// @throws Error  if a batch has no readable image, or the loss of a step is not finite; the step
-/// is not made then.
+/// @throws Error  as Training::step.
 template <Detector D, class Moves, class Next, Objective Goal, Attack A, ColorMode Color,
           Observer O>
 void train(D& detector, Moves&& moves, Next&& next, const Defence<Goal, A, Color>& defence,
            const TrainSettings& settings, Seed seed, at::Device device, O& observer) {
   if (settings.steps == 0 && settings.statistics_images == 0) return;
-  const Peers peers = peers_of(detector);
-  take_from_first(peers, tensors_of(detector));
+  take_from_first(peers_of(detector), tensors_of(detector));
   if (settings.statistics_images > 0) {
     moves.prepare();
     reestimate_statistics(detector, next, defence.color, settings.statistics_images, device);
   }
-  Generator rng(peers.alone()
-                    ? seed
-                    : seed.derive("process").derive(static_cast<std::uint64_t>(peers.share.rank)));
-  const Adversary adversary = make_adversary(detector, defence.attack, defence.color, rng);
-  auto state = defence.objective.start({.share = peers.share, .teacher = defence.teacher});
-  const auto optimizer = make_optimizer(moves.tensors(), settings);
-  MovingAverage average(settings.average, moves.averaged());
-  ImageBatch batch;
-  for (std::int64_t step = 0; step < settings.steps; ++step) {
-    if (step % replays<Goal> == 0) {
-      batch = next().to(device);
-      require(batch.size() > 0, "training",
-              "should find readable images for every batch, got none at step {}", step + 1);
-      batch.images = network_images(defence.color, batch.images);
-    }
-    moves.prepare();
-    for (auto& group : optimizer->param_groups())
-      group.options().set_lr(learning_rate(settings, step));
-    for (const auto& parameter : detector.parameters()) parameter.mutable_grad() = at::Tensor();
-
-    detector.train(true);
-    const auto loss = part_of_whole(peers, state.loss(detector, batch, adversary), batch.size());
-    loss.backward();
-    detector.train(false);
-
-    sum_gradients(peers, detector.parameters());
-    const double value = total(peers, loss);
-    require(std::isfinite(value), "training",
-            "the loss should be finite, got {} at step {} on the images {}; lower the learning "
-            "rate, or look at these images",
-            value, step + 1, fmt::join(batch.image_ids, ", "));
-    const auto gradients = moves.gradients();
-    if (settings.clip > 0) torch::nn::utils::clip_grad_norm_(gradients, settings.clip);
-    moves.step(*optimizer);
-    average.update();
-    notify::step(observer, step + 1, value);
+  Training training(detector, moves, defence, settings, seed, device);
+  while (!training.finished()) {
+    const double loss = training.step(next);
+    notify::step(observer, training.done(), loss);
   }
-  average.write();
-  moves.settle();
+  training.finish();
 }
 
 }  // namespace serpette

@@ -77,6 +77,12 @@ class MovedScores {
   }
 
   void settle() {}
+  /// All that steps change: what a checkpoint holds.
+  [[nodiscard]] std::vector<at::Tensor> state() const {
+    auto all = tensors_of(detector_);
+    all.insert(all.end(), scores_.plain.begin(), scores_.plain.end());
+    return all;
+  }
   [[nodiscard]] std::vector<at::Tensor> averaged() const { return scores_.plain; }
 
  private:

@@ -32,14 +32,14 @@ inline std::string clock_text(double seconds) {
 }
 
 /// An observer for programs: one live line on a terminal (cells done, running and failed, stage,
-/// loss, time left, last AP50), one plain line per cell in a pipe; Ctrl-C ends the run at the next
-/// step. Several workers may report to one Progress.
+/// loss, time left, last AP50); in a pipe one plain line per cell, or where there are no cells one
+/// a minute. Ctrl-C, a hangup and a termination end the run at the next step. Several workers may
+/// report to one Progress.
 class Progress {
  public:
   /// @param cells  how many there are to do; 0 for work that is not of cells.
   explicit Progress(std::int64_t cells = 0) : cells_(cells), live_(::isatty(STDERR_FILENO) != 0) {
-    std::signal(SIGINT, [](int) { interrupted() = true; });
-    std::signal(SIGTERM, [](int) { interrupted() = true; });
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, note_signal);
   }
 
   /// What there is to do in all, and how many will do it: what the time left is estimated from.
@@ -54,9 +54,15 @@ class Progress {
     auto& worker = end_stage();
     worker.stage = stage;
     worker.steps = steps;
-    worker.done = 0;
+    worker.done = worker.skipped = 0;
     worker.begin = worker.last;
     draw(worker, std::nan(""));
+  }
+  /// Steps of the stage that an earlier run made: no measure of how long the rest takes.
+  void on_known_steps(std::int64_t steps) {
+    const std::lock_guard lock(mutex_);
+    auto& worker = workers_now_[std::this_thread::get_id()];
+    worker.done = worker.skipped = steps;
   }
   void on_step(std::int64_t step, double loss) {
     const auto before = Clock::now();  // what follows may be a long wait for others
@@ -117,7 +123,11 @@ class Progress {
   };
   [[nodiscard]] Alone alone() { return Alone(*this); }
   [[nodiscard]] Turnstile& turnstile() { return turnstile_; }
-  [[nodiscard]] bool stop_requested() const { return interrupted(); }
+  [[nodiscard]] bool stop_requested() const { return interrupted() != 0; }
+  /// Whether it was Ctrl-C that asked for the stop, and not who wants the process gone.
+  [[nodiscard]] bool stopped_by_hand() const { return interrupted() == SIGINT; }
+  /// Goes on until the next signal, with what is to be done after a stop.
+  void resume() { interrupted() = 0; }
   [[nodiscard]] double seconds() const { return since(start_); }
 
   /// Removes the live line, so that other output starts at the margin.
@@ -131,13 +141,16 @@ class Progress {
   struct Worker {
     std::string stage;
     std::int64_t steps = 0, done = 0;  ///< Of the stage.
+    std::int64_t skipped = 0;          ///< Those that an earlier run made.
     Clock::time_point begin = Clock::now(), last = begin;
     Work work;  ///< Left of its cell.
   };
 
-  static std::atomic<bool>& interrupted() {
-    static std::atomic<bool> flag{false};
-    return flag;
+  static void note_signal(int signal) { interrupted() = signal; }
+  /// The signal that asked for a stop; 0: none.
+  static std::atomic<int>& interrupted() {
+    static std::atomic<int> signal{0};
+    return signal;
   }
   static double since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -188,12 +201,26 @@ class Progress {
   }
 
   void draw(const Worker& worker, double loss) {
-    if (!live_) return;
     const auto now = Clock::now();
+    if (!live_) {
+      constexpr auto kQuiet = std::chrono::minutes(1);
+      if (cells_ > 0 || worker.done == 0 || now - std::max(drawn_, start_) < kQuiet) return;
+      drawn_ = now;
+      fmt::print(stderr, "{}\n", line_of(worker, loss));
+      return;
+    }
     if (worker.done > 0 && worker.done < worker.steps &&
         now - drawn_ < std::chrono::milliseconds(100))
       return;
     drawn_ = now;
+    auto line = line_of(worker, loss);
+    line.resize(std::min(line.size(), columns() - 1));  // a second row could not be taken back
+    clear();
+    fmt::print(stderr, "{}", line);
+    std::fflush(stderr);
+  }
+
+  [[nodiscard]] std::string line_of(const Worker& worker, double loss) const {
     std::string line;
     if (cells_ > 0)
       line += fmt::format("[{}/{}, {} running{}{}] ", over(), cells_, running_,
@@ -203,15 +230,13 @@ class Progress {
     if (worker.steps > 0) line += fmt::format(" {}/{}", worker.done, worker.steps);
     if (std::isfinite(loss)) line += fmt::format("  loss {:.3f}", loss);
     if (done_ > 0) line += fmt::format("  last AP50 {:.3f}", last_ap50_);
-    if (cells_ == 0 && worker.done > 0) {
+    if (cells_ == 0 && worker.done > worker.skipped) {
       const auto rest = static_cast<double>(worker.steps - worker.done);
-      line += fmt::format(
-          "  {} left", clock_text(since(worker.begin) / static_cast<double>(worker.done) * rest));
+      line += fmt::format("  {} left",
+                          clock_text(since(worker.begin) /
+                                     static_cast<double>(worker.done - worker.skipped) * rest));
     }
-    line.resize(std::min(line.size(), columns() - 1));  // a second row could not be taken back
-    clear();
-    fmt::print(stderr, "{}", line);
-    std::fflush(stderr);
+    return line;
   }
 
   std::mutex mutex_;

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "serpette/io/file_lock.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/stage_store.hpp"
+#include "serpette/method/tensor_file.hpp"
 #include "serpette/study/configuration.hpp"
 #include "serpette/study/leftovers.hpp"
 #include "serpette/torch/nn.hpp"
@@ -95,13 +95,9 @@ class Store {
     if (auto kept = read(file)) return *std::move(kept);
     StageResult result = std::forward<Compute>(compute)();
     auto kept = result.tensors;
-    for (auto& tensor : kept) tensor = tensor.cpu();
     kept.push_back(at::scalar_tensor(result.seconds, at::kDouble));
     kept.push_back(at::scalar_tensor(result.unreadable, at::kLong));
-    std::ostringstream out;
-    torch::save(kept, out);
-    auto bytes = std::move(out).str();
-    bytes += fingerprint(bytes);
+    const auto bytes = tensor_bytes(std::move(kept));
     begin();
     write_file(file, bytes);
     lock.done();
@@ -130,15 +126,9 @@ class Store {
 
   /// A kept result; none if there is no such file, or not the bytes that were written.
   static std::optional<StageResult> read(const std::filesystem::path& file) {
-    if (!std::filesystem::exists(file)) return std::nullopt;
-    auto bytes = read_file(file);
-    const auto size = bytes.size() - std::min(bytes.size(), fingerprint("").size());
-    if (bytes.substr(size) != fingerprint(std::string_view(bytes).substr(0, size)))
-      return std::nullopt;
-    bytes.resize(size);
-    StageResult result;
-    std::istringstream in(std::move(bytes));
-    torch::load(result.tensors, in);
+    auto tensors = read_tensors(file);
+    if (!tensors) return std::nullopt;
+    StageResult result{.tensors = *std::move(tensors)};
     result.unreadable = result.tensors.back().item<std::int64_t>();
     result.tensors.pop_back();
     result.seconds = result.tensors.back().item<double>();

@@ -185,6 +185,24 @@ TEST_CASE("a training step repeats byte for byte", "[model][yolov3]") {
   CHECK(same(gradients[0], gradients[1]));
 }
 
+TEST_CASE("frozen layers stay as they are, the others move", "[model][yolov3]") {
+  Yolov3 network(net(), Seed(1));
+  network.freeze(6);
+  const auto before = network.clone();
+  network.train(true);
+  Generator rng{Seed(2)};
+  const auto images = at::rand({3, 3, 32, 48}, rng.torch());
+  const auto truth = at::tensor({0.0, 0.0, 0.5, 0.5, 0.3, 0.3}, at::kFloat).view({1, 6});
+  network.loss(network.forward(images), truth).total().backward();
+  for (const int i : network.graph().convolutions()) {
+    const auto now = network.layer(i);
+    CHECK(now.weight.grad().defined() == (i >= 6));
+    if (now.gamma.defined())
+      CHECK(at::equal(now.running_mean, before.layer(i).running_mean) == (i < 6));
+  }
+  CHECK_THROWS_WITH(network.freeze(100), ContainsSubstring("--freeze"));
+}
+
 TEST_CASE("bf16 training stays close to float and keeps float heads", "[model][yolov3]") {
   Pair pair;
   pair.network.train(true);

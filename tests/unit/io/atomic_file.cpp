@@ -44,6 +44,13 @@ TEST_CASE("a folder that cannot be one is named", "[io][atomic_file]") {
   CHECK(read_file(folder / "file").empty());
 }
 
+TEST_CASE("no folder is made at the root", "[io][atomic_file]") {
+  const fs::path file = "/no-such-folder-of-serpette/below/x.weights";
+  CHECK_THROWS_WITH(serpette::require_writable(file), ContainsSubstring("at the root"));
+  CHECK_THROWS_WITH(write_file(file, std::string_view("")), ContainsSubstring("at the root"));
+  CHECK_FALSE(fs::exists("/no-such-folder-of-serpette"));
+}
+
 TEST_CASE("what cannot be written is refused before the work", "[io][atomic_file]") {
   const serpette::test::Scratch folder;
   write_file(folder / "file", std::string_view("old"));

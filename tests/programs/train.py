@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""train as people run it: best and last network, log, checkpoints, kills, refusals.
+
+usage: train.py FOLDER_OF_PROGRAMS FOLDER_OF_THE_DEMO_NETWORK
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.dom.minidom
+
+BIN, DEMO = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def run(program, *arguments, status=0, says=""):
+    done = subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True)
+    told = done.stdout + done.stderr
+    assert done.returncode == status, (program, arguments, done.returncode, told)
+    assert says in told, (says, program, arguments, told)
+    return told
+
+
+def command(scenes, out, *more):
+    return ["--cfg", DEMO / "yolov3-slim.cfg", "--weights", DEMO / "yolov3-slim.weights",
+            "--images", scenes / "train/images", "--annotations", scenes / "train/instances.json",
+            "--validation-images", scenes / "test/images", "--validation-annotations", scenes / "test/instances.json",
+            "--steps", 9, "--batch-size", 4, "--warmup", 2, "--evaluate-every", 4, "--checkpoint-every", 2, "--attack", "fgsm",
+            "--device", "cpu", "--out", out, *more]
+
+
+def stop(scenes, out, how, after):
+    """A training that a signal ends once its log has so many lines: its exit status and what it said."""
+    process = subprocess.Popen([BIN / "train", *map(str, command(scenes, out))], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True)
+    log, checkpoint = out.with_suffix(".log.csv"), out.with_suffix(".checkpoint")
+    deadline = time.time() + 60
+    while process.poll() is None and time.time() < deadline:
+        if checkpoint.exists() and log.exists() and len(log.read_text().splitlines()) > after:
+            break
+        time.sleep(0.005)
+    process.send_signal(how)
+    told, _ = process.communicate(timeout=60)
+    return process.returncode, told
+
+
+def whole(scenes, root):
+    """Best and last network, names, log and picture; nothing else stays."""
+    told = run("train", *command(scenes, root / "own.weights"))
+    assert told.count("under FGSM") == 4, told
+    files = sorted(path.name for path in root.iterdir())
+    assert files == ["own.last.weights", "own.log.csv", "own.log.svg", "own.names", "own.weights"], files
+    log = (root / "own.log.csv").read_text().splitlines()
+    assert log[0] == "step,learning_rate,loss,AP,AP50,robust_AP,robust_AP50" and len(log) == 10, log
+    evaluated = {int(r[0]): float(r[6]) for r in (line.split(",") for line in log[1:]) if r[6]}
+    assert sorted(evaluated) == [4, 8, 9], evaluated
+    best = max(evaluated, key=lambda step: (evaluated[step], step))
+    assert f"holds the best, of step {best}:" in told, told
+    xml.dom.minidom.parse(str(root / "own.log.svg"))
+    # The names that travelled are found and used.
+    run("detect", "--cfg", DEMO / "yolov3-slim.cfg", "--weights", root / "own.weights", "--images", scenes / "test/images",
+        "--out", root / "found", "--device", "cpu", "--confidence", 0.1)
+    names = set((root / "own.names").read_text().splitlines())
+    lines = (root / "found/detections.csv").read_text().splitlines()
+    column = lines[0].split(",").index("category")
+    assert lines[1:] and {line.split(",")[column] for line in lines[1:]} <= names, lines[:2]
+    return root
+
+
+def kills(scenes, root, unbroken):
+    """Whatever ended it, the same command goes on and ends in the same bytes."""
+    for how, after in (signal.SIGKILL, 2), (signal.SIGKILL, 5), (signal.SIGHUP, 3), (signal.SIGTERM, 3), (signal.SIGINT, 3):
+        out = root / f"{how.name}{after}" / "own.weights"
+        status, told = stop(scenes, out, how, after)
+        if how == signal.SIGKILL:
+            assert status == -signal.SIGKILL, (status, told)
+        else:
+            assert status == 130 and "the same command goes on" in told, (status, told)
+            assert ("validation: AP" in told) == (how == signal.SIGINT), told
+            assert out.with_suffix(".last.weights").exists()
+        run("train", *command(scenes, out), says="goes on after step")
+        for extension in ".weights", ".last.weights", ".log.csv", ".log.svg", ".names":
+            mine, same = out.with_suffix(extension), (unbroken / "own.weights").with_suffix(extension)
+            assert mine.read_bytes() == same.read_bytes(), f"{mine} differs after {how.name}"
+        assert not out.with_suffix(".checkpoint").exists() and not list(out.parent.glob("*.part-*"))
+
+
+def refusals(scenes, root):
+    """One line and status 2; early stop, freezing and partial weights say what they did."""
+    out = root / "own.weights"
+    stop(scenes, out, signal.SIGTERM, 2)
+    run("train", *command(scenes, out, "--seed", 3), status=2, says="--seed: 1 there, 3 here")
+    checkpoint = out.with_suffix(".checkpoint")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    run("train", *command(scenes, out), status=2, says="damaged")
+    run("train", *command(scenes, "/no-such-folder/x.weights"), status=2, says="at the root")
+    run("train", *command(scenes, root / "x.weights", "--freeze", 1000), status=2, says="--freeze")
+    run("train", *command(scenes, DEMO / "yolov3-slim.weights"), status=2, says="another file than")
+    patient = [1 if before == "--evaluate-every" else this
+               for before, this in zip([None, *command(scenes, 0)], command(scenes, root / "a.weights"))]
+    told = run("train", *patient, "--learning-rate", 0, "--patience", 2)
+    steps = int(told[:told.index(" steps in")].split()[-1])
+    assert 3 <= steps < 9, told  # the statistics of batch norm move all the same
+    # The class order is the cfg's names': another numbering of the same boxes trains the same network.
+    data = json.loads((scenes / "train/instances.json").read_text())
+    last = max(c["id"] for c in data["categories"])
+    for row in data["categories"]:
+        row["id"] = 2 * last - row["id"]
+    for row in data["annotations"]:
+        row["category_id"] = 2 * last - row["category_id"]
+    (root / "renamed.json").write_text(json.dumps(data))
+    shutil.copy(DEMO / "yolov3-slim.cfg", root / "named.cfg")
+    (root / "named.names").write_text("".join(c["name"] + "\n" for c in sorted(data["categories"], key=lambda c: -c["id"])))
+    for name, annotations in ("same", scenes / "train/instances.json"), ("renamed", root / "renamed.json"):
+        run("train", "--cfg", root / "named.cfg", "--images", scenes / "train/images", "--annotations", annotations, "--steps", 2,
+            "--batch-size", 2, "--device", "cpu", "--out", root / f"{name}.weights")
+    assert (root / "same.weights").read_bytes() == (root / "renamed.weights").read_bytes()
+    for cutoff, says in (20, "start fresh"), (30, "feeds a head"):
+        part = root / f"slim.conv.{cutoff}"
+        part.symlink_to(DEMO / "yolov3-slim.weights")
+        run("train", "--cfg", DEMO / "yolov3-slim.cfg", "--weights", part, "--images", scenes / "train/images", "--annotations",
+            scenes / "train/instances.json", "--steps", 1, "--batch-size", 2, "--freeze", 20, "--device", "cpu", "--out",
+            root / f"{cutoff}.weights", says=says)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    root = pathlib.Path(folder)
+    run("drawn_scenes", "--out", root / "scenes", "--train", 24, "--test", 6)
+    for name in "whole", "kills", "refusals":
+        (root / name).mkdir()
+    unbroken = whole(root / "scenes", root / "whole")
+    kills(root / "scenes", root / "kills", unbroken)
+    refusals(root / "scenes", root / "refusals")
+    for test in whole, kills, refusals:
+        print(f"{test.__name__}: {test.__doc__.splitlines()[0]}")

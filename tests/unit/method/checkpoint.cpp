@@ -1,0 +1,158 @@
+#include "serpette/method/checkpoint.hpp"
+
+#include <tuple>
+#include <vector>
+
+#include "serpette/attack/pgd.hpp"
+#include "serpette/color/rgb.hpp"
+#include "serpette/method/learning_rate_finder.hpp"
+#include "serpette/method/loader.hpp"
+#include "serpette/method/train.hpp"
+#include "serpette/method/training_log.hpp"
+#include "serpette/objective/clean.hpp"
+#include "serpette/objective/free_adversarial.hpp"
+#include "serpette/objective/pgd_adversarial.hpp"
+#include "support/catch.hpp"
+#include "support/noise_data.hpp"
+#include "support/scratch.hpp"
+#include "support/tiny_detector.hpp"
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+using test::NoiseData;
+using test::TinyDetector;
+
+namespace {
+
+bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (!at::equal(a[i], b[i])) return false;
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("a training that goes on from a checkpoint ends in the same bytes",
+          "[method][checkpoint]") {
+  using Optimizer = TrainSettings::Optimizer;
+  const auto optimizer = GENERATE(Optimizer::kSgd, Optimizer::kAdam, Optimizer::kAdamW);
+  const double averaged = GENERATE(0.0, 0.9);
+  const TrainSettings settings{.steps = 6,
+                               .batch_size = 4,
+                               .learning_rate = 1e-2,
+                               .warmup = 2,
+                               .optimizer = optimizer,
+                               .average = averaged};
+  Pgd pgd;
+  pgd.random_start = true;  // every step draws random numbers
+  const Defence defence{PgdAdversarial{}, pgd, Rgb{}};
+  const NoiseData data(7, 1);
+  const test::Scratch folder;
+  const auto file = folder / "training.checkpoint";
+
+  const auto run = [&](std::int64_t stop, bool goes_on) {
+    TinyDetector detector;
+    MovedWeights moves(detector);
+    Training training(detector, moves, defence, settings, Seed(1), at::kCPU);
+    if (goes_on) {
+      const auto kept = load_checkpoint(file);
+      REQUIRE(kept);
+      CHECK(kept->configuration == "a: b\n");
+      CHECK(kept->notes.empty());
+      CHECK(kept->learning_rate == 0.5);
+      training.set_state(kept->training);
+      CHECK(training.done() == 3);
+    }
+    Loader<NoiseData> loader(data, 4, Seed(2), 1, {}, training.done());
+    while (training.done() < stop) (void)training.step([&] { return loader.next(); });
+    if (training.finished())
+      training.finish();
+    else
+      save_checkpoint(file, {.configuration = "a: b\n",
+                             .notes = "",
+                             .learning_rate = 0.5,
+                             .training = training.state()});
+    return state_of(detector);
+  };
+  const auto unbroken = run(6, false);
+  CHECK_FALSE(load_checkpoint(file));
+  (void)run(3, false);
+  CHECK(equal(run(6, true), unbroken));
+}
+
+TEST_CASE("a checkpoint that is damaged, or another network's, is refused",
+          "[method][checkpoint][errors]") {
+  const test::Scratch folder;
+  const auto file = folder / "training.checkpoint";
+  const Defence defence{Clean{}, Pgd{}, Rgb{}};
+  TinyDetector detector;
+  MovedWeights moves(detector);
+  Training training(detector, moves, defence, {}, Seed(1), at::kCPU);
+  auto state = training.state();
+  save_checkpoint(file, {.configuration = "", .notes = "", .training = state});
+  auto bytes = read_file(file);
+  bytes[bytes.size() / 2] ^= 1;
+  write_file(file, bytes);
+  CHECK_THROWS_WITH(load_checkpoint(file), ContainsSubstring("damaged"));
+
+  state.moved.front() = at::zeros({1, 2});
+  CHECK_THROWS_WITH(training.set_state(state), ContainsSubstring("tensors of this network"));
+  state = training.state();
+  state.generators = state.generators.repeat({2, 1});
+  CHECK_THROWS_WITH(training.set_state(state), ContainsSubstring("1 processes, got one of 2"));
+}
+
+TEST_CASE("an objective that remembers is none that can be resumed", "[method][checkpoint]") {
+  STATIC_CHECK(remembers_nothing<PgdAdversarial>);
+  STATIC_CHECK(remembers_nothing<Clean>);
+  STATIC_CHECK_FALSE(remembers_nothing<FreeAdversarial<4>>);
+}
+
+TEST_CASE("a loader begins at any batch", "[method][loader]") {
+  const NoiseData data(7, 1);
+  Loader<NoiseData> all(data, 3, Seed(1), 2), later(data, 3, Seed(1), 2, {}, 4);
+  for (int i = 0; i < 4; ++i) (void)all.next();
+  for (int i = 0; i < 3; ++i) CHECK(at::equal(all.next().images, later.next().images));
+}
+
+TEST_CASE("the range test finds a rate and leaves the network as it was",
+          "[method][learning_rate_finder]") {
+  const TinyDetector detector;
+  const auto before = state_of(detector);
+  const NoiseData data(16, 1);
+  const Defence defence{Clean{}, Pgd{}, Rgb{}};
+  const auto find = [&] {
+    Loader<NoiseData> loader(data, 4, Seed(2), 1);
+    Silent silent;
+    return LearningRateFinder{}(
+        detector, [&] { return loader.next(); }, defence, {}, Seed(1), at::kCPU, silent);
+  };
+  const double rate = find();
+  CHECK(equal(state_of(detector), before));
+  CHECK(rate > 1e-5);  // the loss fell
+  CHECK(rate < 0.1);   // and rose again
+  CHECK(find() == rate);
+}
+
+TEST_CASE("the log knows the best evaluation and how long it is past", "[method][training_log]") {
+  TrainingLog log;
+  CHECK(log.best() == nullptr);
+  log.add_loss(3);
+  log.add_loss(1);
+  log.close({.step = 2, .learning_rate = 0.1});
+  for (const auto& [step, ap50, robust] :
+       {std::tuple{4, 0.5, 0.1}, std::tuple{6, 0.6, 0.2}, std::tuple{8, 0.9, 0.2}}) {
+    LogRow row{.step = step, .learning_rate = 0.1};
+    row.ap50 = ap50, row.robust_ap50 = robust;
+    log.close(row);
+  }
+  CHECK(log.best()->step == 8);  // the latest of equals
+  CHECK(log.evaluations_without_gain() == 1);
+  CHECK(log.csv().starts_with(
+      "step,learning_rate,loss,AP,AP50,robust_AP,robust_AP50\n2,0.1,2,,,,\n4,0.1,,,0.5,,0.1\n"));
+  log.add_loss(1.0 / 3);
+  auto again = TrainingLog::parse(log.state(), "log");
+  CHECK(again.state() == log.state());
+  CHECK_THROWS_AS(TrainingLog::parse("nonsense", "log"), Error);
+}
