@@ -67,6 +67,11 @@ class Study:
         path = self.report / "tables" / f"{name}.md"
         return path.read_text().strip() if path.exists() else ""
 
+    def note(self):
+        """What a reader should know of how it was made, written by hand beside the cells."""
+        note = self.home / "note.md"
+        return note.read_text().strip() if note.exists() else ""
+
     def glance(self):
         return (self.report / "glance.md").read_text().split("\n\n", 1)[1].strip()
 
@@ -124,7 +129,7 @@ def page(study):
              "This page, its figures and tables are made from the cells by `./run results`; `report --cells "
              f"docs/results/{study.name}/cells.csv --out out/report` makes the interactive page. Profile standard (confidence 0.001); times "
              "are medians per image, batch 1, on one thread.",
-             "## At a glance", study.glance(), "Means over the runs. Kept: the part of a scenario's own value unpruned; under attack / on clean images.",
+             study.note(), "## At a glance", study.glance(), "Means over the runs. Kept: the part of a scenario's own value unpruned; under attack / on clean images.",
              "## Figures", "Marks are means over the runs, bars one standard deviation, small dots the runs."]
     parts += [study.figure(name, ".") for name in FIGURES]
     if (study.home / "fig_3.svg").exists():

@@ -304,7 +304,7 @@ int main(int argc, char** argv) {
                    "Draw boxes above 0.25 on the first N pictures, into OUT/drawn")
         ->check(cli::kCount)
         ->capture_default_str();
-    app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_option("--device", o.device, std::string(cli::kDeviceHelp))->capture_default_str();
     app.add_option("--names", o.names,
                    "The network's class names, one a line; --annotations are matched with them by "
                    "name.\nWithout: the .names file beside the weights or the cfg, else the order "

@@ -466,7 +466,7 @@ int main(int argc, char** argv) {
     app.add_option("--seed", o.seed, "Root of all randomness")
         ->check(cli::kSeed)
         ->capture_default_str();
-    app.add_option("--device", o.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_option("--device", o.device, std::string(cli::kDeviceHelp))->capture_default_str();
     cli::parse(app, argc, argv);
     const auto both = [](const char* name, const fs::path& images, const fs::path& annotations) {
       require(images.empty() == annotations.empty(), fmt::format("{} data", name),

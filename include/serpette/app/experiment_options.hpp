@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "serpette/app/budget_options.hpp"
+#include "serpette/app/device.hpp"
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/part_options.hpp"
 #include "serpette/app/policy_options.hpp"
@@ -53,7 +54,7 @@ struct ExperimentOptions {
         ->capture_default_str();
     needed(app.add_option("--out", out, "Folder for results; a stopped run goes on there"))
         ->capture_default_str();
-    app.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_option("--device", device, std::string(kDeviceHelp))->capture_default_str();
     app.add_option("--workers", workers,
                    "Cells computed at once, one thread each; 0: one per core for small networks")
         ->check(whole_number(0, 1024))

@@ -28,10 +28,9 @@ struct Aim {
   bool own = false;  ///< The boxes are the detector's own on the clean image, not ground truth.
 
   /// Whether targets are taken from the clean images (Victim::facing).
-  [[nodiscard]] bool needs_clean() const {
-    const bool has_boxes = goal != Goal::kVanish && goal != Goal::kFabricate;
-    return goal == Goal::kMislabel || (own && has_boxes);
-  }
+  [[nodiscard]] bool needs_clean() const { return goal == Goal::kMislabel || (own && has_boxes()); }
+  /// Whether it matters where boxes are.
+  [[nodiscard]] bool has_boxes() const { return goal != Goal::kVanish && goal != Goal::kFabricate; }
 
   friend bool operator==(const Aim&, const Aim&) = default;
 
@@ -90,7 +89,8 @@ class Victim {
   }
 
   /// The victim that knows the clean images, what an attack begins with: own detections and least
-  /// likely classes are those on them. A forward pass where the aim needs one, else nothing.
+  /// likely classes are those on them, and what truths alone decide is decided once. A forward pass
+  /// where the aim needs one.
   [[nodiscard]] Victim facing(const at::Tensor& clean, const Aim& aim) const {
     return parts_.facing ? parts_.facing(clean, aim) : *this;
   }

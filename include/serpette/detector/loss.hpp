@@ -34,6 +34,14 @@ namespace serpette {
 /// What is decided about a batch before its loss is differentiated; one entry per head.
 using Assignment = std::vector<HeadAssignment>;
 
+/// What truths alone decide of an assignment: an attack asks for it once, whatever its steps make
+/// of the logits.
+struct Matches {
+  Assignment positives;     ///< Without background.
+  at::Tensor boxes;         ///< [M, 6] the truths with an area.
+  std::int64_t images = 0;  ///< N
+};
+
 /// Darknet's YOLOv3 loss:
 ///   box         Σ (2 − w·h)·[s·BCE(σ(tx), t̂x) + s·BCE(σ(ty), t̂y) + ½(tw − t̂w)² + ½(th − t̂h)²]
 ///   objectness  Σ BCE(σ(o), 1) over positives + Σ BCE(σ(o), 0) over the background
@@ -72,21 +80,46 @@ class YoloLoss {
   /// @throws Error  if shapes do not fit or a class is not one of the network's.
   [[nodiscard]] Assignment assign(const std::vector<at::Tensor>& heads,
                                   const at::Tensor& truth) const {
+    require_heads(heads);
+    return assign(heads, match(truth, heads.front().size(0), heads.front().options()));
+  }
+
+  /// As above; of the heads only the background is made.
+  [[nodiscard]] Assignment assign(const std::vector<at::Tensor>& heads,
+                                  const Matches& matches) const {
     const torch::NoGradGuard no_grad;
     require_heads(heads);
-    const auto t = usable(truth, heads.front());
-    const auto image = t.select(1, 0).to(at::kLong), category = t.select(1, 1).to(at::kLong);
-    Assignment result;
+    require(heads.front().size(0) == matches.images, "heads", "should have {} images, got {}",
+            matches.images, heads.front().size(0));
+    const auto image = matches.boxes.select(1, 0).to(at::kLong);
+    auto result = matches.positives;
     for (std::size_t h = 0; h < heads_.size(); ++h) {
-      const auto& head = heads_[h];
-      const auto logits = split(heads[h], head);
+      auto& a = result[h];
+      a.background = background(split(heads[h], heads_[h]), heads_[h], matches.boxes, image);
+      a.background.index_put_({a.image, a.slot, a.row, a.column}, 0);
+    }
+    return result;
+  }
+
+  /// Which predictions answer for which truths of a batch of N images.
+  /// @param truth  [M, 6] as in ImageBatch. Rows without area are left out.
+  /// @param like   device and type of the heads.
+  /// @throws Error  if the shape does not fit, or an image or a class is none of the batch's or the
+  /// network's.
+  [[nodiscard]] Matches match(const at::Tensor& truth, std::int64_t images,
+                              const at::TensorOptions& like) const {
+    const torch::NoGradGuard no_grad;
+    const auto t = usable(truth, images, like);
+    const auto image = t.select(1, 0).to(at::kLong), category = t.select(1, 1).to(at::kLong);
+    Matches result{{}, t, images};
+    for (const auto& head : heads_) {
       const auto slots = at::tensor(head.slot_of_anchor, t.options().dtype(at::kLong))
                              .index({best_anchor(t, head)});
       const auto column =
           t.select(1, 2).mul(head.grid.width).to(at::kLong).clamp(0, head.grid.width - 1);
       const auto row =
           t.select(1, 3).mul(head.grid.height).to(at::kLong).clamp(0, head.grid.height - 1);
-      const auto [mine, rows, winner] = winners(image, slots, row, column, logits);
+      const auto [mine, rows, winner] = winners(image, slots, row, column, images, head);
       HeadAssignment a{image.index({mine}),
                        slots.index({mine}),
                        row.index({mine}),
@@ -108,9 +141,7 @@ class YoloLoss {
                          (box.select(1, 3) * canvas_.height / anchor.select(1, 1)).log()},
                         1);
       a.box_weight = 2 - box.select(1, 2) * box.select(1, 3);
-      a.background = background(logits, head, t, image);
-      a.background.index_put_({a.image, a.slot, a.row, a.column}, 0);
-      result.push_back(std::move(a));
+      result.positives.push_back(std::move(a));
     }
     return result;
   }
@@ -231,19 +262,20 @@ class YoloLoss {
   }
 
   /// The truths with an area, in the precision of the heads.
-  [[nodiscard]] at::Tensor usable(const at::Tensor& truth, const at::Tensor& like) const {
+  [[nodiscard]] at::Tensor usable(const at::Tensor& truth, std::int64_t images,
+                                  const at::TensorOptions& like) const {
     require(truth.dim() == 2 && truth.size(1) == 6, "truth",
             "shape should be [M, 6] (image, class, cx, cy, w, h), got [{}]",
             fmt::join(truth.sizes().vec(), ", "));
-    const auto t = truth.to(like.options());
+    const auto t = truth.to(like.device(), c10::typeMetaToScalarType(like.dtype()));
     if (t.size(0) == 0) return t;
     const auto top_class = t.select(1, 1).max().item<double>(),
                top_image = t.select(1, 0).max().item<double>();
     require(top_class < heads_.front().classes && t.narrow(1, 0, 2).min().item<double>() >= 0,
             "truth", "class should be in 0 to {} as the network's, got {}",
             heads_.front().classes - 1, top_class);
-    require(top_image < static_cast<double>(like.size(0)), "truth",
-            "image should be in 0 to {}, got {}", like.size(0) - 1, top_image);
+    require(top_image < static_cast<double>(images), "truth", "image should be in 0 to {}, got {}",
+            images - 1, top_image);
     return t.index({t.select(1, 4).gt(0).logical_and(t.select(1, 5).gt(0))});
   }
 
@@ -265,12 +297,13 @@ class YoloLoss {
     at::Tensor where;  // [R] index into `last`
   };
   static Winners winners(const at::Tensor& image, const at::Tensor& slots, const at::Tensor& row,
-                         const at::Tensor& column, const at::Tensor& logits) {
+                         const at::Tensor& column, std::int64_t images, const Head& head) {
     const auto rows = slots.ge(0).nonzero().squeeze(1);
+    const auto anchors = static_cast<std::int64_t>(head.anchors.size());
     const auto places =
-        ((image * logits.size(1) + slots) * logits.size(3) + row) * logits.size(4) + column;
+        ((image * anchors + slots) * head.grid.height + row) * head.grid.width + column;
     const auto place = places.index({rows});
-    const auto total = logits.size(0) * logits.size(1) * logits.size(3) * logits.size(4);
+    const auto total = images * anchors * head.grid.height * head.grid.width;
     const auto last = at::full({total}, -1, rows.options()).scatter_reduce(0, place, rows, "amax");
     const auto winner = last.index({place});  // [R] row of the truth that has the place in the end
     const auto mine = rows.index({winner.eq(rows)});

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -41,28 +42,30 @@ class YoloVictim {
       case Aim::Goal::kFabricate:
         return -aim.objectness * loss_->all_objectness(heads, -1);
       case Aim::Goal::kMislabel: {
-        auto assignment = loss_->assign(heads, boxes(aim));
+        auto assignment = assign(heads, aim);
         for (std::size_t h = 0; h < assignment.size(); ++h)
           assignment[h].classes = least_likely_[h];
         return -weighted(assignment);
       }
       case Aim::Goal::kEvade:
-        return -margins(heads, loss_->assign(heads, boxes(aim)));
+        return -margins(heads, assign(heads, aim));
       case Aim::Goal::kTruth:
         break;
     }
-    return weighted(loss_->assign(heads, boxes(aim)));
+    return weighted(assign(heads, aim));
   }
 
-  /// With own detections and least likely classes of these images.
+  /// With what these images decide, and the truths: boxes matched, own detections and least likely
+  /// classes.
   [[nodiscard]] YoloVictim facing(const at::Tensor& clean, const Aim& aim) const {
-    if (!aim.needs_clean()) return *this;
     const torch::NoGradGuard no_grad;
     auto faced = *this;
     faced.clean_ = clean;
     faced.aim_ = aim;
-    const auto heads = network_->forward(clean);
-    if (aim.own) {
+    faced.matches_.reset();
+    std::vector<at::Tensor> heads;
+    if (aim.needs_clean()) heads = network_->forward(clean);
+    if (aim.needs_clean() && aim.own) {
       const auto& in = network_->graph().input;
       const auto n = static_cast<std::size_t>(clean.size(0));
       const ImageBatch canvas{
@@ -75,7 +78,10 @@ class YoloVictim {
                    in.width, in.height)
               .to(truth_.options());
     }
-    faced.least_likely_ = loss_->least_likely(heads, loss_->assign(heads, faced.boxes(aim)));
+    if (aim.has_boxes())
+      faced.matches_ = loss_->match(aim.own ? faced.own_ : truth_, clean.size(0), clean.options());
+    if (aim.needs_clean())
+      faced.least_likely_ = loss_->least_likely(heads, faced.matches_->positives);
     return faced;
   }
 
@@ -87,10 +93,16 @@ class YoloVictim {
 
  private:
   [[nodiscard]] const at::Tensor& boxes(const Aim& aim) const {
-    require(!aim.needs_clean() || (clean_.defined() && (!aim.own || own_.defined())), "attack",
-            "should face the clean images before it aims at {} (Victim::facing)",
+    require(!aim.needs_clean() || (!least_likely_.empty() && (!aim.own || own_.defined())),
+            "attack", "should face the clean images before it aims at {} (Victim::facing)",
             aim.own ? "the detector's own boxes" : "the least likely classes");
     return aim.own ? own_ : truth_;
+  }
+
+  /// Who answers for what; the boxes are those it faces.
+  [[nodiscard]] Assignment assign(const std::vector<at::Tensor>& heads, const Aim& aim) const {
+    return matches_ && aim.own == aim_.own ? loss_->assign(heads, *matches_)
+                                           : loss_->assign(heads, boxes(aim));
   }
 
   /// Σ over positive predictions of max(0, min(objectness, its best true class over the best
@@ -118,6 +130,7 @@ class YoloVictim {
   std::shared_ptr<const YoloLoss> loss_;
   at::Tensor truth_, clean_{}, own_{};
   Aim aim_{};
+  std::optional<Matches> matches_{};        // of these boxes
   std::vector<at::Tensor> least_likely_{};  // per head, in the order of the assignment
 };
 

@@ -21,7 +21,8 @@ struct Workers {
 /// What numbers depend on besides their configuration: sums of floats come out differently, in the
 /// last digits, on other instructions or another number of threads.
 inline std::string machine_kind(at::Device device, const Workers& workers) {
-  if (device.is_cuda()) return "CUDA";
+  if (device.is_cuda())
+    return at::globalContext().allowTF32CuDNN() ? "CUDA, products in TF32" : "CUDA";
   return fmt::format("{}, {} thread{} a cell", at::get_cpu_capability(), workers.threads,
                      workers.threads == 1 ? "" : "s");
 }
