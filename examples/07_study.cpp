@@ -5,8 +5,6 @@
 // worth its mean weight or its largest? `smoke` is the smallest budget that runs every stage; the
 // program `report` makes tables, figures and tests of study/cells.csv, `compare` puts it beside
 // another study.
-#include <boost/hana/tuple.hpp>
-
 #include <serpette/app/program.hpp>
 #include <serpette/app/run_scenarios.hpp>
 #include <serpette/data/drawn_data.hpp>
@@ -31,12 +29,12 @@ int main(int argc, char** argv) {
     study.test_images = scenes / "test/images";
     study.test_annotations = scenes / "test/instances.json";
 
-    const auto scenarios = boost::hana::make_tuple(
+    const ScenarioList scenarios{
         Registered<KernelMagnitude>{"kernel_mean", "Mean of the kernel", false},
         Registered<KernelMagnitude>{"kernel_max",
                                     "Largest of the kernel",
                                     false,
-                                    {.granularity = {.reduce = Reducer::kMax}}});
+                                    {.granularity = {.reduce = Reducer::kMax}}}};
     return cli::run_scenarios(scenarios, {"kernel_mean", "kernel_max"}, study);
   });
 }

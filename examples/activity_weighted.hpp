@@ -1,6 +1,9 @@
 #pragma once
 
-#include <serpette/scenario/paper.hpp>
+#include <serpette/attack/pgd.hpp>
+#include <serpette/color/rgb.hpp>
+#include <serpette/prune/filter.hpp>
+#include <serpette/scenario/scenario.hpp>
 
 // [policy]
 /// Score = |w| · mean |x| of the channel that feeds it.

@@ -9,13 +9,13 @@
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/data/drawn_data.hpp"
 #include "serpette/io/file_lock.hpp"
+#include "serpette/scenario/registry.hpp"
 #include "serpette/score/deep_lift_layer.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
 #include "serpette/score/normalised.hpp"
 #include "serpette/score/random.hpp"
 #include "serpette/score/snip.hpp"
 #include "serpette/score/taylor.hpp"
-#include "support/instances.hpp"
 
 namespace serpette {
 
@@ -58,8 +58,7 @@ constexpr auto kVariants = boost::hana::make_tuple(
                       {.target = Target::kDetection, .normalise = Normalise::kNone}),
     weights<DeepLiftLayer>("deeplift-layer"), weights<DeepLiftTrained>("deeplift-trained"),
     // HYDRA's learning rate: the source's for a mean loss, and smaller ones.
-    weights<Hydra>("hydra"),
-    weights<Hydra>("hydra-0.1", {.optimizer = {.learning_rate = 0.1}}),
+    weights<Hydra>("hydra"), weights<Hydra>("hydra-0.1", {.optimizer = {.learning_rate = 0.1}}),
     weights<Hydra>("hydra-0.001", {.optimizer = {.learning_rate = 0.001}}),
     // Floors.
     weights<Magnitude>("magnitude"), weights<Normalised<Magnitude>>("magnitude-share"),
@@ -70,8 +69,7 @@ constexpr auto kVariants = boost::hana::make_tuple(
     variant<DeepLift, Kernel>("kernel-deeplift-layer", {.normalise = Normalise::kLayer}),
     variant<Hydra, Kernel>("kernel-hydra"), variant<Magnitude, Kernel>("kernel-magnitude"),
     variant<DeepLiftOfFilters, Filter>("filter-deeplift"),
-    variant<DeepLiftOfFilters, Filter>("filter-deeplift-detection",
-                                       {.target = Target::kDetection}),
+    variant<DeepLiftOfFilters, Filter>("filter-deeplift-detection", {.target = Target::kDetection}),
     variant<Hydra, Filter>("filter-hydra"), variant<Magnitude, Filter>("filter-magnitude"),
     variant<Random, Filter>("filter-random"));
 
@@ -81,8 +79,9 @@ int ablation(int argc, char** argv) {
     o.out = "out/ablation";
     o.runs = 3;
     std::vector<std::string> ids;
-    boost::hana::for_each(kVariants, [&](const auto& entry) { ids.emplace_back(entry.id); });
-    o.policies.offer_registry(kVariants);
+    const auto variants = listed(kVariants);
+    for (const auto& entry : variants) ids.push_back(entry.id);
+    o.policies.offer_scenarios(variants);
     CLI::App app("Ranks the choices that scores have, each as a scenario of its own.");
     o.add_to(app, true);
     o.part.add_to(app);
@@ -107,7 +106,7 @@ int ablation(int argc, char** argv) {
       o.test_images = scenes / "test" / "images";
       o.test_annotations = scenes / "test" / "instances.json";
     }
-    return cli::run_scenarios(kVariants, ids, o);
+    return cli::run_scenarios(variants, ids, o);
   });
 }
 

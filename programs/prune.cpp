@@ -20,6 +20,7 @@
 #include "serpette/app/cli.hpp"
 #include "serpette/app/experiment_options.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/run_scenarios.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -30,7 +31,7 @@
 #include "serpette/study/cells.hpp"
 #include "serpette_report/text_table.hpp"
 #include "support/ready_plan.hpp"
-#include "support/shipped_study.hpp"
+#include "support/shipped_scenarios.hpp"
 
 namespace {
 
@@ -112,7 +113,9 @@ int run(Options& o) {
   study.out = o.out / "study";
   study.ratios = {ratio.str()};
   const std::string original(kOriginal);
-  if (const int status = cli::run_shipped({original, o.scenario}, study); status != 0)
+  if (const int status =
+          cli::run_scenarios(cli::shipped_scenarios(), {original, o.scenario}, study);
+      status != 0)
     return status;
 
   const auto files = [&](const std::string& id, const std::string& of) {
@@ -148,7 +151,7 @@ int main(int argc, char** argv) {
   return cli::run_main([&] {
     Options o;
     auto& e = o.experiment;
-    cli::offer_shipped(e.policies);
+    e.policies.offer_scenarios(cli::shipped_scenarios());
     CLI::App app(
         "Prunes a detector and makes it ready to ship: robust pre-training, scores, mask and "
         "robust "

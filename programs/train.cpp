@@ -72,7 +72,7 @@ CocoFolder folder(const Options& o, const Yolov3& detector, const fs::path& anno
 
 /// All that the trained weights depend on.
 template <Attack A, ColorMode Color>
-std::string configuration_text(const Options& o, const A& attack, const Color&, Share share) {
+std::string configuration_text(const Options& o, const A& attack, const Color&, int processes) {
   const auto annotations = [](const fs::path& file, const fs::path& images) {
     return file.empty() ? "none" : fingerprint(annotations_text(file, {.images = images}));
   };
@@ -92,7 +92,7 @@ std::string configuration_text(const Options& o, const A& attack, const Color&, 
                    {"--evaluate-every", fmt::to_string(o.every())},
                    {"--patience", fmt::to_string(o.patience)},
                    {"--seed", fmt::to_string(o.seed)},
-                   {"processes", fmt::to_string(share.size)}},
+                   {"processes", fmt::to_string(processes)}},
       .measuring = {},
       .machines = {}}
       .text();
@@ -114,13 +114,12 @@ std::optional<Checkpoint> checkpoint_of(const fs::path& file, const std::string&
 }
 
 /// One training: the network, its data and its files.
-template <Attack A, ColorMode Color>
 class Run {
  public:
-  Run(const Options& o, const A& attack, const Color& color, const Launch& launch,
+  Run(const Options& o, Defence defence, std::string configuration, const Launch& launch,
       at::Device device)
       : o_(o),
-        defence_{o.objective, attack, color},
+        defence_(std::move(defence)),
         device_(device),
         is_first_(launch.rank == 0),
         detector_(o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
@@ -143,7 +142,7 @@ class Run {
       if (is_first_) require_writable(output);
     }
     detector_.set_peers(join(launch, device));
-    configuration_ = configuration_text(o, attack, color, detector_.peers().share);
+    configuration_ = std::move(configuration);
   }
 
   /// @return  the exit status.
@@ -255,7 +254,7 @@ class Run {
                                   {}, seed, device_, silent);
       numbers[0] = clean.standard.AP;
       numbers[1] = clean.standard.AP50;
-      if constexpr (!is_identity<A>) {
+      if (!defence_.attack.is_identity) {
         const auto hit = evaluate(detector_, network, *validation_, defence_.attack, defence_.color,
                                   {}, seed, device_, silent);
         numbers[2] = hit.standard.AP;
@@ -263,15 +262,15 @@ class Run {
       }
     }
     if (!detector_.peers().alone()) detector_.peers().sum(numbers);
-    const auto number = [&](int i) { return numbers[i].template item<double>(); };
+    const auto number = [&](int i) { return numbers[i].item<double>(); };
     row.ap = number(0), row.ap50 = number(1);
-    if constexpr (!is_identity<A>) row.robust_ap = number(2), row.robust_ap50 = number(3);
+    if (!defence_.attack.is_identity) row.robust_ap = number(2), row.robust_ap50 = number(3);
     if (!is_first_) return;
     progress_.clear();
     fmt::print("step {}: AP50 {:.3f}{}\n", row.step, row.ap50,
                std::isnan(row.robust_ap50)
                    ? ""
-                   : fmt::format(", under {} {:.3f}", A::name, row.robust_ap50));
+                   : fmt::format(", under {} {:.3f}", defence_.attack.name, row.robust_ap50));
     std::fflush(stdout);
   }
 
@@ -289,7 +288,7 @@ class Run {
     if (!is_first_) return;
     write_file(o_.beside("log.csv"), log_.csv(), is_whole);
     if (is_whole || !o_.validates() || !std::isnan(log_.rows().back().merit()))
-      write_file(o_.beside("log.svg"), cli::training_svg(log_, A::name), is_whole);
+      write_file(o_.beside("log.svg"), cli::training_svg(log_, defence_.attack.name), is_whole);
   }
 
   void save(const fs::path& file, std::int64_t steps) const {
@@ -329,7 +328,7 @@ class Run {
                  best->step, best->ap50,
                  std::isnan(best->robust_ap50)
                      ? ""
-                     : fmt::format(", under {} {:.3f}", A::name, best->robust_ap50),
+                     : fmt::format(", under {} {:.3f}", defence_.attack.name, best->robust_ap50),
                  last_weights().string());
       if (test_) load_weights(detector_, o_.out);
     }
@@ -345,17 +344,18 @@ class Run {
     progress_.clear();
     fmt::print("{}: AP {:.3f} AP50 {:.3f} (confidence 0.001), AP50 {:.3f} (0.5)\n", name,
                clean.standard.AP, clean.standard.AP50, clean.paper.AP50);
-    if constexpr (!is_identity<A>) {
+    if (!defence_.attack.is_identity) {
       notify::stage(progress_, fmt::format("{} under attack", name), data.size());
       const auto hit = evaluate(detector_, network, data, defence_.attack, defence_.color, {},
                                 Seed(o_.seed), device_, progress_);
       progress_.clear();
-      fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", A::name, hit.standard.AP, hit.standard.AP50);
+      fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", defence_.attack.name, hit.standard.AP,
+                 hit.standard.AP50);
     }
   }
 
   const Options& o_;
-  Defence<PgdAdversarial, A, Color> defence_;
+  Defence defence_;
   at::Device device_;
   bool is_first_;
   Yolov3 detector_;
@@ -375,7 +375,8 @@ int run(const Options& o, const A& attack, const Color& color) {
   auto device = cli::parse_device(o.device);
   if (device.is_cuda() && launch.size > 1 && o.device.find(':') == std::string::npos)
     device = cli::parse_device(fmt::format("cuda:{}", launch.local_rank));
-  Run training(o, attack, color, launch, device);
+  Run training(o, {o.objective, attack, color}, configuration_text(o, attack, color, launch.size),
+               launch, device);
   if (launch.rank > 0)  // Ctrl-C is for the first process, which keeps the weights
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
   return training();

@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <optional>
@@ -13,9 +11,10 @@
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/data/drawn_data.hpp"
 #include "serpette/io/file_lock.hpp"
+#include "serpette/io/temporary_folder.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/report.hpp"
-#include "support/instances.hpp"
+#include "support/shipped_scenarios.hpp"
 
 namespace serpette::cli {
 
@@ -28,10 +27,9 @@ struct StudyOptions {
   std::vector<std::string> scenarios;
 
   StudyOptions() {
-    boost::hana::for_each(kScenarios, [&](const auto& entry) {
-      if (entry.in_paper) scenarios.emplace_back(entry.id);
-    });
-    experiment.policies.offer_registry(kScenarios);
+    for (const auto& entry : shipped_scenarios())
+      if (entry.in_paper) scenarios.push_back(entry.id);
+    experiment.policies.offer_scenarios(shipped_scenarios());
   }
 
   void add_to(CLI::App& app) {
@@ -86,24 +84,6 @@ void use_drawn_scenes(ExperimentOptions& o, const DrawnData& data) {
   o.test_annotations = folder / "test" / "instances.json";
 }
 
-/// A folder that goes with the value.
-class TemporaryFolder {
- public:
-  TemporaryFolder() : path_((std::filesystem::temp_directory_path() / "serpette-XXXXXX").string()) {
-    require(::mkdtemp(path_.data()) != nullptr, path_, "should be a folder to write into");
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::filesystem::path path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 void write_report_of(const ExperimentOptions& o, const std::string& title) {
   const auto budget = o.budget.chosen();
   ReportOptions report;
@@ -129,12 +109,6 @@ void write_report_of(const ExperimentOptions& o, const std::string& title) {
 
 }  // namespace
 
-void offer_shipped(PolicyOptions& policies) { policies.offer_registry(kScenarios); }
-
-int run_shipped(const std::vector<std::string>& ids, const ExperimentOptions& options) {
-  return run_scenarios(kScenarios, ids, options);
-}
-
 int shipped_study(const StudyKind& kind, int argc, char** argv) {
   return run_main([&] {
     StudyOptions options;
@@ -146,11 +120,7 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     if (kind.in_parts) o.part.add_to(app);
     parse(app, argc, argv);
 
-    // Refused before anything is drawn.
-    (void)o.budget.chosen();
-    (void)parse_ratios(o.ratios);
-    (void)parse_device(o.device);
-    (void)scenario_labels(kScenarios, options.scenarios, o.policies);
+    check_options(shipped_scenarios(), options.scenarios, o);  // before anything is drawn
     const bool own_scenes = !options.data_given(), own_network = !options.network_given();
     if (own_network) use_shipped_network(o);
     // A dry run leaves nothing: scenes that are not there yet are drawn elsewhere, for its while.
@@ -161,7 +131,7 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     auto& ids = options.scenarios;  // the network as it came is a line in every figure
     if (std::ranges::find(ids, kOriginal) == ids.end())
       ids.insert(ids.begin(), std::string(kOriginal));
-    const int status = run_scenarios(kScenarios, ids, o);
+    const int status = run_scenarios(shipped_scenarios(), ids, o);
     if (status == 0 && !o.part.dry_run && o.part.whole()) write_report_of(o, kind.title);
     return status;
   });

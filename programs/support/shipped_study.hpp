@@ -1,9 +1,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
-
-#include "serpette/app/experiment_options.hpp"
 
 namespace serpette::cli {
 
@@ -20,11 +17,5 @@ struct StudyKind {
 /// and the slim YOLOv3 that ship with the project; ends with a report. Compiled once for all of
 /// them.
 int shipped_study(const StudyKind& kind, int argc, char** argv);
-
-/// Options for the settings of every shipped scenario.
-void offer_shipped(PolicyOptions& policies);
-
-/// Runs cells of shipped scenarios, as `run_scenarios`.
-int run_shipped(const std::vector<std::string>& ids, const ExperimentOptions& options);
 
 }  // namespace serpette::cli

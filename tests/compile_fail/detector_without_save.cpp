@@ -1,7 +1,7 @@
 // expect-error: Saves
-#include "serpette/concepts/detector.hpp"
+#include "serpette/concepts/any_detector.hpp"
 
-struct Unsaved : serpette::detail::AnyDetector {
+struct Unsaved : serpette::AnyDetector {
   Unsaved clone() const;
   Unsaved compact(const serpette::Mask&) const;
 #ifdef PASSING_TWIN

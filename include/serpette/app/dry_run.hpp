@@ -26,8 +26,9 @@ namespace serpette::cli {
 
 /// Seconds that one step of a scenario's robust training takes: the second of two, which finds the
 /// caches warm.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-double seconds_of_step(const S& scenario, const Experiment<D, Train, Test>& experiment) {
+template <Detector D, Dataset Train, Dataset Test>
+double seconds_of_step(const ErasedScenario& scenario,
+                       const Experiment<D, Train, Test>& experiment) {
   auto once = experiment.budget.finetune;
   once.steps = 1;
   auto detector = experiment.pretrained.clone();

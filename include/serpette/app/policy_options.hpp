@@ -1,23 +1,20 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <boost/hana/for_each.hpp>
-
-#include <string>
 #include <utility>
+#include <vector>
 
 #include "serpette/app/setting_options.hpp"
-#include "serpette/scenario/scenario.hpp"
+#include "serpette/scenario/list.hpp"
 
 namespace serpette::cli {
 
 /// The settings of the policies of some scenarios as options: `--attack-steps` for the attack's
 /// member `steps`. What is not given keeps the scenario's own.
 struct PolicyOptions : SettingOptions {
-  /// Takes up the policies of the scenarios of a registry.
-  template <class Registry>
-  void offer_registry(const Registry& registry) {
-    boost::hana::for_each(registry, [&](const auto& entry) { offer(entry.scenario); });
+  /// Takes up the policies of some scenarios.
+  void offer_scenarios(const ScenarioList& scenarios) {
+    for (const auto& entry : scenarios) offer(entry.scenario.typed());
     for (const auto& [former, name] :  // before settings were described
          {std::pair{"--epsilon", "--attack-epsilon"},
           {"--attacked", "--objective-attacked"},
@@ -25,6 +22,12 @@ struct PolicyOptions : SettingOptions {
           {"--deeplift-rule", "--score-rule"},
           {"--deeplift-target", "--score-target"}})
       also(former, name);
+  }
+
+  /// The scenario with the settings that were given and that it has.
+  /// @throws Error  if one may not be that, or they do not go together.
+  [[nodiscard]] ErasedScenario apply_to(const ErasedScenario& scenario) const {
+    return scenario.with(given());
   }
 };
 

@@ -9,9 +9,10 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "serpette/core/settings.hpp"
+#include "serpette/core/typed_settings.hpp"
 
 namespace serpette::cli {
 
@@ -24,24 +25,20 @@ class SettingOptions {
   /// @param prefix  of the options, e.g. "attack".
   template <class T>
   void offer(const T& defaults, const std::string& prefix = {}, bool show_defaults = true) {
-    each_setting(
-        defaults,
-        [&](const std::string& name, const auto& setting, const auto& value) {
-          using Member = typename std::remove_cvref_t<decltype(setting)>::type;
-          auto& option = named("--" + name);
-          if (option.readers.empty()) {
-            option.help = setting.help;
-            option.wanted = wanted<Member>(setting.bounds);
-            option.flag = std::same_as<Member, bool>;
-            if (show_defaults) option.otherwise = typed_text(value);
-          }
-          option.readers.push_back(
-              [bounds = setting.bounds](std::string_view text, std::string_view place) {
-                Member read{};
-                read_setting(text, read, bounds, place);
-              });
-        },
-        prefix);
+    offer(typed_settings(defaults, prefix), show_defaults);
+  }
+  /// The same of a value that is known by its settings alone.
+  void offer(const std::vector<TypedSetting>& settings, bool show_defaults = true) {
+    for (const auto& setting : settings) {
+      auto& option = named("--" + setting.option);
+      if (option.readers.empty()) {
+        option.help = setting.help;
+        option.wanted = setting.wanted;
+        option.flag = setting.is_flag;
+        if (show_defaults) option.otherwise = setting.value;
+      }
+      option.readers.push_back(setting.check);
+    }
   }
 
   /// A name that an option had before and goes on having.
@@ -67,18 +64,19 @@ class SettingOptions {
   /// @throws Error  if one may not be that, or they do not go together.
   template <class T>
   [[nodiscard]] T apply_to(T value, const std::string& prefix = {}) const {
-    each_setting(
-        value,
-        [&](const std::string& name, const auto& setting, auto& member) {
-          for (const auto& option : options_)
-            if (option.given() && option.name() == "--" + name) {
-              read_setting(*option.given(), member, setting.bounds, option.name());
-              option.used = true;
-            }
-        },
-        prefix);
-    check_settings(value);
-    return value;
+    return with_settings(std::move(value), given(), prefix);
+  }
+
+  /// What was given, for values that apply it themselves: who asks for an option uses it.
+  [[nodiscard]] GivenSettings given() const {
+    return [this](const std::string& name) -> std::optional<std::string> {
+      for (const auto& option : options_)
+        if (option.given() && option.name() == "--" + name) {
+          option.used = true;
+          return option.given();
+        }
+      return std::nullopt;
+    };
   }
 
   /// @throws Error  if an option was given that nothing has used.

@@ -168,33 +168,4 @@ concept Detector =
     req::Freezes<D> && req::Trains<D> && req::AveragesStatistics<D> && req::HooksOutputs<D> &&
     req::Saves<D> && req::MovesToDevice<D>;
 
-namespace detail {
-/// A detector that exists only to spell requirements: declared, never defined.
-struct AnyDetector {
-  [[nodiscard]] const Graph& graph() const;
-  [[nodiscard]] LayerParameters layer(int index) const;
-  std::vector<at::Tensor> forward(const at::Tensor& images);
-  [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads,
-                                   const at::Tensor& truth) const;
-  Victim victim(const at::Tensor& truth);
-  [[nodiscard]] std::vector<at::Tensor> targets(const std::vector<at::Tensor>& heads,
-                                                const at::Tensor& truth, Target target) const;
-  [[nodiscard]] std::vector<std::vector<Detection>> detections(const std::vector<at::Tensor>& heads,
-                                                               const ImageBatch& batch,
-                                                               double confidence) const;
-  [[nodiscard]] AnyDetector clone() const;
-  [[nodiscard]] AnyDetector compact(const Mask& mask) const;
-  [[nodiscard]] AnyDetector frozen() const;
-  void train(bool on);
-  std::vector<at::Tensor> parameters();
-  [[nodiscard]] double momentum() const;
-  void set_momentum(double momentum);
-  void set_output_hook(OutputHook hook);
-  void save(const std::filesystem::path& cfg, const std::filesystem::path& weights) const;
-  static AnyDetector load(const std::filesystem::path& cfg, const std::filesystem::path& weights);
-  void to(at::Device device);
-};
-static_assert(Detector<AnyDetector>);
-}  // namespace detail
-
 }  // namespace serpette

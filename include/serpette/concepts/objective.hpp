@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/concepts/any_detector.hpp"
 #include "serpette/concepts/attack.hpp"
-#include "serpette/concepts/detector.hpp"
 #include "serpette/concepts/named.hpp"
 #include "serpette/core/image_batch.hpp"
 #include "serpette/core/seed.hpp"
@@ -93,11 +93,10 @@ concept StartsTraining = requires(const P& p, const TrainingContext& context) {
 /// over its images); differentiable by the detector's parameters. The batch's images are network
 /// inputs, the detector is in training mode.
 template <class P>
-concept GivesLoss =
-    requires(const P& p, const TrainingContext& context, detail::AnyDetector& detector,
-             const ImageBatch& batch, const Adversary& adversary) {
-      { p.start(context).loss(detector, batch, adversary) } -> std::same_as<at::Tensor>;
-    };
+concept GivesLoss = requires(const P& p, const TrainingContext& context, AnyDetector& detector,
+                             const ImageBatch& batch, const Adversary& adversary) {
+  { p.start(context).loss(detector, batch, adversary) } -> std::same_as<at::Tensor>;
+};
 }  // namespace req
 
 /// What a training step minimises, in robust training, fine-tuning and score training alike.
@@ -116,5 +115,14 @@ inline constexpr int replays = [] {
 /// Whether fine-tuning and score training should keep the unpruned network as teacher.
 template <Objective P>
 inline constexpr bool needs_teacher = requires { requires P::needs_teacher; };
+
+/// Whether an objective's state is the same after every step, so that a training can be stopped
+/// between two: its `loss` is const.
+template <Objective Goal>
+inline constexpr bool remembers_nothing =
+    requires(const decltype(std::declval<const Goal&>().start(
+                 std::declval<const TrainingContext&>()))& state,
+             AnyDetector& detector, const ImageBatch& batch,
+             const Adversary& adversary) { state.loss(detector, batch, adversary); };
 
 }  // namespace serpette

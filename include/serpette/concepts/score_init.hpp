@@ -2,7 +2,7 @@
 
 #include <concepts>
 
-#include "serpette/concepts/detector.hpp"
+#include "serpette/concepts/any_detector.hpp"
 #include "serpette/concepts/named.hpp"
 #include "serpette/core/batch_stream.hpp"
 #include "serpette/core/seed.hpp"
@@ -20,10 +20,10 @@ concept ScoresOneLayer = requires(const P& p, const LayerView& layer, Generator&
 /// `score_all(detector, batches, rng)`: all layers at once. The images of the batches are network
 /// inputs: the colour mode has been applied. Batches are made while they are walked, one at a time.
 template <class P>
-concept ScoresAllLayers = requires(const P& p, detail::AnyDetector& detector,
-                                   const BatchStream& batches, Generator& rng) {
-  { p.score_all(detector, batches, rng) } -> std::same_as<ScoreMap>;
-};
+concept ScoresAllLayers =
+    requires(const P& p, AnyDetector& detector, const BatchStream& batches, Generator& rng) {
+      { p.score_all(detector, batches, rng) } -> std::same_as<ScoreMap>;
+    };
 /// One of the two: `ScoresOneLayer` or `ScoresAllLayers`.
 template <class P>
 concept ScoresOneLayerOrAllLayers = ScoresOneLayer<P> || ScoresAllLayers<P>;

@@ -15,10 +15,21 @@
 
 #ifndef SERPETTE_EACH_TARGET_BEGUN
 #define SERPETTE_EACH_TARGET_BEGUN
-// No machine of the last fifteen years stops there, and every instruction set takes its time to
-// compile.
+// Every instruction set takes its time to compile, and these give our loops (float32) nothing over
+// the next lower one that stays. Without SSE2, which Highway has since 1.0.4, SSE4 is the lowest.
 #if !defined(HWY_DISABLED_TARGETS)
-#define HWY_DISABLED_TARGETS HWY_SSSE3
+#include <hwy/detect_targets.h>
+#undef HWY_DISABLED_TARGETS
+#if defined(HWY_AVX10_2)
+#define HWY_DISABLED_TARGETS \
+  (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_AVX3_ZEN4 | HWY_AVX3_SPR | HWY_AVX10_2)
+#elif defined(HWY_AVX3_SPR)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_AVX3_ZEN4 | HWY_AVX3_SPR)
+#elif defined(HWY_AVX3_ZEN4)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_AVX3_ZEN4)
+#else
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#endif
 #endif
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "serpette/detail/operations-inl.hpp"

@@ -7,7 +7,7 @@
 #include "serpette/concepts/observer.hpp"
 #include "serpette/method/experiment.hpp"
 #include "serpette/method/stage_store.hpp"
-#include "serpette/scenario/scenario.hpp"
+#include "serpette/scenario/erased.hpp"
 
 namespace serpette {
 
@@ -35,47 +35,48 @@ void add_measurement(StageKeys& keys, const E& e) {
 }  // namespace detail
 
 /// @return  keys of a cell's stages: what only measures is no part of those of training.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-StageKeys stage_keys(const S& scenario, const Experiment<D, Train, Test>& e, const CellId& id) {
-  const auto line = [](std::string_view name, const auto& settings) {
-    return fmt::format("{}: {}\n", name, settings_text(settings));
+template <Detector D, Dataset Train, Dataset Test>
+StageKeys stage_keys(const ErasedScenario& scenario, const Experiment<D, Train, Test>& e,
+                     const CellId& id) {
+  const auto line = [](std::string_view name, const std::string& text) {
+    return fmt::format("{}: {}\n", name, text);
   };
+  const auto& texts = scenario.texts;
   StageKeys keys;
-  keys.pretraining = e.origin() + line("pre-training", e.budget.pretrain) +
-                     line("objective", objective_of(scenario)) + line("attack", scenario.attack) +
-                     line("color", scenario.color) + line("run", id.run);
-  keys.scores =
-      keys.pretraining + line("score", scenario.score) + line("images", e.budget.score_images);
-  keys.trained_scores =
-      keys.scores + line("granularity", scenario.granularity) +
-                        line("allocation", allocation_of(scenario)) + line("ratio", id.ratio.str());
-  if constexpr (req::TrainsScores<ScoreOf<S>>)
-    keys.trained_scores += line("score training", e.budget.scores);
-  keys.finetuning = keys.trained_scores + line("fine-tuning", e.budget.finetune);
+  keys.pretraining = e.origin() + line("pre-training", settings_text(e.budget.pretrain)) +
+                     line("objective", texts.objective) + line("attack", texts.attack) +
+                     line("color", texts.color) + line("run", settings_text(id.run));
+  keys.scores = keys.pretraining + line("score", texts.score) +
+                line("images", settings_text(e.budget.score_images));
+  keys.trained_scores = keys.scores + line("granularity", texts.granularity) +
+                        line("allocation", texts.allocation) +
+                        line("ratio", settings_text(id.ratio.str()));
+  if (scenario.score.training)
+    keys.trained_scores += line("score training", settings_text(e.budget.scores));
+  keys.finetuning = keys.trained_scores + line("fine-tuning", settings_text(e.budget.finetune));
   detail::add_measurement(keys, e);
   return keys;
 }
 
 /// Keys of the network as it came, measured as a scenario's are.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-StageKeys original_keys(const S& scenario, const Experiment<D, Train, Test>& e, const CellId& id) {
+template <Detector D, Dataset Train, Dataset Test>
+StageKeys original_keys(const ErasedScenario& scenario, const Experiment<D, Train, Test>& e,
+                        const CellId& id) {
   StageKeys keys;
-  keys.finetuning =
-      fmt::format("{}original, measured under {} in {}, run {}\n", e.origin(),
-                  settings_text(scenario.attack), settings_text(scenario.color), id.run);
+  keys.finetuning = fmt::format("{}original, measured under {} in {}, run {}\n", e.origin(),
+                                scenario.texts.attack, scenario.texts.color, id.run);
   detail::add_measurement(keys, e);
   return keys;
 }
 
 /// One cell at work: what its stages read.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test, StageStore Stages, Observer O>
+template <Detector D, Dataset Train, Dataset Test, StageStore Stages, Observer O>
 class Cell {
  public:
-  using scenario_type = S;
   using detector_type = D;
 
-  Cell(const S& scenario, const Experiment<D, Train, Test>& experiment, const Stages& store,
-       CellId id, O& observer)
+  Cell(const ErasedScenario& scenario, const Experiment<D, Train, Test>& experiment,
+       const Stages& store, CellId id, O& observer)
       : scenario(scenario),
         experiment(experiment),
         store(store),
@@ -84,7 +85,7 @@ class Cell {
         keys(stage_keys(scenario, experiment, this->id)),
         seed(experiment.seed.derive("run").derive(static_cast<std::uint64_t>(this->id.run))) {}
 
-  const S& scenario;
+  const ErasedScenario& scenario;
   const Experiment<D, Train, Test>& experiment;
   const Stages& store;
   const CellId id;

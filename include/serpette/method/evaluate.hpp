@@ -66,9 +66,9 @@ inline std::vector<Detection> above(std::span<const Detection> detections, doubl
 /// evaluates. Images that turn out unreadable count neither way.
 /// @param network  what computes the heads: `forward(images)`; the detector itself decodes and is
 /// attacked.
-template <Detector D, class Network, Dataset Test, Attack A, ColorMode Color, Observer O>
-Evaluation evaluate(D& detector, Network& network, const Test& test, const A& attack,
-                    const Color& color, const EvaluateSettings& settings, Seed seed,
+template <Detector D, class Network, Dataset Test, Observer O>
+Evaluation evaluate(D& detector, Network& network, const Test& test, const ErasedAttack& attack,
+                    const ErasedColorMode& color, const EvaluateSettings& settings, Seed seed,
                     at::Device device, O& observer) {
   torch::NoGradGuard no_grad;
   const auto count = evaluated_images(test, settings);

@@ -19,10 +19,10 @@ struct LearningRateFinder {
   double smoothing = 0.8;  ///< Share of the past in the mean loss.
   double given_up = 2;     ///< The test ends where the mean loss is so many times its lowest.
 
-  /// @param next  a callable that returns training batches.
+  /// @param next  gives training batches.
   /// @throws Error  if even the lowest rate diverges.
-  template <Detector D, class Next, Objective Goal, Attack A, ColorMode Color, Observer O>
-  double operator()(const D& detector, Next&& next, const Defence<Goal, A, Color>& defence,
+  template <Detector D, Observer O>
+  double operator()(const D& detector, const BatchSource& next, const Defence& defence,
                     TrainSettings settings, Seed seed, at::Device device, O& observer) const {
     auto copy = detector.clone();
     MovedWeights moves(copy);

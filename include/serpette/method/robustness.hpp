@@ -26,10 +26,11 @@ struct Robustness {
 /// any image; the average precision over the worst cases is what the suite as a whole leaves.
 /// Equal seeds give equal results, whichever attacks are beside an attack.
 /// @param network  as in `evaluate`.
-template <Detector D, class Network, Dataset Test, ColorMode Color, Observer O, Attack... Attacks>
-Robustness measure_robustness(D& detector, Network& network, const Test& test, const Color& color,
-                              const EvaluateSettings& settings, Seed seed, at::Device device,
-                              O& observer, const Attacks&... attacks) {
+template <Detector D, class Network, Dataset Test, Observer O, Attack... Attacks>
+Robustness measure_robustness(D& detector, Network& network, const Test& test,
+                              const ErasedColorMode& color, const EvaluateSettings& settings,
+                              Seed seed, at::Device device, O& observer,
+                              const Attacks&... attacks) {
   Robustness result;
   const auto under = [&]<Attack A>(const A& attack) {
     result.attacks.push_back(A::name);

@@ -36,9 +36,10 @@ struct CellResult {
 
 /// Robust training, scores, mask and robust fine-tuning: the paper's method, from the pre-trained
 /// detector to the pruned one.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test, StageStore Store, Observer O>
-TrainedCell<D> train_cell(const S& scenario, const Experiment<D, Train, Test>& experiment,
-                          const Store& store, const CellId& id, O& observer) {
+template <Detector D, Dataset Train, Dataset Test, StageStore Store, Observer O>
+TrainedCell<D> train_cell(const ErasedScenario& scenario,
+                          const Experiment<D, Train, Test>& experiment, const Store& store,
+                          const CellId& id, O& observer) {
   const Cell cell(scenario, experiment, store, id, observer);
   D detector = experiment.pretrained.clone();
 
@@ -48,9 +49,9 @@ TrainedCell<D> train_cell(const S& scenario, const Experiment<D, Train, Test>& e
   const auto mask = pruning_mask(cell, detail::on_device(cell, trained.tensors));
   const auto finetuning = robust_finetuning(cell, detector, mask);
 
-  if constexpr (removes_filters<GranularityOf<S>>) detector = detector.compact(mask);
+  if (scenario.pruning.removes_filters) detector = detector.compact(mask);
   return {std::move(detector),
-          count_kept(experiment.pretrained.graph(), mask, scenario.granularity),
+          scenario.pruning.kept(experiment.pretrained.graph(), mask),
           pretraining.seconds,
           scores.seconds + trained.seconds,
           finetuning.seconds,
@@ -71,8 +72,8 @@ TrainedCell<D> original_cell(const Experiment<D, Train, Test>& experiment) {
 }
 
 /// The stages that all ratios of the cell's run share: robust pre-training and importance scores.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test, StageStore Store, Observer O>
-void prepare_run(const S& scenario, const Experiment<D, Train, Test>& experiment,
+template <Detector D, Dataset Train, Dataset Test, StageStore Store, Observer O>
+void prepare_run(const ErasedScenario& scenario, const Experiment<D, Train, Test>& experiment,
                  const Store& store, const CellId& id, O& observer) {
   const Cell cell(scenario, experiment, store, id, observer);
   D detector = experiment.pretrained.clone();
@@ -82,8 +83,8 @@ void prepare_run(const S& scenario, const Experiment<D, Train, Test>& experiment
 
 /// How long a network takes in the form it would be used in, while nothing else computes.
 /// @return  at the paper's confidence and at the standard one.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test, Observer O>
-std::array<InferenceTime, 2> cell_times(const S& scenario,
+template <Detector D, Dataset Train, Dataset Test, Observer O>
+std::array<InferenceTime, 2> cell_times(const ErasedScenario& scenario,
                                         const Experiment<D, Train, Test>& experiment,
                                         const D& network, O& observer) {
   [[maybe_unused]] const auto machine = notify::alone(observer);
@@ -96,9 +97,10 @@ std::array<InferenceTime, 2> cell_times(const S& scenario,
 
 /// Average precision of a network on clean images and under the scenario's attack, and its times.
 /// @param id  its run seeds the attack; nothing else of it matters.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test, Observer O>
-MeasuredCell measure_cell(const S& scenario, const Experiment<D, Train, Test>& experiment,
-                          D& network, const CellId& id, O& observer) {
+template <Detector D, Dataset Train, Dataset Test, Observer O>
+MeasuredCell measure_cell(const ErasedScenario& scenario,
+                          const Experiment<D, Train, Test>& experiment, D& network,
+                          const CellId& id, O& observer) {
   const auto& e = experiment;
   const auto seed =
       e.seed.derive("run").derive(static_cast<std::uint64_t>(id.run)).derive("evaluation");
@@ -109,16 +111,15 @@ MeasuredCell measure_cell(const S& scenario, const Experiment<D, Train, Test>& e
                     e.device, observer);
   };
   auto clean = evaluated("evaluation", Unattacked{});
-  auto attacked = is_identity<AttackOf<S>>
-                      ? clean
-                      : evaluated("evaluation under attack", scenario.attack);
+  auto attacked =
+      scenario.attack.is_identity ? clean : evaluated("evaluation under attack", scenario.attack);
   const auto [paper, standard] = cell_times(scenario, e, network, observer);
   return {std::move(clean), std::move(attacked), paper, standard};
 }
 
 /// One cell, from the pre-trained detector to its numbers.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test, StageStore Store, Observer O>
-CellResult<D> run_cell(const S& scenario, const Experiment<D, Train, Test>& experiment,
+template <Detector D, Dataset Train, Dataset Test, StageStore Store, Observer O>
+CellResult<D> run_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test>& experiment,
                        const Store& store, const CellId& id, O& observer) {
   auto trained = train_cell(scenario, experiment, store, id, observer);
   auto measured = measure_cell(scenario, experiment, trained.network, id, observer);

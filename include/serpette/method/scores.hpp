@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "serpette/concepts/score_init.hpp"
+#include "serpette/concepts/erased.hpp"
 #include "serpette/core/batch_stream.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/method/activations.hpp"
@@ -71,26 +71,27 @@ ScoreMap mean_over_images(const D& detector, const BatchStream& batches, const O
 /// (`needs_input`) is asked once per batch, and its scores are averaged by the number of images.
 /// @param batches  images as the network reads them: colour mode applied.
 /// @throws Error   if a policy returns scores of another shape, or any that are not finite.
-template <ScoreInit Score, Detector D>
-ScoreMap importance_scores(const Score& policy, D& detector, const BatchStream& batches,
+template <Detector D>
+ScoreMap importance_scores(const ErasedScore& policy, D& detector, const BatchStream& batches,
                            Seed seed) {
   Generator rng(seed);
   const auto convolutions = detector.graph().convolutions();
   detector.train(false);
   const auto fitting = [&](std::size_t i, const at::Tensor& scores) {
     const LayerParameters layer = detector.layer(convolutions[i]);
-    require(scores.sizes() == layer.weight.sizes(), Score::name,
+    require(scores.sizes() == layer.weight.sizes(), policy.name,
             "shape should be {} as layer \"{}\", got {}", fmt::join(layer.weight.sizes(), "x"),
             detector.graph()[convolutions[i]].name, fmt::join(scores.sizes(), "x"));
     return scores;
   };
   ScoreMap scores;
-  if constexpr (req::ScoresAllLayers<Score>) {
-    scores = policy.score_all(detector, batches, rng);
+  if (policy.score_all) {
+    AnyDetector any(detector);
+    scores = policy.score_all(any, batches, rng);
   } else {
     const torch::NoGradGuard no_grad;
     std::vector<at::Tensor> gradients(convolutions.size());
-    if constexpr (needs_gradient<Score>) {
+    if (policy.needs_gradient) {
       const torch::AutoGradMode with_grad(true);
       gradients = weight_gradients(detector, batches);
     }
@@ -105,15 +106,15 @@ ScoreMap importance_scores(const Score& policy, D& detector, const BatchStream& 
                            .gradient = gradients[i]},
                           rng));
     };
-    if constexpr (needs_input<Score>)
+    if (policy.needs_input)
       scores = detail::mean_over_images(detector, batches, one);
     else
       for (std::size_t i = 0; i < convolutions.size(); ++i) scores.push_back(one(i, {}));
   }
-  require(scores.size() == convolutions.size(), Score::name, "should score {} convolutions, got {}",
+  require(scores.size() == convolutions.size(), policy.name, "should score {} convolutions, got {}",
           convolutions.size(), scores.size());
   for (std::size_t i = 0; i < scores.size(); ++i)
-    require(fitting(i, scores[i]).isfinite().all().template item<bool>(), Score::name,
+    require(fitting(i, scores[i]).isfinite().all().template item<bool>(), policy.name,
             "scores should be finite, got others in layer \"{}\"",
             detector.graph()[convolutions[i]].name);
   return scores;

@@ -72,10 +72,10 @@ auto training_batches(const C& cell, std::string_view stage, const TrainSettings
 /// them where the score asks for twins. Each batch is made when it is looked at.
 template <AnyCell C>
 BatchStream score_batches(const C& cell, typename C::detector_type& detector) {
-  using S = typename C::scenario_type;
-  require(!wants_twins(cell.scenario.score) || !is_identity<AttackOf<S>>, ScoreOf<S>::name,
+  const auto& s = cell.scenario;
+  require(!s.score.wants_twins || !s.attack.is_identity, s.score.name,
           "compares images with their attacked twins and should have an attack, got {}",
-          AttackOf<S>::name);
+          s.attack.name);
   const auto& e = cell.experiment;
   const auto seed = cell.seed.derive("score images");
   Generator rng(seed);
@@ -88,10 +88,10 @@ BatchStream score_batches(const C& cell, typename C::detector_type& detector) {
         order.data() + number * kBatch, std::min<std::int64_t>(kBatch, count - number * kBatch));
     auto batch = experiment.train.batch(indices).to(experiment.device);
     auto images = network_images(scenario.color, batch.images);
-    if (wants_twins(scenario.score)) {
+    if (scenario.score.wants_twins) {
       Generator of_batch(seed.derive(static_cast<std::uint64_t>(number)));
-      images = at::cat({images, attacked_images(detector, batch, scenario.attack, scenario.color,
-                                                of_batch)});
+      images = at::cat(
+          {images, attacked_images(detector, batch, scenario.attack, scenario.color, of_batch)});
     }
     batch.images = std::move(images);
     return batch;
@@ -101,11 +101,8 @@ BatchStream score_batches(const C& cell, typename C::detector_type& detector) {
 
 /// The detector as it is now, unpruned, where the objective learns from it.
 template <AnyCell C>
-Teacher teacher(const C&, const typename C::detector_type& detector) {
-  if constexpr (needs_teacher<ObjectiveOf<typename C::scenario_type>>)
-    return deploy_frozen(detector);
-  else
-    return {};
+Teacher teacher(const C& cell, const typename C::detector_type& detector) {
+  return cell.scenario.objective.needs_teacher ? deploy_frozen(detector) : Teacher{};
 }
 
 /// Scores where the experiment computes.
@@ -147,8 +144,7 @@ StageResult score_weights(const C& cell, typename C::detector_type& detector) {
 /// @param scores  on the device.
 template <AnyCell C>
 Mask pruning_mask(const C& cell, const ScoreMap& scores) {
-  return make_mask(cell.experiment.pretrained.graph(), scores, cell.id.ratio,
-                   cell.scenario.granularity, allocation_of(cell.scenario));
+  return cell.scenario.pruning.mask(cell.experiment.pretrained.graph(), scores, cell.id.ratio);
 }
 
 /// 3. HYDRA's score training, anew for every ratio; other scores stay as they are, and so do all
@@ -156,21 +152,18 @@ Mask pruning_mask(const C& cell, const ScoreMap& scores) {
 template <AnyCell C>
 StageResult score_training(const C& cell, typename C::detector_type& detector,
                            const StageResult& start) {
-  if constexpr (!req::TrainsScores<ScoreOf<typename C::scenario_type>>) {
-    return {.tensors = start.tensors};
-  } else {
-    if (cell.id.ratio == Ratio()) return {.tensors = start.tensors};
-    const auto& e = cell.experiment;
-    return detail::kept_stage(cell, "trained_scores", cell.keys.trained_scores, [&] {
-      notify::stage(cell.observer, "score training", e.budget.scores.steps);
-      return train_scores(
-          detector, detail::on_device(cell, start.tensors), cell.scenario.score.optimizer,
-          [&](const ScoreMap& scores) { return pruning_mask(cell, scores); },
-          detail::training_batches(cell, "scores", e.budget.scores),
-          defence_of(cell.scenario, detail::teacher(cell, detector)), e.budget.scores,
-          cell.seed.derive("train_scores"), e.device, cell.observer);
-    });
-  }
+  const auto& training = cell.scenario.score.training;
+  if (!training || cell.id.ratio == Ratio()) return {.tensors = start.tensors};
+  const auto& e = cell.experiment;
+  return detail::kept_stage(cell, "trained_scores", cell.keys.trained_scores, [&] {
+    notify::stage(cell.observer, "score training", e.budget.scores.steps);
+    return train_scores(
+        detector, detail::on_device(cell, start.tensors), *training,
+        [&](const ScoreMap& scores) { return pruning_mask(cell, scores); },
+        detail::training_batches(cell, "scores", e.budget.scores),
+        defence_of(cell.scenario, detail::teacher(cell, detector)), e.budget.scores,
+        cell.seed.derive("train_scores"), e.device, cell.observer);
+  });
 }
 
 /// 4. Robust fine-tuning of the masked detector.

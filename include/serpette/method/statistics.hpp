@@ -1,24 +1,28 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
-#include "serpette/concepts/color_mode.hpp"
 #include "serpette/concepts/detector.hpp"
+#include "serpette/concepts/erased.hpp"
 #include "serpette/method/together.hpp"
 #include "serpette/method/view.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
 
+/// Gives the next batch of training views whenever it is called.
+using BatchSource = std::function<ImageBatch()>;
+
 /// Takes batch norm's running statistics anew: the mean over batches of the batches' own, with the
 /// weights as they are. After masking, the statistics of the unpruned network are another
 /// network's. Nothing else of the detector changes. Cost: one forward pass per batch.
-/// @param next    a callable that returns the next ImageBatch of training views, on any device.
+/// @param next    on any device.
 /// @param images  how many to look at, rounded up to whole batches; of all processes together.
 /// @throws Error  if a batch has no readable image.
-template <Detector D, class Next, ColorMode Color>
-void reestimate_statistics(D& detector, Next&& next, const Color& color, std::int64_t images,
-                           at::Device device) {
+template <Detector D>
+void reestimate_statistics(D& detector, const BatchSource& next, const ErasedColorMode& color,
+                           std::int64_t images, at::Device device) {
   const torch::NoGradGuard no_grad;
   const double momentum = detector.momentum();
   const auto processes = peers_of(detector).share.size;

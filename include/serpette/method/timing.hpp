@@ -25,9 +25,9 @@ struct InferenceTime {
 /// once, and post-processed once per confidence threshold.
 /// @param network  `network(images)` gives the heads.
 /// @return         per threshold; input and network are the same measurement in each.
-template <Detector D, class Network, Dataset Test, ColorMode Color, std::size_t N>
+template <Detector D, class Network, Dataset Test, std::size_t N>
 std::array<InferenceTime, N> time_inference(const D& detector, Network&& network, const Test& test,
-                                            const Color& color,
+                                            const ErasedColorMode& color,
                                             const std::array<double, N>& confidences,
                                             const EvaluateSettings& settings, at::Device device) {
   const at::NoGradGuard no_grad;

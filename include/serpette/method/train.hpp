@@ -36,16 +36,14 @@ struct Diverged : Error {
 ///
 /// `train` below makes all steps at once. Who validates, keeps checkpoints or stops early makes
 /// them one by one.
-template <Detector D, class Moves, Objective Goal, Attack A, ColorMode Color>
+template <Detector D, class Moves>
 class Training {
-  using GoalState =
-      decltype(std::declval<const Goal&>().start(std::declval<const TrainingContext&>()));
-
  public:
   /// @param detector  outlives this, as does `moves`; the same in all processes.
-  Training(D& detector, Moves& moves, const Defence<Goal, A, Color>& defence,
-           const TrainSettings& settings, Seed seed, at::Device device)
+  Training(D& detector, Moves& moves, const Defence& defence, const TrainSettings& settings,
+           Seed seed, at::Device device)
       : detector_(detector),
+        any_(detector),
         moves_(moves),
         color_(defence.color),
         settings_(settings),
@@ -55,7 +53,8 @@ class Training {
                  ? seed
                  : seed.derive("process").derive(static_cast<std::uint64_t>(peers_.share.rank))),
         adversary_(make_adversary(detector, defence.attack, defence.color, rng_)),
-        goal_(defence.objective.start({.share = peers_.share, .teacher = defence.teacher})),
+        objective_(defence.objective),
+        loss_(objective_.start({.share = peers_.share, .teacher = defence.teacher})),
         optimizer_(make_optimizer(moves.tensors(), settings)),
         average_(settings.average, moves.averaged()) {}
   Training(const Training&) = delete;
@@ -66,13 +65,12 @@ class Training {
   [[nodiscard]] bool finished() const { return step_ >= settings_.steps; }
 
   /// One step; its loss per image.
-  /// @param next   a callable that returns the next ImageBatch of training views, on any device.
+  /// @param next   gives the next batch of training views, on any device.
   /// @param rate   another learning rate than the settings'.
   /// @throws Error  if a batch has no readable image; Diverged if the loss is not finite. The step
   /// is not made then.
-  template <class Next>
-  double step(Next&& next, std::optional<double> rate = {}) {
-    if (step_ % replays<Goal> == 0) {
+  double step(const BatchSource& next, std::optional<double> rate = {}) {
+    if (step_ % objective_.replays == 0) {
       batch_ = next().to(device_);
       require(batch_.size() > 0, "training",
               "should find readable images for every batch, got none at step {}", step_ + 1);
@@ -84,8 +82,7 @@ class Training {
     for (const auto& parameter : detector_.parameters()) parameter.mutable_grad() = at::Tensor();
 
     detector_.train(true);
-    const auto loss =
-        part_of_whole(peers_, goal_.loss(detector_, batch_, adversary_), batch_.size());
+    const auto loss = part_of_whole(peers_, loss_(any_, batch_, adversary_), batch_.size());
     loss.backward();
     detector_.train(false);
 
@@ -113,9 +110,9 @@ class Training {
   /// All that the steps to come depend on, but for their batches: a training that is set to it ends
   /// in the same bytes. Of an objective that remembers nothing between steps (its state's `loss` is
   /// const). Every process calls it at the same step; each gets the whole.
+  /// @throws Error  if the objective remembers something.
   [[nodiscard]] TrainingState state() {
-    static_assert(remembers_nothing<Goal>,
-                  "a training can be resumed whose objective's state keeps nothing between steps");
+    require_no_memory();
     return {.step = step_,
             .averaged_steps = average_.steps(),
             .moved = moves_.state(),
@@ -127,7 +124,7 @@ class Training {
   /// Takes a state that a training of the same network, settings and processes had.
   /// @throws Error  if it is another network's, or of another number of processes.
   void set_state(const TrainingState& state) {
-    static_assert(remembers_nothing<Goal>);
+    require_no_memory();
     detail::copy_all(state.moved, moves_.state());
     detail::copy_all(state.averages, average_.averages());
     average_.set_steps(state.averaged_steps);
@@ -137,15 +134,23 @@ class Training {
   }
 
  private:
+  void require_no_memory() const {
+    require(objective_.remembers_nothing, objective_.name,
+            "should remember nothing between steps where a training is to be resumed, got an "
+            "objective whose state's `loss` changes it");
+  }
+
   D& detector_;
+  AnyDetector any_;
   Moves& moves_;
-  Color color_;
+  ErasedColorMode color_;
   TrainSettings settings_;
   at::Device device_;
   Peers peers_;
   Generator rng_;
   Adversary adversary_;
-  GoalState goal_;
+  ErasedObjective objective_;
+  ErasedObjective::Loss loss_;
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
   MovingAverage average_;
   ImageBatch batch_;
@@ -155,11 +160,10 @@ class Training {
 /// All steps of a training stage, after batch norm's statistics were taken anew where that is asked
 /// for.
 /// @param moves  what a step moves.
-/// @param next   a callable that returns the next ImageBatch of training views, on any device.
+/// @param next   gives the next batch of training views, on any device.
 /// @throws Error  as Training::step.
-template <Detector D, class Moves, class Next, Objective Goal, Attack A, ColorMode Color,
-          Observer O>
-void train(D& detector, Moves&& moves, Next&& next, const Defence<Goal, A, Color>& defence,
+template <Detector D, class Moves, Observer O>
+void train(D& detector, Moves&& moves, const BatchSource& next, const Defence& defence,
            const TrainSettings& settings, Seed seed, at::Device device, O& observer) {
   if (settings.steps == 0 && settings.statistics_images == 0) return;
   take_from_first(peers_of(detector), tensors_of(detector));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <utility>
 #include <vector>
@@ -7,6 +8,9 @@
 #include "serpette/method/train.hpp"
 
 namespace serpette {
+
+/// The mask of scores.
+using MakeMask = std::function<Mask(const ScoreMap&)>;
 
 /// What score training moves: importance scores, while the weights stay. The network runs on
 ///   eff = w · M(|s|)
@@ -16,13 +20,12 @@ namespace serpette {
 /// and a dropped filter could never come back. A filter without a kept weight in front of batch
 /// norm gives no gradient: its variance is 0, and what comes back is 1/√ε of nothing. Batch norm's
 /// statistics move as in any training, so that attacks meet the network that is trained.
-/// @tparam Policy    learning_rate, momentum, gradient(∂L/∂eff, w, s).
-/// @tparam MakeMask  scores → Mask.
-template <Detector D, class Policy, class MakeMask>
+template <Detector D>
 class MovedScores {
  public:
   /// @param detector  outlives this; hooked and masked from `prepare` on.
-  MovedScores(D& detector, const ScoreMap& scores, const Policy& policy, MakeMask make_mask)
+  MovedScores(D& detector, const ScoreMap& scores, const ErasedScoreTraining& policy,
+              MakeMask make_mask)
       : detector_(detector), policy_(policy), make_mask_(std::move(make_mask)) {
     for (const int index : detector.graph().convolutions()) {
       weights_.push_back(LayerParameters(detector.layer(index)).weight);
@@ -87,7 +90,7 @@ class MovedScores {
 
  private:
   D& detector_;
-  Policy policy_;
+  ErasedScoreTraining policy_;
   MakeMask make_mask_;
   std::vector<at::Tensor> weights_, dense_;  // what the detector computes with, and what it had
   std::vector<at::Tensor> alive_;            // filters that give a gradient; undefined where all do
@@ -99,11 +102,10 @@ class MovedScores {
 /// comes back as it was, batch norm statistics included.
 /// @param optimizer  the policy's: learning_rate, momentum, gradient(∂L/∂eff, w, s).
 /// @param make_mask  the mask of scores.
-template <Detector D, class Policy, class MakeMask, class Next, Objective Goal, Attack A,
-          ColorMode Color, Observer O>
-ScoreMap train_scores(D& detector, ScoreMap scores, const Policy& optimizer, MakeMask make_mask,
-                      Next&& next, const Defence<Goal, A, Color>& defence, TrainSettings settings,
-                      Seed seed, at::Device device, O& observer) {
+template <Detector D, Observer O>
+ScoreMap train_scores(D& detector, ScoreMap scores, const ErasedScoreTraining& optimizer,
+                      MakeMask make_mask, const BatchSource& next, const Defence& defence,
+                      TrainSettings settings, Seed seed, at::Device device, O& observer) {
   if (settings.steps == 0) return scores;
   const Peers peers = peers_of(detector);
   take_from_first(peers, tensors_of(detector));

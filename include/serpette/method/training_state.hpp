@@ -18,15 +18,6 @@
 
 namespace serpette {
 
-/// Whether an objective's state is the same after every step, so that a training can be stopped
-/// between two: its `loss` is const.
-template <Objective Goal>
-inline constexpr bool remembers_nothing =
-    requires(const decltype(std::declval<const Goal&>().start(
-                 std::declval<const TrainingContext&>()))& state,
-             detail::AnyDetector& detector, const ImageBatch& batch,
-             const Adversary& adversary) { state.loss(detector, batch, adversary); };
-
 /// A training between two steps. Tensors may be handles: a step may change them.
 struct TrainingState {
   std::int64_t step = 0;          ///< Steps that are made.

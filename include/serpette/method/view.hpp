@@ -2,24 +2,19 @@
 
 #include <utility>
 
-#include "serpette/concepts/attack.hpp"
-#include "serpette/concepts/color_mode.hpp"
-#include "serpette/concepts/detector.hpp"
-#include "serpette/concepts/objective.hpp"
+#include "serpette/concepts/erased.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
 
 /// What the network reads of RGB images: the colour mode's view of them.
-template <ColorMode Color>
-at::Tensor network_images(const Color& color, const at::Tensor& rgb) {
+inline at::Tensor network_images(const ErasedColorMode& color, const at::Tensor& rgb) {
   return color.expand(color.encode(rgb)).contiguous();
 }
 
 /// A victim on encoded images: the gradient goes through the colour mode, so that a grey image is
 /// attacked on its one grey channel.
-template <ColorMode Color>
-Victim colored(const Victim& victim, const Color& color) {
+inline Victim colored(const Victim& victim, const ErasedColorMode& color) {
   const auto seen = [color](const at::Tensor& encoded) {
     return color.expand(encoded.detach()).contiguous();
   };
@@ -47,25 +42,26 @@ Victim colored(const Victim& victim, const Color& color) {
 
 /// Network images of the batch under attack: crafted against the detector in evaluation mode, truth
 /// known.
-template <Detector D, Attack A, ColorMode Color>
-at::Tensor attacked_images(D& detector, const ImageBatch& batch, const A& attack,
-                           const Color& color, Generator& rng) {
+template <Detector D>
+at::Tensor attacked_images(D& detector, const ImageBatch& batch, const ErasedAttack& attack,
+                           const ErasedColorMode& color, Generator& rng) {
   const auto encoded = color.encode(batch.images);
-  if constexpr (is_identity<A>) return color.expand(encoded).contiguous();
+  if (attack.is_identity) return color.expand(encoded).contiguous();
   return color.expand(attack.perturb(colored(detector.victim(batch.truth), color), encoded, rng))
       .contiguous();
 }
 
 /// The attacker of a training stage.
 /// @param detector  outlives it, as does `rng`; it is attacked as it is at the time of the call.
-template <Detector D, Attack A, ColorMode Color>
-Adversary make_adversary(D& detector, const A& attack, const Color& color, Generator& rng) {
+template <Detector D>
+Adversary make_adversary(D& detector, const ErasedAttack& attack, const ErasedColorMode& color,
+                         Generator& rng) {
   Adversary::Parts parts{
-      .encode = [color](const at::Tensor& images) { return color.encode(images); },
-      .expand = [color](const at::Tensor& encoded) { return color.expand(encoded); },
+      .encode = color.encode,
+      .expand = color.expand,
       .victim = [&detector,
                  color](const at::Tensor& truth) { return colored(detector.victim(truth), color); },
-      .perturb = Adversary::perturb_of(attack)};
+      .perturb = attack.is_identity ? Adversary::Perturb{} : attack.perturb};
   return {std::move(parts), rng};
 }
 

@@ -2,25 +2,13 @@
 
 #include <boost/hana/for_each.hpp>
 #include <boost/hana/tuple.hpp>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "serpette/core/contract.hpp"
 #include "serpette/scenario/catalogue.hpp"
+#include "serpette/scenario/list.hpp"
 #include "serpette/scenario/paper.hpp"
 
 namespace serpette {
-
-/// A scenario under the id people type and the label reports print: a type, and settings where they
-/// are not its defaults.
-template <AnyScenario S>
-struct Registered {
-  using type = S;
-  std::string_view id, label;
-  bool in_paper = true;  ///< One of the five of the paper's tables.
-  S scenario{};
-};
 
 /// A shipped scenario: what it does under the names that the catalogue has for its id. An id that
 /// is not in the catalogue does not compile.
@@ -59,21 +47,5 @@ consteval bool registry_is_catalogue() {
 }
 static_assert(registry_is_catalogue(), "every scenario of the catalogue should be registered");
 }  // namespace detail
-
-/// Calls `visit(entry)` with the registered scenario of this id; the one place where a run-time
-/// name becomes a type.
-/// @throws Error  listing the known ids.
-template <class Registry, class Visit>
-void with_scenario(const Registry& registry, std::string_view id, Visit&& visit) {
-  bool found = false;
-  std::vector<std::string_view> known;
-  boost::hana::for_each(registry, [&](const auto& entry) {
-    known.push_back(entry.id);
-    if (entry.id != id || found) return;
-    found = true;
-    visit(entry);
-  });
-  require(found, "scenario", "should be one of {}, got \"{}\"", fmt::join(known, ", "), id);
-}
 
 }  // namespace serpette

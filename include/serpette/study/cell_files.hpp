@@ -107,10 +107,10 @@ class CellFiles {
   }
 
   /// Keeps what was measured: tables, detections and a sample picture.
-  template <AnyScenario S, Detector D, Dataset Test>
-  std::vector<CellRow> write(const S& scenario, Seed seed, const TrainedCell<D>& trained,
-                             const MeasuredCell& measured, const Test& test,
-                             std::int64_t evaluated) const {
+  template <Detector D, Dataset Test>
+  std::vector<CellRow> write(const ErasedScenario& scenario, Seed seed,
+                             const TrainedCell<D>& trained, const MeasuredCell& measured,
+                             const Test& test, std::int64_t evaluated) const {
     std::filesystem::remove(folder_ / "measured.txt");
     const auto rows = cell_rows(scenario, id_, seed, trained, measured);
     const auto clean = folder_ / "detections.csv", attacked = folder_ / "detections_attacked.csv";

@@ -25,9 +25,9 @@ inline void set_times(CellRow& row, const InferenceTime& time) {
 }
 
 /// A cell's numbers as rows of cells.csv, one per profile.
-template <AnyScenario S, Detector D>
-std::vector<CellRow> cell_rows(const S&, const CellId& id, Seed seed, const TrainedCell<D>& trained,
-                               const MeasuredCell& measured) {
+template <Detector D>
+std::vector<CellRow> cell_rows(const ErasedScenario& scenario, const CellId& id, Seed seed,
+                               const TrainedCell<D>& trained, const MeasuredCell& measured) {
   const bool original = id.scenario == kOriginal;
   const auto name = [&](std::string_view policy) {
     return std::string(original ? "None" : policy);
@@ -35,10 +35,10 @@ std::vector<CellRow> cell_rows(const S&, const CellId& id, Seed seed, const Trai
   const auto row = [&](std::string_view profile, const CocoSummary& clean,
                        const CocoSummary& attacked, const InferenceTime& time) {
     CellRow r{.scenario = id.scenario,
-              .score_init = name(ScoreOf<S>::name),
-              .granularity = name(GranularityOf<S>::name),
-              .attack = std::string(AttackOf<S>::name),
-              .color = std::string(ColorOf<S>::name),
+              .score_init = name(scenario.score.name),
+              .granularity = name(scenario.pruning.granularity),
+              .attack = std::string(scenario.attack.name),
+              .color = std::string(scenario.color.name),
               .run = id.run,
               .ratio = id.ratio.str(),
               .seed = seed.value(),
@@ -80,12 +80,8 @@ inline std::vector<EvaluationRow> time_rows(const CellId& id, const InferenceTim
 }
 
 /// All COCO numbers of a cell, then its mean times, as rows of evaluations.csv.
-template <AnyScenario S>
-std::vector<EvaluationRow> evaluation_rows(const S& scenario, const CellId& id,
-                                           const MeasuredCell& measured) {
-  double epsilon = 0;
-  if constexpr (requires { double(scenario.attack.epsilon); })
-    epsilon = double(scenario.attack.epsilon);
+inline std::vector<EvaluationRow> evaluation_rows(const ErasedScenario& scenario, const CellId& id,
+                                                  const MeasuredCell& measured) {
   std::vector<EvaluationRow> rows;
   const auto add = [&](std::string_view attack, double bound, const Evaluation& found) {
     for (const auto& [profile, summary] :
@@ -95,7 +91,7 @@ std::vector<EvaluationRow> evaluation_rows(const S& scenario, const CellId& id,
                         std::string(profile), std::string(metric), value});
   };
   add("None", 0, measured.clean);
-  if constexpr (!is_identity<AttackOf<S>>) add(AttackOf<S>::name, epsilon, measured.attacked);
+  if (const auto& a = scenario.attack; !a.is_identity) add(a.name, a.epsilon, measured.attacked);
   for (auto& row : time_rows(id, measured.paper, measured.standard)) rows.push_back(std::move(row));
   return rows;
 }

@@ -80,23 +80,23 @@ class Estimate {
 };
 
 /// What is left to do of one cell, but for its pre-training, which cells share.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-Work work_of(const S&, const Experiment<D, Train, Test>& e, const Store& store,
-             const PlannedCell& cell) {
+template <Detector D, Dataset Train, Dataset Test>
+Work work_of(const ErasedScenario& scenario, const Experiment<D, Train, Test>& e,
+             const Store& store, const PlannedCell& cell) {
   Work work;
   const Budget& b = e.budget;
   const CellFiles files(store.root(), cell);
   if (!files.trained() && cell.id.scenario != kOriginal) {
-    if constexpr (req::TrainsScores<ScoreOf<S>>)
-      if (cell.id.ratio != Ratio() && !store.has("trained_scores", cell.keys.trained_scores))
-        work["score training"] = static_cast<double>(b.scores.steps);
+    if (scenario.score.training && cell.id.ratio != Ratio() &&
+        !store.has("trained_scores", cell.keys.trained_scores))
+      work["score training"] = static_cast<double>(b.scores.steps);
     if (!store.has("finetune", cell.keys.finetuning))
       work["robust fine-tuning"] = static_cast<double>(b.finetune.steps);
   }
   if (!files.evaluated()) {
     const auto images = static_cast<double>(evaluated_images(e.test, b.evaluate));
     work["evaluation"] = images;
-    if constexpr (!is_identity<AttackOf<S>>) work["evaluation under attack"] = images;
+    if (!scenario.attack.is_identity) work["evaluation under attack"] = images;
   }
   if (!files.finished())
     work["timing"] = static_cast<double>(b.evaluate.timing_images + b.evaluate.timing_warmup);

@@ -44,8 +44,8 @@ void unless_it_fails(Work&& work, Failed&& failed) {
 /// Does what is left to do of one cell: trains it, measures it, or only its times. A cell that
 /// fails is noted with its reason and does not stop the others.
 /// @return  whether the cell is finished now.
-template <AnyScenario S, Detector D, Dataset Train, Dataset Test>
-bool finish_cell(const S& scenario, const Experiment<D, Train, Test>& experiment,
+template <Detector D, Dataset Train, Dataset Test>
+bool finish_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test>& experiment,
                  const Store& store, const PlannedCell& cell, const Workers& workers,
                  Progress& progress) {
   const auto& e = experiment;

@@ -107,6 +107,12 @@ TEST_CASE("an objective that remembers is none that can be resumed", "[method][c
   STATIC_CHECK(remembers_nothing<PgdAdversarial>);
   STATIC_CHECK(remembers_nothing<Clean>);
   STATIC_CHECK_FALSE(remembers_nothing<FreeAdversarial<4>>);
+
+  TinyDetector detector;
+  MovedWeights moves(detector);
+  const Defence defence{FreeAdversarial<4>{}, Pgd{}, Rgb{}};
+  Training training(detector, moves, defence, {}, Seed(1), at::kCPU);
+  CHECK_THROWS_WITH(training.state(), ContainsSubstring("should remember nothing"));
 }
 
 TEST_CASE("a loader begins at any batch", "[method][loader]") {

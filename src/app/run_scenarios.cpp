@@ -1,0 +1,159 @@
+#include "serpette/app/run_scenarios.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "serpette/app/dry_run.hpp"
+#include "serpette/app/load_experiment.hpp"
+#include "serpette/core/reused_memory.hpp"
+#include "serpette/deploy/plan.hpp"
+#include "serpette/graph/footprint.hpp"
+#include "serpette/scenario/catalogue.hpp"
+#include "serpette/study/grid.hpp"
+#include "serpette/study/progress.hpp"
+#include "serpette/study/status.hpp"
+#include "serpette/study/sweep.hpp"
+#include "serpette/study/time_again.hpp"
+
+namespace serpette::cli {
+
+namespace {
+
+/// What readers know scenarios by.
+/// @throws Error  if an id is unknown, two scenarios have the same settings, or an option was given
+/// that none of them has.
+std::vector<std::string> scenario_labels(const ScenarioList& scenarios,
+                                         const std::vector<std::string>& ids,
+                                         const PolicyOptions& policies) {
+  std::vector<std::string> labels;
+  std::set<std::string> seen;
+  for (const auto& id : ids) {
+    if (id == kOriginal) {
+      labels.push_back(scenario_label(id));
+      continue;
+    }
+    const auto& entry = find_scenario(scenarios, id);
+    require(seen.insert(policies.apply_to(entry.scenario).settings()).second, "--scenarios",
+            "should be scenarios that differ, got {} after one of the same settings", id);
+    labels.push_back(entry.label);
+  }
+  policies.require_used(fmt::format("{}", fmt::join(ids, ", ")));
+  return labels;
+}
+
+/// So many workers of one thread each as were asked for; else small networks keep one core busy
+/// each, and large ones are faster one at a time on all cores. On a GPU one at a time.
+Workers workers_for(const LoadedExperiment& loaded, int asked) {
+  if (asked > 0) return {asked, 1};
+  constexpr std::int64_t kSmall = 500'000'000;
+  const bool small = loaded.device.is_cpu() && macs(loaded.detector.graph()) < kSmall;
+  if (small) return {std::max(1, static_cast<int>(std::thread::hardware_concurrency())), 1};
+  return {1, at::get_num_threads()};
+}
+
+/// Names the cells of a plan that are not finished.
+/// @return  how many they are.
+std::int64_t name_missing(const std::vector<PlannedCell>& plan, const Store& store) {
+  std::int64_t missing = 0;
+  for (const auto& cell : plan)
+    if (const CellFiles files(store.root(), cell); !files.finished()) {
+      const auto why = files.failure();
+      fmt::print(stderr, "missing: {}{}\n", cell_folder(cell.id),
+                 why ? fmt::format(" (failed: {})", *why) : "");
+      ++missing;
+    }
+  return missing;
+}
+
+}  // namespace
+
+void check_options(const ScenarioList& scenarios, const std::vector<std::string>& ids,
+                   const ExperimentOptions& o) {
+  (void)o.budget.chosen();
+  (void)parse_ratios(o.ratios);
+  (void)parse_device(o.device);
+  (void)scenario_labels(scenarios, ids, o.policies);
+}
+
+int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>& ids,
+                  const ExperimentOptions& o) {
+  const ReusedMemory memory;  // before any thread starts
+  const auto loaded = load_experiment(o);
+  const auto labels = scenario_labels(scenarios, ids, o.policies);
+  Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
+                        loaded.device);
+  if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
+  // The network as it came is measured under the attack of the first scenario.
+  const auto first = std::ranges::find_if(ids, [](const auto& id) { return id != kOriginal; });
+  require(first != ids.end(), "scenarios", "should be some that prune, got {} alone", kOriginal);
+  std::map<std::string, ErasedScenario> applied;
+  for (const auto& id : ids)
+    applied.emplace(
+        id, o.policies.apply_to(find_scenario(scenarios, id == kOriginal ? *first : id).scenario));
+  const auto dispatch = [&](const std::string& id, const auto& visit) { visit(applied.at(id)); };
+  const auto workers = workers_for(loaded, o.workers);
+  const auto all = with_keys(table_cells(ids, o.runs, loaded.ratios), experiment, dispatch);
+  const auto plan = with_keys(
+      shard_of(plan_cells(ids, o.runs, loaded.ratios, Seed(o.seed)), o.part.shard, o.part.shards),
+      experiment, dispatch);
+  const auto configuration =
+      configuration_of(experiment, ids, machine_kind(loaded.device, workers), dispatch);
+  const bool fresh = !std::filesystem::exists(o.out);
+  const Store store = open_study(o.out, configuration, o.part.name(), all);
+  for (const auto& note : store.notes()) fmt::print(stderr, "note: {}\n", note);
+  if (o.part.dry_run) {
+    print_plan(plan, experiment, store, o.retry_failed, workers, dispatch);
+    if (fresh) std::filesystem::remove_all(o.out);  // it holds a lock and no more
+    return 0;
+  }
+
+  Progress progress(o.part.time_again ? 0 : static_cast<std::int64_t>(plan.size()));
+  std::int64_t unfinished = 0;
+  try {
+    if (o.part.time_again) {
+      at::set_num_threads(workers.threads);  // as each of them had
+      unfinished = time_again(plan, experiment, store, progress, dispatch);
+    } else {
+      unfinished = o.part.collect ? name_missing(plan, store)
+                                  : run_cells(plan, experiment, store, o.retry_failed, workers,
+                                              progress, dispatch);
+    }
+  } catch (const Interrupted&) {
+    progress.clear();
+    if (o.part.whole()) write_tables(store, all);
+    fmt::print(stderr,
+               "stopped; what is done is kept in {}. Run the same command again to go on.\n",
+               o.out.string());
+    return 130;
+  }
+  progress.clear();
+  fmt::print("{} of {} cells in {}\n", static_cast<std::int64_t>(plan.size()) - unfinished,
+             plan.size(), clock_text(progress.seconds()));
+  if (o.part.whole()) {
+    write_tables(store, all);
+    write_grid(store, all, ids, labels, loaded.ratios);
+    fmt::print("tables: {}\n", (o.out / "cells.csv").string());
+  }
+  for (const auto& [what, data] :
+       {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
+    if (const auto n = data->unreadable().size(); n > 0)
+      fmt::print(stderr, "{} {} images are damaged and were left out\n", n, what);
+  if (unfinished > 0 && !o.part.collect && !o.part.time_again)
+    fmt::print(
+        stderr,
+        "{} cells failed (cells/*/failed.txt says why); try them again with --retry-failed\n",
+        unfinished);
+  return unfinished > 0 ? 1 : 0;
+}
+
+}  // namespace serpette::cli
