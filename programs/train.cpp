@@ -198,7 +198,7 @@ class Run {
         detector_, [&] { return loader.next(); }, defence_, o_.settings,
         Seed(o_.seed).derive("find rate"), device_, progress_);
     progress_.clear();
-    fmt::print("learning rate {:.2g}, a tenth of the one at which the loss was lowest\n", rate);
+    fmt::print("learning rate {:.2g} by a range test\n", rate);
     return rate;
   }
 

@@ -2,7 +2,8 @@
 """Makes opencv_heads.json: networks of AlexeyAB's layers, and what their heads read according to OpenCV's DNN module.
 
 Small cfgs with what YOLOv4, YOLOv4-tiny and YOLOv7-tiny have and YOLOv3 has not: mish and swish, routes of one part of
-several, max-pools of stride 1 beside one another (SPP), grouped convolutions, a shortcut with an activation. Weights and
+several, max-pools of stride 1 beside one another (SPP), grouped convolutions, a shortcut with an activation, heads of
+probabilities (new_coords), gates on channels and on places. Weights and
 image are random; OpenCV reads the very files that are stored.
 
     python3 tests/golden/opencv_heads.py > tests/golden/opencv_heads.json     # numpy, opencv-python-headless 4
@@ -21,6 +22,9 @@ def conv(filters, size=1, stride=1, activation="leaky", norm=True, groups=1):
 
 
 HEAD = conv(14, activation="linear", norm=False) + "[yolo]\nmask=0,1\nanchors=4,5, 9,8\nclasses=2\nnum=2\n"
+# Probabilities in the cfg, sizes (2σ)² (YOLOv4-csp, YOLOv7).
+NEW_HEAD = conv(14, activation="logistic", norm=False) + (
+    "[yolo]\nmask=0,1\nanchors=4,5, 9,8\nclasses=2\nnum=2\nscale_x_y=2.0\nnew_coords=1\n")
 NET = "[net]\nwidth=32\nheight=32\nchannels=3\n"
 NETWORKS = {
     "yolov4-tiny": NET + conv(8, 3, 2) + conv(8, 3) + "[route]\nlayers=-1\ngroups=2\ngroup_id=1\n" + conv(4, 3) + conv(4, 3)
@@ -33,6 +37,10 @@ NETWORKS = {
     + conv(8) + HEAD,
     "yolov7-tiny": NET + conv(8, 3, 2, "swish") + conv(8, 1, 1, "swish") + "[route]\nlayers=-2\n" + conv(8, 1, 1, "swish")
     + conv(8, 3, 1, "swish", groups=2) + "[route]\nlayers=-1,-2,-4\n[maxpool]\nsize=2\nstride=1\n" + conv(8, 3, 2, "swish") + HEAD,
+    "yolov4-csp": NET + conv(8, 3, 2, "mish") + conv(8, 3, 2, "swish") + NEW_HEAD + "[route]\nlayers=-4\n" + conv(8, 3, 1, "mish")
+    + NEW_HEAD,
+    "gates": NET + conv(8, 3, 2) + conv(8, 3) + "[avgpool]\n" + conv(4, 1, 1, "swish") + conv(8, 1, 1, "logistic")
+    + "[scale_channels]\nfrom=-4\n" + conv(8, 3, 2) + conv(8, 1, 1, "logistic") + "[sam]\nfrom=-2\n" + conv(8, 3) + HEAD,
 }
 
 
@@ -78,4 +86,7 @@ for name, cfg in NETWORKS.items():
     kinds = [section.split("]")[0] for section in cfg.split("[")[2:]]
     heads = [net.forward(f"conv_{i - 1}") for i, kind in enumerate(kinds) if kind == "yolo"]
     result[name] = {"cfg": cfg, "weights": file.hex(), "image": image.tobytes().hex(), "heads": [h.tobytes().hex() for h in heads]}
+    if "new_coords" in cfg:  # centre, size (parts of the canvas) and objectness of every prediction
+        boxes = [net.forward(f"yolo_{i}")[:, :5] for i, kind in enumerate(kinds) if kind == "yolo"]
+        result[name]["boxes"] = [np.ascontiguousarray(b, np.float32).tobytes().hex() for b in boxes]
 print(json.dumps({"opencv": cv2.__version__, "networks": result}))

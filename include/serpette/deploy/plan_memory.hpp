@@ -108,7 +108,8 @@ class PlanMemory {
         mine = std::max(mine, uses[place(i, wanted)].last);
       const bool hands_on = visit(
           graph[i],
-          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool> auto&) { return false; },
+          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool, Product,
+                         GlobalAverage> auto&) { return false; },
           [&](const Route&) { return graph[i].inputs.size() == 1; },
           [](const Yolo&) { return true; });
       const int from = graph[i].inputs.front();
@@ -123,7 +124,7 @@ class PlanMemory {
           graph[i], [&](const Convolutional&) { return !allocates[static_cast<std::size_t>(i)]; },
           [](const OneOf<Shortcut, Upsample> auto&) { return true; },
           [&](const Route&) { return graph[i].inputs.size() > 1; },
-          [](const OneOf<MaxPool, Yolo> auto&) { return false; });
+          [](const OneOf<MaxPool, Yolo, Product, GlobalAverage> auto&) { return false; });
       if (!is_ours || finished_[static_cast<std::size_t>(i)]) continue;
       const int sum = add_to_[static_cast<std::size_t>(i)], target = sum >= 0 ? sum : i;
       lives.emplace_back(Lifetime{graph.shape(target), layout(target), i,

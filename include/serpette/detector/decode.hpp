@@ -26,6 +26,11 @@ namespace detail {
 
 inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
+/// How many times its anchor a box is wide or high, by the head's logit of it.
+inline double growth(const Yolo& head, double logit) {
+  return head.new_coords ? 4 * sigmoid(logit) * sigmoid(logit) : std::exp(logit);
+}
+
 /// Logit below which sigmoid(x) ≤ p for certain: a little low, so that the exact test decides.
 inline double logit_floor(double p) {
   if (p <= 0) return -INFINITY;
@@ -89,7 +94,7 @@ inline void add_candidates(const HeadLogits& logits, const Yolo& head, const Sha
           (centre(0) + double(c.cell % grid.width)) / grid.width * geometry.canvas_width;
       const double cy =
           (centre(1) + double(c.cell / grid.width)) / grid.height * geometry.canvas_height;
-      const double w = std::exp(value(2)) * anchor_w, h = std::exp(value(3)) * anchor_h;
+      const double w = growth(head, value(2)) * anchor_w, h = growth(head, value(3)) * anchor_h;
       c.placed = true;
       c.candidate = {.index = index + c.cell,
                      .x1 = to_x(cx - w / 2),
@@ -139,11 +144,11 @@ inline void add_candidates(const HeadLogits& logits, const Yolo& head, const Sha
 /// first.
 ///
 /// (cx, cy) = (c(tx) + column, c(ty) + row) / grid,  c(t) = s·σ(t) − (s − 1)/2 with the head's
-/// `scale_x_y` s,  (w, h) = anchor · exp(tw, th),  score =
-/// σ(objectness)·σ(class); every class above the confidence counts (multi-label), boxes are clipped
-/// to the image, then `suppress`. Detections at a higher confidence are those of a lower one above
-/// it, since greedy suppression never lets a worse box drop a better one: one forward and one
-/// decode serve both profiles.
+/// `scale_x_y` s,  (w, h) = anchor · exp(tw, th), or anchor · (2σ(tw, th))² with `new_coords`,
+/// score = σ(objectness)·σ(class); every class above the confidence counts (multi-label), boxes are
+/// clipped to the image, then `suppress`. Detections at a higher confidence are those of a lower
+/// one above it, since greedy suppression never lets a worse box drop a better one: one forward and
+/// one decode serve both profiles.
 /// @param heads  [N, A·(5 + C), h, w] each, any device and memory format, in the order of
 /// `graph.heads()`.
 /// @throws Error  if heads, geometry and graph do not belong together.

@@ -22,6 +22,7 @@ struct HeadAssignment {
   at::Tensor background;  ///< [N, A, h, w] 1 where the objectness should be 0, else 0 (positive or
                           ///< ignored).
   double scale_x_y = 1;   ///< The head's.
+  bool new_coords = false;  ///< The head's: σ(tw), σ(th) meet their targets, not tw, th.
 };
 
 namespace detail {
@@ -34,6 +35,7 @@ inline at::Tensor at_positives(const at::Tensor& logits, const HeadAssignment& a
 /// The loss of one head (YoloLoss has the formula) by box, objectness and classes, [N] each, with
 /// its gradient in closed form:
 ///   box         (2 − w·h)·s·(σ(tx) − t̂x),  likewise ty;  (2 − w·h)·(tw − t̂w), likewise th
+///               with new_coords (2 − w·h)·(σ(tw) − t̂w)·σ'(tw)
 ///   objectness  σ(o) − 1 at positives, σ(o) over the background, else 0
 ///   classes     σ(class_c) − [c is a truth's]  at positives
 /// The gradient is as large as the head, and nearly all of it is 0: it is written once, where
@@ -51,13 +53,16 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     const auto p = at_positives(logits, a);
     const auto wanted = a.classes.to(p.scalar_type());
     const auto centre = bce(p.narrow(1, 0, 2), a.box.narrow(1, 0, 2)).sum(1) * a.scale_x_y;
-    const auto size = (p.narrow(1, 2, 2) - a.box.narrow(1, 2, 2)).square().sum(1) * 0.5;
+    const auto sides = p.narrow(1, 2, 2);
+    const auto size =
+        ((a.new_coords ? sides.sigmoid() : sides) - a.box.narrow(1, 2, 2)).square().sum(1) * 0.5;
     const auto none = at::zeros({head.size(0)}, head.options());
 
     context->save_for_backward({objectness, p, wanted, a.image, a.slot, a.row, a.column, a.box,
                                 a.box_weight, a.background});
     context->saved_data["shape"] = head.sizes().vec();
     context->saved_data["scale_x_y"] = a.scale_x_y;
+    context->saved_data["new_coords"] = a.new_coords;
     context->saved_data["channels_last"] =
         head.suggest_memory_format() == at::MemoryFormat::ChannelsLast;
     return {none.index_add(0, a.image, a.box_weight * (centre + size)),
@@ -80,10 +85,13 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
     of_logits.select(2, 4).copy_(objectness.sigmoid() * background * by[1].view({-1, 1, 1, 1}));
 
     const auto of_image = [&](const at::Tensor& part) { return part.index({image}).unsqueeze(1); };
+    const bool new_coords = context->saved_data["new_coords"].toBool();
     auto of_p = p.sigmoid();
-    of_p.narrow(1, 2, 2).copy_(p.narrow(1, 2, 2));
+    if (!new_coords) of_p.narrow(1, 2, 2).copy_(p.narrow(1, 2, 2));
+    const auto slope = of_p.narrow(1, 2, 2) * (1 - of_p.narrow(1, 2, 2));
     of_p.narrow(1, 0, 4).sub_(box).mul_(box_weight.unsqueeze(1) * of_image(by[0]));
     of_p.narrow(1, 0, 2).mul_(context->saved_data["scale_x_y"].toDouble());
+    if (new_coords) of_p.narrow(1, 2, 2).mul_(slope);
     of_p.narrow(1, 4, 1).sub_(1).mul_(of_image(by[1]));
     of_p.narrow(1, 5, wanted.size(1)).sub_(wanted).mul_(of_image(by[2]));
     of_logits.permute({0, 1, 3, 4, 2}).index_put_({image, slot, row, column}, of_p);

@@ -46,22 +46,24 @@ struct Matches {
 ///   box         Σ (2 − w·h)·[s·BCE(σ(tx), t̂x) + s·BCE(σ(ty), t̂y) + ½(tw − t̂w)² + ½(th − t̂h)²]
 ///   objectness  Σ BCE(σ(o), 1) over positives + Σ BCE(σ(o), 0) over the background
 ///   classes     Σ_c BCE(σ(class_c), c is a truth's)
-/// box and classes over positives; s is the head's `scale_x_y`, and t̂x is what σ(tx) is where the
-/// predicted centre is the truth's.
-/// At each head a truth belongs to the anchor of the head's list whose shape fits it best, in the
-/// cell that holds its centre. If the head predicts that anchor, the prediction is positive (of two
-/// heads that do, both are); if no head does, the truth has no positive, and what the cfg leaves
-/// out of every mask goes unlearnt. Where two truths meet, the box is the later one's and the
-/// classes are both's. Background is every other prediction whose IoU with each truth of its image
-/// is at most `ignore_thresh`. Source: darknet, src/yolo_layer.c.
+/// box and classes over positives; with the head's `new_coords` σ(tw) and σ(th) stand for tw and
+/// th, and t̂w = √(w / 4·anchor), at most 1. s is the head's `scale_x_y`, and t̂x is what σ(tx) is
+/// where the predicted centre is the truth's. At each head a truth belongs to the anchor of the
+/// head's list whose shape fits it best, in the cell that holds its centre. If the head predicts
+/// that anchor, the prediction is positive (of two heads that do, both are); if no head does, the
+/// truth has no positive, and what the cfg leaves out of every mask goes unlearnt. Where two truths
+/// meet, the box is the later one's and the classes are both's. Background is every other
+/// prediction whose IoU with each truth of its image is at most `ignore_thresh`. Source: darknet,
+/// src/yolo_layer.c.
 class YoloLoss {
  public:
   /// @throws Error  if the graph has no head.
   explicit YoloLoss(const Graph& graph) : canvas_(graph.input) {
     for (const int i : graph.heads()) {
       const auto& yolo = graph.head(i);
-      Head head{graph[i].name,      graph[i].output, {},           yolo.classes,
-                yolo.ignore_thresh, yolo.scale_x_y,  yolo.anchors, {}};
+      Head head{graph[i].name,   graph[i].output,    {},
+                yolo.classes,    yolo.ignore_thresh, yolo.scale_x_y,
+                yolo.new_coords, yolo.anchors,       {}};
       for (const int m : yolo.mask)
         head.anchors.push_back(yolo.anchors[static_cast<std::size_t>(m)]);
       for (int anchor = 0; anchor < static_cast<int>(yolo.anchors.size()); ++anchor) {
@@ -132,13 +134,17 @@ class YoloLoss {
       const auto box = t.index({mine}).narrow(1, 2, 4);
       const auto anchor = at::tensor(flat(head.anchors), t.options()).view({-1, 2}).index({a.slot});
       a.scale_x_y = head.scale_x_y;
+      a.new_coords = head.new_coords;
       const auto centre = [&](const at::Tensor& place) {
         return (place + (head.scale_x_y - 1) / 2) / head.scale_x_y;
       };
+      const auto side = [&](const at::Tensor& growth) {
+        return head.new_coords ? (growth / 4).sqrt().clamp_max(1) : growth.log();
+      };
       a.box = at::stack({centre(box.select(1, 0) * head.grid.width - a.column),
                          centre(box.select(1, 1) * head.grid.height - a.row),
-                         (box.select(1, 2) * canvas_.width / anchor.select(1, 0)).log(),
-                         (box.select(1, 3) * canvas_.height / anchor.select(1, 1)).log()},
+                         side(box.select(1, 2) * canvas_.width / anchor.select(1, 0)),
+                         side(box.select(1, 3) * canvas_.height / anchor.select(1, 1))},
                         1);
       a.box_weight = 2 - box.select(1, 2) * box.select(1, 3);
       result.positives.push_back(std::move(a));
@@ -233,6 +239,7 @@ class YoloLoss {
     int classes;
     float ignore_thresh;
     double scale_x_y;
+    bool new_coords;
     std::vector<std::array<float, 2>> all_anchors;  // of the cfg's list
     std::vector<std::int64_t> slot_of_anchor;       // by index into it; −1: not this head's
   };
@@ -323,10 +330,12 @@ class YoloLoss {
     const auto column = at::arange(width, t.options()),
                row = at::arange(height, t.options()).view({-1, 1});
     // Corners [N, P] of all predictions, P = A·h·w, as fractions of the canvas.
-    const auto half_w =
-        (logits.select(2, 2).exp() * anchors.select(2, 0) / (2 * canvas_.width)).reshape({n, -1});
-    const auto half_h =
-        (logits.select(2, 3).exp() * anchors.select(2, 1) / (2 * canvas_.height)).reshape({n, -1});
+    const auto growth = [&](int logit) {
+      const auto t = logits.select(2, logit);
+      return head.new_coords ? t.sigmoid().square() * 4 : t.exp();
+    };
+    const auto half_w = (growth(2) * anchors.select(2, 0) / (2 * canvas_.width)).reshape({n, -1});
+    const auto half_h = (growth(3) * anchors.select(2, 1) / (2 * canvas_.height)).reshape({n, -1});
     const auto centre = [&](int logit) {
       return logits.select(2, logit).sigmoid() * head.scale_x_y - (head.scale_x_y - 1) / 2;
     };

@@ -65,7 +65,7 @@ class Classes {
 /// The coupled channel groups of a network, ordered by their first filter; together they hold every
 /// filter once.
 ///
-/// - A shortcut couples its inputs channel by channel, as far as both have them.
+/// - A shortcut couples its inputs channel by channel, as far as both have them; so does a product.
 /// - A convolution with one input channel per group (depthwise) couples each input with its group's
 /// outputs.
 /// - Other grouped convolutions, and routes that take one part of several, couple the channels at
@@ -140,7 +140,12 @@ inline std::vector<ChannelGroup> coupled_channels(const Graph& graph) {
             out.insert(out.end(), part.begin(), part.end());
           }
         },
-        [&](const OneOf<Upsample, MaxPool> auto&) { out = first; },
+        [&](const Product&) {
+          out = first;
+          const auto& other = channels_of(layer.inputs.back());
+          for (std::size_t c = 0; c < out.size(); ++c) classes.join(out[c], other[c]);
+        },
+        [&](const OneOf<Upsample, MaxPool, GlobalAverage> auto&) { out = first; },
         [&](const Yolo&) {
           out = first;
           pin(out);

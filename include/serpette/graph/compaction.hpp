@@ -153,7 +153,12 @@ inline Compaction plan_compaction(const Graph& graph,
             out.insert(out.end(), taken.begin(), taken.end());
           }
         },
-        [&](const OneOf<Upsample, MaxPool> auto&) { out = first; },
+        [&](const Product&) {
+          out = first;
+          require(first == alive_of(layer.inputs.back()), layer.name,
+                  "coupled filters should be removed together, but its inputs keep others");
+        },
+        [&](const OneOf<Upsample, MaxPool, GlobalAverage> auto&) { out = first; },
         [&](const Yolo&) {
           out = first;
           require(detail::count(out) == static_cast<int>(out.size()), layer.name,
@@ -207,7 +212,9 @@ inline std::vector<std::vector<bool>> without_unread(const Graph& graph,
             next += count;
           }
         },
-        [&](const OneOf<Upsample, MaxPool, Yolo> auto&) { tell(layer.inputs.front(), mine); });
+        [&](const OneOf<Upsample, MaxPool, Yolo, Product, GlobalAverage> auto&) {
+          for (const int input : layer.inputs) tell(input, mine);
+        });
   }
   for (const ChannelGroup& group : coupled_channels(graph)) {
     if (!group.removable) continue;

@@ -25,6 +25,9 @@ struct LayerRules {
                          const Shape& output) {
     return detail::max_pool(x, pool, output);
   }
+  static at::Tensor product(int /*index*/, const at::Tensor& x, const at::Tensor& other) {
+    return other.mul(x);  // the larger one first: the result is laid out as it is
+  }
   /// The tensor that layer i's output goes to; undefined: a new one.
   static at::Tensor into(int /*index*/) { return {}; }
 };
@@ -49,6 +52,8 @@ at::Tensor run_layer(const Graph& graph, int i, const Outputs& of, Rules&& rules
       },
       [&](const Upsample& up) { return detail::enlarge(x, up, rules.into(i)); },
       [&](const MaxPool& pool) -> at::Tensor { return rules.pool(i, pool, x, layer.output); },
+      [&](const Product&) -> at::Tensor { return rules.product(i, x, of(layer.inputs.back())); },
+      [&](const GlobalAverage&) -> at::Tensor { return x.mean({2, 3}, true); },
       [&](const Yolo&) { return x; });
 }
 

@@ -85,6 +85,14 @@ struct Upsample {
 struct MaxPool {
   int size = 2, stride = 2, padding = 1;
 };
+/// The product of the two inputs: gates on the channels that they gate. The second input is as wide
+/// as the first, and as large, or where `by_channel` (squeeze and excitation) the first has one
+/// cell that scales all cells of its channel.
+struct Product {
+  bool by_channel = false;
+};
+/// The mean of each channel over all cells.
+struct GlobalAverage {};
 /// A detection head: reads raw logits [N, A·(5 + classes), H, W], channel a·(5 + C) + {tx, ty, tw,
 /// th, obj, class…}.
 struct Yolo {
@@ -97,11 +105,14 @@ struct Yolo {
   float truth_thresh = 1.0F;
   /// s: a box's centre in its cell is s·σ(t) − (s − 1)/2, so that it reaches the edges (YOLOv4).
   float scale_x_y = 1.0F;
+  /// Sizes are anchor · (2σ(t))² where true (YOLOv4-csp, YOLOv7), else anchor · exp(t).
+  bool new_coords = false;
 };
 
 /// What a layer does. A new kind of layer joins here; what is done *over* layers is a set of
 /// overloads (`visit`), so nothing compiles until each of them says what it makes of the new kind.
-using Operation = std::variant<Convolutional, Shortcut, Route, Upsample, MaxPool, Yolo>;
+using Operation =
+    std::variant<Convolutional, Shortcut, Route, Upsample, MaxPool, Yolo, Product, GlobalAverage>;
 
 /// For an overload that several kinds share: it names them, so that a new kind is never one of them
 /// by accident.

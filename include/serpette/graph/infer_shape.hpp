@@ -74,6 +74,16 @@ inline Shape infer_shape(const Graph& graph, const Layer& layer, std::string_vie
         return limited(in.channels, std::int64_t{in.height} * up.stride,
                        std::int64_t{in.width} * up.stride);
       },
+      [&](const Product& product) {
+        const Shape other = graph.shape(layer.inputs.back());
+        const Shape wanted = product.by_channel ? Shape{other.channels, 1, 1}
+                                                : Shape{other.channels, other.height, other.width};
+        require(in == wanted, place,
+                "{} should multiply {} of layer {} with {}, got {} of layer {}", layer.name,
+                show(other), layer.inputs.back(), show(wanted), show(in), layer.inputs.front());
+        return other;
+      },
+      [&](const GlobalAverage&) { return Shape{in.channels, 1, 1}; },
       [&](const MaxPool& pool) { return slid(in.channels, pool.size, pool.stride, pool.padding); },
       [&](const Yolo& yolo) {
         const auto wanted = static_cast<std::int64_t>(yolo.mask.size()) * (5 + yolo.classes);

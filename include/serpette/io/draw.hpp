@@ -80,31 +80,65 @@ inline Rgb8 class_color(int category) {
   return color;
 }
 
+namespace detail {
+
+/// Pixels [left, right) × [top, bottom).
+struct Pixels {
+  int left, top, right, bottom;
+
+  [[nodiscard]] bool meets(const Pixels& other) const {
+    return left < other.right && other.left < right && top < other.bottom && other.top < bottom;
+  }
+};
+
+inline Pixels pixels_of(const Box& box) {
+  const auto whole = [](double x) { return static_cast<int>(std::lround(x)); };
+  return {whole(box.x), whole(box.y), whole(box.x + box.width), whole(box.y + box.height)};
+}
+
+inline void draw_frame(Image& image, const Pixels& p, Rgb8 color) {
+  const int thick = std::max(2, std::max(image.width, image.height) / 320);
+  fill_rectangle(image, p.left, p.top, p.right, p.top + thick, color);
+  fill_rectangle(image, p.left, p.bottom - thick, p.right, p.bottom, color);
+  fill_rectangle(image, p.left, p.top, p.left + thick, p.bottom, color);
+  fill_rectangle(image, p.right - thick, p.top, p.right, p.bottom, color);
+}
+
+/// Writes a label on its colour where it hides none of those before it: above its frame, within its
+/// upper or lower edge, or below. Where there is no room it is left out.
+inline void draw_label(Image& image, const Pixels& frame, std::string_view label, Rgb8 color,
+                       std::vector<Pixels>& taken) {
+  const int scale = std::max(1, std::min(image.width, image.height) / 500);
+  const int width = scale * (text_width(label) + 4), height = scale * (kGlyphHeight + 1);
+  const int x = std::clamp(frame.left, 0, std::max(0, image.width - width));
+  for (const int y :
+       {frame.top - height, std::max(frame.top, 0), frame.bottom - height, frame.bottom}) {
+    const Pixels place{x, y, x + width, y + height};
+    const bool is_free =
+        std::ranges::none_of(taken, [&](const Pixels& p) { return p.meets(place); });
+    if (y < 0 || (y + height > image.height && y > 0) || !is_free) continue;
+    fill_rectangle(image, place.left, place.top, place.right, place.bottom, color);
+    const int luma = (299 * color[0] + 587 * color[1] + 114 * color[2]) / 1000;
+    const Rgb8 ink = luma > 120 ? Rgb8{0, 0, 0} : Rgb8{255, 255, 255};
+    draw_text(image, x + 2 * scale, y + scale, label, ink, scale);
+    taken.push_back(place);
+    return;
+  }
+}
+
+}  // namespace detail
+
 /// A frame around a box [pixels of the picture], with a label on its colour above it, or within
 /// where there is no room.
 inline void draw_box(Image& image, const Box& box, std::string_view label, Rgb8 color) {
-  const int thick = std::max(2, std::max(image.width, image.height) / 320);
-  const int left = static_cast<int>(std::lround(box.x)),
-            right = static_cast<int>(std::lround(box.x + box.width));
-  const int top = static_cast<int>(std::lround(box.y)),
-            bottom = static_cast<int>(std::lround(box.y + box.height));
-  fill_rectangle(image, left, top, right, top + thick, color);
-  fill_rectangle(image, left, bottom - thick, right, bottom, color);
-  fill_rectangle(image, left, top, left + thick, bottom, color);
-  fill_rectangle(image, right - thick, top, right, bottom, color);
-  if (label.empty()) return;
-  const int scale = std::max(1, std::min(image.width, image.height) / 500);
-  const int width = scale * (text_width(label) + 4), height = scale * (kGlyphHeight + 1);
-  const int x = std::clamp(left, 0, std::max(0, image.width - width));
-  const int y = top >= height ? top - height : std::max(top, 0);
-  fill_rectangle(image, x, y, x + width, y + height, color);
-  const int luma = (299 * color[0] + 587 * color[1] + 114 * color[2]) / 1000;
-  const Rgb8 ink = luma > 120 ? Rgb8{0, 0, 0} : Rgb8{255, 255, 255};
-  draw_text(image, x + 2 * scale, y + scale, label, ink, scale);
+  const auto frame = detail::pixels_of(box);
+  detail::draw_frame(image, frame, color);
+  std::vector<detail::Pixels> none;
+  if (!label.empty()) detail::draw_label(image, frame, label, color, none);
 }
 
-/// Detections with class and confidence, the surest on top. A small picture is enlarged first, so
-/// that labels read.
+/// Detections with class and confidence: all frames, the surest on top, and over them the labels,
+/// of which none hides another. A small picture is enlarged first, so that labels read.
 /// @param found       boxes in pixels of the picture, all of this picture.
 /// @param categories  class names by index; an index beyond them is shown as its number.
 inline void draw_detections(Image& image, std::span<const Detection> found,
@@ -115,13 +149,19 @@ inline void draw_detections(Image& image, std::span<const Detection> found,
   if (zoom > 1) image = resized(image, zoom * image.width, zoom * image.height);
   std::vector<Detection> ordered(found.begin(), found.end());
   std::ranges::stable_sort(ordered, {}, &Detection::score);
-  for (const auto& d : ordered) {
-    const auto index = static_cast<std::size_t>(d.category);
-    const auto name = d.category >= 0 && index < categories.size()
+  const auto frame = [&](const Detection& d) {
+    return detail::pixels_of(
+        {zoom * d.box.x, zoom * d.box.y, zoom * d.box.width, zoom * d.box.height});
+  };
+  for (const auto& d : ordered) detail::draw_frame(image, frame(d), class_color(d.category));
+  std::vector<detail::Pixels> taken;
+  for (auto d = ordered.rbegin(); d != ordered.rend(); ++d) {
+    const auto index = static_cast<std::size_t>(d->category);
+    const auto name = d->category >= 0 && index < categories.size()
                           ? categories[index].name
-                          : fmt::format("class {}", d.category);
-    const Box box{zoom * d.box.x, zoom * d.box.y, zoom * d.box.width, zoom * d.box.height};
-    draw_box(image, box, fmt::format("{} {:.2f}", name, d.score), class_color(d.category));
+                          : fmt::format("class {}", d->category);
+    detail::draw_label(image, frame(*d), fmt::format("{} {:.2f}", name, d->score),
+                       class_color(d->category), taken);
   }
 }
 

@@ -85,6 +85,7 @@ class Attribution {
   ///   convolution(i, conv, m, wanted, sink)    each image's sums to the sink; returns the input's
   ///                                            multipliers if they are wanted
   ///   pool(i, pool, m)                         of a max-pool's input
+  ///   product(first, other, m)                 of both factors, the layers of these indices
   /// The multipliers' batch may hold more than one per image.
   template <class Rule, class Sink>
   void walk(const Rule& rule, const std::vector<at::Tensor>& target, Sink&& sink) const {
@@ -143,6 +144,16 @@ class Attribution {
                  at::upsample_nearest2d_backward(m, {in[2] * up.stride, in[3] * up.stride}, in));
           },
           [&](const MaxPool& pool) { give(from, rule.pool(i, pool, m)); },
+          [&](const Product& product) {
+            const int other = layer.inputs.back();
+            const auto [of_first, of_other] = rule.product(from, other, m);
+            give(from, product.by_channel ? of_first.sum({2, 3}, true) : of_first);
+            give(other, of_other);
+          },
+          [&](const GlobalAverage&) {
+            const auto in = shape_of(from, m);
+            give(from, m.mul(1.0 / static_cast<double>(in[2] * in[3])).expand(in).contiguous());
+          },
           [&](const Yolo&) { give(from, m); });
     }
   }
@@ -225,6 +236,14 @@ class Attribution {
     [[nodiscard]] at::Tensor pool(int i, const MaxPool& pool, const at::Tensor& m) const {
       const int from = net.graph_[i].inputs.front();
       return max_pool_multiplier(m, x.of(from), reference.of(from), pool);
+    }
+
+    /// Δ(ab) = Δa·(b + b⁰)/2 + Δb·(a + a⁰)/2: what each factor adds, averaged over coming before
+    /// and after the other.
+    [[nodiscard]] std::pair<at::Tensor, at::Tensor> product(int first, int other,
+                                                            const at::Tensor& m) const {
+      const auto mean = [&](int i) { return (x.of(i) + reference.of(i)) * 0.5; };
+      return {m * mean(other), m * mean(first)};
     }
   };
 

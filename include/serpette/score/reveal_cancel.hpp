@@ -28,6 +28,7 @@ namespace serpette {
 ///                  cancelled there, half of the input's parts goes either way
 ///   nonlinearity   P_y = ½[f(y⁰ + P) − f(y⁰) + f(y⁰ + N + P) − f(y⁰ + N)],  N_y likewise
 ///   max-pool       as under Rescale, by the multiplier of the output's sign
+///   product        none: a network with [sam] or [scale_channels] is refused
 ///
 /// The other layers carry P and N apart. Contributions still add up to the target's difference.
 /// Costs about five times what Rescale does. Source: Shrikumar et al. 2017, sec. 3.4 and 3.5.2.
@@ -47,6 +48,8 @@ class RevealCancel {
         reference_(reference),
         input_(net.graph().layers.size()),
         before_(input_.size()) {
+    for (const int i : net.graph().all<Product>())
+      fail(net.graph()[i].name, "RevealCancel has no rule for a product of layers; Rescale has");
     const at::NoGradGuard no_grad;
     trace(net.graph(), by_sign(x.images - reference.images), Split{{}, *this});
   }
@@ -101,6 +104,11 @@ class RevealCancel {
     const auto whole = at::where(x_.of(i) - reference_.of(i) > 0, mp, mn);
     const auto back = max_pool_multiplier(whole, x_.of(from), reference_.of(from), pool);
     return at::cat({back, back});
+  }
+
+  /// Never asked for: the constructor refuses products.
+  [[nodiscard]] std::pair<at::Tensor, at::Tensor> product(int, int, const at::Tensor& m) const {
+    return {m, m};
   }
 
  private:

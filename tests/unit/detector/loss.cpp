@@ -103,6 +103,9 @@ TEST_CASE(
 TEST_CASE("the gradient equals finite differences with the assignment held fixed",
           "[model][loss][property]") {
   Golden golden;
+  const bool new_coords = GENERATE(false, true);
+  for (const int head : golden.graph.heads())
+    golden.graph.layers[static_cast<std::size_t>(head)].as<Yolo>()->new_coords = new_coords;
   const YoloLoss loss(golden.graph);
   const auto assignment = loss.assign(golden.heads, golden.truth);
   const int part = GENERATE(0, 1, 2);

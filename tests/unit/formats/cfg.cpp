@@ -2,6 +2,7 @@
 
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/footprint.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
@@ -182,8 +183,8 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[forma
       {"[net]\nwidth=32\nheight=32\n", "should have at least one layer after [net]"},
       {with("width=32\n", ""), "f:1: [net] should have width"},
       {with("[shortcut]", "[gru]"),
-       "f:14: layer should be one of convolutional, shortcut, route, upsample, maxpool, yolo, got "
-       "[gru]"},
+       "f:14: layer should be one of convolutional, shortcut, route, upsample, maxpool, yolo, sam, "
+       "avgpool, got [gru]"},
       {with("[shortcut]", "[shortcut"),
        "f:14: should be a section such as [convolutional], got \"[shortcut\""},
       {with("filters=8", "filters=x"),
@@ -193,7 +194,8 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[forma
       {with("filters=8", "filters=99999999999999999999"), "f:6: filters"},
       {with("filters=8", "filters"), "f:6: should be key = value, got \"filters\""},
       {with("filters=8", "filters="), "f:6: should be key = value, got \"filters=\""},
-      {with("num=2", "new_coords=1"), "f:24: new_coords of [yolo] should be 0"},
+      {with("num=2", "new_coords=1"),
+       "f:20: yolo_4 with new_coords=1 should read a convolution with activation=logistic"},
       {with("num=2", "scale_x_y=0"), "f:24: scale_x_y of [yolo] should be from 1 to 4, got 0"},
       {with("size=3", "filters=3"), "f:7: \"filters\" should be given once, was already in line 6"},
       {with("size=3", "sise=3"), "f:7: key of [convolutional] should be one of"},
@@ -218,7 +220,7 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[forma
       {with("num=2", "ignore_thresh=nan"),
        "f:24: ignore_thresh of [yolo] should be a number, got \"nan\""},
       {std::string("\0\0\1\n[net]", 9), "f:1: should be text, got a zero byte"},
-      {with("num=2", "num=3"), "f:24: num of [yolo] should be 2, the number of anchors, got 3"},
+      {with("num=2", "num=1"), "f:24: num of [yolo] should be 2, the number of anchors, got 1"},
       {with("num=2", "truth_thresh=.7"), "f:24: truth_thresh of [yolo] should be 1"},
       {kSmall + "[convolutional]\n", "f:25: conv_5 should not read yolo_4"},
       {kSmall + "[route]\nlayers=0,9\n",
@@ -246,6 +248,14 @@ TEST_CASE("keys that serpette does not interpret survive", "[formats][cfg]") {
   require_equal(parse_cfg(text, "again"), plan_compaction(graph, kept).graph);
 }
 
+TEST_CASE("a network of grey pictures is told what to do", "[formats][cfg]") {
+  const test::Scratch folder;
+  write_file(folder / "grey.cfg", with("width=32", "channels=1\nwidth=32"));
+  CHECK_THROWS_WITH(
+      load_cfg(folder / "grey.cfg"),
+      ContainsSubstring("grey.cfg: channels of [net]") && ContainsSubstring("--color greyscale"));
+}
+
 TEST_CASE("dialects of darknet are read as darknet reads them", "[formats][cfg]") {
   const auto graph =
       parse_cfg("\xEF\xBB\xBF" + with("width=32\n", "batch=1\nwidth=32\nbatch=64\nwidth=8\n"), "f");
@@ -255,8 +265,45 @@ TEST_CASE("dialects of darknet are read as darknet reads them", "[formats][cfg]"
   CHECK_THAT(write_cfg(graph), !ContainsSubstring("batch=64"));
   const auto scaled =
       parse_cfg(with("num=2", "scale_x_y = 1.05\niou_loss=ciou\nnew_coords=0"), "f");
+  CHECK_NOTHROW(parse_cfg(with("num=2", "num=20"), "f"));
+  const auto dropped = parse_cfg(with("[shortcut]", "[dropout]\nprobability=.5\n[shortcut]"), "f");
+  CHECK((dropped[2].as<Route>() && dropped[2].inputs == std::vector{1}));
   CHECK(scaled.head(4).scale_x_y == 1.05F);
   CHECK_THAT(write_cfg(scaled), ContainsSubstring("scale_x_y=1.05\niou_loss=ciou\n"));
+}
+
+TEST_CASE("heads of probabilities and gates are read and written", "[formats][cfg]") {
+  const std::string gates =
+      "[net]\nwidth=32\nheight=32\nchannels=3\n"
+      "[convolutional]\nfilters=8\nsize=3\npad=1\n[avgpool]\n"
+      "[convolutional]\nfilters=8\nactivation=logistic\n[scale_channels]\nfrom=-3\n"
+      "[convolutional]\nfilters=8\nactivation=logistic\n[sam]\nfrom=-2\n"
+      "[convolutional]\nfilters=7\nactivation=logistic\n"
+      "[yolo]\nmask=0\nanchors=4,5\nclasses=2\nnew_coords=1\n";
+  const auto graph = parse_cfg(gates, "f");
+  CHECK(graph[1].output == Shape{8, 1, 1});
+  CHECK(graph[3].as<Product>()->by_channel);
+  CHECK(graph[3].output == Shape{8, 32, 32});
+  CHECK((graph[3].inputs == std::vector{2, 0}));
+  CHECK_FALSE(graph[5].as<Product>()->by_channel);
+  CHECK(graph.head(7).new_coords);
+  CHECK(graph.convolution(6).activation == Activation::kLinear);  // heads read logits
+  const auto text = write_cfg(graph);
+  CHECK_THAT(text,
+             ContainsSubstring("[scale_channels]\nfrom=-3\n") &&
+                 ContainsSubstring("[sam]\nfrom=-2\n") &&
+                 ContainsSubstring("filters=7\nsize=1\nstride=1\npad=1\nactivation=logistic"));
+  CHECK(write_cfg(parse_cfg(text, "again")) == text);
+  const auto refused = [&](const std::string& what, const std::string& by, const char* says) {
+    auto changed = gates;
+    changed.replace(changed.find(what), what.size(), by);
+    CHECK_THROWS_WITH(parse_cfg(changed, "f"), ContainsSubstring(says));
+  };
+  refused("[avgpool]", "[maxpool]",
+          "scale_channels_3 should multiply 8 × 32 × 32 of layer 0 with 8 × 1 × 1, got");
+  refused("from=-2", "from=-4", "sam_5 should multiply 8 × 1 × 1 of layer 1 with");
+  refused("from=-2", "from=-2\nactivation=leaky", "activation of [sam] should be linear");
+  refused("from=-3", "from=-3\nscale_wh=1", "scale_wh of [scale_channels] should be 0");
 }
 
 TEST_CASE("a shortcut is as wide as its first input, as in darknet", "[formats][cfg]") {

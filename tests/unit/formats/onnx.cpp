@@ -86,23 +86,30 @@ TEST_CASE("windows of a pool that lie in its padding are padded before", "[forma
 TEST_CASE("boxes of an ONNX model are those of decode", "[formats][onnx]") {
   const auto scale = GENERATE(1.0F, 1.1F);
   const auto anchors = std::vector<std::array<float, 2>>{{6, 9}, {12, 12}, {9, 5}};
-  const ReferenceNetwork network(
-      test::GraphBuilder({3, 32, 24})
-          .conv({.filters = 8,
-                 .size = 3,
-                 .stride = 2,
-                 .padding = 1,
-                 .activation = Activation::kLeaky})
-          .head(Yolo{.anchors = anchors, .mask = {0, 2}, .classes = 3, .scale_x_y = scale})
-          .route({0})
-          .conv({.filters = 8,
-                 .size = 3,
-                 .stride = 2,
-                 .padding = 1,
-                 .activation = Activation::kLeaky})
-          .head(Yolo{.anchors = anchors, .mask = {1}, .classes = 3, .scale_x_y = scale})
-          .done(),
-      Seed(4));
+  const ReferenceNetwork network(test::GraphBuilder({3, 32, 24})
+                                     .conv({.filters = 8,
+                                            .size = 3,
+                                            .stride = 2,
+                                            .padding = 1,
+                                            .activation = Activation::kLeaky})
+                                     .head(Yolo{.anchors = anchors,
+                                                .mask = {0, 2},
+                                                .classes = 3,
+                                                .scale_x_y = scale,
+                                                .new_coords = scale > 1})
+                                     .route({0})
+                                     .conv({.filters = 8,
+                                            .size = 3,
+                                            .stride = 2,
+                                            .padding = 1,
+                                            .activation = Activation::kLeaky})
+                                     .head(Yolo{.anchors = anchors,
+                                                .mask = {1},
+                                                .classes = 3,
+                                                .scale_x_y = scale,
+                                                .new_coords = scale > 1})
+                                     .done(),
+                                 Seed(4));
   const auto& graph = network.graph();
   const auto images = images_for(graph, 2) * 3;
   const std::int64_t limit = 5000;

@@ -48,6 +48,21 @@ TEST_CASE("a box is framed on its pixels", "[io][draw]") {
     }
 }
 
+TEST_CASE("no label hides another", "[io][draw]") {
+  const auto labels = [](int count) {
+    Image image(400, 300);
+    std::vector<detail::Pixels> taken;
+    for (int i = 0; i < count; ++i)
+      detail::draw_label(image, {100, 100, 180, 160}, "label 0.50", {255, 0, 0}, taken);
+    return taken;
+  };
+  const auto all = labels(9);
+  CHECK(all.size() == 4);  // above, within twice, below; the others find no room
+  for (std::size_t i = 0; i < all.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) CHECK_FALSE(all[i].meets(all[j]));
+  CHECK(labels(1).front().bottom == 100);
+}
+
 TEST_CASE("resizing averages", "[io][draw]") {
   Image image(6, 4);
   for (std::size_t i = 0; i < image.rgb.size(); ++i)

@@ -84,7 +84,12 @@ inline CfgKind cfg_kind(const Operation& operation) {
                  [](const Route&) { return CfgKind{{"route"}, "route"}; },
                  [](const Upsample&) { return CfgKind{{"upsample"}, "upsample"}; },
                  [](const MaxPool&) { return CfgKind{{"maxpool", "max"}, "maxpool"}; },
-                 [](const Yolo&) { return CfgKind{{"yolo"}, "yolo"}; }},
+                 [](const Yolo&) { return CfgKind{{"yolo"}, "yolo"}; },
+                 [](const Product& p) {
+                   return p.by_channel ? CfgKind{{"scale_channels", "sam"}, "scale_channels"}
+                                       : CfgKind{{"sam", "scale_channels"}, "sam"};
+                 },
+                 [](const GlobalAverage&) { return CfgKind{{"avgpool", "avg"}, "avgpool"}; }},
       operation);
 }
 
@@ -94,8 +99,11 @@ std::array<Operation, sizeof...(Kinds)> every_kind(std::type_identity<std::varia
   return {Kinds{}...};
 }
 
-/// The operation, still with default settings, that a section's name stands for.
+/// The operation, still with default settings, that a section's name stands for. A dropout, which
+/// is for darknet's training alone, is a route of what it reads.
 inline Operation operation_named(const CfgSection& s) {
+  if (s.kind() == "dropout") return Route{};
+  if (s.kind() == "scale_channels") return Product{.by_channel = true};
   std::vector<std::string_view> known;
   for (const auto& operation : every_kind(std::type_identity<Operation>{})) {
     const auto sections = cfg_kind(operation).sections;
@@ -136,6 +144,7 @@ struct ReadLayer {
   }
 
   void operator()(Route& route) const {
+    if (s.kind() == "dropout") return know({"probability"});  // hands on what it reads
     know({"layers", "groups", "group_id"});
     route.groups = s.integer("groups", 1, 1);
     route.group_id = s.integer("group_id", 0, 0, route.groups - 1);
@@ -154,20 +163,33 @@ struct ReadLayer {
     pool.padding = s.integer("padding", pool.size - 1, 0, 1024);
   }
 
+  void operator()(Product&) const {
+    know({"from", "activation", "scale_wh"});
+    require(s.integer("scale_wh", 0, 0, 1) == 0, s.at("scale_wh"),
+            "scale_wh of [{}] should be 0 (channels are scaled), got 1", s.kind());
+    require(read_activation(s, "linear") == Activation::kLinear, s.at("activation"),
+            "activation of [{}] should be linear, got {}", s.kind(), s.text("activation", ""));
+    const auto from = read_sources(s, "from", graph);
+    require(from.size() == 1, s.at("from"), "from of [{}] should be one layer, got {}", s.kind(),
+            from.size());
+    layer.inputs.push_back(from.front());
+  }
+
+  void operator()(GlobalAverage&) const { know({}); }
+
   void operator()(Yolo& head) const {
     know({"mask", "anchors", "classes", "num", "ignore_thresh", "truth_thresh", "scale_x_y",
           "new_coords"},
          {"jitter", "resize", "random", "max", "max_delta", "iou_thresh", "iou_loss",
           "iou_normalizer", "cls_normalizer", "obj_normalizer", "objectness_smooth", "nms_kind",
           "beta_nms"});
-    require(s.integer("new_coords", 0, 0, 1) == 0, s.at("new_coords"),
-            "new_coords of [yolo] should be 0 (heads are logits, sizes exponentials), got 1");
     head = {.anchors = {},
             .mask = s.list<int>("mask"),
             .classes = s.integer("classes", 20, 1),
             .ignore_thresh = s.number("ignore_thresh", 0.5F),
             .truth_thresh = s.number("truth_thresh", 1.0F),
-            .scale_x_y = s.number("scale_x_y", 1.0F)};
+            .scale_x_y = s.number("scale_x_y", 1.0F),
+            .new_coords = s.integer("new_coords", 0, 0, 1) == 1};
     require(head.scale_x_y >= 1 && head.scale_x_y <= 4, s.at("scale_x_y"),
             "scale_x_y of [yolo] should be from 1 to 4, got {}", head.scale_x_y);
     const auto sizes = s.list<float>("anchors");
@@ -180,7 +202,7 @@ struct ReadLayer {
       head.anchors.push_back({sizes[i], sizes[i + 1]});
     }
     const int count = static_cast<int>(head.anchors.size());
-    require(s.integer("num", count, 1) == count, s.at("num"),
+    require(s.integer("num", count, 1) >= count, s.at("num"),  // darknet fills up with tiny ones
             "num of [yolo] should be {}, the number of anchors, got {}", count, s.text("num", ""));
     if (!s.has("mask"))
       for (int i = 0; i < count; ++i) head.mask.push_back(i);
@@ -227,6 +249,7 @@ inline Layer read_layer(const CfgSection& s, const Graph& graph) {
 /// Writes the settings of layer i that are not darknet's defaults, one `key=value` a line.
 struct WriteLayer {
   std::back_insert_iterator<std::string> out;
+  const Graph& graph;
   const Layer& layer;
   int index;
 
@@ -244,7 +267,11 @@ struct WriteLayer {
     else
       line("padding={}", conv.padding);
     if (conv.groups != 1) line("groups={}", conv.groups);
-    line("activation={}", name_of(conv.activation));
+    const auto heads = graph.heads();
+    const bool feeds_new_coords = std::any_of(heads.begin(), heads.end(), [&](int head) {
+      return graph[head].inputs.front() == index && graph.head(head).new_coords;
+    });
+    line("activation={}", name_of(feeds_new_coords ? Activation::kLogistic : conv.activation));
   }
   void operator()(const Shortcut& shortcut) const {
     line("from={}\nactivation={}", layer.inputs.back() - index, name_of(shortcut.activation));
@@ -258,6 +285,8 @@ struct WriteLayer {
     line("size={}\nstride={}", pool.size, pool.stride);
     if (pool.padding != pool.size - 1) line("padding={}", pool.padding);
   }
+  void operator()(const Product&) const { line("from={}", layer.inputs.back() - index); }
+  void operator()(const GlobalAverage&) const {}
   void operator()(const Yolo& yolo) const {
     std::vector<std::string> anchors;
     for (const auto& [w, h] : yolo.anchors) anchors.push_back(fmt::format("{},{}", w, h));
@@ -265,13 +294,36 @@ struct WriteLayer {
          fmt::join(yolo.mask, ","), fmt::join(anchors, ",  "), yolo.classes, yolo.anchors.size(),
          yolo.ignore_thresh, yolo.truth_thresh);
     if (yolo.scale_x_y != 1) line("scale_x_y={}", yolo.scale_x_y);
+    if (yolo.new_coords) line("new_coords=1");
   }
 };
+
+/// A head with new_coords reads probabilities in darknet's cfg, of a logistic convolution. Here
+/// every head reads logits: the sigmoid belongs to the head, and `WriteLayer` gives it back.
+inline void make_heads_logits(Graph& graph, std::string_view place) {
+  for (const int head : graph.heads()) {
+    if (!graph.head(head).new_coords) continue;
+    const int source = graph[head].inputs.front();
+    auto* const conv = source == kImage
+                           ? nullptr
+                           : graph.layers[static_cast<std::size_t>(source)].as<Convolutional>();
+    require(conv && conv->activation == Activation::kLogistic,
+            fmt::format("{}:{}", place, graph[head].line),
+            "{} with new_coords=1 should read a convolution with activation=logistic, got another",
+            graph[head].name);
+    for (int i = source + 1; i < graph.size(); ++i)
+      for (const int input : graph[i].inputs)
+        require(input != source || i == head, fmt::format("{}:{}", place, graph[i].line),
+                "{} should not read {}, whose probabilities are {}'s alone", graph[i].name,
+                graph[source].name, graph[head].name);
+    conv->activation = Activation::kLinear;
+  }
+}
 
 }  // namespace detail
 
 /// Reads a darknet network description; unmodified cfg files of YOLOv3, YOLOv3-SPP, YOLOv3-tiny,
-/// YOLOv4 and YOLOv4-tiny parse.
+/// YOLOv4 and YOLOv7 parse.
 /// @param text   the file's content.
 /// @param place  what errors call it, usually its path; they read `place:line: what should be …,
 /// got …`.
@@ -294,6 +346,7 @@ inline Graph parse_cfg(std::string_view text, std::string_view place) {
           image.height, image.width);
   for (std::size_t i = 1; i < sections.size(); ++i)
     graph.layers.push_back(detail::read_layer(sections[i], graph));
+  detail::make_heads_logits(graph, place);
   double work = 0;  // what footprints add up must be a number
   for (const int i : graph.convolutions()) work += static_cast<double>(macs(graph, i));
   require(work < 0x1p62, place, "should need less than 2^62 multiply-adds, got {:.3g}", work);
@@ -302,8 +355,14 @@ inline Graph parse_cfg(std::string_view text, std::string_view place) {
 }
 
 /// Reads a cfg file; as parse_cfg.
+/// @throws Error  also if the network does not read RGB pictures.
 inline Graph load_cfg(const std::filesystem::path& path) {
-  return parse_cfg(read_file(path), path.string());
+  auto graph = parse_cfg(read_file(path), path.string());
+  require(graph.input.channels == 3, path.string(),
+          "channels of [net] should be 3, got {}: pictures are RGB, and --color greyscale shows a "
+          "network grey ones",
+          graph.input.channels);
+  return graph;
 }
 
 /// The cfg text of a graph, in darknet's layout: parse_cfg(write_cfg(g)) is g again, but for line
@@ -322,7 +381,7 @@ inline std::string write_cfg(const Graph& graph) {
   for (int i = 0; i < graph.size(); ++i) {
     const auto& layer = graph[i];
     fmt::format_to(out, "\n[{}]\n", detail::cfg_kind(layer.operation).sections[0]);
-    std::visit(detail::WriteLayer{out, layer, i}, layer.operation);
+    std::visit(detail::WriteLayer{out, graph, layer, i}, layer.operation);
     for (const auto& [key, value] : layer.carried) fmt::format_to(out, "{}={}\n", key, value);
   }
   return text;

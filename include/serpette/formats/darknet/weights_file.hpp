@@ -76,7 +76,9 @@ inline std::int32_t structure_mark(const Graph& graph) {
         [&](const Shortcut& s) { add(s.activation); },
         [&](const Route& r) { add(r.groups, r.group_id); },
         [&](const Upsample& u) { add(u.stride); },
-        [&](const MaxPool& p) { add(p.size, p.stride, p.padding); }, [](const Yolo&) {});
+        [&](const MaxPool& p) { add(p.size, p.stride, p.padding); },
+        [&](const Product& p) { add(p.by_channel); },
+        [](const OneOf<Yolo, GlobalAverage> auto&) {});
     for (const int input : layer.inputs) add(input);
   }
   return static_cast<std::int32_t>((hash ^ hash >> 32) & 0x3fffffffU) | 0x40000000;

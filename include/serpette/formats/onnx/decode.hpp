@@ -105,7 +105,8 @@ class BoxNodes {
                 {part("t_centre"), part("t_size"), part("t_object"), part("t_class")},
                 {{"axis", std::int64_t{2}}});
 
-    // centre = (s·σ(t) − (s − 1)/2 + cell) · pixels per cell;  size = anchor · exp(t)
+    // centre = (s·σ(t) − (s − 1)/2 + cell) · pixels per cell;  size = anchor · exp(t), or
+    // anchor · 4σ(t)² with new_coords
     const float step_x = static_cast<float>(graph_.input.width) / static_cast<float>(grid.width),
                 step_y = static_cast<float>(graph_.input.height) / static_cast<float>(grid.height);
     const float s = head.scale_x_y;
@@ -116,7 +117,8 @@ class BoxNodes {
           corners.push_back((static_cast<float>(x) - (s - 1) / 2) * step_x);
           corners.push_back((static_cast<float>(y) - (s - 1) / 2) * step_y);
           const auto [w, h] = head.anchors[static_cast<std::size_t>(anchor)];
-          shapes.insert(shapes.end(), {w / 2, h / 2});
+          const float half = head.new_coords ? 2.0F : 0.5F;
+          shapes.insert(shapes.end(), {w * half, h * half});
         }
     const auto centre = node("Add",
                              {node("Mul",
@@ -125,9 +127,12 @@ class BoxNodes {
                                    "offset"),
                               list("corner", {1, rows, 2}, corners)},
                              "centre");
-    const auto half =
-        node("Mul", {node("Exp", {part("t_size")}, "growth"), list("anchor", {1, rows, 2}, shapes)},
-             "half");
+    const auto growth = [&] {
+      if (!head.new_coords) return node("Exp", {part("t_size")}, "growth");
+      const auto side = node("Sigmoid", {part("t_size")}, "side");
+      return node("Mul", {side, side}, "growth");
+    };
+    const auto half = node("Mul", {growth(), list("anchor", {1, rows, 2}, shapes)}, "half");
     const auto raw =
         node("Concat",
              {node("Sub", {centre, half}, "top_left"), node("Add", {centre, half}, "bottom_right")},

@@ -63,7 +63,12 @@ class LayerNodes {
                               {"coordinate_transformation_mode", std::string("asymmetric")},
                               {"nearest_mode", std::string("floor")}});
         },
-        [&](const MaxPool& pool) { return maxima(i, pool, x); }, [&](const Yolo&) { return x; }));
+        [&](const MaxPool& pool) { return maxima(i, pool, x); },
+        [&](const Product&) {
+          return model_.node("Mul", {x, of(layer.inputs.back())}, {layer.name});
+        },
+        [&](const GlobalAverage&) { return model_.node("GlobalAveragePool", {x}, {layer.name}); },
+        [&](const Yolo&) { return x; }));
   }
 
   static constexpr std::string_view kImages = "images";

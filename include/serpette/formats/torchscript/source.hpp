@@ -65,6 +65,8 @@ class TorchScriptSource {
           return fmt::format("torch.max_pool2d({}, [{}, {}], [{}, {}])", padded, pool.size,
                              pool.size, pool.stride, pool.stride);
         },
+        [&](const Product&) { return fmt::format("{} * {}", name(layer.inputs.back()), x); },
+        [&](const GlobalAverage&) { return fmt::format("torch.mean({}, [2, 3], True)", x); },
         [&](const Yolo&) { return x; });
   }
 
