@@ -11,11 +11,10 @@
 
 namespace serpette {
 
-/// What shipped scenarios leave whole: the layers that read the image and those that heads read,
-/// together a few thousandths of the weights. Ranked like all others, HYDRA and magnitude take
-/// nearly all of them from 85 % on, and such networks see nothing (docs/results/photographs). The
-/// paper does not say that any layer is spared; `--allocation-spare-first=false
-/// --allocation-spare-heads=false` is its text.
+/// What shipped scenarios leave whole: the layers that read the image and those that heads read, a
+/// hundredth of the weights or so. Ranked like all others, HYDRA and magnitude take nearly all of
+/// them from 85 % on, and such networks see nothing (docs/results/photographs). The paper spares
+/// none, which is `--allocation-spare-first=false --allocation-spare-heads=false`.
 inline constexpr Limits kSpared{.spare_heads = true, .spare_first = true};
 
 /// A shipped scenario: what it does under the names that the catalogue has for its id. An id that
