@@ -8,6 +8,6 @@ int main(int argc, char** argv) {
        .description = "The paper's five scenarios on drawn scenes: data, robust training, pruning, "
                       "evaluation, report.",
        .out = "out/demo",
-       .runs = 3},
+       .runs = 2},
       argc, argv);
 }

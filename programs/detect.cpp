@@ -12,9 +12,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
+#include <initializer_list>
 #include <numeric>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "serpette/app/cli.hpp"
@@ -26,6 +29,7 @@
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/data/image_list.hpp"
 #include "serpette/data/match_categories.hpp"
+#include "serpette/detector/decode.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/known_mistakes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
@@ -40,13 +44,14 @@
 #include "serpette/metric/coco_report.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/store.hpp"
+#include "support/ready_plan.hpp"
 
 namespace {
 
 using namespace serpette;
 
 struct Options {
-  std::filesystem::path cfg, weights, images, out, annotations, names;
+  std::filesystem::path cfg, weights, plan, images, out, annotations, names;
   std::string profile = "standard", device = "auto";
   cli::PolicyNames policies;
   std::int64_t draw = 0, batch_size = 8;
@@ -54,6 +59,9 @@ struct Options {
   bool strict = false;
 
   std::optional<double> least;
+
+  /// What the network comes from, for messages.
+  [[nodiscard]] std::string network() const { return plan.empty() ? cfg.string() : plan.string(); }
 
   [[nodiscard]] double confidence() const {
     if (least) return *least;
@@ -67,11 +75,12 @@ std::vector<std::string> class_names(const Options& o, const Graph& graph) {
   if (!o.names.empty()) {
     names = load_class_names(o.names);
     require(static_cast<int>(names.size()) == graph.classes(), o.names.string(),
-            "should hold {} names, one per class of {}, got {}", graph.classes(), o.cfg.string(),
+            "should hold {} names, one per class of {}, got {}", graph.classes(), o.network(),
             names.size());
     return names;
   }
-  const auto beside = names_of_network(o.weights, o.cfg);
+  const auto beside =
+      o.plan.empty() ? names_of_network(o.weights, o.cfg) : names_of_network(o.plan, {});
   if (beside.empty()) return names;
   names = load_class_names(beside);
   if (static_cast<int>(names.size()) == graph.classes()) return names;
@@ -108,7 +117,7 @@ Instances pictures(const Options& o, const Graph& graph) {
   }
   const bool whole = std::filesystem::is_directory(o.images);
   auto found = cli::load_matched(o.annotations, whole ? o.images : o.images.parent_path(),
-                                 graph.classes(), names, o.cfg.string());
+                                 graph.classes(), names, o.network());
   if (whole) return found;
   const auto name = o.images.filename().string();
   std::erase_if(found.images, [&](const CocoImage& image) { return image.file_name != name; });
@@ -147,37 +156,32 @@ void write_image_list(const std::filesystem::path& path, const std::vector<CocoI
   write_file(path, csv.text());
 }
 
-void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& color) {
-  const auto& attack = chosen.attack;
-  const auto device = cli::parse_device(o.device);
-  require(!partial_cutoff(o.weights), o.weights.string(),
-          "should be the weights of a whole network, got a name of a part of them (.conv.N), which "
-          "only training starts from");
-  auto detector = Yolov3::load(o.cfg, o.weights);
-  detector.to(device);
-  if (const auto mistake = known_mistake(detector.graph(), detector.header()))
-    fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
-  const auto& in = detector.graph().input;
+/// Images [N, 3, H, W] as they are seen → detections of each.
+using Detect = std::function<std::vector<std::vector<Detection>>(const ImageBatch&)>;
+
+/// Looks at all pictures and writes what is found.
+/// @param identity  lines of the configuration that name the network.
+/// @param prepare   makes the colours and the attack of a batch, in place.
+void run(const Options& o, const Graph& graph, at::Device device,
+         const std::vector<ConfigurationLine>& identity,
+         const std::function<void(ImageBatch&)>& prepare, const Detect& detect) {
+  const auto& in = graph.input;
   const auto folder = std::filesystem::is_directory(o.images) ? o.images : o.images.parent_path();
   const CocoFolder data(
-      pictures(o, detector.graph()), folder.empty() ? "." : folder,
+      pictures(o, graph), folder.empty() ? "." : folder,
       {.width = in.width, .height = in.height, .strict = o.strict, .cache_bytes = 0});
   // Refuses a folder with the results of other inputs or settings.
-  const Store store(
-      o.out,
-      {.training = {{"cfg", fingerprint(read_file(o.cfg))},
-                    {"weights", fingerprint(read_file(o.weights))},
-                    {"images", std::filesystem::weakly_canonical(o.images).string()},
-                    {"annotations",
-                     o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations))},
-                    {"profile", o.least ? fmt::to_string(*o.least) : o.profile},
-                    {"color", o.policies.color.name},
-                    {"attack", chosen.settings},
-                    {"seed", fmt::to_string(o.seed)}},
-       .measuring = {},
-       .machines = {}});
-  const auto network = detector.frozen();
-  Generator rng(Seed(o.seed).derive("attack"));
+  Configuration configuration{.training = identity, .measuring = {}, .machines = {}};
+  for (const auto& line : std::initializer_list<ConfigurationLine>{
+           {"images", std::filesystem::weakly_canonical(o.images).string()},
+           {"annotations",
+            o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations))},
+           {"profile", o.least ? fmt::to_string(*o.least) : o.profile},
+           {"color", o.policies.color.name},
+           {"attack", o.policies.attack.chosen().settings},
+           {"seed", fmt::to_string(o.seed)}})
+    configuration.training.push_back(line);
+  const Store store(o.out, configuration);
   std::vector<Detection> detections;
   {
     const torch::NoGradGuard no_grad;
@@ -189,9 +193,8 @@ void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& co
       std::iota(indices.begin(), indices.end(), begin);
       auto batch = data.batch(indices).to(device);
       if (batch.size() > 0) {
-        batch.images = attacked_images(detector, batch, attack, color, rng);
-        for (const auto& found :
-             detector.detections(network.forward(batch.images), batch, o.confidence()))
+        prepare(batch);
+        for (const auto& found : detect(batch))
           detections.insert(detections.end(), found.begin(), found.end());
       }
       notify::step(progress, begin + std::ssize(indices), std::nan(""));
@@ -223,6 +226,47 @@ void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& co
   fmt::print("{}", summary_text(summary));
 }
 
+/// With the network of cfg and weights, on any device, under any attack.
+void run_network(const Options& o, const ErasedAttack& attack, const ErasedColorMode& color) {
+  const auto device = cli::parse_device(o.device);
+  require(!partial_cutoff(o.weights), o.weights.string(),
+          "should be the weights of a whole network, got a name of a part of them (.conv.N), which "
+          "only training starts from");
+  auto detector = Yolov3::load(o.cfg, o.weights);
+  detector.to(device);
+  if (const auto mistake = known_mistake(detector.graph(), detector.header()))
+    fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
+  Generator rng(Seed(o.seed).derive("attack"));
+  run(
+      o, detector.graph(), device,
+      {{"cfg", fingerprint(read_file(o.cfg))}, {"weights", fingerprint(read_file(o.weights))}},
+      [&](ImageBatch& batch) {
+        batch.images = attacked_images(detector, batch, attack, color, rng);
+      },
+      [&, network = detector.frozen()](const ImageBatch& batch) {
+        return detector.detections(network.forward(batch.images), batch, o.confidence());
+      });
+}
+
+/// With a plan file, on the CPU.
+void run_plan(const Options& o, const ErasedColorMode& color) {
+  require(o.policies.attack.name == "none", "--attack",
+          "should come with --cfg and --weights, since a plan has no gradients; got {}",
+          o.policies.attack.name);
+  require(cli::parse_device(o.device == "auto" ? "cpu" : o.device).is_cpu(), "--device",
+          "should be auto or cpu with --plan, got {}", o.device);
+  const auto plan = cli::ReadyPlan::load(o.plan);
+  run(
+      o, plan.graph(), at::kCPU, {{"plan", fingerprint(read_file(o.plan))}},
+      [&](ImageBatch& batch) {
+        batch.images = color.expand(color.encode(batch.images)).contiguous();
+      },
+      [&](const ImageBatch& batch) {
+        return decode(plan.graph(), plan.forward(batch.images), batch,
+                      {.confidence = o.confidence()});
+      });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -234,8 +278,10 @@ int main(int argc, char** argv) {
         "the original image. With --annotations also summary.json, COCO's 12 numbers; without "
         "them\n"
         "images.csv, which says what picture an image_id is.");
-    app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
-    app.add_option("--weights", o.weights, "Its weights in darknet's format")->required();
+    app.add_option("--cfg", o.cfg, "Network in darknet's format");
+    app.add_option("--weights", o.weights, "Its weights in darknet's format");
+    app.add_option("--plan", o.plan,
+                   "Instead of these two: a plan that export or prune wrote for this kind of CPU");
     app.add_option("--images", o.images, "A picture, or a folder of them (JPEG, PNG, WebP, BMP)")
         ->required();
     app.add_option("--out", o.out, "Folder for the results")->required();
@@ -274,6 +320,13 @@ int main(int argc, char** argv) {
     require(o.policies.attack.name == "none" || !o.annotations.empty(), "--attack",
             "should come with --annotations, since an attack raises the loss on ground truth; got "
             "none");
-    run(o, o.policies.attack.chosen(), o.policies.color.chosen());
+    require(o.plan.empty() == !o.cfg.empty() && o.plan.empty() == !o.weights.empty(), "network",
+            "should be given by --cfg and --weights, or by --plan; --help lists the options");
+    const auto attack = o.policies.attack.chosen();
+    const auto color = o.policies.color.chosen();
+    if (o.plan.empty())
+      run_network(o, attack.attack, color);
+    else
+      run_plan(o, color);
   });
 }

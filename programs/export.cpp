@@ -21,6 +21,7 @@
 #include "serpette/formats/torchscript/write_torchscript.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "support/ready_plan.hpp"
 
 namespace {
 
@@ -73,14 +74,22 @@ void run(const Options& o) {
             o.out.string());
     require_no_input(o.out_weights(), {o.cfg, o.weights});
   }
+  require(o.format != "plan" || o.folds(), "--batch-norm",
+          "should be fold with --format plan, which has no batch norm; got keep");
   require_writable(o.out);
   const auto detector = Yolov3::load(o.cfg, o.weights);
   if (const auto mistake = known_mistake(detector.graph(), detector.header()))
     fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
-  if (o.folds())
+  if (o.format == "plan") {
+    const auto plan = cli::ReadyPlan::make(detector);
+    plan.save(o.out);
+    fmt::print("{}: plan of {} convolutions ({}) for {}\n", o.out.string(), plan.choices().size(),
+               cli::forms_text(plan.choices()), cli::ReadyPlan::cpu());
+  } else if (o.folds()) {
     write(o, deploy::FoldedNetwork(detector), detector.header());
-  else
+  } else {
     write(o, detector, detector.header());
+  }
 }
 
 }  // namespace
@@ -93,11 +102,13 @@ int main(int argc, char** argv) {
         "[0, 1],\n"
         "letterboxed, and give the raw logits of the heads in the order of the cfg. onnx and "
         "torchscript carry\n"
-        "the cfg with them; darknet is a cfg and, beside it, its .weights.");
+        "the cfg with them; plan is made for this kind of CPU, and is what detect --plan starts "
+        "from; darknet is\n"
+        "a cfg and, beside it, its .weights.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
     app.add_option("--weights", o.weights, "Its weights in darknet's format")->required();
     app.add_option("--format", o.format, "Of what is written")
-        ->check(cli::one_of({"onnx", "torchscript", "darknet"}))
+        ->check(cli::one_of({"onnx", "torchscript", "plan", "darknet"}))
         ->required();
     app.add_option("--out", o.out, "The file to write")->required();
     app.add_option("--batch-norm", o.batch_norm,

@@ -63,10 +63,10 @@ def ncnn(path):
     return run
 
 
-def opencv(path, weights=None):
+def opencv(path):
     import cv2
 
-    net = cv2.dnn.readNetFromONNX(str(path)) if weights is None else cv2.dnn.readNetFromDarknet(str(path), str(weights))
+    net = cv2.dnn.readNetFromONNX(str(path))
 
     def run(x):
         net.setInput(x)

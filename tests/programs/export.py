@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
-"""export as people run it: what it writes, and what it refuses.
+"""The programs that make a network ready to ship (export, prune, profile, detect --plan) as people run them: what they write, and
+what they refuse.
 
 usage: export.py FOLDER_OF_PROGRAMS FOLDER_OF_THE_DEMO
 """
+import csv
+import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -11,17 +15,20 @@ import zipfile
 
 BIN, DEMO = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 CFG, WEIGHTS = DEMO / "yolov3-slim.cfg", DEMO / "yolov3-slim.weights"
+NETWORK = ("--cfg", CFG, "--weights", WEIGHTS)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def run(*arguments, status=0, says=""):
-    done = subprocess.run([BIN / "export", *map(str, arguments)], capture_output=True, text=True)
+def run(program, *arguments, status=0, says=""):
+    done = subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True)
     told = done.stdout + done.stderr
-    assert done.returncode == status, (arguments, done.returncode, told)
-    assert says in told, (arguments, told)
+    assert done.returncode == status, (program, arguments, done.returncode, told)
+    assert says in told, (program, arguments, told)
+    return told
 
 
 def export(form, out, *more, **expected):
-    run("--cfg", CFG, "--weights", WEIGHTS, "--format", form, "--out", out, *more, **expected)
+    run("export", *NETWORK, "--format", form, "--out", out, *more, **expected)
     return out.read_bytes() if out.is_file() else b""
 
 
@@ -39,26 +46,86 @@ def formats(root):
     assert any(name.endswith("extra/darknet_cfg") for name in names), names
     export("darknet", root / "a.cfg", says="darknet of")
     assert (root / "a.weights").read_bytes()[12:] == WEIGHTS.read_bytes()[12:], "darknet's files keep the network"
-    run("--cfg", root / "a.cfg", "--weights", root / "a.weights", "--format", "onnx", "--out", root / "again.onnx")
+    run("export", "--cfg", root / "a.cfg", "--weights", root / "a.weights", "--format", "onnx", "--out", root / "again.onnx")
     assert len((root / "again.onnx").read_bytes()) == len(onnx)
 
 
 def refusals(root):
-    out = root / "x"
+    out, own = root / "x", ("--cfg", root / "a.cfg", "--weights", root / "a.weights")
     export("tensorrt", out, status=2, says="--format: should be onnx, torchscript")
     export("torchscript", out, "--decode", status=2, says="--decode: should come with --format onnx")
     export("darknet", out, "--batch", "2", status=2, says="--batch: should come with --format onnx")
+    export("plan", out, "--batch-norm", "keep", status=2, says="--batch-norm: should be fold")
     export("darknet", root / "x.weights", status=2, says="--out: should name the cfg")
-    run("--cfg", CFG, "--weights", CFG, "--format", "onnx", "--out", out, status=2, says="error: ")
-    run("--cfg", root / "a.cfg", "--weights", root / "a.weights", "--format", "onnx", "--out", root / "a.cfg", status=2,
-        says="should be another file than the input")
-    run("--cfg", root / "a.cfg", "--weights", root / "a.weights", "--format", "darknet", "--out", root / "a.cfg", status=2,
-        says="should be another file than the input")
+    run("export", "--cfg", CFG, "--weights", CFG, "--format", "onnx", "--out", out, status=2, says="error: ")
+    for form in ("onnx", "darknet"):
+        run("export", *own, "--format", form, "--out", root / "a.cfg", status=2, says="should be another file than the input")
     export("onnx", root, status=2, says="should be writable")
     assert not out.exists() and not list(root.glob("*.part-*"))
 
 
+def plans(root, scenes):
+    plan = root / "a.plan"
+    export("plan", plan, says="a.plan: plan of")
+    look = ("--images", scenes / "test/images", "--annotations", scenes / "test/instances.json")
+    run("detect", *NETWORK, *look, "--out", root / "by_network", "--device", "cpu")
+    run("detect", "--plan", plan, *look, "--out", root / "by_plan")
+    ap = [json.loads((root / f"by_{way}/summary.json").read_text())["AP50"] for way in ("network", "plan")]
+    assert ap[0] > 0 and abs(ap[0] - ap[1]) < 1e-3, ap
+    run("detect", "--plan", plan, *NETWORK, *look, "--out", root / "no", status=2, says="network: should be given by")
+    run("detect", *look, "--out", root / "no", status=2, says="network: should be given by")
+    run("detect", "--plan", plan, *look, "--attack", "pgd", "--out", root / "no", status=2, says="a plan has no gradients")
+    whole, bad = plan.read_bytes(), root / "bad.plan"
+    for damaged, says in ((whole[:-1], "it is incomplete"), (whole[:5000], "it is incomplete"), (b"", "should be a plan file"),
+                          (whole[:9000] + bytes([whole[9000] ^ 4]) + whole[9001:], "it is damaged"),
+                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 1, got 7"),
+                          (whole[:40] + b"PDP-11 with 1 lane\0" + whole[59:], "got one for PDP-11 with 1 lane: write it anew")):
+        bad.write_bytes(damaged)
+        run("detect", "--plan", bad, *look, "--out", root / "no", status=2, says=says)
+    assert not (root / "no").exists()
+
+
+def profile(root):
+    told = run("profile", *NETWORK, "--out", root / "profile", "--rounds", 2, "--threads", 1)
+    assert "ms an image on 1 threads" in told, told
+    rows = list(csv.DictReader((root / "profile/profile.csv").open()))
+    assert sum(bool(row["form"]) for row in rows) == CFG.read_text().count("[convolutional]")
+    assert abs(sum(float(row["time %"]) for row in rows) - 100) < 3, rows
+    assert (root / "profile/profile.svg").read_text().count("<title>") == len(rows)
+    run("profile", "--plan", root / "a.plan", "--cfg", CFG, "--out", root / "no", status=2, says="should be given by")
+
+
+def prune(root, scenes):
+    data = ("--images", scenes / "train/images", "--annotations", scenes / "train/instances.json",
+            "--test-images", scenes / "test/images", "--test-annotations", scenes / "test/instances.json")
+    out = root / "pruned"
+    command = (*NETWORK, *data, "--scenario", "structured_hydra", "--budget", "smoke", "--device", "cpu", "--out", out)
+    told = run("prune", *command, "--ratio", 75)
+    assert "network.cfg, .weights, .onnx and .plan" in told, told
+    summary = json.loads((out / "summary.json").read_text())
+    assert abs(summary["after"]["parameters"] / summary["before"]["parameters"] - 0.25) < 0.02, summary
+    assert summary["after"]["bytes of weights"] == (out / "network.weights").stat().st_size
+    assert summary["before"].keys() == summary["after"].keys() and summary["ratio_percent"] == 75
+    assert (out / "before_and_after.md").read_text().count("\n") == len(summary["after"]) + 2
+    run("detect", "--plan", out / "network.plan", "--images", scenes / "test/images", "--annotations", scenes / "test/instances.json",
+        "--out", root / "shipped")
+    ap = json.loads((root / "shipped/summary.json").read_text())["AP50"]
+    assert abs(ap - summary["after"]["AP50"]) < 2e-3, (ap, summary["after"]["AP50"])
+    trained = (out / "study/cells/structured_hydra-run1-ratio75/network.weights").stat().st_mtime_ns
+    run("prune", *command, "--ratio", 75)  # nothing is trained again
+    assert (out / "study/cells/structured_hydra-run1-ratio75/network.weights").stat().st_mtime_ns == trained
+    run("prune", *command, "--ratio", 100, status=2, says="--ratio: should be")
+    other = ["mine" if word == "structured_hydra" else root / "no" if word == out else word for word in command]
+    run("prune", *other, "--ratio", 50, status=2, says='scenario: should be one of')
+    assert not (root / "no").exists()
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        formats(pathlib.Path(folder))
-        refusals(pathlib.Path(folder))
+        root = pathlib.Path(folder)
+        run("drawn_scenes", "--out", root / "scenes", "--train", 12, "--test", 6)
+        formats(root)
+        refusals(root)
+        plans(root, root / "scenes")
+        profile(root)
+        prune(root, root / "scenes")

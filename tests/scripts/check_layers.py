@@ -22,7 +22,7 @@ ALLOWED = {
     "nn": {"concepts", "graph", "core", "detail", TENSOR, NN},
     "detector": {"concepts", "graph", "core", "detail", "io", "formats", "nn", TENSOR, NN},
     "distributed": {"core", "detail", TENSOR, NN},
-    "deploy": {"concepts/named.hpp", "concepts/detector.hpp", "nn", "graph", "core", "detail", "io", TENSOR, NN},
+    "deploy": {"concepts/named.hpp", "concepts/detector.hpp", "formats/darknet/cfg.hpp", "nn", "graph", "core", "detail", "io", TENSOR, NN},
     "method": {"version.hpp", "scenario/scenario.hpp", "scenario/erased.hpp", "prune/mask.hpp", "prune/possible.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "study": {"scenario/scenario.hpp", "scenario/catalogue.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "graph", "core", "detail", "io", "score", "prune", "objective", "attack", "color", "detector",

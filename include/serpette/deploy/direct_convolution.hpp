@@ -7,13 +7,16 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
 #include "serpette/deploy/dense_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
+#include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
+#include "serpette/deploy/stored_array.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -29,27 +32,26 @@ class DirectConvolution {
   /// @param weight  [C_out, C_in, k, k]
   /// @param bias    [C_out]
   DirectConvolution(const Convolutional& c, const Shape& in, const float* weight, const float* bias)
-      : kernels_(&dense_kernels_here()),
-        conv_(c),
-        in_(in),
-        out_(output_shape(c, in)),
-        weights_(std::int64_t{c.size} * c.size * in.channels, c.filters, kernels_->lanes) {
-    require(fits(c), "direct convolution", "should be in one group, got {} groups", c.groups);
+      : DirectConvolution(c, in, [&](auto... extents) { return PackedMatrix(extents...); }) {
     const int area = c.size * c.size;
     for (int f = 0; f < c.filters; ++f)
       for (int i = 0; i < in.channels; ++i)
         for (int tap = 0; tap < area; ++tap)
           weights_.at(std::int64_t{tap} * in.channels + i, f) =
               weight[(std::int64_t{f} * in.channels + i) * area + tap];
-    const auto lanes = kernels_->lanes;
-    bias_.assign(static_cast<std::size_t>((c.filters + lanes - 1) / lanes * lanes), 0.0F);
-    std::copy_n(bias, c.filters, bias_.begin());
-    zeros_.assign(static_cast<std::size_t>(in.channels), 0.0F);
+    std::vector<float> whole(whole_filters(), 0.0F);
+    std::copy_n(bias, c.filters, whole.begin());
+    bias_ = std::move(whole);
+  }
+  /// What `write` wrote of the same convolution.
+  DirectConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
+      : DirectConvolution(c, in, [&](auto... extents) { return PackedMatrix(extents..., from); }) {
+    bias_ = from.array<float>(whole_filters());
+  }
 
-    constexpr std::int64_t kCache = 256 << 10;
-    const std::int64_t bytes = 4 * std::int64_t{in.channels} * c.stride * c.stride;
-    const auto wanted = std::clamp<std::int64_t>(kCache / bytes, 24, 480);
-    blocks_ = (cells() + wanted - 1) / wanted;
+  void write(PlanWriter& to) const {
+    weights_.write(to);
+    to.array(bias_);
   }
 
   static bool fits(const Convolutional& c) { return c.groups == 1; }
@@ -76,6 +78,25 @@ class DirectConvolution {
   }
 
  private:
+  template <class MakeMatrix>
+  DirectConvolution(const Convolutional& c, const Shape& in, const MakeMatrix& matrix)
+      : kernels_(&dense_kernels_here()),
+        conv_(c),
+        in_(in),
+        out_(output_shape(c, in)),
+        weights_(matrix(std::int64_t{c.size} * c.size * in.channels, c.filters, kernels_->lanes)),
+        zeros_(static_cast<std::size_t>(in.channels), 0.0F) {
+    require(fits(c), "direct convolution", "should be in one group, got {} groups", c.groups);
+    constexpr std::int64_t kCache = 256 << 10;
+    const std::int64_t bytes = 4 * std::int64_t{in.channels} * c.stride * c.stride;
+    const auto wanted = std::clamp<std::int64_t>(kCache / bytes, 24, 480);
+    blocks_ = (cells() + wanted - 1) / wanted;
+  }
+
+  [[nodiscard]] std::size_t whole_filters() const {
+    const auto lanes = kernels_->lanes;
+    return static_cast<std::size_t>((conv_.filters + lanes - 1) / lanes * lanes);
+  }
   [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
 
   /// The cell of the input under a tap of a cell of the output.
@@ -124,7 +145,7 @@ class DirectConvolution {
   Shape in_, out_;
   std::int64_t blocks_ = 1;
   PackedMatrix weights_;      // [taps · C_in, C_out]
-  std::vector<float> bias_;   // in whole vectors
+  StoredArray<float> bias_;   // in whole vectors
   std::vector<float> zeros_;  // what lies outside the map
 };
 

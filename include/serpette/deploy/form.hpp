@@ -5,6 +5,7 @@
 
 #include "serpette/concepts/named.hpp"
 #include "serpette/deploy/finish.hpp"
+#include "serpette/deploy/plan_archive.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/torch/tensor.hpp"
 
@@ -63,6 +64,13 @@ concept StatesItsMemory = requires {
   { F::allocates } -> std::convertible_to<bool>;
   { F::adds_residual } -> std::convertible_to<bool>;
 };
+/// How a prepared layer becomes bytes and is read again, from a layer that has no tensors.
+template <class F>
+concept KeepsPrepared = requires(const FoldedLayer& layer, const typename F::Prepared& prepared,
+                                 PlanWriter& to, PlanReader& from) {
+  { F::write(prepared, to) } -> std::same_as<void>;
+  { F::read(layer, from) } -> std::same_as<typename F::Prepared>;
+};
 }  // namespace req
 
 /// A way of computing one convolution. A plan takes its forms as a list of types, and needs nothing
@@ -70,5 +78,9 @@ concept StatesItsMemory = requires {
 template <class F>
 concept Form = serpette::req::Named<F> && req::JudgesLayers<F> && req::RunsPrepared<F> &&
                req::StatesItsMemory<F>;
+
+/// A form whose layers a plan file can hold.
+template <class F>
+concept KeptForm = Form<F> && req::KeepsPrepared<F>;
 
 }  // namespace serpette::deploy

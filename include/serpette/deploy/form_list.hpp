@@ -21,6 +21,7 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/deploy/choose.hpp"
 #include "serpette/deploy/form.hpp"
+#include "serpette/deploy/plan_archive.hpp"
 
 namespace serpette::deploy {
 
@@ -60,6 +61,30 @@ class FormList {
     with_form(prepared.index(),
               [&]<std::size_t I>() { y = At<I>::run(std::get<I>(prepared), input); });
     return y;
+  }
+
+  /// @throws Error  if the form cannot be kept (KeptForm).
+  static void write(const Prepared& prepared, PlanWriter& to) {
+    with_form(prepared.index(), [&]<std::size_t I>() {
+      if constexpr (KeptForm<At<I>>)
+        At<I>::write(std::get<I>(prepared), to);
+      else
+        fail("plan", "should be of forms that can be written and read, got '{}'", kNames[I]);
+    });
+  }
+  /// @param layer  without tensors.
+  static Prepared read(std::size_t form, const FoldedLayer& layer, PlanReader& from) {
+    std::optional<Prepared> made;
+    with_form(form, [&]<std::size_t I>() {
+      if constexpr (KeptForm<At<I>>) made.emplace(std::in_place_index<I>, At<I>::read(layer, from));
+    });
+    require(made.has_value(), from.place(), "should be of forms that can be written and read");
+    return std::move(made).value();
+  }
+
+  /// The number of the form of a name; as many as there are forms if none has it.
+  static std::size_t named(std::string_view name) {
+    return static_cast<std::size_t>(std::find(kNames.begin(), kNames.end(), name) - kNames.begin());
   }
 
   /// What the forms cost, by convolution and form; infinite where one does not fit.

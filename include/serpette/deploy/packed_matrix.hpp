@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "serpette/deploy/dense_kernels.hpp"
+#include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/stored_array.hpp"
 
 namespace serpette::deploy {
 
@@ -15,17 +16,21 @@ namespace serpette::deploy {
 /// one), each [K][columns] in one run, zeros behind the last column.
 class PackedMatrix {
  public:
+  /// Zeros, to be filled by `at`.
   PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes)
       : rows_(rows), lanes_(lanes), vectors_((columns + lanes - 1) / lanes) {
-    data_.assign(static_cast<std::size_t>(rows_ * vectors_ * lanes_ + 16), 0.0F);
-    const auto address = reinterpret_cast<std::uintptr_t>(data_.data());
-    shift_ = (64 - address % 64) % 64 / sizeof(float);
+    const AlignedZeros<float> zeros(size());
+    filled_ = zeros.data;
+    data_ = zeros.stored();
   }
-  // A copy's memory would begin elsewhere in its cache line.
-  PackedMatrix(const PackedMatrix&) = delete;
-  PackedMatrix& operator=(const PackedMatrix&) = delete;
-  PackedMatrix(PackedMatrix&&) = default;
-  PackedMatrix& operator=(PackedMatrix&&) = default;
+  /// What `write` wrote of one of these extents.
+  PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes, PlanReader& from)
+      : rows_(rows),
+        lanes_(lanes),
+        vectors_((columns + lanes - 1) / lanes),
+        data_(from.array<float>(size())) {}
+
+  void write(PlanWriter& to) const { to.array(data_); }
 
   [[nodiscard]] std::int64_t panels() const { return (vectors_ + 1) / 2; }
   [[nodiscard]] int vectors(std::int64_t panel) const {
@@ -34,19 +39,23 @@ class PackedMatrix {
   /// First column of a panel.
   [[nodiscard]] std::int64_t column(std::int64_t panel) const { return panel * 2 * lanes_; }
   [[nodiscard]] const float* panel(std::int64_t panel) const {
-    return data_.data() + shift_ + column(panel) * rows_;
+    return data_.data() + column(panel) * rows_;
   }
 
+  /// Of one that is filled, not read.
   [[nodiscard]] float& at(std::int64_t row, std::int64_t column) {
     const auto p = column / (2 * lanes_), width = std::int64_t{vectors(p)} * lanes_;
-    return data_[shift_ + static_cast<std::size_t>(this->column(p) * rows_ + row * width + column -
-                                                   this->column(p))];
+    return filled_[this->column(p) * rows_ + row * width + column - this->column(p)];
   }
 
  private:
+  [[nodiscard]] std::size_t size() const {
+    return static_cast<std::size_t>(rows_ * vectors_ * lanes_);
+  }
+
   std::int64_t rows_, lanes_, vectors_;
-  std::vector<float> data_;
-  std::size_t shift_ = 0;  // to the first cache line
+  StoredArray<float> data_;
+  float* filled_ = nullptr;
 };
 
 /// Rows of a product cut into blocks of one size that registers hold, with the least of them

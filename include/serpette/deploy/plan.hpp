@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +24,9 @@
 #include "serpette/deploy/forms/libtorch.hpp"
 #include "serpette/deploy/forms/sparse.hpp"
 #include "serpette/deploy/forms/winograd.hpp"
-#include "serpette/deploy/workspace.hpp"
+#include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/plan_memory.hpp"
+#include "serpette/deploy/stored_network.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/layer_parameters.hpp"
@@ -36,6 +39,9 @@ struct PlanOptions {
   /// machine, and its outputs in their last bits); otherwise the model alone decides.
   bool measure = true;
   int repeats = 3;  ///< Timings per form at least, of which the best counts.
+  /// Hand the network to LibTorch whole where LibTorch's form is best for every layer: it then
+  /// computes batches at once, and layers have no times of their own.
+  bool whole = true;
   /// Forms that are given, not chosen; empty, or one for every convolution that is left.
   Choices choices = {};
 };
@@ -63,7 +69,6 @@ class PlanOf {
                                     : std::vector<std::vector<double>>(),
                                 {Forms::layout...});
     const auto forms = options.choices.empty() ? assignment.best() : given(layers, options.choices);
-    layouts_ = assignment.layouts(forms);
     const auto convolutions = graph_.convolutions();
     bool is_libtorch = true;
     for (std::size_t c = 0; c < forms.size(); ++c) {
@@ -71,19 +76,49 @@ class PlanOf {
       is_libtorch = is_libtorch && name == LibTorchForm::name;
       choices_.push_back({graph_[convolutions[c]].name, std::string(name), layers[c].density()});
     }
-    if (is_libtorch) {  // which also knows batches
+    if (is_libtorch && options.whole) {
       frozen_.emplace(network);
       return;
     }
-    steps_.resize(graph_.layers.size());
-    for (std::size_t c = 0; c < forms.size(); ++c) {
-      const auto i = static_cast<std::size_t>(convolutions[c]);
-      steps_[i].emplace(
-          Step{List::prepare(forms[c], layers[c]),
-               static_cast<float>(slope_of(graph_.convolution(convolutions[c]).activation))});
-    }
-    lay_out();
+    prepare(assignment.layouts(forms),
+            [&](std::size_t c) { return List::prepare(forms[c], layers[c]); });
   }
+
+  /// Seconds that each layer takes for one image, by graph index; a shortcut that a convolution
+  /// finishes takes none. Empty where LibTorch computes the network whole.
+  [[nodiscard]] std::vector<double> layer_seconds(const at::Tensor& image) {
+    const at::NoGradGuard no_grad;
+    require_images(graph_, image);
+    std::vector<double> seconds;
+    if (frozen_) return seconds;
+    std::vector<at::Tensor> heads;
+    for (const int i : graph_.heads()) {
+      const auto& s = graph_.shape(i);
+      heads.push_back(at::empty({1, s.channels, s.height, s.width}));
+    }
+    const auto clock = [] { return std::chrono::steady_clock::now(); };
+    auto begin = clock();
+    run_image(image.narrow(0, 0, 1).contiguous(), heads, 0, [&] {
+      const auto end = clock();
+      seconds.push_back(std::chrono::duration<double>(end - begin).count());
+      begin = end;
+    });
+    return seconds;
+  }
+
+  /// Writes what `read` makes the plan of again, but for its graph: form, density and prepared
+  /// weights of every convolution (plan_file.hpp has the file around it).
+  /// @throws Error  if a form cannot be kept (KeptForm).
+  void write(PlanWriter& to) const {
+    for (const auto& choice : choices_) {
+      to.text(choice.form);
+      to.value(choice.density);
+    }
+    to.value(frozen_.has_value());
+    if (frozen_) return StoredNetwork::write(*frozen_, to);
+    for (const int i : graph_.convolutions()) List::write(step(i).prepared, to);
+  }
+  static PlanOf read(Graph graph, PlanReader& from) { return PlanOf(std::move(graph), from); }
 
   /// The graph as it runs: without batch norm and silent filters.
   [[nodiscard]] const Graph& graph() const { return graph_; }
@@ -107,7 +142,7 @@ class PlanOf {
       heads.push_back(at::empty({images.size(0), s.channels, s.height, s.width}));
     }
     for (std::int64_t n = 0; n < images.size(0); ++n)
-      run_image(images.narrow(0, n, 1).contiguous(), heads, n);
+      run_image(images.narrow(0, n, 1).contiguous(), heads, n, [] {});
     return heads;
   }
 
@@ -115,16 +150,62 @@ class PlanOf {
   using List = FormList<Forms...>;
   using Prepared = typename List::Prepared;
 
+  PlanOf(Graph graph, PlanReader& from) : graph_(std::move(graph)) {
+    const at::NoGradGuard no_grad;
+    const auto convolutions = graph_.convolutions();
+    std::vector<std::size_t> forms;
+    for (const int i : convolutions) {
+      const auto name = from.text();
+      forms.push_back(List::named(name));
+      require(forms.back() < List::kNames.size(), from.place(),
+              "{} should have a form of this plan, got '{}'", graph_[i].name, name);
+      choices_.push_back({graph_[i].name, name, from.value<double>()});
+    }
+    const auto layouts = Assignment(graph_, {}, {Forms::layout...}).layouts(forms);
+    if (from.value<bool>()) {
+      frozen_.emplace(StoredNetwork(graph_, from));
+      return;
+    }
+    prepare(layouts,
+            [&](std::size_t c) { return List::read(forms[c], bare(convolutions[c]), from); });
+  }
+
   struct Step {
     Prepared prepared;
     float slope;
   };
 
-  [[nodiscard]] FoldedLayer folded(int i, const LayerParameters& p) const {
-    FoldedLayer layer{graph_.convolution(i), graph_.shape(graph_[i].inputs.front()),
-                      graph_.shape(i), p.weight, p.bias};
+  /// Makes the steps, and lays out the memory.
+  /// @param prepared  (position in the convolutions) → the layer in its form.
+  template <class PreparedOf>
+  void prepare(const std::vector<Layout>& layouts, const PreparedOf& prepared) {
+    const auto convolutions = graph_.convolutions();
+    const auto n = graph_.layers.size();
+    PlanMemory::Abilities forms{std::vector<bool>(n), std::vector<bool>(n)};
+    steps_.resize(n);
+    for (std::size_t c = 0; c < convolutions.size(); ++c) {
+      const auto i = static_cast<std::size_t>(convolutions[c]);
+      const auto slope = slope_of(graph_.convolution(convolutions[c]).activation);
+      const auto& step = steps_[i].emplace(Step{prepared(c), static_cast<float>(slope)});
+      forms.allocates[i] = List::kAllocates[step.prepared.index()];
+      forms.adds_residual[i] = List::kAddsResidual[step.prepared.index()];
+    }
+    memory_ = PlanMemory(graph_, layouts, forms);
+  }
+
+  /// The convolution at graph index i, without its tensors.
+  [[nodiscard]] FoldedLayer bare(int i) const {
+    FoldedLayer layer{
+        graph_.convolution(i), graph_.shape(graph_[i].inputs.front()), graph_.shape(i), {}, {}};
     if (!is_piecewise_linear(layer.settings.activation))
       layer.settings.activation = Activation::kLinear;  // and LibTorch's behind it
+    return layer;
+  }
+
+  [[nodiscard]] FoldedLayer folded(int i, const LayerParameters& p) const {
+    FoldedLayer layer = bare(i);
+    layer.weight = p.weight;
+    layer.bias = p.bias;
     const auto left = p.weight.ne(0);
     layer.weights_left = left.count_nonzero().item<std::int64_t>();
     layer.kernels_left = left.flatten(2).any(2).count_nonzero().item<std::int64_t>();
@@ -139,9 +220,7 @@ class PlanOf {
       const auto& name = graph_[convolutions[c]].name;
       const auto found = choices.find(name);
       require(found != choices.end(), "choices", "should name a form for {}", name);
-      const auto form = static_cast<std::size_t>(
-          std::find(List::kNames.begin(), List::kNames.end(), found->second) -
-          List::kNames.begin());
+      const auto form = List::named(found->second);
       require(List::fits(form, layers[c]), "choices",
               "{} cannot be '{}': there is no such form, or it does not fit", name, found->second);
       forms.push_back(form);
@@ -150,112 +229,6 @@ class PlanOf {
   }
 
   [[nodiscard]] const Step& step(int i) const { return *steps_[static_cast<std::size_t>(i)]; }
-  [[nodiscard]] Layout layout(int i) const {
-    return i == kImage ? Layout::kPlanes : layouts_[static_cast<std::size_t>(i)];
-  }
-  [[nodiscard]] const Shortcut& shortcut(int i) const {
-    return std::get<Shortcut>(graph_[i].operation);
-  }
-
-  /// Finds the shortcuts that a convolution can finish, and places every output that we write
-  /// ourselves.
-  void lay_out() {
-    std::vector<int> readers(graph_.layers.size(), 0);
-    for (const Layer& layer : graph_.layers)
-      for (const int j : layer.inputs)
-        if (j != kImage) ++readers[static_cast<std::size_t>(j)];
-    finished_.assign(graph_.layers.size(), false);
-    add_to_.assign(graph_.layers.size(), -1);
-    for (const int i : graph_.all<Shortcut>()) {
-      const auto& inputs = graph_[i].inputs;
-      const auto [other, last] = std::minmax(inputs[0], inputs[1]);
-      if (last == other || last == kImage || readers[static_cast<std::size_t>(last)] != 1) continue;
-      if (graph_.shape(last) != graph_.shape(other)) continue;
-      if (!graph_[last].as<Convolutional>() || !List::kAddsResidual[step(last).prepared.index()])
-        continue;
-      if (!is_piecewise_linear(graph_.convolution(last).activation) ||
-          !is_piecewise_linear(shortcut(i).activation))
-        continue;
-      add_to_[static_cast<std::size_t>(last)] = i;
-      finished_[static_cast<std::size_t>(i)] = true;
-      layouts_[static_cast<std::size_t>(i)] = layout(last);
-    }
-    place_outputs();
-  }
-
-  /// Gives every output that we write its memory, and every change of layout.
-  void place_outputs() {
-    const auto n = graph_.layers.size();
-    struct Use {
-      int first = -1, last = -1;  // the turns in which it is read
-    };
-    std::vector<Use> uses(2 * (n + 1));
-    const auto read = [&](int j, Layout wanted, int turn) {
-      auto& [first, last] = uses[place(j, wanted)];
-      first = first < 0 ? turn : std::min(first, turn);
-      last = std::max(last, turn);
-    };
-    for (int i = 0; i < graph_.size(); ++i) {
-      const auto& inputs = graph_[i].inputs;
-      if (finished_[static_cast<std::size_t>(i)]) {  // in the turn of the later input
-        const auto [other, last] = std::minmax(inputs[0], inputs[1]);
-        read(other, layout(i), last);
-        continue;
-      }
-      for (const int j : inputs) read(j, graph_[i].as<Yolo>() ? layout(j) : layout(i), i);
-    }
-    // What hands on its input's memory is read where its readers read.
-    std::vector<int> last_read(n);
-    for (int i = graph_.size(); i-- > 0;) {
-      auto& mine = last_read[static_cast<std::size_t>(i)];
-      for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast})
-        mine = std::max(mine, uses[place(i, wanted)].last);
-      const bool hands_on = visit(
-          graph_[i],
-          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool, Product,
-                         GlobalAverage> auto&) { return false; },
-          [&](const Route&) { return graph_[i].inputs.size() == 1; },
-          [](const Yolo&) { return true; });
-      const int from = graph_[i].inputs.front();
-      if (hands_on && from != kImage) read(from, layout(from), mine);
-    }
-
-    std::vector<std::pair<Lifetime, at::Tensor*>> lives;
-    outputs_.assign(n, {});
-    changed_.assign(2 * (n + 1), {});
-    for (int i = 0; i < graph_.size(); ++i) {
-      const bool is_ours = visit(
-          graph_[i],
-          [&](const Convolutional&) { return !List::kAllocates[step(i).prepared.index()]; },
-          [](const OneOf<Shortcut, Upsample> auto&) { return true; },
-          [&](const Route&) { return graph_[i].inputs.size() > 1; },
-          [](const OneOf<MaxPool, Yolo, Product, GlobalAverage> auto&) { return false; });
-      if (!is_ours || finished_[static_cast<std::size_t>(i)]) continue;
-      const int sum = add_to_[static_cast<std::size_t>(i)], target = sum >= 0 ? sum : i;
-      lives.emplace_back(Lifetime{graph_.shape(target), layout(target), i,
-                                  std::max(i, last_read[static_cast<std::size_t>(target)])},
-                         &outputs_[static_cast<std::size_t>(target)]);
-    }
-    for (int j = kImage; j < graph_.size(); ++j)
-      for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast}) {
-        const auto [first, last] = uses[place(j, wanted)];
-        const bool is_part = j != kImage && graph_[j].as<Route>() && graph_[j].inputs.size() == 1;
-        if (first >= 0 && (wanted != layout(j) || is_part))
-          lives.emplace_back(Lifetime{graph_.shape(j), wanted, first, last},
-                             &changed_[place(j, wanted)]);
-      }
-    std::stable_sort(lives.begin(), lives.end(),
-                     [](const auto& a, const auto& b) { return a.first.from < b.first.from; });
-    std::vector<Lifetime> lifetimes;
-    for (const auto& [life, to] : lives) lifetimes.push_back(life);
-    auto found = buffers(lifetimes);
-    for (std::size_t k = 0; k < lives.size(); ++k) *lives[k].second = std::move(found[k]);
-  }
-
-  /// Where a layer's output in one of the layouts stands in lists of both.
-  static std::size_t place(int layer, Layout layout) {
-    return 2 * static_cast<std::size_t>(layer + 1) + (layout == Layout::kChannelsLast ? 1 : 0);
-  }
 
   /// Outputs of the layers so far, in the layout they have and, once somebody asks, in the other.
   struct Outputs {
@@ -266,8 +239,8 @@ class PlanOf {
     const at::Tensor& in(int i, Layout wanted) {
       const at::Tensor& t = now.of(i);
       if (t.is_contiguous(memory_format(wanted))) return t;
-      const auto where = place(i, wanted);
-      const at::Tensor& other = plan.changed_[where];
+      const auto where = PlanMemory::place(i, wanted);
+      const at::Tensor& other = plan.memory_.changed(where);
       if (!is_changed[where]) change_layout(t, other);
       is_changed[where] = true;
       return other;
@@ -279,20 +252,20 @@ class PlanOf {
     const PlanOf& plan;
     Outputs& outputs;
 
-    [[nodiscard]] at::Tensor into(int i) const {
-      return plan.outputs_[static_cast<std::size_t>(i)];
-    }
+    [[nodiscard]] at::Tensor into(int i) const { return plan.memory_.output(i); }
 
     [[nodiscard]] at::Tensor convolution(int i, const Convolutional& conv,
                                          const at::Tensor& x) const {
       const Step& step = plan.step(i);
-      const int sum = plan.add_to_[static_cast<std::size_t>(i)];
+      const int sum = plan.memory_.finishes(i);
       Finish finish{.slope = step.slope};
       if (sum >= 0) {
         const auto& inputs = plan.graph_[sum].inputs;
-        const at::Tensor& residual = outputs.in(std::min(inputs[0], inputs[1]), plan.layout(i));
+        const at::Tensor& residual =
+            outputs.in(std::min(inputs[0], inputs[1]), plan.memory_.layout(i));
+        const auto& shortcut = std::get<Shortcut>(plan.graph_[sum].operation);
         finish.residual = residual.const_data_ptr<float>();
-        finish.residual_slope = static_cast<float>(slope_of(plan.shortcut(sum).activation));
+        finish.residual_slope = static_cast<float>(slope_of(shortcut.activation));
       }
       const auto y = List::run(step.prepared, {x, into(sum < 0 ? i : sum), finish});
       return is_piecewise_linear(conv.activation) ? y
@@ -300,10 +273,13 @@ class PlanOf {
     }
   };
 
-  void run_image(const at::Tensor& image, std::vector<at::Tensor>& heads, std::int64_t n) {
+  /// @param done  called after every layer.
+  template <class Done>
+  void run_image(const at::Tensor& image, std::vector<at::Tensor>& heads, std::int64_t n,
+                 const Done& done) {
     Outputs outputs{*this,
                     {image, std::vector<at::Tensor>(graph_.layers.size())},
-                    std::vector<bool>(changed_.size())};
+                    std::vector<bool>(memory_.places())};
     const Rules rules{{}, *this, outputs};
     std::size_t head = 0;
     for (int i = 0; i < graph_.size(); ++i) {
@@ -311,22 +287,20 @@ class PlanOf {
       if (graph_[i].as<Yolo>())  // now: its buffer may serve a later layer
         heads[head++].select(0, n).copy_(outputs.now.of(inputs.front()).squeeze(0));
       outputs.now.output[static_cast<std::size_t>(i)] =
-          finished_[static_cast<std::size_t>(i)]  // by the later of its inputs
+          memory_.is_finished(i)  // by the later of its inputs
               ? outputs.now.of(std::max(inputs[0], inputs[1]))
               : run_layer(
-                    graph_, i, [&](int j) -> const at::Tensor& { return outputs.in(j, layout(i)); },
+                    graph_, i,
+                    [&](int j) -> const at::Tensor& { return outputs.in(j, memory_.layout(i)); },
                     rules);
+      done();
     }
   }
 
   Graph graph_;
   std::vector<std::optional<Step>> steps_;  // by graph index: the convolutions
-  std::vector<Layout> layouts_;             // by graph index, of the outputs
-  std::vector<int> add_to_;     // per convolution the shortcut that it finishes; −1: none
-  std::vector<bool> finished_;  // those shortcuts
+  PlanMemory memory_;
   std::vector<LayerChoice> choices_;
-  std::vector<at::Tensor> outputs_;      // by graph index: buffers for what we write
-  std::vector<at::Tensor> changed_;      // by place: buffers for changes of layout
   std::optional<FrozenNetwork> frozen_;  // where LibTorch computes every layer
 };
 

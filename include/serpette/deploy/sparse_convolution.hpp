@@ -12,8 +12,10 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/deploy/output_shape.hpp"
+#include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"
+#include "serpette/deploy/stored_array.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -68,21 +70,42 @@ class SparseConvolution {
   /// @throws Error  for whole kernels that are not 3×3 with stride 1.
   SparseConvolution(const Convolutional& c, const Shape& in, const float* weight, const float* bias,
                     const SparseSettings& settings)
-      : kernels_(&sparse_kernels_here(settings.narrow)),
-        conv_(c),
-        in_(in),
-        out_(output_shape(c, in)),
-        whole_(settings.whole_kernels),
-        bias_(bias, bias + c.filters),
-        tiling_(c, in, kernels_->lanes) {
-    require(!whole_ || (c.size == 3 && c.stride == 1), "sparse convolution",
-            "whole kernels should be 3×3 with stride 1, got {}×{} with stride {}", c.size, c.size,
-            c.stride);
+      : SparseConvolution(c, in, Kind{settings.whole_kernels, settings.narrow}) {
+    bias_ = std::vector<float>(bias, bias + c.filters);
     compress(weight, settings.tile_bytes);
+  }
+  /// What `write` wrote of the same convolution.
+  SparseConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
+      : SparseConvolution(c, in, from.value<Kind>()) {
+    bias_ = from.array<float>(static_cast<std::size_t>(c.filters));
+    planes_ = from.array<Plane>();
+    offsets_ = from.array<std::int32_t>();
+    weights_ = from.array<float>(offsets_.size() * (kind_.whole_kernels ? 9 : 1));
+    parts_.resize(from.value<std::uint64_t>());
+    for (Part& part : parts_) {
+      part.first_plane = from.value<std::uint64_t>();
+      part.last_plane = from.value<std::uint64_t>();
+      part.starts = from.array<std::int64_t>(static_cast<std::size_t>(c.filters) + 1);
+    }
+    count_planes();
+  }
+
+  void write(PlanWriter& to) const {
+    to.value(kind_);
+    to.array(bias_);
+    to.array(planes_);
+    to.array(offsets_);
+    to.array(weights_);
+    to.value(std::uint64_t{parts_.size()});
+    for (const Part& part : parts_) {
+      to.value(std::uint64_t{part.first_plane});
+      to.value(std::uint64_t{part.last_plane});
+      to.array(part.starts);
+    }
   }
 
   [[nodiscard]] const Shape& output() const { return out_; }
-  [[nodiscard]] bool whole_kernels() const { return whole_; }
+  [[nodiscard]] bool whole_kernels() const { return kind_.whole_kernels; }
 
   /// Computes one image.
   /// @param x         [C_in, H, W]
@@ -107,7 +130,8 @@ class SparseConvolution {
   /// Multiply-adds per image, those of idle lanes and overlapping tiles too, and as many for every
   /// packed value: nearly proportional to the time.
   [[nodiscard]] std::int64_t operations() const {
-    return tiling_.operations(std::ssize(weights_), std::ssize(planes_));
+    return tiling_.operations(static_cast<std::int64_t>(weights_.size()),
+                              static_cast<std::int64_t>(planes_.size()));
   }
 
   /// The same, or somewhat more, before anything is laid out.
@@ -128,8 +152,23 @@ class SparseConvolution {
   /// Consecutive planes that are packed and used together.
   struct Part {
     std::size_t first_plane = 0, last_plane = 0;
-    std::vector<std::int64_t> starts;  ///< [C_out + 1] into offsets_.
+    StoredArray<std::int64_t> starts;  ///< [C_out + 1] into offsets_.
   };
+  struct Kind {
+    bool whole_kernels, narrow;
+  };
+
+  SparseConvolution(const Convolutional& c, const Shape& in, Kind kind)
+      : kernels_(&sparse_kernels_here(kind.narrow)),
+        conv_(c),
+        in_(in),
+        out_(output_shape(c, in)),
+        kind_(kind),
+        tiling_(c, in, kernels_->lanes) {
+    require(!kind.whole_kernels || (c.size == 3 && c.stride == 1), "sparse convolution",
+            "whole kernels should be 3×3 with stride 1, got {}×{} with stride {}", c.size, c.size,
+            c.stride);
+  }
 
   [[nodiscard]] int lanes() const { return kernels_->lanes; }
   [[nodiscard]] std::int64_t tiles() const { return tiling_.tiles(); }
@@ -142,6 +181,10 @@ class SparseConvolution {
   void compress(const float* weight, std::int64_t tile_bytes) {
     const int k = conv_.size, s = conv_.stride, area = k * k;
     const int inputs = in_.channels / conv_.groups, outputs = out_.channels / conv_.groups;
+    const bool whole = kind_.whole_kernels;
+    std::vector<Plane> planes;
+    std::vector<std::int32_t> offsets;
+    std::vector<float> weights;
     const auto plane_floats = std::int64_t{tiling_.plane_rows} * lanes();
     const auto at = [&](int f, int c, int tap) {
       return weight[(std::int64_t{f} * inputs + c) * area + tap];
@@ -157,7 +200,7 @@ class SparseConvolution {
         for (int tap = 0; tap < area; ++tap)
           if (at(f, c, tap) != 0) {
             const int channel = f / outputs * inputs + c;
-            for (int x = whole_ ? 0 : tap % k; x <= (whole_ ? k - 1 : tap % k); ++x)
+            for (int x = whole ? 0 : tap % k; x <= (whole ? k - 1 : tap % k); ++x)
               plane_of(channel, x, tap / k % s) = 0;
           }
 
@@ -166,44 +209,53 @@ class SparseConvolution {
     int channel = 0;
     do {
       Part part;
-      part.first_plane = planes_.size();
+      std::vector<std::int64_t> starts;
+      part.first_plane = planes.size();
       const int first = channel;
       for (; channel < in_.channels; ++channel) {
         if (!tiling_.direct && channel > first &&
-            std::ssize(planes_) - std::int64_t(part.first_plane) + k * s > most)
+            std::ssize(planes) - std::int64_t(part.first_plane) + k * s > most)
           break;
         for (int x = 0; x < k; ++x)
           for (int parity = 0; parity < s; ++parity)
             if (auto& index = plane_of(channel, x, parity); index >= 0) {
               index = static_cast<std::int32_t>(
                   tiling_.direct ? std::int64_t{channel} * in_.height * in_.width
-                                 : std::int64_t(planes_.size() - part.first_plane) * plane_floats);
-              if (!tiling_.direct) planes_.push_back({channel, x, parity});
+                                 : std::int64_t(planes.size() - part.first_plane) * plane_floats);
+              if (!tiling_.direct) planes.push_back({channel, x, parity});
             }
       }
-      part.last_plane = planes_.size();
+      part.last_plane = planes.size();
       for (int f = 0; f < out_.channels; ++f) {
-        part.starts.push_back(std::ssize(offsets_));
+        starts.push_back(std::ssize(offsets));
         const int group = f / outputs * inputs;
         for (int c = std::max(first - group, 0); c < std::min(channel - group, inputs); ++c) {
-          if (whole_) {
+          if (whole) {
             const float* kernel = weight + (std::int64_t{f} * inputs + c) * 9;
             if (std::all_of(kernel, kernel + 9, [](float w) { return w == 0; })) continue;
-            offsets_.push_back(plane_of(group + c, 0, 0));
-            weights_.insert(weights_.end(), kernel, kernel + 9);
+            offsets.push_back(plane_of(group + c, 0, 0));
+            weights.insert(weights.end(), kernel, kernel + 9);
             continue;
           }
           for (int tap = 0; tap < area; ++tap) {
             if (at(f, c, tap) == 0) continue;
             const int y = tap / k;
-            offsets_.push_back(plane_of(group + c, tap % k, y % s) + y / s * lanes());
-            weights_.push_back(at(f, c, tap));
+            offsets.push_back(plane_of(group + c, tap % k, y % s) + y / s * lanes());
+            weights.push_back(at(f, c, tap));
           }
         }
       }
-      part.starts.push_back(std::ssize(offsets_));
+      starts.push_back(std::ssize(offsets));
+      part.starts = std::move(starts);
       parts_.push_back(std::move(part));
     } while (channel < in_.channels);
+    planes_ = std::move(planes);
+    offsets_ = std::move(offsets);
+    weights_ = std::move(weights);
+    count_planes();
+  }
+
+  void count_planes() {
     for (const Part& part : parts_)
       most_planes_ = std::max(most_planes_, part.last_plane - part.first_plane);
   }
@@ -256,8 +308,9 @@ class SparseConvolution {
         parts_.size() > 1
             ? scratch(Scratch::kSecond, static_cast<std::size_t>(last_filter - first_filter) * sums)
             : nullptr;
-    const auto kernel = (whole_ ? kernels_->kernels_3x3
-                                : kernels_->weights)[static_cast<std::size_t>(tiling_.rows - 1)];
+    const auto kernel =
+        (kind_.whole_kernels ? kernels_->kernels_3x3
+                             : kernels_->weights)[static_cast<std::size_t>(tiling_.rows - 1)];
     for (std::size_t p = 0; p < parts_.size(); ++p) {
       const Part& part = parts_[p];
       const bool is_last = p + 1 == parts_.size();
@@ -271,7 +324,7 @@ class SparseConvolution {
                           ? nullptr
                           : partial + static_cast<std::size_t>(f - first_filter) * sums;
         job.offsets = offsets_.data() + begin;
-        job.weights = weights_.data() + begin * (whole_ ? 9 : 1);
+        job.weights = weights_.data() + begin * (kind_.whole_kernels ? 9 : 1);
         job.count = end - begin;
         job.bias = bias_[static_cast<std::size_t>(f)];
         job.partial_in = p == 0 ? nullptr : mine;
@@ -286,15 +339,15 @@ class SparseConvolution {
   const SparseKernels* kernels_;
   Convolutional conv_;
   Shape in_, out_;
-  bool whole_;
-  std::vector<float> bias_;
+  Kind kind_;
+  StoredArray<float> bias_;
 
   SparseTiling tiling_;
 
-  std::vector<Plane> planes_;
+  StoredArray<Plane> planes_;
   std::vector<Part> parts_;
-  std::vector<std::int32_t> offsets_;
-  std::vector<float> weights_;
+  StoredArray<std::int32_t> offsets_;
+  StoredArray<float> weights_;
   std::size_t most_planes_ = 0;
 };
 

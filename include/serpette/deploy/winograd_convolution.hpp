@@ -7,13 +7,16 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
 #include "serpette/deploy/dense_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
+#include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
+#include "serpette/deploy/stored_array.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -34,21 +37,23 @@ class WinogradConvolution {
   /// @param bias    [C_out]
   WinogradConvolution(const Convolutional& c, const Shape& in, const float* weight,
                       const float* bias)
-      : kernels_(&dense_kernels_here()), in_(in), out_(output_shape(c, in)), padding_(c.padding) {
-    require(fits(c), "Winograd convolution",
-            "should be 3×3 with stride 1 in one group, got {}×{} with stride {} in {} groups",
-            c.size, c.size, c.stride, c.groups);
-    bias_.assign(static_cast<std::size_t>(whole(out_.channels)), 0.0F);
-    std::copy_n(bias, out_.channels, bias_.begin());
-    zeros_.assign(static_cast<std::size_t>(whole(in_.channels)), 0.0F);
+      : WinogradConvolution(c, in) {
+    std::vector<float> whole_bias(static_cast<std::size_t>(whole(out_.channels)), 0.0F);
+    std::copy_n(bias, out_.channels, whole_bias.begin());
+    bias_ = std::move(whole_bias);
     transform(weight);
+  }
+  /// What `write` wrote of the same convolution.
+  WinogradConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
+      : WinogradConvolution(c, in) {
+    bias_ = from.array<float>(static_cast<std::size_t>(whole(out_.channels)));
+    for (int k = 0; k < 36; ++k)
+      weights_.emplace_back(in_.channels, out_.channels, kernels_->lanes, from);
+  }
 
-    // Tiles whose transforms stay in the cache; more where the weights would pass by too often.
-    constexpr std::int64_t kCache = 768 << 10;
-    const std::int64_t bytes = 36 * 4 * (whole(in_.channels) + whole(out_.channels));
-    const std::int64_t least = in_.channels * out_.channels < 65'536 ? 24 : 64;
-    const auto wanted = std::clamp<std::int64_t>(kCache / bytes, least, 480);
-    blocks_ = (tiles() + wanted - 1) / wanted;
+  void write(PlanWriter& to) const {
+    to.array(bias_);
+    for (const auto& matrix : weights_) matrix.write(to);
   }
 
   static bool fits(const Convolutional& c) {
@@ -82,6 +87,21 @@ class WinogradConvolution {
   }
 
  private:
+  WinogradConvolution(const Convolutional& c, const Shape& in)
+      : kernels_(&dense_kernels_here()), in_(in), out_(output_shape(c, in)), padding_(c.padding) {
+    require(fits(c), "Winograd convolution",
+            "should be 3×3 with stride 1 in one group, got {}×{} with stride {} in {} groups",
+            c.size, c.size, c.stride, c.groups);
+    zeros_.assign(static_cast<std::size_t>(whole(in_.channels)), 0.0F);
+    weights_.reserve(36);
+    // Tiles whose transforms stay in the cache; more where the weights would pass by too often.
+    constexpr std::int64_t kCache = 768 << 10;
+    const std::int64_t bytes = 36 * 4 * (whole(in_.channels) + whole(out_.channels));
+    const std::int64_t least = in_.channels * out_.channels < 65'536 ? 24 : 64;
+    const auto wanted = std::clamp<std::int64_t>(kCache / bytes, least, 480);
+    blocks_ = (tiles() + wanted - 1) / wanted;
+  }
+
   [[nodiscard]] std::int64_t whole(int channels) const {
     return (channels + kernels_->lanes - 1) / kernels_->lanes * kernels_->lanes;
   }
@@ -99,7 +119,6 @@ class WinogradConvolution {
                                                   {1.0 / 6, r / 6, 2.0 / 6},
                                                   {1.0 / 6, -r / 6, 2.0 / 6},
                                                   {0, 0, 1}}};
-    weights_.reserve(36);
     for (int k = 0; k < 36; ++k)
       weights_.emplace_back(in_.channels, out_.channels, kernels_->lanes);
     for (int f = 0; f < out_.channels; ++f)
@@ -183,7 +202,8 @@ class WinogradConvolution {
   int padding_;
   std::int64_t blocks_ = 1;
   std::vector<PackedMatrix> weights_;  // 36
-  std::vector<float> bias_, zeros_;    // in whole vectors
+  StoredArray<float> bias_;            // in whole vectors, as
+  std::vector<float> zeros_;
 };
 
 }  // namespace serpette::deploy

@@ -28,7 +28,7 @@ inline constexpr std::array<NamedBudget, 3> kBudgets{{
      "the drawn scenes on two cores",
      {.pretrain = {.steps = 100, .batch_size = 8, .learning_rate = 1e-3, .warmup = 5, .clip = 50},
       .scores = {.steps = 20, .batch_size = 8, .clip = 50},
-      .finetune = {.steps = 24,
+      .finetune = {.steps = 48,
                    .batch_size = 8,
                    .learning_rate = 2e-3,
                    .warmup = 2,

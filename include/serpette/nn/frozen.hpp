@@ -13,6 +13,7 @@
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/fold.hpp"
 #include "serpette/graph/graph.hpp"
+#include "serpette/graph/layer_parameters.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
@@ -153,6 +154,14 @@ class FrozenNetwork {
   }
 
   [[nodiscard]] const Graph& graph() const { return graph_; }
+
+  /// Weight and bias of the convolution at graph index i, with batch norm folded in.
+  [[nodiscard]] LayerParameters layer(int i) const {
+    LayerParameters p;
+    p.weight = layers_[static_cast<std::size_t>(i)].weight;
+    p.bias = layers_[static_cast<std::size_t>(i)].bias;
+    return p;
+  }
 
   /// Raw logits of every head [N, A·(5 + C), h, w], channels-last. Differentiable by the images
   /// only.

@@ -4,17 +4,25 @@
 #include <boost/hana/tuple.hpp>
 #include <string_view>
 
+#include "serpette/prune/limits.hpp"
 #include "serpette/scenario/catalogue.hpp"
 #include "serpette/scenario/list.hpp"
 #include "serpette/scenario/paper.hpp"
 
 namespace serpette {
 
+/// What shipped scenarios leave whole: the layers that read the image and those that heads read, a
+/// hundredth of the weights or so. Ranked like all others, HYDRA and magnitude take nearly all of
+/// them from 85 % on, and such networks see nothing (docs/results/photographs). The paper spares
+/// none, which is `--allocation-spare-first=false --allocation-spare-heads=false`.
+inline constexpr Limits kSpared{.spare_heads = true, .spare_first = true};
+
 /// A shipped scenario: what it does under the names that the catalogue has for its id. An id that
 /// is not in the catalogue does not compile.
 template <AnyScenario S>
 consteval Registered<S> shipped(std::string_view id, S scenario = {}) {
   const auto entry = catalogued(id).value();
+  scenario.allocation.limits = kSpared;
   return {entry.id, entry.label, entry.paper == InPaper::kTables, scenario};
 }
 

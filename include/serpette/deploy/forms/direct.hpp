@@ -5,20 +5,14 @@
 
 #include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/form.hpp"
+#include "serpette/deploy/forms/own.hpp"
 #include "serpette/deploy/workers.hpp"
 
 namespace serpette::deploy {
 
 /// Our own dense convolution: a call costs next to nothing, and the residual is added in passing.
-struct DirectForm {
+struct DirectForm : OwnForm<DirectConvolution, Layout::kChannelsLast> {
   static constexpr std::string_view name = "direct";
-  static constexpr Layout layout = Layout::kChannelsLast;
-  static constexpr bool allocates = false, adds_residual = true;
-
-  struct Prepared {
-    DirectConvolution convolution;
-    Workers workers;
-  };
 
   static bool fits(const FoldedLayer& layer) { return DirectConvolution::fits(layer.settings); }
 
@@ -33,12 +27,6 @@ struct DirectForm {
     return {DirectConvolution(layer.settings, layer.in, layer.weight.const_data_ptr<float>(),
                               layer.bias.const_data_ptr<float>()),
             Workers(layer.macs())};
-  }
-
-  static at::Tensor run(const Prepared& p, const FormInput& input) {
-    p.convolution.run(input.x.const_data_ptr<float>(), input.y.mutable_data_ptr<float>(),
-                      input.finish, p.workers, p.workers.threads());
-    return input.y;
   }
 };
 

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "serpette/deploy/form.hpp"
+#include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/stored_network.hpp"
 #include "serpette/nn/frozen.hpp"
 
 namespace serpette::deploy {
@@ -30,6 +32,18 @@ struct LibTorchForm {
     const auto weight = layer.weight.contiguous(at::MemoryFormat::ChannelsLast);
     return {layer.settings, weight, layer.bias,
             fused ? fused->pack(weight, layer.settings, layer.in) : at::Tensor()};
+  }
+
+  static void write(const Prepared& p, PlanWriter& to) {
+    write_tensor(p.weight, to);
+    write_tensor(p.bias, to);
+  }
+  static Prepared read(const FoldedLayer& layer, PlanReader& from) {
+    const auto& c = layer.settings;
+    FoldedLayer whole = layer;
+    whole.weight = read_tensor({c.filters, layer.in.channels / c.groups, c.size, c.size}, from);
+    whole.bias = read_tensor({c.filters}, from);
+    return prepare(whole);
   }
 
   static at::Tensor run(const Prepared& p, const FormInput& input) {

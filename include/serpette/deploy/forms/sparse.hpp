@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "serpette/deploy/form.hpp"
+#include "serpette/deploy/forms/own.hpp"
 #include "serpette/deploy/sparse_convolution.hpp"
 #include "serpette/deploy/workers.hpp"
 
@@ -12,15 +13,9 @@ namespace serpette::deploy {
 
 /// The nonzero weights alone, one by one or as whole 3×3 kernels.
 template <bool WholeKernels>
-struct SparseForm {
+struct SparseForm : OwnForm<SparseConvolution, Layout::kPlanes> {
   static constexpr std::string_view name = WholeKernels ? "kernels" : "weights";
-  static constexpr Layout layout = Layout::kPlanes;
-  static constexpr bool allocates = false, adds_residual = true;
-
-  struct Prepared {
-    SparseConvolution convolution;
-    Workers workers;
-  };
+  using typename OwnForm<SparseConvolution, Layout::kPlanes>::Prepared;
 
   static bool fits(const FoldedLayer& layer) {
     return !WholeKernels || (layer.settings.size == 3 && layer.settings.stride == 1);
@@ -40,12 +35,6 @@ struct SparseForm {
                                   layer.bias.const_data_ptr<float>(), settings(layer));
     const Workers workers(static_cast<double>(convolution.operations()));
     return {std::move(convolution), workers};
-  }
-
-  static at::Tensor run(const Prepared& p, const FormInput& input) {
-    p.convolution.run(input.x.const_data_ptr<float>(), input.y.mutable_data_ptr<float>(),
-                      input.finish, p.workers, p.workers.threads());
-    return input.y;
   }
 
  private:

@@ -4,21 +4,15 @@
 #include <string_view>
 
 #include "serpette/deploy/form.hpp"
+#include "serpette/deploy/forms/own.hpp"
 #include "serpette/deploy/winograd_convolution.hpp"
 #include "serpette/deploy/workers.hpp"
 
 namespace serpette::deploy {
 
 /// Dense 3×3 with stride 1 by a quarter of the multiplications.
-struct WinogradForm {
+struct WinogradForm : OwnForm<WinogradConvolution, Layout::kChannelsLast> {
   static constexpr std::string_view name = "winograd";
-  static constexpr Layout layout = Layout::kChannelsLast;
-  static constexpr bool allocates = false, adds_residual = true;
-
-  struct Prepared {
-    WinogradConvolution convolution;
-    Workers workers;
-  };
 
   static bool fits(const FoldedLayer& layer) { return WinogradConvolution::fits(layer.settings); }
 
@@ -36,12 +30,6 @@ struct WinogradForm {
     return {WinogradConvolution(layer.settings, layer.in, layer.weight.const_data_ptr<float>(),
                                 layer.bias.const_data_ptr<float>()),
             Workers(layer.macs())};
-  }
-
-  static at::Tensor run(const Prepared& p, const FormInput& input) {
-    p.convolution.run(input.x.const_data_ptr<float>(), input.y.mutable_data_ptr<float>(),
-                      input.finish, p.workers, p.workers.threads());
-    return input.y;
   }
 };
 

@@ -1,0 +1,43 @@
+#pragma once
+
+/// @internal The frame of our own forms.
+
+#include "serpette/deploy/form.hpp"
+#include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/workers.hpp"
+
+namespace serpette::deploy {
+
+/// What the forms share that compute in a class of ours: into the plan's buffers, with the residual
+/// added in passing, on as many threads as the layer is worth. A form derives from it and says its
+/// name, what it fits, what it costs, and how a layer is prepared.
+/// @tparam Convolution  offers run(x, y, finish, parallel, threads), write, and a constructor from
+/// a
+///                      PlanReader.
+template <class Convolution, Layout kLayout>
+struct OwnForm {
+  static constexpr Layout layout = kLayout;
+  static constexpr bool allocates = false, adds_residual = true;
+
+  struct Prepared {
+    Convolution convolution;
+    Workers workers;
+  };
+
+  static at::Tensor run(const Prepared& p, const FormInput& input) {
+    p.convolution.run(input.x.const_data_ptr<float>(), input.y.mutable_data_ptr<float>(),
+                      input.finish, p.workers, p.workers.threads());
+    return input.y;
+  }
+
+  static void write(const Prepared& p, PlanWriter& to) {
+    to.value(p.workers);
+    p.convolution.write(to);
+  }
+  static Prepared read(const FoldedLayer& layer, PlanReader& from) {
+    const auto workers = from.value<Workers>();
+    return {Convolution(layer.settings, layer.in, from), workers};
+  }
+};
+
+}  // namespace serpette::deploy

@@ -1,0 +1,124 @@
+#pragma once
+
+/// @file
+/// Plans as files: prepared weights as the kernels read them, mapped into memory.
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "serpette/core/checksum.hpp"
+#include "serpette/core/contract.hpp"
+#include "serpette/deploy/dense_kernels.hpp"
+#include "serpette/deploy/plan.hpp"
+#include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/sparse_kernels.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
+#include "serpette/io/atomic_file.hpp"
+#include "serpette/io/mapped_file.hpp"
+
+namespace serpette::deploy {
+
+/// Of the bytes in a plan file: raised whenever what a form prepares changes.
+inline constexpr std::uint32_t kPlanVersion = 1;
+
+/// The kind of CPU that plans are prepared for here: its instruction set, and the widths of vectors
+/// that weights are laid out in.
+inline std::string cpu_kind() {
+  const auto targets = hwy::SupportedTargets() & HWY_TARGETS;  // the lowest bit is the best
+  return fmt::format("{} with {}, {} and {} lanes", hwy::TargetName(targets & -targets),
+                     dense_kernels_here().lanes, sparse_kernels_here(false).lanes,
+                     sparse_kernels_here(true).lanes);
+}
+
+namespace detail {
+
+/// What a plan file begins with.
+struct PlanHeader {
+  static constexpr std::string_view kMagic = "serpette plan\n";
+
+  char magic[16] = {};
+  std::uint32_t version = kPlanVersion, zero = 0;
+  std::uint64_t bytes = 0;     ///< Of the whole file.
+  std::uint64_t checksum = 0;  ///< Of all that follows the header.
+  char cpu[88] = {};           ///< cpu_kind(), zeros behind it.
+
+  /// A text field, up to its first zero.
+  template <std::size_t Size>
+  static std::string_view text(const char (&field)[Size]) {
+    return std::string_view(field, Size).substr(0, std::string_view(field, Size).find('\0'));
+  }
+};
+static_assert(sizeof(PlanHeader) == 128);
+
+}  // namespace detail
+
+/// The bytes of a plan file: a header with version, kind of CPU and checksum, the graph as cfg
+/// text, then form and prepared weights of every convolution.
+/// @throws Error  if a form of the plan cannot be kept (form.hpp, KeptForm).
+template <class AnyPlan>
+std::string write_plan(const AnyPlan& plan) {
+  detail::PlanHeader header;
+  PlanWriter writer(sizeof header);
+  writer.text(write_cfg(plan.graph()));
+  plan.write(writer);
+  auto& bytes = writer.bytes();
+  detail::PlanHeader::kMagic.copy(header.magic, sizeof header.magic);
+  const auto cpu = cpu_kind();
+  cpu.copy(header.cpu, sizeof header.cpu - 1);
+  header.bytes = bytes.size();
+  header.checksum = checksum(std::as_bytes(std::span(bytes)).subspan(sizeof header));
+  std::memcpy(bytes.data(), &header, sizeof header);
+  return std::move(bytes);
+}
+
+/// Writes a plan, atomically.
+template <class AnyPlan>
+void save_plan(const AnyPlan& plan, const std::filesystem::path& path) {
+  write_file(path, write_plan(plan));
+}
+
+/// A plan as it was saved: the same forms, the same bits in its outputs. Its weights stay in the
+/// mapped file, which must not be changed in place while the plan lives (ours are replaced, never
+/// changed); processes that load the same file share them. The checksum notices damage, not people
+/// who mean harm: load what you would run.
+/// @throws Error  if it is no plan, of another version or kind of CPU, incomplete or damaged.
+template <class AnyPlan = Plan>
+AnyPlan load_plan(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const MappedFile>(path);
+  const auto bytes = file->bytes();
+  const auto place = path.string();
+  detail::PlanHeader header;
+  const auto known = std::min(bytes.size(), sizeof header);
+  std::memcpy(&header, bytes.data(), known);
+  require(known == sizeof header &&
+              detail::PlanHeader::text(header.magic) == detail::PlanHeader::kMagic,
+          place, "should be a plan file (export --format plan), got something else");
+  require(header.version == kPlanVersion, place,
+          "should be a plan of version {}, got {}: write it anew with export --format plan",
+          kPlanVersion, header.version);
+  require(header.bytes == bytes.size(), place, "should have {} bytes, got {}: it is incomplete",
+          header.bytes, bytes.size());
+  const auto sum = checksum(bytes.subspan(sizeof header));
+  require(sum == header.checksum, place,
+          "should have the checksum {:016x}, got {:016x}: it is damaged", header.checksum, sum);
+  const auto cpu = cpu_kind();
+  require(
+      detail::PlanHeader::text(header.cpu) == cpu, place,
+      "should be a plan for this kind of CPU, {}, got one for {}: write it anew on this machine "
+      "with export --format plan",
+      cpu, detail::PlanHeader::text(header.cpu));
+  PlanReader reader(file, bytes, sizeof header, place);
+  auto graph = parse_cfg(reader.text(), place);
+  auto plan = AnyPlan::read(std::move(graph), reader);
+  reader.finish();
+  return plan;
+}
+
+}  // namespace serpette::deploy

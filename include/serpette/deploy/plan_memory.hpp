@@ -1,0 +1,157 @@
+#pragma once
+
+/// @internal The memory of plan.hpp.
+
+/// @file
+/// Where the layers of a plan write.
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "serpette/deploy/form.hpp"
+#include "serpette/deploy/workspace.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/torch/tensor.hpp"
+
+namespace serpette::deploy {
+
+/// What the layers of a plan write, and where: laid out once. A shortcut whose later input is a
+/// convolution of a form that adds residuals is finished by it, in its own buffer.
+class PlanMemory {
+ public:
+  /// What is asked of the convolutions' forms, by graph index (FormList).
+  struct Abilities {
+    std::vector<bool> allocates, adds_residual;
+  };
+
+  PlanMemory() = default;
+  /// @param layouts  by graph index, of the outputs.
+  PlanMemory(const Graph& graph, std::vector<Layout> layouts, const Abilities& forms)
+      : layouts_(std::move(layouts)) {
+    find_finished(graph, forms.adds_residual);
+    place_outputs(graph, forms.allocates);
+  }
+
+  [[nodiscard]] Layout layout(int i) const {
+    return i == kImage ? Layout::kPlanes : layouts_[static_cast<std::size_t>(i)];
+  }
+  /// The shortcut that convolution i finishes; −1: none.
+  [[nodiscard]] int finishes(int i) const { return add_to_[static_cast<std::size_t>(i)]; }
+  /// Whether shortcut i is finished by a convolution.
+  [[nodiscard]] bool is_finished(int i) const { return finished_[static_cast<std::size_t>(i)]; }
+  /// The buffer of layer i; undefined where it writes none.
+  [[nodiscard]] const at::Tensor& output(int i) const {
+    return outputs_[static_cast<std::size_t>(i)];
+  }
+  /// The buffer of a change of layout, by `place`.
+  [[nodiscard]] const at::Tensor& changed(std::size_t place) const { return changed_[place]; }
+  [[nodiscard]] std::size_t places() const { return changed_.size(); }
+
+  /// Where a layer's output in one of the layouts stands in lists of both.
+  static std::size_t place(int layer, Layout layout) {
+    return 2 * static_cast<std::size_t>(layer + 1) + (layout == Layout::kChannelsLast ? 1 : 0);
+  }
+
+ private:
+  /// Finds the shortcuts that a convolution can finish.
+  void find_finished(const Graph& graph, const std::vector<bool>& adds_residual) {
+    std::vector<int> readers(graph.layers.size(), 0);
+    for (const Layer& layer : graph.layers)
+      for (const int j : layer.inputs)
+        if (j != kImage) ++readers[static_cast<std::size_t>(j)];
+    finished_.assign(graph.layers.size(), false);
+    add_to_.assign(graph.layers.size(), -1);
+    for (const int i : graph.all<Shortcut>()) {
+      const auto& inputs = graph[i].inputs;
+      const auto [other, last] = std::minmax(inputs[0], inputs[1]);
+      if (last == other || last == kImage || readers[static_cast<std::size_t>(last)] != 1) continue;
+      if (graph.shape(last) != graph.shape(other)) continue;
+      if (!adds_residual[static_cast<std::size_t>(last)]) continue;
+      if (!is_piecewise_linear(graph.convolution(last).activation) ||
+          !is_piecewise_linear(std::get<Shortcut>(graph[i].operation).activation))
+        continue;
+      add_to_[static_cast<std::size_t>(last)] = i;
+      finished_[static_cast<std::size_t>(i)] = true;
+      layouts_[static_cast<std::size_t>(i)] = layout(last);
+    }
+  }
+
+  /// Gives every output that we write its memory, and every change of layout.
+  void place_outputs(const Graph& graph, const std::vector<bool>& allocates) {
+    const auto n = graph.layers.size();
+    struct Use {
+      int first = -1, last = -1;  // the turns in which it is read
+    };
+    std::vector<Use> uses(2 * (n + 1));
+    const auto read = [&](int j, Layout wanted, int turn) {
+      auto& [first, last] = uses[place(j, wanted)];
+      first = first < 0 ? turn : std::min(first, turn);
+      last = std::max(last, turn);
+    };
+    for (int i = 0; i < graph.size(); ++i) {
+      const auto& inputs = graph[i].inputs;
+      if (finished_[static_cast<std::size_t>(i)]) {  // in the turn of the later input
+        const auto [other, last] = std::minmax(inputs[0], inputs[1]);
+        read(other, layout(i), last);
+        continue;
+      }
+      for (const int j : inputs) read(j, graph[i].as<Yolo>() ? layout(j) : layout(i), i);
+    }
+    // What hands on its input's memory is read where its readers read.
+    std::vector<int> last_read(n);
+    for (int i = graph.size(); i-- > 0;) {
+      auto& mine = last_read[static_cast<std::size_t>(i)];
+      for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast})
+        mine = std::max(mine, uses[place(i, wanted)].last);
+      const bool hands_on = visit(
+          graph[i],
+          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool, Product,
+                         GlobalAverage> auto&) { return false; },
+          [&](const Route&) { return graph[i].inputs.size() == 1; },
+          [](const Yolo&) { return true; });
+      const int from = graph[i].inputs.front();
+      if (hands_on && from != kImage) read(from, layout(from), mine);
+    }
+
+    std::vector<std::pair<Lifetime, at::Tensor*>> lives;
+    outputs_.assign(n, {});
+    changed_.assign(2 * (n + 1), {});
+    for (int i = 0; i < graph.size(); ++i) {
+      const bool is_ours = visit(
+          graph[i], [&](const Convolutional&) { return !allocates[static_cast<std::size_t>(i)]; },
+          [](const OneOf<Shortcut, Upsample> auto&) { return true; },
+          [&](const Route&) { return graph[i].inputs.size() > 1; },
+          [](const OneOf<MaxPool, Yolo, Product, GlobalAverage> auto&) { return false; });
+      if (!is_ours || finished_[static_cast<std::size_t>(i)]) continue;
+      const int sum = add_to_[static_cast<std::size_t>(i)], target = sum >= 0 ? sum : i;
+      lives.emplace_back(Lifetime{graph.shape(target), layout(target), i,
+                                  std::max(i, last_read[static_cast<std::size_t>(target)])},
+                         &outputs_[static_cast<std::size_t>(target)]);
+    }
+    for (int j = kImage; j < graph.size(); ++j)
+      for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast}) {
+        const auto [first, last] = uses[place(j, wanted)];
+        const bool is_part = j != kImage && graph[j].as<Route>() && graph[j].inputs.size() == 1;
+        if (first >= 0 && (wanted != layout(j) || is_part))
+          lives.emplace_back(Lifetime{graph.shape(j), wanted, first, last},
+                             &changed_[place(j, wanted)]);
+      }
+    std::stable_sort(lives.begin(), lives.end(),
+                     [](const auto& a, const auto& b) { return a.first.from < b.first.from; });
+    std::vector<Lifetime> lifetimes;
+    for (const auto& [life, to] : lives) lifetimes.push_back(life);
+    auto found = buffers(lifetimes);
+    for (std::size_t k = 0; k < lives.size(); ++k) *lives[k].second = std::move(found[k]);
+  }
+
+  std::vector<Layout> layouts_;      // by graph index, of the outputs
+  std::vector<int> add_to_;          // per convolution the shortcut that it finishes; −1: none
+  std::vector<bool> finished_;       // those shortcuts
+  std::vector<at::Tensor> outputs_;  // by graph index: buffers for what we write
+  std::vector<at::Tensor> changed_;  // by place: buffers for changes of layout
+};
+
+}  // namespace serpette::deploy

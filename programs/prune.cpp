@@ -1,0 +1,186 @@
+// From a detector and its data to a pruned, robust one that ships, in one command.
+//
+//   prune --cfg F --weights F --images D --annotations F --test-images D --test-annotations F
+//         --scenario structured_deeplift --ratio 75 --out pruned
+//
+// The data flows one way: a study of two cells, the network as it came and the pruned one
+// (OUT/study, where a stopped run goes on) → network.cfg, .weights, .onnx and .plan → the table of
+// before and after.
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serpette/app/cli.hpp"
+#include "serpette/app/experiment_options.hpp"
+#include "serpette/app/program.hpp"
+#include "serpette/app/run_scenarios.hpp"
+#include "serpette/core/ratio.hpp"
+#include "serpette/deploy/folded_network.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/formats/onnx/write_onnx.hpp"
+#include "serpette/io/atomic_file.hpp"
+#include "serpette/io/class_names.hpp"
+#include "serpette/io/read_file.hpp"
+#include "serpette/study/cells.hpp"
+#include "serpette_report/text_table.hpp"
+#include "support/ready_plan.hpp"
+#include "support/shipped_scenarios.hpp"
+
+namespace {
+
+using namespace serpette;
+
+struct Options {
+  cli::ExperimentOptions experiment;
+  std::filesystem::path out;
+  std::string scenario, ratio;
+};
+
+/// One of the two networks: what was measured, and what it takes on disk.
+struct Network {
+  CellRow paper, standard;  ///< At the two profiles.
+  std::uintmax_t bytes = 0;
+};
+
+Network network(const std::vector<CellRow>& rows, std::string_view scenario,
+                const std::filesystem::path& weights) {
+  Network found;
+  for (const auto& row : rows)
+    if (row.scenario == scenario) (row.profile == "paper" ? found.paper : found.standard) = row;
+  found.bytes = std::filesystem::file_size(weights);
+  return found;
+}
+
+/// A quantity of the table: how it is called, printed and had.
+struct Quantity {
+  std::string_view name;
+  int decimals;
+  double (*of)(const Network&);
+};
+
+constexpr std::array kQuantities{
+    Quantity{"AP50", 3, [](const Network& n) { return n.standard.ap50; }},
+    Quantity{"AP", 3, [](const Network& n) { return n.standard.ap; }},
+    Quantity{"robust AP50", 3, [](const Network& n) { return n.standard.robust_ap50; }},
+    Quantity{"robust AP", 3, [](const Network& n) { return n.standard.robust_ap; }},
+    Quantity{"AP50 at confidence 0.5", 3, [](const Network& n) { return n.paper.ap50; }},
+    Quantity{"ms, reading the image", 2, [](const Network& n) { return n.paper.ms_input; }},
+    Quantity{"ms, network", 2, [](const Network& n) { return n.paper.ms_network; }},
+    Quantity{"ms, boxes (confidence 0.5)", 2, [](const Network& n) { return n.paper.ms_post; }},
+    Quantity{"ms, all", 2, [](const Network& n) { return n.paper.ms_total; }},
+    Quantity{"parameters", 0, [](const Network& n) { return double(n.standard.parameters); }},
+    Quantity{"multiply-adds", 0, [](const Network& n) { return double(n.standard.macs); }},
+    Quantity{"bytes of weights", 0, [](const Network& n) { return double(n.bytes); }}};
+
+TextTable before_and_after(const Network& before, const Network& after) {
+  TextTable table{.name = "before_and_after",
+                  .title = "",
+                  .header = {"", "as it came", "pruned", "of it"},
+                  .rows = {}};
+  for (const auto& q : kQuantities) {
+    const double x = q.of(before), y = q.of(after);
+    table.rows.push_back({std::string(q.name), fmt::format("{:.{}f}", x, q.decimals),
+                          fmt::format("{:.{}f}", y, q.decimals),
+                          x > 0 ? fmt::format("{:.0f} %", 100 * y / x) : "–"});
+  }
+  return table;
+}
+
+void write_summary(const Options& o, const Network& before, const Network& after,
+                   const cli::ReadyPlan& plan) {
+  nlohmann::ordered_json json{{"scenario", o.scenario},
+                              {"ratio_percent", 100 * Ratio::parse(o.ratio).fraction()},
+                              {"seed", o.experiment.seed},
+                              {"budget", o.experiment.budget.name},
+                              {"attack", after.standard.attack},
+                              {"cpu", cli::ReadyPlan::cpu()},
+                              {"forms", cli::forms_text(plan.choices())}};
+  for (const auto& [name, network] : {std::pair{"before", &before}, {"after", &after}})
+    for (const auto& q : kQuantities) json[name][std::string(q.name)] = q.of(*network);
+  write_file(o.out / "summary.json", json.dump(1) + "\n");
+}
+
+int run(Options& o) {
+  const auto ratio = Ratio::parse(o.ratio, "--ratio");
+  auto& study = o.experiment;
+  study.out = o.out / "study";
+  study.ratios = {ratio.str()};
+  const std::string original(kOriginal);
+  if (const int status =
+          cli::run_scenarios(cli::shipped_scenarios(), {original, o.scenario}, study);
+      status != 0)
+    return status;
+
+  const auto files = [&](const std::string& id, const std::string& of) {
+    const auto folder = study.out / "cells" / cell_folder(id, 1, of);
+    return std::pair{folder / "network.cfg", folder / "network.weights"};
+  };
+  const auto [cfg, weights] = files(o.scenario, ratio.str());
+  const auto detector = Yolov3::load(cfg, weights);
+  detector.save(o.out / "network.cfg", o.out / "network.weights");
+  if (const auto names = names_of_network(study.weights, study.cfg); !names.empty())
+    write_file(o.out / "network.names", read_file(names));
+  write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
+  const auto plan = cli::ReadyPlan::make(detector);
+  plan.save(o.out / "network.plan");
+
+  const auto rows = read_cells(study.out / "cells.csv");
+  const auto before = network(rows, original, study.weights),
+             after = network(rows, o.scenario, o.out / "network.weights");
+  const auto table = before_and_after(before, after);
+  write_file(o.out / "before_and_after.md", to_markdown(table));
+  write_file(o.out / "before_and_after.csv", to_csv(table));
+  write_summary(o, before, after, plan);
+  for (const auto& row : table.rows)
+    fmt::print("{:<28}{:>16}{:>16}{:>10}\n", row[0], row[1], row[2], row[3]);
+  fmt::print("network.cfg, .weights, .onnx and .plan ({}) in {}\n", cli::forms_text(plan.choices()),
+             o.out.string());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return cli::run_main([&] {
+    Options o;
+    auto& e = o.experiment;
+    e.policies.offer_scenarios(cli::shipped_scenarios());
+    CLI::App app(
+        "Prunes a detector and makes it ready to ship: robust pre-training, scores, mask and "
+        "robust "
+        "fine-tuning,\n"
+        "then network.cfg, .weights, .onnx and .plan, summary.json and a table of before and after "
+        "in OUT.\n"
+        "What training makes is kept in OUT/study: a stopped run goes on there.");
+    app.add_option("--cfg", e.cfg, "Network in darknet's format")->required();
+    app.add_option("--weights", e.weights, "Its pre-trained weights (darknet)")->required();
+    app.add_option("--images", e.images, "Folder of the training images")->required();
+    app.add_option("--annotations", e.annotations,
+                   fmt::format("Their boxes: {}", cli::kAnnotationsHelp))
+        ->required();
+    app.add_option("--test-images", e.test_images, "Folder of the test images")->required();
+    app.add_option("--test-annotations", e.test_annotations, "Their boxes, in any of these forms")
+        ->required();
+    app.add_option("--scenario", o.scenario, "What is pruned and how, by its program's name")
+        ->required();
+    app.add_option("--ratio", o.ratio, "Share to remove, in percent, in [0, 100)")->required();
+    app.add_option("--out", o.out, "Folder for the results")->required();
+    app.add_option("--seed", e.seed, "Root of all randomness; equal seeds give equal results")
+        ->check(cli::kSeed)
+        ->capture_default_str();
+    app.add_option("--device", e.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_flag("--strict", e.strict, "Refuse the data if an image is damaged");
+    app.add_flag("--retry-failed", e.retry_failed, "Try again what failed before");
+    cli::under(app, "Budget", [&] { e.budget.add_to(app); });
+    cli::under(app, "Settings of the policies", [&] { e.policies.add_to(app); });
+    cli::parse(app, argc, argv);
+    return run(o);
+  });
+}

@@ -1,0 +1,45 @@
+#include "support/ready_plan.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
+
+#include "serpette/deploy/plan.hpp"
+#include "serpette/deploy/plan_file.hpp"
+
+namespace serpette::cli {
+
+struct ReadyPlan::Holder {
+  deploy::Plan plan;
+};
+
+ReadyPlan ReadyPlan::make(const Yolov3& detector, bool by_layer) {
+  return ReadyPlan(
+      std::make_shared<Holder>(Holder{deploy::make_plan(detector, {.whole = !by_layer})}));
+}
+ReadyPlan ReadyPlan::load(const std::filesystem::path& path) {
+  return ReadyPlan(std::make_shared<Holder>(Holder{deploy::load_plan(path)}));
+}
+void ReadyPlan::save(const std::filesystem::path& path) const {
+  deploy::save_plan(plan_->plan, path);
+}
+const Graph& ReadyPlan::graph() const { return plan_->plan.graph(); }
+const std::vector<deploy::LayerChoice>& ReadyPlan::choices() const { return plan_->plan.choices(); }
+std::vector<at::Tensor> ReadyPlan::forward(const at::Tensor& images) const {
+  return plan_->plan.forward(images);
+}
+std::vector<double> ReadyPlan::layer_seconds(const at::Tensor& image) const {
+  return plan_->plan.layer_seconds(image);
+}
+std::string ReadyPlan::cpu() { return deploy::cpu_kind(); }
+
+std::string forms_text(const std::vector<deploy::LayerChoice>& choices) {
+  std::map<std::string, int> counts;
+  for (const auto& choice : choices) ++counts[choice.form];
+  std::vector<std::string> parts;
+  for (const auto& [form, count] : counts) parts.push_back(fmt::format("{} {}", count, form));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+}  // namespace serpette::cli

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "serpette/deploy/choices.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/graph/graph.hpp"
+
+namespace serpette::cli {
+
+/// A deployment plan as programs use it. Compiled once for all of them: the kernels behind it take
+/// a minute in every file that sees them.
+class ReadyPlan {
+ public:
+  /// A plan of a network on this machine.
+  /// @param by_layer  its layers are to be timed one by one.
+  static ReadyPlan make(const Yolov3& detector, bool by_layer = false);
+  /// @throws Error  as deploy::load_plan.
+  static ReadyPlan load(const std::filesystem::path& path);
+
+  void save(const std::filesystem::path& path) const;
+
+  [[nodiscard]] const Graph& graph() const;
+  [[nodiscard]] const std::vector<deploy::LayerChoice>& choices() const;
+  [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const;
+  /// As deploy::PlanOf::layer_seconds.
+  [[nodiscard]] std::vector<double> layer_seconds(const at::Tensor& image) const;
+  /// The kind of CPU that plans are made for here.
+  static std::string cpu();
+
+ private:
+  struct Holder;
+  explicit ReadyPlan(std::shared_ptr<Holder> plan) : plan_(std::move(plan)) {}
+
+  std::shared_ptr<Holder> plan_;
+};
+
+/// How many convolutions have each form, as text: "7 winograd, 68 weights".
+std::string forms_text(const std::vector<deploy::LayerChoice>& choices);
+
+}  // namespace serpette::cli
