@@ -2,6 +2,7 @@
 
 #include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -159,14 +160,41 @@ template <class... Overloads>
 Overloaded(Overloads...) -> Overloaded<Overloads...>;
 }  // namespace detail
 
+namespace req {
+/// A set of overloads has one for this kind of layer.
+template <class Overloads, class Kind>
+concept HasOverloadFor = std::invocable<Overloads, Kind>;
+}  // namespace req
+
+namespace detail {
+template <class Overloads, class Kind>
+consteval bool has_overload() {
+  static_assert(req::HasOverloadFor<Overloads, Kind>,
+                "what is done over layers should have an overload for every kind of layer, or name "
+                "the kinds that share one by OneOf<…>");
+  return req::HasOverloadFor<Overloads, Kind>;
+}
+/// Whether there is one for every kind; `AnyOperation` is const or not.
+template <class Overloads, class AnyOperation>
+inline constexpr bool has_every_overload = [] {
+  using Kinds = std::remove_const_t<AnyOperation>;
+  return []<std::size_t... I>(std::index_sequence<I...>) {
+    return (has_overload<Overloads, decltype(std::get<I>(std::declval<AnyOperation&>()))>() && ...);
+  }(std::make_index_sequence<std::variant_size_v<Kinds>>());
+}();
+}  // namespace detail
+
 /// Calls, of a set of overloads, the one for the layer's kind:
 ///   visit(layer, [&](const Convolutional& c) { … }, [&](const OneOf<Upsample, Yolo> auto&) { … })
-/// A kind without an overload is a compile error.
+/// A kind without an overload is a compile error that says so in one sentence.
 /// @param layer  const or not; the overload gets a reference to its operation.
 template <class AnyLayer, class... Overloads>
   requires std::same_as<std::remove_const_t<AnyLayer>, Layer>
 decltype(auto) visit(AnyLayer& layer, Overloads&&... overloads) {
-  return std::visit(detail::Overloaded{std::forward<Overloads>(overloads)...}, layer.operation);
+  using Set = decltype(detail::Overloaded{std::forward<Overloads>(overloads)...});
+  if constexpr (detail::has_every_overload<Set,
+                                           std::remove_reference_t<decltype((layer.operation))>>)
+    return std::visit(Set{std::forward<Overloads>(overloads)...}, layer.operation);
 }
 
 /// The typed layer graph of a darknet network, in execution order: what forward, masks, compaction,
