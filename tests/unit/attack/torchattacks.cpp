@@ -28,7 +28,7 @@ at::Tensor tensor(const nlohmann::json& nested, at::IntArrayRef shape) {
 
 }  // namespace
 
-TEST_CASE("FGSM and PGD take torchattacks' steps, APGD those of its paper", "[attack][golden]") {
+TEST_CASE("FGSM and PGD take torchattacks' steps", "[attack][golden]") {
   const auto golden = nlohmann::json::parse(std::ifstream(test::file("golden/attacks.json")));
   const auto apgd = nlohmann::json::parse(std::ifstream(test::file("golden/apgd.json")));
   const auto weight = tensor(golden["weight"], {4, 3, 3, 3}),
