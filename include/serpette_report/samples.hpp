@@ -17,10 +17,10 @@
 #include <vector>
 
 #include "serpette/core/box.hpp"
-#include "serpette/io/coco_json.hpp"
 #include "serpette/io/csv.hpp"
 #include "serpette/io/draw.hpp"
 #include "serpette/io/image.hpp"
+#include "serpette/io/load_annotations.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/study.hpp"
@@ -62,7 +62,7 @@ struct SampleSource {
   std::filesystem::path
       cells;  ///< The study's folder `cells`: a folder per cell with its detections.
   std::filesystem::path images;       ///< Folder of the test pictures.
-  std::filesystem::path annotations;  ///< Their truth, COCO instances JSON.
+  std::filesystem::path annotations;  ///< Their truth, in any form of load_annotations.
   std::size_t pictures = 6;
   int side = 480;          ///< Larger pictures are shrunk to this [pixels].
   double least = 0.05;     ///< Boxes below this confidence are left out.
@@ -135,7 +135,7 @@ inline Box scaled(const Box& box, double by) {
 /// a cell that kept no detections is left out.
 /// @throws Error  naming the file, if annotations or detections cannot be read.
 inline Samples read_samples(const Study& study, const SampleSource& source) {
-  const auto truth = load_instances(source.annotations);
+  const auto truth = load_annotations(source.annotations, {.images = source.images});
   Samples samples;
   std::unordered_map<std::int64_t, int> category_of;  // by the data set's id
   for (const auto& c : truth.categories) {

@@ -13,9 +13,9 @@ namespace serpette {
 /// words, joined at the end. Fingerprint is for names and small texts. Not against people who mean
 /// harm.
 inline std::uint64_t checksum(std::span<const std::byte> bytes) {
-  constexpr std::uint64_t kPrime = 0x9E3779B185EBCA87ULL;  // odd, bits well mixed (xxHash's first)
-  const auto mixed = [](std::uint64_t sum, std::uint64_t word) {
-    return std::rotl((sum ^ word) * kPrime, 31);
+  constexpr std::uint64_t kPrime = 0x9E3779B185EBCA87ULL, kOther = 0xC2B2AE3D27D4EB4FULL;
+  const auto mixed = [](std::uint64_t sum, std::uint64_t word) {  // xxHash64's round and primes
+    return std::rotl(sum + word * kOther, 31) * kPrime;
   };
   constexpr std::size_t kBlock = 8 * sizeof(std::uint64_t);
   std::array<std::uint64_t, 8> sums{};

@@ -177,6 +177,24 @@ TEST_CASE("detections that do not fit their annotations are refused with their l
                     ContainsSubstring("detections.csv:2: category_id should be one that"));
 }
 
+TEST_CASE("samples take annotations in any form", "[report][samples]") {
+  const test::Scratch folder;
+  write_study_folder(folder);
+  std::filesystem::create_directory(folder / "voc");
+  write_file(
+      folder / "voc/a.xml",
+      std::string_view("<annotation><filename>a.jpg</filename><object><name>cup</name><bndbox>"
+                       "<xmin>2</xmin><ymin>3</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"
+                       "</object></annotation>"));
+  auto source = source_of(folder);
+  source.cells = folder / "none";
+  source.annotations = folder / "voc";
+  const auto samples = read_samples(Study(test::some_cells()), source);
+  REQUIRE(samples.pictures.size() == 1);
+  CHECK(samples.pictures[0].name == "a.jpg");
+  CHECK(samples.pictures[0].truth.size() == 1);
+}
+
 TEST_CASE("the Pareto front has what nothing beats", "[report][tradeoff]") {
   const Study study(test::some_cells());
   const auto points = tradeoff(study, "standard", metric("AP50"), metric("ms_network"));
