@@ -173,7 +173,7 @@ int main(int argc, char** argv) {
     app.add_option("--seed", e.seed, "Root of all randomness; equal seeds give equal results")
         ->check(cli::kSeed)
         ->capture_default_str();
-    app.add_option("--device", e.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_option("--device", e.device, std::string(cli::kDeviceHelp))->capture_default_str();
     app.add_flag("--strict", e.strict, "Refuse the data if an image is damaged");
     app.add_flag("--retry-failed", e.retry_failed, "Try again what failed before");
     cli::under(app, "Budget", [&] { e.budget.add_to(app); });

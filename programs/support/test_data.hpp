@@ -45,7 +45,7 @@ struct TestData {
         ->check(kSome)
         ->capture_default_str();
     app.add_option("--seed", seed, "Root of all randomness")->check(kSeed)->capture_default_str();
-    app.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+    app.add_option("--device", device, std::string(kDeviceHelp))->capture_default_str();
   }
 
   /// @throws Error  if the weights are of a part of a network.

@@ -33,6 +33,17 @@ inline Ratio nearest_ratio(double fraction, Ratio last) {
   const auto level = std::llround(fraction * static_cast<double>(Ratio::kLevels));
   return std::min(Ratio::level(std::max(level, 0LL)), last);
 }
+
+/// A ratio for each of n rounds, the last one `last`.
+/// @param share  of the part k / n of the rounds.
+template <class Share>
+std::vector<Ratio> in_rounds(int rounds, Ratio last, Share&& share) {
+  std::vector<Ratio> each;
+  for (int k = 1; k < rounds; ++k)
+    each.push_back(nearest_ratio(share(static_cast<double>(k) / rounds), last));
+  each.push_back(last);
+  return each;
+}
 }  // namespace detail
 
 /// All in one round, as the paper does.
@@ -55,12 +66,8 @@ struct Iterative {
   }
 
   [[nodiscard]] std::vector<Ratio> ratios(Ratio last) const {
-    std::vector<Ratio> each;
-    for (int k = 1; k < rounds; ++k)
-      each.push_back(detail::nearest_ratio(
-          1 - std::pow(1 - last.fraction(), static_cast<double>(k) / rounds), last));
-    each.push_back(last);
-    return each;
+    return detail::in_rounds(rounds, last,
+                             [&](double part) { return 1 - std::pow(1 - last.fraction(), part); });
   }
 };
 static_assert(Schedule<Iterative>);
@@ -76,12 +83,8 @@ struct Cubic {
   }
 
   [[nodiscard]] std::vector<Ratio> ratios(Ratio last) const {
-    std::vector<Ratio> each;
-    for (int k = 1; k < rounds; ++k)
-      each.push_back(detail::nearest_ratio(
-          last.fraction() * (1 - std::pow(1 - static_cast<double>(k) / rounds, 3)), last));
-    each.push_back(last);
-    return each;
+    return detail::in_rounds(
+        rounds, last, [&](double part) { return last.fraction() * (1 - std::pow(1 - part, 3)); });
   }
 };
 static_assert(Schedule<Cubic>);

@@ -26,9 +26,9 @@ consteval Registered<S> shipped(std::string_view id, S scenario = {}) {
   return {entry.id, entry.label, entry.paper == InPaper::kTables, scenario};
 }
 
-/// The shipped scenarios, in the catalogue's order: the one list of what they do. Programs, their
-/// names and the compiled instances follow from it. A user's own is
-/// `boost::hana::append(kScenarios, Registered<Mine>{"mine", "Mine", false})`.
+/// The shipped scenarios, in the catalogue's order: the one list of what they do. Programs and
+/// their names follow from it. A user's own is `boost::hana::append(kScenarios,
+/// Registered<Mine>{"mine", "Mine", false})`.
 inline constexpr auto kScenarios = boost::hana::make_tuple(
     shipped<UnstructuredDeepLift>("unstructured_deeplift"),
     shipped<UnstructuredHydra>("unstructured_hydra"),
