@@ -178,8 +178,8 @@ void run(const Options& o, const Graph& graph, at::Device device,
            {"annotations",
             o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations))},
            {"profile", o.least ? fmt::to_string(*o.least) : o.profile},
-           {"color", o.policies.color},
-           {"attack", o.policies.attack},
+           {"color", o.policies.color.name},
+           {"attack", o.policies.attack.chosen().settings},
            {"seed", fmt::to_string(o.seed)}})
     configuration.training.push_back(line);
   const Store store(o.out, configuration);
@@ -228,8 +228,7 @@ void run(const Options& o, const Graph& graph, at::Device device,
 }
 
 /// With the network of cfg and weights, on any device, under any attack.
-template <Attack A, ColorMode Color>
-void run_network(const Options& o, const A& attack, const Color& color) {
+void run_network(const Options& o, const ErasedAttack& attack, const ErasedColorMode& color) {
   const auto device = cli::parse_device(o.device);
   require(!partial_cutoff(o.weights), o.weights.string(),
           "should be the weights of a whole network, got a name of a part of them (.conv.N), which "
@@ -253,11 +252,10 @@ void run_network(const Options& o, const A& attack, const Color& color) {
 }
 
 /// With a plan file, on the CPU.
-template <ColorMode Color>
-void run_plan(const Options& o, const Color& color) {
-  require(o.policies.attack == "none", "--attack",
+void run_plan(const Options& o, const ErasedColorMode& color) {
+  require(o.policies.attack.name == "none", "--attack",
           "should come with --cfg and --weights, since a plan has no gradients; got {}",
-          o.policies.attack);
+          o.policies.attack.name);
   require(cli::parse_device(o.device == "auto" ? "cpu" : o.device).is_cpu(), "--device",
           "should be auto or cpu with --plan, got {}", o.device);
   const auto plan = cli::ReadyPlan::load(o.plan);
@@ -300,9 +298,7 @@ int main(int argc, char** argv) {
     app.add_option("--confidence", o.least, "Any other such confidence")
         ->check(cli::kFraction)
         ->excludes("--profile");
-    o.policies.add_to(app,
-                      "Perturb every image first: fgsm (0.05) or pgd (5 steps of 0.02 within "
-                      "0.05);\nneeds --annotations");
+    o.policies.add_to(app, "Perturb every image first; needs --annotations");
     app.add_option("--draw", o.draw,
                    "Draw boxes above 0.25 on the first N pictures, into OUT/drawn")
         ->check(cli::kCount)
@@ -324,16 +320,16 @@ int main(int argc, char** argv) {
         "Example:\n  detect --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images photos "
         "--out found --profile paper --draw 10");
     cli::parse(app, argc, argv);
-    require(o.policies.attack == "none" || !o.annotations.empty(), "--attack",
+    require(o.policies.attack.name == "none" || !o.annotations.empty(), "--attack",
             "should come with --annotations, since an attack raises the loss on ground truth; got "
             "none");
     require(o.plan.empty() == !o.cfg.empty() && o.plan.empty() == !o.weights.empty(), "network",
             "should be given by --cfg and --weights, or by --plan; --help lists the options");
-    o.policies.visit([&](const auto& attack, const auto& color) {
-      if (o.plan.empty())
-        run_network(o, attack, color);
-      else
-        run_plan(o, color);
-    });
+    const auto attack = o.policies.attack.chosen();
+    const auto color = o.policies.color.chosen();
+    if (o.plan.empty())
+      run_network(o, attack.attack, color);
+    else
+      run_plan(o, color);
   });
 }

@@ -95,13 +95,11 @@ TextTable before_and_after(const Network& before, const Network& after) {
 
 void write_summary(const Options& o, const Network& before, const Network& after,
                    const cli::ReadyPlan& plan) {
-  nlohmann::ordered_json json{{"scenario", o.scenario},
-                              {"ratio_percent", 100 * Ratio::parse(o.ratio).fraction()},
-                              {"seed", o.experiment.seed},
-                              {"budget", o.experiment.budget.name},
-                              {"attack", after.standard.attack},
-                              {"cpu", cli::ReadyPlan::cpu()},
-                              {"forms", cli::forms_text(plan.choices())}};
+  nlohmann::ordered_json json{
+      {"scenario", o.scenario},          {"ratio_percent", 100 * Ratio::parse(o.ratio).fraction()},
+      {"seed", o.experiment.seed},       {"budget", o.experiment.budget.name},
+      {"attack", after.standard.attack}, {"color", after.standard.color},
+      {"cpu", cli::ReadyPlan::cpu()},    {"forms", cli::forms_text(plan.choices())}};
   for (const auto& [name, network] : {std::pair{"before", &before}, {"after", &after}})
     for (const auto& q : kQuantities) json[name][std::string(q.name)] = q.of(*network);
   write_file(o.out / "summary.json", json.dump(1) + "\n");

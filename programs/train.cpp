@@ -71,8 +71,8 @@ CocoFolder folder(const Options& o, const Yolov3& detector, const fs::path& anno
 }
 
 /// All that the trained weights depend on.
-template <Attack A, ColorMode Color>
-std::string configuration_text(const Options& o, const A& attack, const Color&, int processes) {
+std::string configuration_text(const Options& o, const ChosenAttack& attack,
+                               const ErasedColorMode& color, int processes) {
   const auto annotations = [](const fs::path& file, const fs::path& images) {
     return file.empty() ? "none" : fingerprint(annotations_text(file, {.images = images}));
   };
@@ -84,9 +84,9 @@ std::string configuration_text(const Options& o, const A& attack, const Color&, 
                     annotations(o.validation_annotations, o.validation_images)},
                    {"settings", settings_text(o.settings)},
                    {"--find-learning-rate", fmt::to_string(o.find_learning_rate)},
-                   {"--attack", settings_text(attack)},
+                   {"--attack", attack.settings},
                    {"--attacked", fmt::to_string(o.objective.attacked)},
-                   {"--color", std::string(Color::name)},
+                   {"--color", std::string(color.name)},
                    {"--no-augmentation", fmt::to_string(o.plain)},
                    {"--freeze", fmt::to_string(o.freeze)},
                    {"--evaluate-every", fmt::to_string(o.every())},
@@ -358,8 +358,9 @@ class Run {
   Progress progress_;
 };
 
-template <Attack A, ColorMode Color>
-int run(const Options& o, const A& attack, const Color& color) {
+int run(const Options& o) {
+  const auto attack = o.policies.attack.chosen();
+  const auto color = o.policies.color.chosen();
   const ReusedMemory memory;  // before any thread starts
   const auto launch = launch_from_environment();
   require(o.settings.batch_size % launch.size == 0, "--batch-size",
@@ -367,8 +368,8 @@ int run(const Options& o, const A& attack, const Color& color) {
   auto device = cli::parse_device(o.device);
   if (device.is_cuda() && launch.size > 1 && o.device.find(':') == std::string::npos)
     device = cli::parse_device(fmt::format("cuda:{}", launch.local_rank));
-  Run training(o, {o.objective, attack, color}, configuration_text(o, attack, color, launch.size),
-               launch, device);
+  Run training(o, {o.objective, attack.attack, color},
+               configuration_text(o, attack, color, launch.size), launch, device);
   if (launch.rank > 0)  // Ctrl-C is for the first process, which keeps the weights
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
   return training();
@@ -432,7 +433,7 @@ int main(int argc, char** argv) {
           ->capture_default_str();
     });
     cli::under(app, "Attack", [&] {
-      o.policies.add_to(app, "What attacks the training images: none, fgsm or pgd");
+      o.policies.add_to(app, "What attacks the training images");
       app.add_option("--attacked", o.objective.attacked, "Part of every batch that is attacked")
           ->check(cli::kFraction)
           ->capture_default_str();
@@ -471,9 +472,6 @@ int main(int argc, char** argv) {
     o.settings.optimizer =
         is_sgd ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
     o.settings.learning_rate = o.learning_rate.value_or(is_sgd ? 1e-3 : 1e-4);
-    int status = 0;
-    o.policies.visit(
-        [&](const auto& attack, const auto& color) { status = run(o, attack, color); });
-    return status;
+    return run(o);
   });
 }

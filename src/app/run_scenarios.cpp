@@ -100,6 +100,8 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   for (const auto& id : ids)
     applied.emplace(
         id, o.policies.apply_to(find_scenario(scenarios, id == kOriginal ? *first : id).scenario));
+  for (const auto& [id, scenario] : applied)
+    scenario.pruning.require_possible(loaded.detector.graph(), loaded.ratios);
   const auto dispatch = [&](const std::string& id, const auto& visit) { visit(applied.at(id)); };
   const auto workers = workers_for(loaded, o.workers);
   const auto all = with_keys(table_cells(ids, o.runs, loaded.ratios), experiment, dispatch);

@@ -23,7 +23,7 @@ ALLOWED = {
     "detector": {"concepts", "graph", "core", "detail", "io", "formats", "nn", TENSOR, NN},
     "distributed": {"core", "detail", TENSOR, NN},
     "deploy": {"concepts/named.hpp", "concepts/detector.hpp", "formats/darknet/cfg.hpp", "nn", "graph", "core", "detail", "io", TENSOR, NN},
-    "method": {"version.hpp", "scenario/scenario.hpp", "scenario/erased.hpp", "prune/mask.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
+    "method": {"version.hpp", "scenario/scenario.hpp", "scenario/erased.hpp", "prune/mask.hpp", "prune/possible.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "study": {"scenario/scenario.hpp", "scenario/catalogue.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "graph", "core", "detail", "io", "score", "prune", "objective", "attack", "color", "detector",
                  "data", "deploy", "method", "study", TENSOR, NN},
@@ -38,7 +38,7 @@ REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cel
 
 # Otherwise than their folder.
 SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/per_layer.hpp"}, "scenario/catalogue.hpp": {"core"},
-          "scenario/erased.hpp": {"concepts", "core", "prune/mask.hpp", "scenario/scenario.hpp"},
+          "scenario/erased.hpp": {"concepts", "core", "prune/mask.hpp", "prune/possible.hpp", "scenario/scenario.hpp"},
           "scenario/list.hpp": {"core", "scenario/erased.hpp"},
           "formats/torchscript/write_torchscript.hpp": {"formats", "graph", "core", NN}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.

@@ -53,7 +53,7 @@ struct Apgd {
     auto rises = at::zeros_like(now.loss), checked_loss = best.value.loss,
          halved = at::zeros_like(now.loss).to(at::kBool);
     int checked = 0;
-    double period = 0.22, checkpoint = 0.22;
+    int period = 22, checkpoint = 22;  // hundredths of the steps
     for (int k = 0; k < steps; ++k) {
       const auto z = ball.project(x + eta * now.gradient.sign());
       auto next =
@@ -64,20 +64,19 @@ struct Apgd {
       now = faced(x, aim);
       rises = rises + (now.loss > loss).to(rises.scalar_type());
       best.update(x, now);
-      if (k + 1 < static_cast<int>(checkpoint * steps) || k + 1 == checked) continue;
+      if (k + 1 < (checkpoint * steps + 99) / 100) continue;
 
       const auto slow = rises < kProgress * (k + 1 - checked);
       const auto stuck = halved.logical_not().logical_and(best.value.loss <= checked_loss);
       halved = slow.logical_or(stuck);
       eta = at::where(wide(halved), eta / 2, eta);
       x = at::where(wide(halved), best.x, x);
-      before = at::where(wide(halved), best.x, before);
       now = {at::where(halved, best.value.loss, now.loss),
              at::where(wide(halved), best.value.gradient, now.gradient)};
       rises = at::zeros_like(rises);
       checked_loss = best.value.loss;
       checked = k + 1;
-      period = std::max(period - 0.03, 0.06);
+      period = std::max(period - 3, 6);
       checkpoint += period;
     }
     return best.x;

@@ -62,18 +62,26 @@ inline std::vector<Detection> above(std::span<const Detection> detections, doubl
   return kept;
 }
 
-/// Runs the detector over the first `settings.images` test images, each under `attack`, and
+/// COCO's numbers of detections under both profiles.
+inline Evaluation evaluation_of(const Instances& truth, std::vector<Detection> detections) {
+  Evaluation result;
+  result.standard = serpette::evaluate(truth, detections, at::get_num_threads());
+  result.paper =
+      serpette::evaluate(truth, above(detections, kPaperConfidence), at::get_num_threads());
+  result.detections = std::move(detections);
+  return result;
+}
+
+/// Runs the detector over the first `settings.images` test images, each as `view` makes it, and
 /// evaluates. Images that turn out unreadable count neither way.
-/// @param network  what computes the heads: `forward(images)`; the detector itself decodes and is
-/// attacked.
-template <Detector D, class Network, Dataset Test, Observer O>
-Evaluation evaluate(D& detector, Network& network, const Test& test, const ErasedAttack& attack,
-                    const ErasedColorMode& color, const EvaluateSettings& settings, Seed seed,
-                    at::Device device, O& observer) {
+/// @param network  what computes the heads: `forward(images)`; the detector itself decodes.
+/// @param view     view(batch) → images as the network reads them.
+template <Detector D, class Network, Dataset Test, class View, Observer O>
+Evaluation evaluate_views(D& detector, Network& network, const Test& test, const View& view,
+                          const EvaluateSettings& settings, at::Device device, O& observer) {
   torch::NoGradGuard no_grad;
   const auto count = evaluated_images(test, settings);
-  Generator rng(seed);
-  Evaluation result;
+  std::vector<Detection> detections;
   std::unordered_set<std::int64_t> seen;
   detector.train(false);
   for (std::int64_t begin = 0; begin < count; begin += settings.batch_size) {
@@ -83,20 +91,29 @@ Evaluation evaluate(D& detector, Network& network, const Test& test, const Erase
     auto batch = test.batch(indices).to(device);
     if (batch.size() == 0) continue;
     seen.insert(batch.image_ids.begin(), batch.image_ids.end());
-    batch.images = attacked_images(detector, batch, attack, color, rng);
+    batch.images = view(batch);
     for (auto& found :
          detector.detections(network.forward(batch.images), batch, kStandardConfidence))
-      std::move(found.begin(), found.end(), std::back_inserter(result.detections));
+      std::move(found.begin(), found.end(), std::back_inserter(detections));
     notify::step(observer, begin + static_cast<std::int64_t>(indices.size()), std::nan(""));
   }
   require(!seen.empty(), "evaluation",
           "should have at least one readable test image, got none of {}", count);
+  auto result = evaluation_of(only(test.instances(), seen), std::move(detections));
   result.unreadable = count - std::ssize(seen);
-  const auto truth = only(test.instances(), seen);
-  result.standard = serpette::evaluate(truth, result.detections, at::get_num_threads());
-  result.paper =
-      serpette::evaluate(truth, above(result.detections, kPaperConfidence), at::get_num_threads());
   return result;
+}
+
+/// The same, each image under `attack`.
+template <Detector D, class Network, Dataset Test, Observer O>
+Evaluation evaluate(D& detector, Network& network, const Test& test, const ErasedAttack& attack,
+                    const ErasedColorMode& color, const EvaluateSettings& settings, Seed seed,
+                    at::Device device, O& observer) {
+  Generator rng(seed);
+  return evaluate_views(
+      detector, network, test,
+      [&](const ImageBatch& batch) { return attacked_images(detector, batch, attack, color, rng); },
+      settings, device, observer);
 }
 
 }  // namespace serpette

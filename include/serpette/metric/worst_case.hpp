@@ -57,13 +57,15 @@ inline ImageResult result_of_image(std::span<const CocoAnnotation> truth,
 }
 
 /// The worst case per image over a suite: of every image the attack under which fewest true boxes
-/// are found (IoU 0.5, right class, confidence 0.5), among those the one with most boxes that stand
-/// for nothing, among equals the first of the suite.
-/// @param suites  detections of the same images under each attack.
+/// are found (IoU 0.5, right class), among those the one with most boxes that stand for nothing,
+/// among equals the first of the suite.
+/// @param suites      detections of the same images under each attack.
+/// @param confidence  as in `result_of_image`.
 /// @return        by image id: index of the attack.
 /// @throws Error  if there is no attack.
 inline std::map<std::int64_t, std::size_t> worst_attack_of_images(
-    const Instances& truth, std::span<const std::vector<Detection>> suites) {
+    const Instances& truth, std::span<const std::vector<Detection>> suites,
+    double confidence = 0.5) {
   require(!suites.empty(), "worst case", "should be over at least one attack, got none");
   std::map<std::int64_t, std::vector<CocoAnnotation>> boxes;
   for (const auto& annotation : truth.annotations) boxes[annotation.image_id].push_back(annotation);
@@ -73,7 +75,7 @@ inline std::map<std::int64_t, std::size_t> worst_attack_of_images(
   std::map<std::int64_t, std::size_t> worst;
   for (const auto& image : truth.images) {
     const auto under = [&](std::size_t a) {
-      return result_of_image(boxes[image.id], found[a][image.id]);
+      return result_of_image(boxes[image.id], found[a][image.id], confidence);
     };
     std::size_t best = 0;
     for (std::size_t a = 1; a < suites.size(); ++a)

@@ -6,9 +6,15 @@
 
 namespace serpette {
 
-/// A name made of two numbers when a program is compiled: `Label("", 2, ":", 4)` reads "2:4".
+/// A name made of parts when a program is compiled: `Label("", 2, ":", 4)` reads "2:4",
+/// `Label("Structured", " and ", "Unstructured")` what it says.
 class Label {
  public:
+  constexpr Label(std::string_view first, std::string_view between, std::string_view second) {
+    add(first);
+    add(between);
+    add(second);
+  }
   constexpr Label(std::string_view before, int first, std::string_view between, int second) {
     add(before);
     add(first);
@@ -26,7 +32,7 @@ class Label {
     text_.at(size_++) = static_cast<char>('0' + number % 10);
   }
 
-  std::array<char, 32> text_{};
+  std::array<char, 96> text_{};
   std::size_t size_ = 0;
 };
 

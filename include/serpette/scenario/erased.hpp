@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "serpette/concepts/erased.hpp"
 #include "serpette/core/typed_settings.hpp"
 #include "serpette/prune/mask.hpp"
+#include "serpette/prune/possible.hpp"
 #include "serpette/scenario/scenario.hpp"
 
 namespace serpette {
@@ -19,6 +21,8 @@ struct ErasedPruning {
   /// `make_mask` and `count_kept` of the two.
   std::function<Mask(const Graph&, const ScoreMap&, Ratio)> mask;
   std::function<Kept(const Graph&, const Mask&)> kept;
+  /// `require_possible` of the two: refuses what they cannot do to a network.
+  std::function<void(const Graph&, std::span<const Ratio>)> require_possible;
 
   template <PruneGranularity G, Allocation A>
   ErasedPruning(const G& granularity, const A& allocation)
@@ -30,7 +34,11 @@ struct ErasedPruning {
         }),
         kept([granularity](const Graph& graph, const Mask& mask) {
           return count_kept(graph, mask, granularity);
-        }) {}
+        }),
+        require_possible(
+            [granularity, allocation](const Graph& graph, std::span<const Ratio> ratios) {
+              serpette::require_possible(graph, ratios, granularity, allocation);
+            }) {}
 };
 
 /// The settings of a scenario's policies, as text (`settings_text`): what results are kept under.

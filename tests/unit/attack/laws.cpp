@@ -5,7 +5,10 @@
 #include "serpette/attack/fgsm.hpp"
 #include "serpette/attack/mtd.hpp"
 #include "serpette/attack/no_attack.hpp"
+#include "serpette/attack/noise.hpp"
 #include "serpette/attack/pgd.hpp"
+#include "serpette/attack/pgd_l2.hpp"
+#include "serpette/attack/restarts.hpp"
 #include "serpette/attack/square.hpp"
 #include "serpette/attack/tog.hpp"
 #include "support/catch.hpp"
@@ -39,6 +42,10 @@ TEST_CASE("every attack holds the laws", "[attack][law]") {
   all_laws(CarliniWagner{}, 0.05);
   all_laws(CarliniWagner{.epsilon = 0}, 0);
   all_laws(Mtd{}, 0.05);
+  all_laws(PgdL2{.epsilon = 0.5, .step = 0.2}, 0.5);
+  all_laws(Restarts<Pgd>{{.random_start = true}}, 0.05);
+  laws::attack(Noise{}, 0.05);
+  laws::attack_refuses_other_images(Noise{});
   all_laws(TogUntargeted{}, 8.0 / 255);
   all_laws(TogVanishing{}, 8.0 / 255);
   all_laws(TogFabrication{}, 8.0 / 255);

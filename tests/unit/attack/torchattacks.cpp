@@ -1,6 +1,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "serpette/attack/apgd.hpp"
 #include "serpette/attack/fgsm.hpp"
 #include "serpette/attack/pgd.hpp"
 #include "serpette/torch/nn.hpp"
@@ -29,6 +30,7 @@ at::Tensor tensor(const nlohmann::json& nested, at::IntArrayRef shape) {
 
 TEST_CASE("FGSM and PGD take torchattacks' steps", "[attack][golden]") {
   const auto golden = nlohmann::json::parse(std::ifstream(test::file("golden/attacks.json")));
+  const auto apgd = nlohmann::json::parse(std::ifstream(test::file("golden/apgd.json")));
   const auto weight = tensor(golden["weight"], {4, 3, 3, 3}),
              readout = tensor(golden["readout"], {3, 144});
   const auto images = tensor(golden["images"], {2, 3, 6, 6});
@@ -40,9 +42,10 @@ TEST_CASE("FGSM and PGD take torchattacks' steps", "[attack][golden]") {
                                                 at::Reduction::None);
     return Ascent{loss.detach(), torch::autograd::grad({loss.sum()}, {in})[0]};
   };
-  const auto check = [&](const char* name, const auto& attack) {
+  const auto check = [&](const std::string& name, const auto& attack) {
     INFO(name);
-    const auto expected = tensor(golden["attacks"][name], {2, 3, 6, 6});
+    const auto& found = golden["attacks"].contains(name) ? golden["attacks"] : apgd;
+    const auto expected = tensor(found[name], {2, 3, 6, 6});
     CHECK((expected - images).abs().max().item<double>() > 0.04);
     const at::Tensor attacked = test::perturbed(attack, victim, images);
     CHECK((attacked - expected).abs().max().item<double>() < 1e-6);
@@ -50,5 +53,7 @@ TEST_CASE("FGSM and PGD take torchattacks' steps", "[attack][golden]") {
   check("FGSM", Fgsm{});
   check("PGD", Pgd{});
   check("PGD 50", Pgd{.steps = 50});
+  for (const int steps : {9, 30, 50, 100})
+    check(std::to_string(steps), Apgd{.steps = steps, .random_start = false});
   check("PGD L2", Pgd{.epsilon = 0.5, .step = 0.2, .norm = Norm::kL2});
 }

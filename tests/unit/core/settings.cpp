@@ -7,6 +7,9 @@
 #include "serpette/attack/carlini_wagner.hpp"
 #include "serpette/attack/fgsm.hpp"
 #include "serpette/attack/mtd.hpp"
+#include "serpette/attack/noise.hpp"
+#include "serpette/attack/pgd_l2.hpp"
+#include "serpette/attack/restarts.hpp"
 #include "serpette/attack/square.hpp"
 #include "serpette/attack/tog.hpp"
 #include "serpette/core/settings_table.hpp"
@@ -20,9 +23,11 @@
 #include "serpette/objective/trades_like.hpp"
 #include "serpette/objective/under.hpp"
 #include "serpette/prune/block.hpp"
+#include "serpette/prune/both.hpp"
 #include "serpette/prune/global.hpp"
 #include "serpette/prune/input_channel.hpp"
 #include "serpette/prune/n_of_m.hpp"
+#include "serpette/prune/schedule.hpp"
 #include "serpette/scenario/paper.hpp"
 #include "serpette/score/deep_lift_layer.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
@@ -171,11 +176,14 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   };
   add("`Fgsm`", settings_table<Fgsm>("attack"));
   add("`Pgd`, `Mtd` (but for its aim)", settings_table<Pgd>("attack"));
+  add("`PgdL2`", settings_table<PgdL2>("attack"));
   add("`Apgd`", settings_table<Apgd>("attack"));
   add("`CarliniWagner`", settings_table<CarliniWagner>("attack"));
   add("`Square`", settings_table<Square>("attack"));
   add("`TogUntargeted`, `TogVanishing`, `TogFabrication`, `TogMislabelling`",
       settings_table<TogVanishing>("attack"));
+  add("`Noise`", settings_table<Noise>("attack"));
+  add("`Restarts<Attack>`, here of `Pgd`", settings_table<Restarts<Pgd>>("attack"));
   add("`Hydra`", settings_table<Hydra>("score"));
   add("`DeepLift`, `DeepLiftOfFilters` (whose scores are divided by the layer's mean)",
       settings_table<DeepLift>("score"));
@@ -188,6 +196,9 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`InputChannel`", settings_table<InputChannel>("granularity"));
   add("`Block<R, C>`", settings_table<Block<1, 4>>("granularity"));
   add("`NofM<N, M>`", settings_table<NofM<2, 4>>("granularity"));
+  add("`Both<First, Second>`, here of `Filter` and `Weight`",
+      settings_table<Both<Filter, Weight>>("granularity"));
+  add("`Iterative`, `Cubic`", settings_table<Cubic>("schedule"));
   add("`PerLayer`, `ErdosRenyiKernel`, `Lamp`", settings_table<PerLayer>("allocation"));
   add("`Global`", settings_table<Global>("allocation"));
   add("`PgdAdversarial`", settings_table<PgdAdversarial>("objective"));

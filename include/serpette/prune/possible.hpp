@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "serpette/concepts/allocation.hpp"
+#include "serpette/concepts/prune_granularity.hpp"
+#include "serpette/core/contract.hpp"
+#include "serpette/core/ratio.hpp"
+#include "serpette/graph/graph.hpp"
+
+namespace serpette {
+
+/// Refuses, before any work, what cannot be pruned of a network: a granularity that does not fit
+/// its layers, layers to spare that it does not have, and ratios beyond what the granularity lets
+/// go (2:4 ends at 50 %).
+/// @param place   what errors about ratios call them.
+/// @throws Error  that says what would do.
+template <PruneGranularity G, Allocation A>
+void require_possible(const Graph& graph, std::span<const Ratio> ratios, const G& granularity,
+                      const A& allocation, std::string_view place = "--ratios") {
+  const auto sets = granularity.pieces(graph);
+  if constexpr (requires { allocation.limits.applied(graph, sets); })
+    (void)allocation.limits.applied(graph, sets);
+  std::int64_t all = 0, reachable = 0, pieces = 0;
+  for (const PieceSet& set : sets) {
+    if (set.removable == 0) continue;
+    all += set.weights;
+    reachable += set.removable * set.size;
+    pieces += set.size;
+  }
+  require(
+      all > 0, G::name,
+      "should find something to prune in the network, got {} sets of pieces that all stay whole",
+      sets.size());
+  for (const Ratio ratio : ratios)
+    require(ratio.count(all) <= reachable + pieces, place,
+            "should be at most {:.4g} %, all that {} lets go of this network; got {}",
+            100.0 * static_cast<double>(reachable) / static_cast<double>(all), G::name,
+            ratio.str());
+}
+
+}  // namespace serpette

@@ -1,0 +1,340 @@
+// How robust a network really is: a suite of attacks, the worst case per image, AP50 over the
+// attack's strength, what breaks (places or names), and whether gradients are masked.
+//
+//   robustness --cfg network.cfg --weights network.weights --images photos --annotations
+//   instances.json --out robustness [--transfer-cfg unpruned.cfg --transfer-weights
+//   unpruned.weights]
+//
+// Every attack is kept when it is finished; a stopped run goes on with the next one.
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "serpette/app/policies.hpp"
+#include "serpette/app/program.hpp"
+#include "serpette/app/setting_options.hpp"
+#include "serpette/io/atomic_file.hpp"
+#include "serpette/io/detections.hpp"
+#include "serpette/method/robustness.hpp"
+#include "serpette/metric/coco_report.hpp"
+#include "serpette/metric/localisation.hpp"
+#include "serpette/scenario/suite.hpp"
+#include "serpette/study/cells.hpp"
+#include "serpette/study/progress.hpp"
+#include "serpette/study/seal.hpp"
+#include "serpette/study/store.hpp"
+#include "serpette_report/figure.hpp"
+#include "support/test_data.hpp"
+
+namespace {
+
+using namespace serpette;
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  cli::TestData data;
+  cli::ColorOption color;
+  cli::SettingOptions suite;
+  std::vector<std::string> attacks;
+  std::vector<double> strengths{0.0125, 0.025, 0.05, 0.1, 0.3, 1};
+  std::filesystem::path transfer_cfg, transfer_weights;
+  std::string scenario = "network", ratio = "0";
+  std::int64_t run = 1;
+};
+
+/// A trial and what it left.
+struct Tried {
+  Trial trial;
+  TrialResult result;
+};
+
+/// The attacks that were asked for; clean images always.
+/// @throws Error  if a name is none of the suite's.
+std::vector<Trial> chosen(const Options& o, const SuiteSettings& settings) {
+  auto suite = robustness_suite(settings, !o.transfer_cfg.empty());
+  std::vector<std::string> known;
+  for (const auto& trial : suite) known.push_back(trial.id);
+  for (const auto& name : o.attacks)
+    require(std::ranges::find(known, name) != known.end(), "--attacks",
+            "should be some of {}, got \"{}\"{}", fmt::join(known, ", "), name,
+            name == "transfer" ? "; it needs --transfer-cfg and --transfer-weights" : "");
+  if (!o.attacks.empty())
+    std::erase_if(suite, [&](const Trial& trial) {
+      return trial.id != "clean" && std::ranges::find(o.attacks, trial.id) == o.attacks.end();
+    });
+  for (auto& trial : strength_curve(settings, o.strengths)) suite.push_back(std::move(trial));
+  return suite;
+}
+
+/// Finished trials in a folder: detections, and a seal that says what of and holds the numbers.
+class Trials {
+ public:
+  Trials(const Store& store, const CocoFolder& data) : store_(store), data_(data) {}
+
+  /// What is kept of the trial under this name, or else what `compute()` gives, kept from now on.
+  template <class Compute>
+  TrialResult get(const std::string& name, const Trial& trial, Compute&& compute) const {
+    const auto folder = store_.root() / "attacks" / name;
+    const auto file = folder / "detections.csv", seal = folder / "seal.txt";
+    const auto key = trial.attack.settings;
+    if (const auto kept = Seal::read(seal);
+        kept && kept->text("attack") == key && kept->holds(file)) {
+      TrialResult result;
+      auto truth = data_.instances();
+      result.evaluation = evaluation_of(truth, read_detections(file, truth));
+      result.evaluation.unreadable = kept->template number<std::int64_t>("unreadable");
+      result.max_abs = kept->template number<double>("max_abs");
+      result.mean_l2 = kept->template number<double>("mean_l2");
+      result.seconds = kept->template number<double>("seconds");
+      return result;
+    }
+    auto result = compute();
+    store_.begin();
+    write_detections_csv(file, result.evaluation.detections, data_.instances());
+    Seal kept;
+    kept.set("attack", key);
+    kept.set("unreadable", result.evaluation.unreadable);
+    kept.set("max_abs", result.max_abs);
+    kept.set("mean_l2", result.mean_l2);
+    kept.set("seconds", result.seconds);
+    kept.set_file(file);
+    kept.write(seal);
+    return result;
+  }
+
+ private:
+  const Store& store_;
+  const CocoFolder& data_;
+};
+
+/// The numbers of an evaluation by profile and name, those that tell places from names behind
+/// COCO's.
+std::vector<std::tuple<std::string, std::string, double>> numbers_of(const Instances& truth,
+                                                                     const Evaluation& at_standard,
+                                                                     const Evaluation& at_paper) {
+  std::vector<std::tuple<std::string, std::string, double>> numbers;
+  for (const auto& [profile, summary, detections, confidence] :
+       {std::tuple{"paper", &at_paper.paper, &at_paper.detections, kPaperConfidence},
+        std::tuple{"standard", &at_standard.standard, &at_standard.detections,
+                   kStandardConfidence}}) {
+    for (const auto& [metric, value] : summary->numbers())
+      numbers.emplace_back(profile, std::string(metric), value);
+    const auto places =
+        evaluate_without_classes(truth, above(*detections, confidence), at::get_num_threads());
+    numbers.emplace_back(profile, "AP50_places", places.AP50);
+    const auto objects = placed_objects(truth, *detections, confidence);
+    numbers.emplace_back(profile, "placed", static_cast<double>(objects.placed));
+    numbers.emplace_back(profile, "rightly_named", objects.share());
+  }
+  return numbers;
+}
+
+Json json_of(const std::vector<std::tuple<std::string, std::string, double>>& numbers) {
+  Json json;
+  for (const auto& [profile, metric, value] : numbers) json[profile][metric] = value;
+  return json;
+}
+
+double number(const Json& json, const char* metric) {
+  return json["standard"][metric].get<double>();
+}
+
+/// AP50 over the attack's strength, a curve for each network.
+Figure strength_figure(const std::vector<std::pair<std::string, std::vector<Tried>>>& networks,
+                       double worst, double epsilon) {
+  Figure figure{"AP50 by the strength of the attack", "Largest change of a pixel, ε", "AP50", {}};
+  std::size_t hue = 0;
+  for (const auto& [label, tried] : networks) {
+    Series series{label, series_style(hue++), {}, {}, {}};
+    std::map<double, double> points;
+    for (const auto& [trial, result] : tried)
+      if (trial.for_curve || trial.access == Access::kNone)
+        points[trial.attack.epsilon()] = result.evaluation.standard.AP50;
+    for (const auto& [x, y] : points) {
+      series.x.push_back(x);
+      series.mean.push_back(y);
+      series.spread.push_back(0);
+    }
+    figure.series.push_back(std::move(series));
+  }
+  figure.levels.push_back(
+      {fmt::format("worst case per image, ε {:.4g}", epsilon), series_style(hue), worst, 0});
+  return figure;
+}
+
+void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode& color) {
+  const auto device = cli::parse_device(o.data.device);
+  const auto suite = chosen(o, settings);
+  auto detector = o.data.load_network(device);
+  std::optional<Yolov3> other;
+  if (!o.transfer_cfg.empty()) {
+    other = cli::TestData::load_whole(o.transfer_cfg, o.transfer_weights, device);
+    const auto &mine = detector.graph(), &theirs = other->graph();
+    require(theirs.input == mine.input && theirs.classes() == mine.classes(),
+            o.transfer_cfg.string(),
+            "should read pictures of {} x {} and know {} classes as {} does, got {} x {} and {}",
+            mine.input.width, mine.input.height, mine.classes(), o.data.cfg.string(),
+            theirs.input.width, theirs.input.height, theirs.classes());
+  }
+  const auto data = o.data.load_pictures(detector.graph());
+  auto lines = o.data.lines();
+  lines.push_back({"color", o.color.name});
+  if (other) {
+    lines.push_back({"transfer-cfg", fingerprint(read_file(o.transfer_cfg))});
+    lines.push_back({"transfer-weights", fingerprint(read_file(o.transfer_weights))});
+  }
+  const Store store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
+  const Trials kept(store, data);
+  const EvaluateSettings evaluation{.batch_size = o.data.batch_size};
+  const Seed seed = Seed(o.data.seed).derive("robustness");
+  Progress progress;
+
+  const auto tried = [&](Yolov3& network, Yolov3* transfer, const std::vector<Trial>& trials,
+                         const std::string& prefix) {
+    const auto frozen = network.frozen();
+    std::vector<Tried> all;
+    for (const auto& trial : trials) {
+      Yolov3& attacked = trial.access == Access::kTransfer ? *transfer : network;
+      all.push_back({trial, kept.get(prefix + trial.id, trial, [&] {
+                       notify::stage(progress, trial.attack.label, data.size());
+                       return evaluate_trial(network, frozen, attacked, data, color,
+                                             trial.attack.attack, evaluation, seed.derive(trial.id),
+                                             device, progress);
+                     })});
+    }
+    return all;
+  };
+  std::vector<std::pair<std::string, std::vector<Tried>>> networks;
+  networks.emplace_back(o.scenario, tried(detector, other ? &*other : nullptr, suite, ""));
+  if (other && !o.strengths.empty()) {
+    auto curve = suite;
+    std::erase_if(curve, [](const Trial& t) { return !t.for_curve && t.access != Access::kNone; });
+    networks.emplace_back("the other network", tried(*other, nullptr, curve, "other-"));
+  }
+  const auto& all = networks.front().second;
+  notify::stage(progress, "gradients", data.size());
+  const auto flow = gradient_flow(detector, data, color, evaluation, device);
+  progress.clear();
+
+  // The worst case is one of the ball: not of noise, and not of other strengths.
+  const auto truth = cli::readable(data);
+  std::vector<const Evaluation*> in_ball;
+  std::vector<std::string> labels;
+  for (const auto& [trial, result] : all)
+    if (!trial.for_curve && trial.access != Access::kNoise) {
+      in_ball.push_back(&result.evaluation);
+      labels.push_back(trial.attack.label);
+    }
+  const auto worst = worst_cases(truth, in_ball);
+  const auto by_attack = [&](const WorstCase& of) {
+    std::map<std::string, int> images;
+    for (const auto& [id, attack] : of.attack) ++images[labels[attack]];
+    return images;
+  };
+
+  std::vector<UnderAttack> measured;
+  for (const auto& [trial, result] : all)
+    measured.push_back({trial.attack.label, trial.access, trial.attack.epsilon(), trial.steps,
+                        result.evaluation.standard.AP50});
+  const auto signs = signs_of_masking(measured, settings.epsilon, flow);
+
+  std::vector<EvaluationRow> rows;
+  Json attacks = Json::array();
+  fmt::print("{:<18} {:>7} {:>7} {:>12} {:>14} {:>9}\n", "attack", "ε", "AP50", "AP50 places",
+             "rightly named", "seconds");
+  const auto report = [&](const std::string& label, double epsilon, const Evaluation& at_standard,
+                          const Evaluation& at_paper, double seconds) {
+    const auto numbers = numbers_of(truth, at_standard, at_paper);
+    for (const auto& [profile, metric, value] : numbers) {
+      rows.push_back({o.scenario, o.run, o.ratio, label, epsilon, profile, metric, value});
+    }
+    const auto json = json_of(numbers);
+    fmt::print("{:<18} {:>7.4g} {:>7.3f} {:>12.3f} {:>14.3f} {:>9.1f}\n", label, epsilon,
+               number(json, "AP50"), number(json, "AP50_places"),
+               json["paper"]["rightly_named"].get<double>(), seconds);
+    return json;
+  };
+  for (const auto& [trial, result] : all) {
+    Json entry{{"attack", trial.attack.label},      {"epsilon", trial.attack.epsilon()},
+               {"settings", trial.attack.settings}, {"max_abs", result.max_abs},
+               {"mean_l2", result.mean_l2},         {"seconds", result.seconds}};
+    entry.update(report(trial.attack.label, trial.attack.epsilon(), result.evaluation,
+                        result.evaluation, result.seconds));
+    attacks.push_back(std::move(entry));
+  }
+  auto worst_json =
+      report("Worst case", settings.epsilon, worst.standard.evaluation, worst.paper.evaluation, 0);
+  worst_json["paper"]["images_by_attack"] = by_attack(worst.paper);
+  worst_json["standard"]["images_by_attack"] = by_attack(worst.standard);
+  const Json json{{"images", truth.images.size()}, {"epsilon", settings.epsilon},
+                  {"color", o.color.name},         {"attacks", attacks},
+                  {"worst_case", worst_json},      {"vanished_gradients", flow.vanished},
+                  {"masked_gradients", signs}};
+  write_file(o.data.out / "robustness.json", json.dump(2) + "\n");
+  write_file(o.data.out / "evaluations.csv", evaluations_csv(rows));
+  if (!o.strengths.empty())
+    write_file(o.data.out / "strengths.svg",
+               figure_svg(strength_figure(networks, worst.standard.evaluation.standard.AP50,
+                                          settings.epsilon)));
+  for (const auto& sign : signs) fmt::print("masked gradients: {}\n", sign);
+  if (signs.empty()) fmt::print("no sign of masked gradients\n");
+  fmt::print("files in {}\n", o.data.out.string());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return cli::run_main([&] {
+    Options o;
+    CLI::App app(
+        "Measures how robust a network really is: under a suite of attacks, each image under its\n"
+        "worst, and over the strength of the attack; says what breaks, places or names, and "
+        "whether\n"
+        "gradients are masked. Writes evaluations.csv, robustness.json and strengths.svg; a "
+        "stopped\n"
+        "run goes on with the attack that it was at.");
+    o.data.add_to(app, "Only the first N pictures; 0: all");
+    o.color.add_to(app);
+    app.add_option("--attacks", o.attacks,
+                   "Some of the suite: noise, pgd-5, pgd-50, apgd, cw, tog-untargeted, "
+                   "tog-vanishing,\ntog-fabrication, tog-mislabelling, square, transfer; without: "
+                   "all")
+        ->delimiter(',')
+        ->type_name("LIST");
+    app.add_option("--strengths", o.strengths,
+                   "Radii of the curve of AP50 over ε, each in [0, 1]; none: \"\"")
+        ->delimiter(',')
+        ->type_name("LIST")
+        ->check(cli::kFraction)
+        ->capture_default_str();
+    auto* const cfg = app.add_option(
+        "--transfer-cfg", o.transfer_cfg,
+        "Another network, the unpruned one as a rule: attacks on it are tried on this one, and\nit "
+        "gets a curve of its own");
+    auto* const weights =
+        app.add_option("--transfer-weights", o.transfer_weights, "Its weights")->needs(cfg);
+    cfg->needs(weights);
+    app.add_option("--scenario", o.scenario, "What evaluations.csv calls the network")
+        ->capture_default_str();
+    app.add_option("--run", o.run, "Its run there")->check(cli::kSome)->capture_default_str();
+    app.add_option("--ratio", o.ratio, "Its pruning ratio there [%]")->capture_default_str();
+    o.suite.offer(SuiteSettings{});
+    cli::under(app, "The suite", [&] { o.suite.add_to(app); });
+    app.footer(
+        "Example:\n  robustness --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images "
+        "photos --annotations instances.json --limit 100 --out robustness");
+    cli::parse(app, argc, argv);
+    o.scenario = scenario_id(o.scenario);
+    o.ratio = ratio_text(o.ratio);
+    const auto settings = o.suite.apply_to(SuiteSettings{});
+    run(o, settings, o.color.chosen());
+  });
+}

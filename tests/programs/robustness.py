@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""attack, robustness and scores as people run them: what they write, that they go on, and what they refuse.
+
+usage: robustness.py FOLDER_OF_PROGRAMS FOLDER_OF_THE_SHIPPED_NETWORK
+"""
+import csv
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+BIN, NETWORK = map(pathlib.Path, sys.argv[1:])
+CFG, WEIGHTS = NETWORK / "yolov3-slim.cfg", NETWORK / "yolov3-slim.weights"
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def run(program, *arguments, status=0, says=""):
+    result = subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True)
+    shown = f"{program} {' '.join(map(str, arguments))}\n{result.stdout}{result.stderr}"
+    assert result.returncode == status, f"exit status should be {status}, got {result.returncode}: {shown}"
+    assert says in result.stdout + result.stderr, f"should say \"{says}\": {shown}"
+    return result.stdout
+
+
+def attacked(root, data):
+    """Every attack by name; the numbers of detect; settings that an attack does not have."""
+    for name, extra in {"fgsm": [], "pgd": ["--steps", 2, "--norm", "linf", "--aim", "vanish"], "pgd-l2": ["--steps", 2],
+                        "apgd": ["--steps", 2], "square": ["--queries", 3], "cw": ["--steps", 2, "--searches", 1],
+                        "tog-untargeted": ["--steps", 1], "tog-vanishing": ["--steps", 1],
+                        "tog-fabrication": ["--steps", 1], "tog-mislabelling": ["--steps", 1],
+                        "mtd": ["--steps", 1], "noise": ["--color", "greyscale"]}.items():
+        out = root / name
+        epsilon = 2 if name == "pgd-l2" else 0.03
+        run("attack", *data, "--attack", name, "--epsilon", epsilon, *extra, "--out", out, "--strips", 1)
+        summary = json.loads((out / "summary.json").read_text())
+        assert len(summary["clean"]) == len(summary["attacked"]) == 12 and summary["seconds"] >= 0
+        assert 0 < summary["max_abs"] <= epsilon + 1e-6 and summary["mean_l2"] > 0, summary
+        lines = list(csv.DictReader(open(out / "images.csv")))
+        assert len(lines) == 3 == len(list((out / "inputs").glob("*.png"))) and len(list((out / "strips").glob("*.png"))) == 1
+        assert (out / "inputs" / lines[0]["png"]).read_bytes()[16:24] == struct.pack(">2I", 128, 128)  # the network's size
+    whole = [*data[:8], *data[10:]]  # all six pictures: the numbers of detect
+    run("attack", *whole, "--attack", "fgsm", "--epsilon", 0.03, "--out", root / "all")
+    run("detect", *whole, "--attack", "fgsm", "--attack-epsilon", 0.03, "--out", root / "found")
+    both = [json.loads((root / f / "summary.json").read_text()) for f in ("all", "found")]
+    assert abs(both[0]["attacked"]["AP50"] - both[1]["AP50"]) < 1e-6, both
+    for wrong in (["square", "--steps", 3], ["cw", "--norm", "l2"], ["noise", "--aim", "truth"]):
+        run("attack", *data, "--attack", *wrong, "--out", root / "no", status=2, says=f"should be a setting of {wrong[0]} (--")
+    run("attack", *data, "--attack", "pgd", "--epsilon", 1.5, "--out", root / "no", status=2, says="from 0 to 1")
+    run("detect", *data[:8], *data[10:], "--attack-steps", 3, "--out", root / "no", status=2, says="none (which has none)")
+    run("attack", *data, "--attack", "none", "--out", root / "no", status=2, says="should be fgsm, ")
+    run("attack", *data, "--attack", "pgd", "--out", root / "fgsm", status=2, says="another configuration's")
+    assert not (root / "no").exists()
+
+
+def robust(root, data):
+    """A small suite: it goes on where it was, the worst case is the worst, an honest network has no masked gradients."""
+    command = [*data, "--attacks", "noise,pgd-5,apgd,square,transfer", "--steps", 6, "--queries", 20, "--curve-steps", 4,
+               "--strengths", "0.02,0.1,1", "--transfer-cfg", CFG, "--transfer-weights", WEIGHTS, "--out", root / "suite"]
+    told = run("robustness", *command)
+    assert "Worst case" in told, told
+    found = json.loads((root / "suite/robustness.json").read_text())
+    by = {(a["attack"], a["epsilon"]): a["standard"]["AP50"] for a in found["attacks"]}
+    assert found["worst_case"]["paper"]["AP50"] <= min(a["paper"]["AP50"] for a in found["attacks"][:5]) + 0.1
+    assert sum(found["worst_case"]["paper"]["images_by_attack"].values()) == 3
+    assert found["vanished_gradients"] == 0 and by["PGD-4 curve", 1] <= by["None", 0]
+    rows = list(csv.DictReader(open(root / "suite/evaluations.csv")))
+    assert {"AP50", "AP50_places", "rightly_named"} <= {r["metric"] for r in rows}
+    assert {r["attack"] for r in rows} == {"None", "Noise", "PGD-5", "APGD", "Square", "Transfer", "PGD-4 curve", "Worst case"}
+    assert (root / "suite/strengths.svg").read_text().startswith("<svg")
+    # Again: nothing is computed; a damaged part is made anew, and all is as it was.
+    seals = {p: p.stat().st_mtime_ns for p in (root / "suite/attacks").glob("*/seal.txt")}
+    broken = root / "suite/attacks/apgd/detections.csv"
+    broken.write_text(broken.read_text().replace("0.", "1.", 1))
+    run("robustness", *command)
+    assert json.loads((root / "suite/robustness.json").read_text())["worst_case"] == found["worst_case"]
+    changed = {p.parent.name for p, time in seals.items() if p.stat().st_mtime_ns != time}
+    assert changed == {"apgd"}, changed
+    run("robustness", *command, "--seed", 2, status=2, says="seed: 1 there, 2 here")
+    run("robustness", *data, "--attacks", "magic", "--out", root / "no", status=2, says='got "magic"')
+    run("robustness", *data, "--attacks", "transfer", "--out", root / "no", status=2, says="it needs --transfer-cfg")
+    assert not (root / "no").exists()
+
+
+def scored(root, data):
+    """Scores in the cfg's order, and what a score does not have."""
+    for name, extra in {"magnitude": [], "snip": [], "deeplift": ["--reference", "grey", "--target", "detection"]}.items():
+        run("scores", *data, "--score", name, *extra, "--out", root / name)
+        index = json.loads((root / name / "index.json").read_text())
+        size, end = (root / name / "scores.bin").stat().st_size, 0
+        for layer in index["layers"]:
+            assert layer["offset"] == end and layer["kind"] == "convolutional", layer
+            end += 4 * layer["shape"][0] * layer["shape"][1] * layer["shape"][2] * layer["shape"][3]
+        assert end == size and index["layers"][0]["name"] == "conv_0"
+        assert len(list(csv.DictReader(open(root / name / "importance.csv")))) == sum(l["shape"][0] for l in index["layers"])
+        assert (root / name / "importance.svg").read_text().count("conv_") == len(index["layers"])
+    run("scores", *data, "--score", "deeplift", "--reference", "clean-twin", "--attack", "fgsm", "--out", root / "twins")
+    run("scores", *data, "--score", "deeplift", "--reference", "clean-twin", "--out", root / "no", status=2, says="attacked twins")
+    run("scores", *data, "--score", "snip", "--attack", "fgsm", "--out", root / "no", status=2, says="--attack")
+    run("scores", *data, "--score", "snip", "--reference", "grey", "--out", root / "no", status=2,
+        says="--reference: should be a setting of snip (which has none)")
+    assert not (root / "no").exists()
+
+
+with tempfile.TemporaryDirectory() as folder:
+    scenes = pathlib.Path(folder) / "scenes"
+    run("drawn_scenes", "--out", scenes, "--train", 2, "--test", 6)
+    data = ["--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "test/images", "--annotations",
+            scenes / "test/instances.json", "--limit", 3, "--device", "cpu"]
+    for test in attacked, robust, scored:
+        root = pathlib.Path(folder) / test.__name__
+        root.mkdir()
+        test(root, data)
+        print(f"{test.__name__}: {test.__doc__.splitlines()[0]}")

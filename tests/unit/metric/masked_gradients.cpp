@@ -1,0 +1,64 @@
+#include "serpette/metric/masked_gradients.hpp"
+
+#include "support/catch.hpp"
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+/// What a network that is as robust as it seems leaves behind.
+std::vector<UnderAttack> honest() {
+  return {{"None", Access::kNone, 0, 0, 0.6},
+          {"Noise", Access::kNoise, 0.05, 0, 0.58},
+          {"PGD-5", Access::kGradient, 0.05, 5, 0.25},
+          {"PGD-50", Access::kGradient, 0.05, 50, 0.2},
+          {"APGD", Access::kGradient, 0.05, 50, 0.19},
+          {"Square", Access::kLoss, 0.05, 0, 0.4},
+          {"Transfer", Access::kTransfer, 0.05, 50, 0.35},
+          {"PGD curve", Access::kGradient, 0.01, 20, 0.5},
+          {"PGD curve", Access::kGradient, 0.1, 20, 0.05},
+          {"PGD curve", Access::kGradient, 1, 20, 0.01}};
+}
+
+std::vector<std::string> signs(const std::vector<UnderAttack>& all, GradientFlow flow = {100, 0}) {
+  return signs_of_masking(all, 0.05, flow);
+}
+
+/// The one sign when AP50 of an attack is another.
+std::string sign_if(std::string_view attack, double ap50, double epsilon = 0.05) {
+  auto all = honest();
+  for (auto& one : all)
+    if (one.attack == attack && (one.epsilon == epsilon)) one.ap50 = ap50;
+  const auto found = signs(all);
+  REQUIRE(found.size() == 1);
+  return found.front();
+}
+
+}  // namespace
+
+TEST_CASE("an honest network shows no sign of masked gradients", "[metric][masked_gradients]") {
+  CHECK(signs(honest()).empty());
+  CHECK(signs({}, {}).empty());
+  // A network that is not robust at all is no masked one.
+  CHECK(signs({{"None", Access::kNone, 0, 0, 0.6},
+               {"Noise", Access::kNoise, 0.05, 0, 0.5},
+               {"PGD-5", Access::kGradient, 0.05, 5, 0.01},
+               {"PGD-50", Access::kGradient, 0.05, 50, 0},
+               {"Square", Access::kLoss, 0.05, 0, 0.02}})
+            .empty());
+}
+
+TEST_CASE("every sign of masked gradients is said in words", "[metric][masked_gradients]") {
+  CHECK_THAT(signs(honest(), {100, 30}).at(0), ContainsSubstring("on 30 of 100 images"));
+  CHECK_THAT(sign_if("PGD curve", 0.55, 0.1), ContainsSubstring("rises from 0.500 at ε 0.01"));
+  auto flat = honest();
+  for (auto& one : flat)
+    if (one.attack == "PGD curve") one.ap50 = 0.4;
+  CHECK_THAT(signs(flat).at(0), ContainsSubstring("is still 0.400 at ε 1"));
+  CHECK_THAT(sign_if("Square", 0.1), ContainsSubstring("which sees no gradient"));
+  CHECK_THAT(sign_if("Transfer", 0.1), ContainsSubstring("another network's gradient"));
+  CHECK_THAT(sign_if("Noise", 0.2), ContainsSubstring("Random noise of ε 0.05 costs 0.400"));
+  CHECK_THAT(sign_if("PGD-50", 0.3), ContainsSubstring("more steps should find at least as much"));
+  CHECK_THAT(sign_if("PGD-5", 0.5), ContainsSubstring("sees little of how weak"));
+}

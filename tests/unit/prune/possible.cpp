@@ -1,0 +1,29 @@
+#include "serpette/prune/possible.hpp"
+
+#include <array>
+
+#include "serpette/prune/filter.hpp"
+#include "serpette/prune/n_of_m.hpp"
+#include "serpette/prune/per_layer.hpp"
+#include "serpette/prune/weight.hpp"
+#include "support/catch.hpp"
+#include "support/small_graphs.hpp"
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+
+TEST_CASE("what cannot be pruned is refused before any work", "[prune][possible]") {
+  const auto graph = test::tiny_graph();  // its first layer reads 3 channels
+  const std::array ratios{Ratio::percent(0), Ratio::percent(75), Ratio::percent(99)};
+  CHECK_NOTHROW(require_possible(graph, ratios, Weight{}, PerLayer{}));
+  CHECK_NOTHROW(require_possible(graph, ratios, Filter{}, PerLayer{}));
+  CHECK_THROWS_WITH(require_possible(graph, ratios, NofM<2, 4>{}, PerLayer{}),
+                    ContainsSubstring("should have input channels in multiples of 4, got 3"));
+  const NofM<2, 4> uneven{.skip_uneven = true};
+  CHECK_NOTHROW(require_possible(graph, std::array{Ratio::percent(50)}, uneven, PerLayer{}));
+  CHECK_THROWS_WITH(require_possible(graph, ratios, uneven, PerLayer{}),
+                    ContainsSubstring("--ratios: should be at most 50 %, all that 2:4 lets go"));
+  CHECK_THROWS_WITH(
+      require_possible(graph, ratios, Weight{}, PerLayer{.limits = {.spare = "conv_99"}}),
+      ContainsSubstring("conv_99"));
+}

@@ -1,0 +1,31 @@
+#include "serpette/prune/schedule.hpp"
+
+#include "support/catch.hpp"
+
+using namespace serpette;
+
+namespace {
+
+std::vector<std::string> texts(const Schedule auto& schedule, int percent) {
+  std::vector<std::string> all;
+  for (const auto& ratio : schedule.ratios(Ratio::percent(percent))) all.push_back(ratio.str());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("schedules reach their ratio in their rounds", "[prune][schedule]") {
+  using Texts = std::vector<std::string>;
+  CHECK(texts(OneShot{}, 90) == Texts{"90"});
+  // 1 − ½, 1 − ¼: half of what is left each time.
+  CHECK(texts(Iterative{.rounds = 2}, 75) == Texts{"50", "75"});
+  // 80 · (1 − (1 − k/4)³) = 80 · 37/64, 80 · 56/64, 80 · 63/64.
+  CHECK(texts(Cubic{.rounds = 4}, 80) == Texts{"46.25", "70", "78.75", "80"});
+  for (const int percent : {0, 1, 50, 99})
+    for (const auto& ratios :
+         {Iterative{}.ratios(Ratio::percent(percent)), Cubic{}.ratios(Ratio::percent(percent))}) {
+      CHECK(ratios.size() == 5);
+      CHECK(std::is_sorted(ratios.begin(), ratios.end()));
+      CHECK(ratios.back() == Ratio::percent(percent));
+    }
+}
