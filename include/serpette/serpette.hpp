@@ -242,6 +242,7 @@
 #include "serpette/study/cells.hpp"
 #include "serpette/study/columns.hpp"
 #include "serpette/study/configuration.hpp"
+#include "serpette/study/configuration_of.hpp"
 #include "serpette/study/estimate.hpp"
 #include "serpette/study/grid.hpp"
 #include "serpette/study/leftovers.hpp"
