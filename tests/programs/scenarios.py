@@ -174,6 +174,8 @@ def main():
         refuses("should be", *wrong, "--out", new, program="study")  # before anything is drawn
     both = swap("--test-annotations", scenes / "train/instances.json", "--test-images", scenes / "train/images")
     refuses("in both", *both, "--out", new)
+    os.mkfifo(root / "pipe")
+    refuses("pipe: should be a file, got a pipe", *swap("--test-annotations", root / "pipe"), "--out", new)
     refuses("--attack", "--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "test/images", "--attack", "pgd", "--out", new,
             program="detect")
     assert not new.exists(), "a refusal should write nothing"
