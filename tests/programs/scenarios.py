@@ -183,6 +183,7 @@ def main():
     # A damaged picture is reported and counted; with --strict it ends the run.
     victim = sorted((scenes / "train/images").iterdir())[0]
     victim.write_bytes(victim.read_bytes()[:200])
+    refuses("training images: ", *smoke, "--out", root / "a")  # which was made with the whole picture
     told = run("unstructured_hydra", *smoke, "--out", root / "damaged").stderr
     assert "1 training images are damaged and were left out" in told, told
     run("unstructured_hydra", *smoke, "--strict", "--out", root / "strict", status=2, says=victim.name)
