@@ -114,7 +114,7 @@ Instances pictures(const Options& o, const Graph& graph) {
   if (o.annotations.empty()) {
     auto found = list_images(o.images);
     if (const auto unread = unread_pictures_text(o.images); !unread.empty())
-      fmt::print(stderr, "note: {}: passed over are pictures, {}\n", o.images.string(), unread);
+      fmt::print(stderr, "note: {}: passes over {}\n", o.images.string(), unread);
     found.categories = categories(names, graph);
     return found;
   }

@@ -27,7 +27,7 @@ inline std::string unread_pictures_text(const std::filesystem::path& path,
   std::vector<std::string> names;
   for (const auto& file : files)
     if (names.size() < kNamed) names.push_back(file.filename().string());
-  return fmt::format("{} of kinds that are not read ({}{}): convert them to JPEG or PNG",
+  return fmt::format("{} pictures of kinds that are not read ({}{}): convert them to JPEG or PNG",
                      files.size(), fmt::join(names, ", "), files.size() > kNamed ? ", …" : "");
 }
 
