@@ -19,6 +19,7 @@
 #include "serpette/deploy/plan.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/scenario/catalogue.hpp"
+#include "serpette/study/configuration_of.hpp"
 #include "serpette/study/grid.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/status.hpp"
