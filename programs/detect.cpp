@@ -113,6 +113,8 @@ Instances pictures(const Options& o, const Graph& graph) {
   const auto names = class_names(o, graph);
   if (o.annotations.empty()) {
     auto found = list_images(o.images);
+    if (const auto unread = unread_pictures_text(o.images); !unread.empty())
+      fmt::print(stderr, "note: {}: passes over {}\n", o.images.string(), unread);
     found.categories = categories(names, graph);
     return found;
   }
@@ -211,7 +213,7 @@ void run(const Options& o, const Graph& graph, at::Device device,
   require(!truth.images.empty(), o.images.string(),
           "should hold at least one image, got {} damaged ones", unreadable.size());
   store.begin();
-  // Without annotations the ids are ours, and mean nothing to others: names go with them.
+  // Without annotations the images' ids are ours, and mean nothing to others: names go with them.
   const auto naming = o.annotations.empty() ? Naming::names : Naming::ids;
   write_detections_csv(o.out / "detections.csv", detections, truth, naming);
   write_detections_json(o.out / "detections.json", detections, truth, naming);
