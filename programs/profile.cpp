@@ -154,7 +154,8 @@ void run(const Options& o) {
   for (const auto& [form, seconds] : by_form)
     fmt::print("  {:<12}{:>8.2f} ms{:>6.0f} %\n", form, 1e3 * seconds, 100 * seconds / all);
   fmt::print(
-      "product: {:.0f} GFLOP/s, LibTorch's product of 1024×1024 matrices; bandwidth: {:.1f} GB/s, its "
+      "product: {:.0f} GFLOP/s, LibTorch's product of 1024×1024 matrices; bandwidth: {:.1f} GB/s, "
+      "its "
       "copy of 64 MiB\nprofile.csv and profile.svg in {}\n",
       peak / 1e9, bandwidth / 1e9, o.out.string());
 }
