@@ -33,6 +33,7 @@
 #include "serpette/detector/decode.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/known_mistakes.hpp"
+#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
@@ -92,6 +93,8 @@ std::vector<CocoCategory> categories(const std::vector<std::string>& names, cons
 Instances pictures(const Options& o, const Graph& graph, const std::vector<std::string>& names) {
   if (o.annotations.empty()) {
     auto found = list_images(o.images);
+    if (const auto unread = unread_pictures_text(o.images); !unread.empty())
+      fmt::print(stderr, "note: {}: passes over {}\n", o.images.string(), unread);
     found.categories = categories(names, graph);
     return found;
   }
@@ -193,7 +196,7 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
   require(!truth.images.empty(), o.images.string(),
           "should hold at least one image, got {} damaged ones", unreadable.size());
   store.begin();
-  // Without annotations the ids are ours, and mean nothing to others: names go with them.
+  // Without annotations the images' ids are ours, and mean nothing to others: names go with them.
   const auto naming = o.annotations.empty() ? Naming::names : Naming::ids;
   write_detections_csv(o.out / "detections.csv", detections, truth, naming);
   write_detections_json(o.out / "detections.json", detections, truth, naming);
@@ -218,6 +221,8 @@ void run_network(const Options& o, const ErasedAttack& attack, const ErasedColor
           "only training starts from");
   auto detector = Yolov3::load(o.cfg, o.weights);
   detector.to(device);
+  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
+    fmt::print(stderr, "note: {}\n", note);
   if (const auto mistake = known_mistake(detector.graph(), detector.header()))
     fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
   Generator rng(Seed(o.seed).derive("attack"));

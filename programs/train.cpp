@@ -18,7 +18,7 @@
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/distributed/process_group.hpp"
-#include "serpette/formats/darknet/partial_weights.hpp"
+#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/method/checkpoint.hpp"
@@ -76,13 +76,12 @@ std::string configuration_text(const Options& o, const ChosenAttack& attack,
   const auto annotations = [](const fs::path& file, const fs::path& images) {
     return file.empty() ? "none" : fingerprint(annotations_text(file, {.images = images}));
   };
-  return Configuration{
+  Configuration configuration{
       .training = {{"--cfg", fingerprint(read_file(o.cfg))},
                    {"--weights", o.weights.empty() ? "none" : fingerprint(read_file(o.weights))},
                    {"--annotations", annotations(o.annotations, o.images)},
                    {"--validation-annotations",
                     annotations(o.validation_annotations, o.validation_images)},
-                   {"settings", settings_text(o.settings)},
                    {"--find-learning-rate", fmt::to_string(o.find_learning_rate)},
                    {"--attack", attack.settings},
                    {"--attacked", fmt::to_string(o.objective.attacked)},
@@ -94,8 +93,11 @@ std::string configuration_text(const Options& o, const ChosenAttack& attack,
                    {"--seed", fmt::to_string(o.seed)},
                    {"processes", fmt::to_string(processes)}},
       .measuring = {},
-      .machines = {}}
-      .text();
+      .machines = {}};
+  each_setting(o.settings, [&](const std::string& option, const auto&, const auto& value) {
+    configuration.training.push_back({"--" + option, typed_text(value)});
+  });
+  return configuration.text();
 }
 
 /// The checkpoint to go on from, if there is one.
@@ -125,7 +127,8 @@ class Run {
         detector_(o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
                                     : Yolov3::load(o.cfg, o.weights, Seed(o.seed))) {
     if (is_first_ && !o.weights.empty())
-      for (const auto& note : partial_notes(detector_.graph(), o.weights))
+      for (const auto& note :
+           network_notes(detector_.graph(), detector_.header(), o.cfg, o.weights))
         fmt::print(stderr, "note: {}\n", note);
     detector_.freeze(o.freeze);
     detector_.to(device);
@@ -148,7 +151,7 @@ class Run {
   /// @return  the exit status.
   int operator()() {
     auto kept = checkpoint_of(o_.beside("checkpoint"), configuration_);
-    if (is_first_) write_names();
+    if (is_first_) write_class_names(o_.beside("names"), data_->instances().categories);
     auto settings = o_.settings;
     if (kept) {
       log_ = TrainingLog::parse(kept->notes, o_.beside("checkpoint").string());
@@ -180,15 +183,6 @@ class Run {
   }
 
   /// Names of the classes travel with the weights, where the data has names.
-  void write_names() const {
-    std::string text;
-    for (const auto& category : data_->instances().categories) {
-      if (category.name.empty() || is_numbered_class(category.name)) return;
-      text += category.name + '\n';
-    }
-    write_file(o_.beside("names"), text);
-  }
-
   double found_learning_rate() {
     require(detector_.peers().alone(), "--find-learning-rate",
             "should be asked of one process, got {}; find it first", detector_.peers().share.size);

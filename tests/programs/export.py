@@ -142,6 +142,50 @@ def prune(root, scenes):
     assert not (root / "no").exists()
 
 
+def by_target(root, scenes):
+    data = ("--images", scenes / "train/images", "--annotations", scenes / "train/instances.json",
+            "--test-images", scenes / "test/images", "--test-annotations", scenes / "test/instances.json")
+    def command(scenario, out):
+        return (*NETWORK, *data, "--scenario", scenario, "--budget", "smoke", "--device", "cpu", "--out", root / out)
+
+    # A share of AP50: probes are trained once, and the one that is found is not trained again.
+    keep = (*command("unstructured_magnitude", "keep"), "--keep", 0.5, "--of", "AP50", "--up-to", 4)
+    told = run("prune", *keep)
+    assert "probe: ratio 0 %: AP50" in told and "probe: ratio 4 %: AP50" in told, told
+    summary = json.loads((root / "keep/summary.json").read_text())
+    probes = {p["ratio_percent"]: p for p in summary["probes"]}
+    assert probes[summary["ratio_percent"]]["meets"] and probes[0]["meets"], summary
+    assert all(p["meets"] == (p["value"] >= 0.5 * probes[0]["value"]) for p in probes.values()), summary
+    assert abs(probes[summary["ratio_percent"]]["value"] - summary["after"]["AP50"]) < 1e-9, summary
+    cells = [row for row in csv.DictReader((root / "keep/study/cells.csv").open()) if row["profile"] == "standard"]
+    assert {float(r["ratio"]) for r in cells if r["scenario"] != "original"} == set(probes), cells
+    networks = {p: p.stat().st_mtime_ns for p in (root / "keep/study/cells").glob("*/network.weights")}
+    run("prune", *keep)
+    assert networks == {p: p.stat().st_mtime_ns for p in (root / "keep/study/cells").glob("*/network.weights")}
+
+    # A budget of parameters: the least pruning that meets it, found before anything is trained.
+    whole = summary["before"]["parameters"]
+    fits = command("structured_hydra", "fits")
+    told = run("prune", *fits, "--max-parameters", int(whole / 2))
+    assert told.index("probe: ratio 0 %") < told.index("cells in"), told
+    summary = json.loads((root / "fits/summary.json").read_text())
+    assert 0.49 * whole < summary["after"]["parameters"] <= 0.5 * whole, summary
+    # A budget of time: met by the network as it came, and out of reach.
+    run("prune", *command("unstructured_magnitude", "slow"), "--max-ms", 1e6)
+    assert json.loads((root / "slow/summary.json").read_text())["ratio_percent"] == 0
+    no = command("structured_hydra", "no")
+    run("prune", *no, "--max-ms", 1e-6, status=2, says="--max-ms: should be at least ")
+    run("prune", *no, "--max-parameters", 1, status=2, says="--max-parameters: should be at least ")
+    run("prune", *command("unstructured_hydra", "no"), "--max-parameters", 1000, status=2, says="should come with a scenario that cuts")
+    run("prune", *no, status=2, says="got none of them")
+    run("prune", *no, "--ratio", 50, "--keep", 0.9, status=2, says="got --ratio and --keep")
+    run("prune", *no, "--ratio", 50, "--of", "AP50", status=2, says="--of: should come with --keep")
+    run("prune", *no, "--ratio", 50, "--up-to", 60, status=2, says="--up-to: should come with")
+    run("prune", *no, "--keep", 0, status=2, says="--keep: should be a share above 0")
+    run("prune", *no, "--keep", 1.5, status=2, says="--keep: should be a number above 0 to 1")
+    assert not (root / "no").exists()
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
@@ -151,3 +195,4 @@ if __name__ == "__main__":
         plans(root, root / "scenes")
         profile(root)
         prune(root, root / "scenes")
+        by_target(root, root / "scenes")

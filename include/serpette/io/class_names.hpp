@@ -1,13 +1,17 @@
 #pragma once
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/limits.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/io/text.hpp"
@@ -21,6 +25,27 @@ inline std::string numbered_class(std::int64_t index) { return fmt::format("clas
 inline bool is_numbered_class(std::string_view name) {
   return name.starts_with("class ") && name.size() > 6 &&
          name.find_first_not_of("0123456789", 6) == std::string_view::npos;
+}
+
+/// What a class's name comes to: capitals, blanks, hyphens and underscores apart, and the six that
+/// Pascal VOC and darknet's `coco.names` call otherwise than COCO does under COCO's name.
+inline std::string plain_class_name(std::string_view name) {
+  std::string text;
+  for (const unsigned char c : name)
+    if (c != ' ' && c != '_' && c != '-') text += static_cast<char>(std::tolower(c));
+  constexpr std::pair<std::string_view, std::string_view> kOther[] = {
+      {"aeroplane", "airplane"},
+      {"motorbike", "motorcycle"},
+      {"sofa", "couch"},
+      {"tvmonitor", "tv"}};  // "diningtable" and "pottedplant" differ by a blank
+  for (const auto& [voc, coco] : kOther)
+    if (text == voc) text = coco;
+  return text;
+}
+
+/// Whether two names mean one class.
+inline bool same_class(std::string_view a, std::string_view b) {
+  return plain_class_name(a) == plain_class_name(b);
 }
 
 /// Class names from a text, one a line, in the order of a network's classes: darknet's `.names`.
@@ -39,6 +64,17 @@ inline std::vector<std::string> load_class_names(const std::filesystem::path& pa
   if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
     fail(path.string(), "should hold each class name once, got \"{}\" twice", *twice);
   return names;
+}
+
+/// Writes class names as load_class_names reads them; no file if a class has none but its number.
+inline void write_class_names(const std::filesystem::path& path,
+                              const std::vector<CocoCategory>& classes) {
+  std::string text;
+  for (const auto& c : classes) {
+    if (c.name.empty() || is_numbered_class(c.name)) return;
+    text += c.name + '\n';
+  }
+  write_file(path, text);
 }
 
 /// The file of class names that travels with a network: own.names beside own.weights, beside
