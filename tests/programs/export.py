@@ -96,7 +96,7 @@ def plans(root, scenes):
     assert found and all(row["category"].startswith("thing ") for row in found), found[:2]
     run("detect", *NETWORK, *frames, "--names", names, "--color", "greyscale", "--device", "cpu", "--out", root / "by_grey_network")
     also = list(csv.DictReader((root / "by_grey_network/detections.csv").open()))
-    near = [abs(float(a["score"]) - float(b["score"])) for a, b in zip(found, also)]
+    near = [abs(float(a["confidence"]) - float(b["confidence"])) for a, b in zip(found, also)]
     assert abs(len(found) - len(also)) <= 2 and max(near[:20]) < 1e-3, (len(found), len(also), max(near[:20]))
     run("detect", "--plan", grey, *frames, "--color", "rgb", "--out", root / "no", status=2, says="--color: should be greyscale or left out")
     export("plan", root / "x.plan", "--names", CFG, status=2, says="one per class of")

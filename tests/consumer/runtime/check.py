@@ -26,7 +26,7 @@ def main(programs, demo, built):
         seen = run(programs / "detect", "--plan", plan, "--images", picture, "--out", root / "out", "--confidence", "0.25")
         assert seen.returncode == 0, seen.stderr
         with open(root / "out/detections.csv") as file:
-            expected = [(float(row["score"]), *(float(row[k]) for k in ("x", "y", "width", "height")))
+            expected = [(float(row["confidence"]), *(float(row[k]) for k in ("x", "y", "width", "height")))
                         for row in csv.DictReader(file)]
         assert expected, "the demo's network should see something in its own scenes"
 

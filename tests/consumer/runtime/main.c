@@ -1,4 +1,4 @@
-/* [c] */
+// [c]
 #include <serpette/runtime.h>
 #include <stdio.h>
 
@@ -14,4 +14,4 @@ int main(int argc, char** argv) {
   serpette_close(runtime);
   return count < 0 ? 2 : 0;
 }
-/* [c] */
+// [c]
