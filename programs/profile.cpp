@@ -61,9 +61,6 @@ std::vector<LayerTime> measure(const cli::ReadyPlan& plan, std::int64_t rounds) 
   (void)plan.layer_seconds(image);
   for (std::int64_t round = 0; round < rounds; ++round) {
     const auto of_layers = plan.layer_seconds(image);
-    require(of_layers.size() == seconds.size(), "plan",
-            "should have layers of its own, got one that LibTorch computes whole; give --cfg and "
-            "--weights");
     for (std::size_t i = 0; i < seconds.size(); ++i) seconds[i].push_back(of_layers[i]);
   }
   std::vector<LayerTime> layers;
@@ -114,7 +111,7 @@ std::pair<double, double> machine() {
 void run(const Options& o) {
   if (o.threads > 0) at::set_num_threads(o.threads);
   require_writable(o.out / "profile.csv");
-  const auto plan = o.plan.empty() ? cli::ReadyPlan::make(Yolov3::load(o.cfg, o.weights), true)
+  const auto plan = o.plan.empty() ? cli::ReadyPlan::make(Yolov3::load(o.cfg, o.weights))
                                    : cli::ReadyPlan::load(o.plan);
   const auto layers = measure(plan, o.rounds);
   const auto [peak, bandwidth] = machine();
