@@ -4,7 +4,6 @@
 #include <ATen/ops/full.h>
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -57,8 +56,12 @@ struct Layers {
     return sets;
   }
 
-  /// @throws Error  for a score that is not finite, naming the block.
+  /// @throws Error  for a score that is not finite, naming the layer.
   [[nodiscard]] Importance importance(const Graph& graph, const ScoreMap& scores) const {
+    const auto convolutions = graph.convolutions();
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      require(scores[i].isfinite().all().item<bool>(), graph[convolutions[i]].name,
+              "every score should be finite, got others");
     Importance importance;
     for (const PieceSet& set : pieces(graph)) {
       std::vector<at::Tensor> flat;
@@ -66,8 +69,6 @@ struct Layers {
         flat.push_back(scores[static_cast<std::size_t>(i)].flatten());
       const auto all = at::cat(flat);
       const double value = serpette::reduce(reduce, all.const_data_ptr<float>(), all.numel());
-      require(std::isfinite(value), set.name, "every score should be finite, got a mean of {}",
-              value);
       importance.push_back(at::full({1}, value, at::kFloat));
     }
     return importance;
