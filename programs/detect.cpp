@@ -7,6 +7,7 @@
 // The data flows one way: pictures → letterboxed network input → (colour mode, attack) → heads →
 // boxes → files.
 
+#include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>

@@ -9,6 +9,7 @@
 // came and the pruned one (OUT/study, where a stopped run goes on, and where --keep trains what it
 // tries) → network.cfg, .weights, .onnx and .plan → the table of before and after.
 
+#include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>

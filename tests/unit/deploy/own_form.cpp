@@ -1,6 +1,6 @@
 // The form that docs/guides/extend.md writes.
 
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include "serpette/deploy/plan.hpp"
 #include "support/catch.hpp"

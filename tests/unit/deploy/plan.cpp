@@ -1,5 +1,6 @@
 #include "serpette/deploy/plan.hpp"
 
+#include <ATen/Parallel.h>
 #include <algorithm>
 #include <set>
 
