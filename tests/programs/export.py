@@ -99,7 +99,8 @@ def plans(root, scenes):
     near = [abs(float(a["confidence"]) - float(b["confidence"])) for a, b in zip(found, also)]
     assert abs(len(found) - len(also)) <= 2 and max(near[:20]) < 1e-3, (len(found), len(also), max(near[:20]))
     run("detect", "--plan", grey, *frames, "--color", "rgb", "--out", root / "no", status=2, says="--color: should be greyscale or left out")
-    export("plan", root / "x.plan", "--names", CFG, status=2, says="one per class of")
+    (root / "two.names").write_text("cat\ndog\n")
+    export("plan", root / "x.plan", "--names", root / "two.names", status=2, says="one per class of")
     export("onnx", root / "x.onnx", "--names", names, status=2, says="--names: should come, as --color, with --format plan")
     assert not (root / "no").exists()
 
