@@ -7,6 +7,7 @@
 // images.csv, a line per picture; summary.json, COCO's 12 numbers clean and attacked; and strips of
 // pictures.
 
+#include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>

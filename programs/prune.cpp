@@ -9,6 +9,7 @@
 // came and the pruned one (OUT/study, where a stopped run goes on, and where --keep trains what it
 // tries) → network.cfg, .weights, .onnx and .plan → the table of before and after.
 
+#include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -22,8 +23,10 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/experiment_options.hpp"
+#include "serpette/app/network_names.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
+#include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/core/quantile.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/deploy/folded_network.hpp"
@@ -221,12 +224,14 @@ int run(Options& o) {
   if (const auto names = names_of_network(study.weights, study.cfg); !names.empty())
     write_file(o.out / "network.names", read_file(names));
   write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
-  const auto plan = cli::ReadyPlan::make(detector);
-  plan.save(o.out / "network.plan");
-
   const auto rows = read_cells(study.out / "cells.csv");
   const auto before = network(rows, original, "0", study.weights),
              after = network(rows, o.scenario, ratio.str(), o.out / "network.weights");
+  const auto plan = cli::ReadyPlan::make(
+      detector, {.class_names = cli::network_names({}, names_of_network(study.weights, study.cfg),
+                                                   detector.graph().classes(), study.cfg.string()),
+                 .greyscale = after.standard.color == GreyscaleRec601::name});
+  plan.save(o.out / "network.plan");
   const auto table = before_and_after(before, after);
   write_file(o.out / "before_and_after.md", to_markdown(table));
   write_file(o.out / "before_and_after.csv", to_csv(table));

@@ -7,6 +7,7 @@
 //
 // Every attack is kept when it is finished; a stopped run goes on with the next one.
 
+#include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>

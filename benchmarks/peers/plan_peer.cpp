@@ -10,6 +10,7 @@
 // makes of the image of `test_image`) and choices.txt, which the other peers are checked against
 // and --choices reads. --profile prints the layers with their forms.
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -11,6 +11,7 @@
 //
 //   OMP_NUM_THREADS=1 bench_sparse --benchmark_out=benchmarks/results/sparse.json
 
+#include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 
 #include <filesystem>

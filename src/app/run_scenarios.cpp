@@ -1,5 +1,6 @@
 #include "serpette/app/run_scenarios.hpp"
 
+#include <ATen/Parallel.h>
 #include <fmt/core.h>
 
 #include <algorithm>

@@ -78,10 +78,30 @@ def plans(root, scenes):
     whole, bad = plan.read_bytes(), root / "bad.plan"
     for damaged, says in ((whole[:-1], "it is incomplete"), (whole[:5000], "it is incomplete"), (b"", "should be a plan file"),
                           (whole[:9000] + bytes([whole[9000] ^ 4]) + whole[9001:], "it is damaged"),
-                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 1, got 7"),
+                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 2, got 7"),
                           (whole[:40] + b"PDP-11 with 1 lane\0" + whole[59:], "got one for PDP-11 with 1 lane: write it anew")):
         bad.write_bytes(damaged)
         run("detect", "--plan", bad, *look, "--out", root / "no", status=2, says=says)
+    assert not (root / "no").exists()
+
+    # A plan knows its class names and colours: pictures are all that is left to say.
+    names = root / "a.names"
+    names.write_text("".join(f"thing {c}\n" for c in range(8)))
+    grey = root / "grey.plan"
+    export("plan", grey, "--names", names, "--color", "greyscale")
+    frames = ("--images", scenes / "test/images")
+    told = run("detect", "--plan", grey, *frames, "--out", root / "by_grey", says=" a second; files in")
+    assert "6 images" in told, told
+    found = list(csv.DictReader((root / "by_grey/detections.csv").open()))
+    assert found and all(row["category"].startswith("thing ") for row in found), found[:2]
+    run("detect", *NETWORK, *frames, "--names", names, "--color", "greyscale", "--device", "cpu", "--out", root / "by_grey_network")
+    also = list(csv.DictReader((root / "by_grey_network/detections.csv").open()))
+    near = [abs(float(a["confidence"]) - float(b["confidence"])) for a, b in zip(found, also)]
+    assert abs(len(found) - len(also)) <= 2 and max(near[:20]) < 1e-3, (len(found), len(also), max(near[:20]))
+    run("detect", "--plan", grey, *frames, "--color", "rgb", "--out", root / "no", status=2, says="--color: should be greyscale or left out")
+    (root / "two.names").write_text("cat\ndog\n")
+    export("plan", root / "x.plan", "--names", root / "two.names", status=2, says="one per class of")
+    export("onnx", root / "x.onnx", "--names", names, status=2, says="--names: should come, as --color, with --format plan")
     assert not (root / "no").exists()
 
 
@@ -92,6 +112,9 @@ def profile(root):
     assert sum(bool(row["form"]) for row in rows) == CFG.read_text().count("[convolutional]")
     assert abs(sum(float(row["time %"]) for row in rows) - 100) < 3, rows
     assert (root / "profile/profile.svg").read_text().count("<title>") == len(rows)
+    run("profile", "--plan", root / "a.plan", "--out", root / "profile_of_plan", "--rounds", 2, "--threads", 1)
+    again = list(csv.DictReader((root / "profile_of_plan/profile.csv").open()))
+    assert [row["layer"] for row in again] == [row["layer"] for row in rows] and again[0].keys() == rows[0].keys()
     run("profile", "--plan", root / "a.plan", "--cfg", CFG, "--out", root / "no", status=2, says="should be given by")
 
 

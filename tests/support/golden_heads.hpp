@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include <fstream>
 #include <nlohmann/json.hpp>

@@ -3,7 +3,7 @@
 /// @file
 /// Reads NumPy's uncompressed .npz files of little-endian floats: a zip of stored .npy members.
 
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include <cstdint>
 #include <cstring>

@@ -4,7 +4,7 @@
 /// ONNX read again, by the schema, and computed in plain LibTorch: what tests compare models with.
 /// It knows the operators that are written, and refuses any other.
 
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -4,7 +4,7 @@
 /// What a network computes, in the plainest LibTorch: the reading of each kind of layer that tests
 /// compare faster code with.
 
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include <algorithm>
 #include <cmath>

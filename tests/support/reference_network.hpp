@@ -4,7 +4,7 @@
 /// A network from graph and parameters in the plainest LibTorch: the independent answer that
 /// compaction and deployment are compared with.
 
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include <utility>
 #include <vector>

@@ -4,7 +4,7 @@
 /// What a TinyDetector makes of its heads. Simple on purpose: every head answers for every truth at
 /// the cell of the box's centre, with all its anchors.
 
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include <algorithm>
 #include <cmath>

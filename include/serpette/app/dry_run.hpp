@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <fmt/core.h>
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <algorithm>
 #include <cmath>
 #include <iterator>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>

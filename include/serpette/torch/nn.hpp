@@ -4,4 +4,10 @@
 /// The dear door to LibTorch: modules, autograd and optimizers. Only `model/` and `pipeline/` open
 /// it.
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/nn/module.h>
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim.h>
+#include <torch/serialize.h>

@@ -7,8 +7,8 @@
 namespace {
 
 /// Uniform noise.
-struct Noise {
-  static constexpr std::string_view name = "Noise";
+struct PlainNoise {
+  static constexpr std::string_view name = "PlainNoise";
   double epsilon = 0.05;
 
   at::Tensor perturb(const serpette::Victim&, const at::Tensor& images,
@@ -22,6 +22,6 @@ struct Noise {
 
 TEST_CASE("attacks of one's own hold the laws of the concept", "[attack][law]") {
   serpette::laws::attack(Veil{}, Veil{}.strength);
-  serpette::laws::attack(Noise{}, Noise{}.epsilon);
+  serpette::laws::attack(PlainNoise{}, PlainNoise{}.epsilon);
   CHECK(serpette::settings_text(Veil{}) == "Veil{strength=0.05}");
 }

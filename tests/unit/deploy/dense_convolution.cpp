@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/winograd_convolution.hpp"

@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include "serpette/deploy/plan.hpp"
 #include "serpette/detector/yolov3.hpp"

@@ -1,6 +1,6 @@
 #include "serpette/deploy/sparse_convolution.hpp"
 
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include "support/catch.hpp"
 

@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include <cstring>
 #include <fstream>

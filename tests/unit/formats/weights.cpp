@@ -1,8 +1,8 @@
 #include "serpette/formats/darknet/weights.hpp"
 
 #include <sys/wait.h>
-#include <torch/torch.h>
 #include <unistd.h>
+#include "serpette/torch/nn.hpp"
 
 #include <array>
 #include <cmath>

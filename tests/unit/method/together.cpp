@@ -1,5 +1,6 @@
 #include "serpette/method/together.hpp"
 
+#include <ATen/Parallel.h>
 #include <thread>
 
 #include "serpette/method/loader.hpp"

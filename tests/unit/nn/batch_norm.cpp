@@ -1,3 +1,5 @@
+#include <ATen/Parallel.h>
+
 #include "serpette/nn/batch_norm.hpp"
 
 #include "serpette/core/seed.hpp"

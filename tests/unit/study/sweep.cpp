@@ -1,5 +1,6 @@
 #include "serpette/study/sweep.hpp"
 
+#include <ATen/Parallel.h>
 #include <functional>
 
 #include "serpette/study/time_again.hpp"
