@@ -9,12 +9,12 @@
 #include "support/slim_yolov3.hpp"
 
 using namespace serpette;
-using test::slim_yolov3;
 using Catch::Matchers::ContainsSubstring;
+using test::slim_yolov3;
 
 namespace {
 
-std::string conv(int filters, int size, const std::string& activation = "leaky") {
+std::string convolution(int filters, int size, const std::string& activation = "leaky") {
   return fmt::format(
       "[convolutional]\nbatch_normalize=1\nfilters={}\nsize={}\nstride=1\npad=1\nactivation={}\n",
       filters, size, activation);
@@ -22,7 +22,7 @@ std::string conv(int filters, int size, const std::string& activation = "leaky")
 std::string shortcut(int from, const std::string& activation = "linear") {
   return fmt::format("[shortcut]\nfrom={}\nactivation={}\n", from, activation);
 }
-Graph graph(const std::string& layers) {
+Graph graph_of(const std::string& layers) {
   return parse_cfg("[net]\nwidth=8\nheight=8\nchannels=3\n" + layers +
                        "[convolutional]\nfilters=6\nsize=1\nstride=1\npad=1\nactivation=linear\n"
                        "[yolo]\nmask=0\nanchors=1,1\nclasses=1\nnum=1\n",
@@ -39,22 +39,23 @@ TEST_CASE("a block may go where its shortcut only adds and nobody else reads it"
           "[graph][layers]") {
   // 0 conv, 1–2 a branch, 3 its sum; 4 a branch whose sum is not linear, 5; 6 a branch, 7 its sum,
   // 8 a route that reads the branch as well.
-  const auto g =
-      graph(conv(8, 3) + conv(4, 1) + conv(8, 3) + shortcut(-3) + conv(8, 3) +
-            shortcut(-2, "leaky") + conv(8, 1) + shortcut(-2) + "[route]\nlayers=-1,-2\n");
+  const auto g = graph_of(convolution(8, 3) + convolution(4, 1) + convolution(8, 3) + shortcut(-3) +
+                          convolution(8, 3) + shortcut(-2, "leaky") + convolution(8, 1) +
+                          shortcut(-2) + "[route]\nlayers=-1,-2\n");
   const auto blocks = residual_blocks(g);
   REQUIRE(blocks.size() == 1);
   CHECK(blocks[0].shortcut == 3);
   CHECK(blocks[0].skipped == 0);
   CHECK(blocks[0].layers == std::vector<int>{1, 2});
   // A branch that ends in a logistic is never silent, one of other channels is no sum of equals.
-  CHECK(residual_blocks(graph(conv(8, 3) + conv(8, 3, "logistic") + shortcut(-2))).empty());
-  CHECK(residual_blocks(graph(conv(8, 3) + conv(4, 3) + shortcut(-2))).empty());
+  CHECK(residual_blocks(graph_of(convolution(8, 3) + convolution(8, 3, "logistic") + shortcut(-2)))
+            .empty());
+  CHECK(residual_blocks(graph_of(convolution(8, 3) + convolution(4, 3) + shortcut(-2))).empty());
 }
 
 TEST_CASE("the least important blocks go first, exact to one block", "[granularity][layers]") {
-  const auto g = graph(conv(8, 3) + conv(8, 3) + shortcut(-2) + conv(8, 3) + shortcut(-2) +
-                       conv(8, 3) + shortcut(-2));
+  const auto g = graph_of(convolution(8, 3) + convolution(8, 3) + shortcut(-2) + convolution(8, 3) +
+                          shortcut(-2) + convolution(8, 3) + shortcut(-2));
   REQUIRE(residual_blocks(g).size() == 3);
   ScoreMap scores;
   for (const int index : g.convolutions()) scores.push_back(at::rand(weight_shape(g, index)) + 0.5);
