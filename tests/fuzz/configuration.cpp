@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto read = Configuration::parse(serpette::test::text(data, size));
   const auto again = Configuration::parse(read.text());
   if (again.training != read.training || again.measuring != read.measuring ||
-      again.machines != read.machines || !differences(again.training, read.training).empty())
+      again.machines != read.machines)
     std::abort();
+  (void)differences(read.training, read.measuring);
   return 0;
 }

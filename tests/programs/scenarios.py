@@ -63,6 +63,12 @@ def main():
     ap = json.loads((root / "plain/summary.json").read_text())["AP"]
     assert abs(ap - float(timeless(root / "untrained/cells.csv")[1]["AP"])) < 1e-6
 
+    # In rounds: pruned as far, and what the rounds left behind goes.
+    run("structured_hydra", *data, "--budget", "smoke", "--ratios", "50", "--schedule", "cubic", "--schedule-rounds", 2, "--out",
+        root / "rounds")
+    assert timeless(root / "rounds/cells.csv")[0]["parameters"] == first[2]["parameters"]
+    assert not list((root / "rounds/stages").glob("rounds-*")), "stages of a finished cell should go"
+
     # Killed and run again: the same cells.
     command = [BIN / "structured_hydra", *map(str, smoke), "--out", root / "killed"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -133,6 +139,8 @@ def main():
         for text in ("nan", "-0.1", "half"):
             refuses(f'--{option}: should be {wanted}, got "{text}"', *smoke, f"--{option}={text}", "--out", new)
     refuses("PGD: epsilon should be a pixel value from 0 to 1, got 1.5", *smoke, "--epsilon", "1.5", "--out", new)
+    refuses("Rounds: should be 1 with the curve one-shot", *smoke, "--schedule-rounds", 3, "--out", new)
+    refuses("got 1 with cubic", *smoke, "--schedule", "cubic", "--out", new)
     # Settings of policies that are not at work are refused, not passed over.
     refuses("--score-rule: should be an option that --help lists", *smoke, "--score-rule", "rescale", "--out", new)
     refuses("--score-rule: should be a setting of structured_hydra", "--scenarios", "structured_hydra", "--score-rule", "rescale",

@@ -37,7 +37,7 @@ ALLOWED["laws"] = {"concepts", "graph", "core", "prune", TENSOR}
 REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/columns.hpp"}
 
 # Otherwise than their folder.
-SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/per_layer.hpp"}, "scenario/catalogue.hpp": {"core"},
+SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/per_layer.hpp", "prune/schedule.hpp"}, "scenario/catalogue.hpp": {"core"},
           "scenario/erased.hpp": {"concepts", "core", "prune/mask.hpp", "prune/possible.hpp", "scenario/scenario.hpp"},
           "scenario/list.hpp": {"core", "scenario/erased.hpp"},
           "formats/torchscript/write_torchscript.hpp": {"formats", "graph", "core", NN}}

@@ -97,9 +97,10 @@ class TinyDetector {
   [[nodiscard]] TinyDetector compact(const Mask& mask) const {
     auto plan = plan_compaction(graph_, mask);
     TinyDetector small = *this;
-    small.graph_ = std::move(plan.graph);
+    small.layers_.clear();
     for (std::size_t i = 0; i < plan.convolutions.size(); ++i)
-      small.layers_[i] = own(sliced(layers_[i], plan.convolutions[i]));
+      small.layers_.push_back(own(sliced(layers_[plan.source(graph_, i)], plan.convolutions[i])));
+    small.graph_ = std::move(plan.graph);
     return small;
   }
 

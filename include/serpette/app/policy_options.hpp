@@ -22,6 +22,7 @@ struct PolicyOptions : SettingOptions {
           {"--deeplift-rule", "--score-rule"},
           {"--deeplift-target", "--score-target"}})
       also(former, name);
+    also("--schedule", "--schedule-curve");  // as people say it
   }
 
   /// The scenario with the settings that were given and that it has.

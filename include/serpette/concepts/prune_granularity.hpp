@@ -43,6 +43,8 @@ concept MakesMask = requires(const P& p, const Graph& graph, const Choice& choic
 ///     static constexpr bool removes_filters = true
 ///         removed pieces can be cut out of the network: the driver compacts before it times and
 ///         saves
+///     static constexpr bool removes_layers = true
+///         and among them whole layers, of which no filter is kept
 ///     std::vector<std::int64_t> counts(graph, sets, ratio, allocate) const
 ///         where the ratio is no share of the sets' weights (`Filter`: of parameters);
 ///         `allocate(Ratio)` are the allocation's counts
@@ -54,5 +56,7 @@ concept PruneGranularity = req::Value<P> && req::Named<P> && req::SaysPieces<P> 
 
 template <PruneGranularity P>
 inline constexpr bool removes_filters = requires { requires P::removes_filters; };
+template <PruneGranularity P>
+inline constexpr bool removes_layers = requires { requires P::removes_layers; };
 
 }  // namespace serpette

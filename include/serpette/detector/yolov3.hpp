@@ -205,14 +205,14 @@ class Yolov3 {
     return decode(graph(), heads, batch, {.confidence = confidence});
   }
 
-  [[nodiscard]] Yolov3 clone() const { return copy(graph(), {}); }
+  [[nodiscard]] Yolov3 clone() const { return copy(graph(), nullptr); }
 
   /// The smaller network without the filters the mask removes, or lets nobody read; it computes
   /// what the masked network computes.
   /// @throws Error  if the mask does not fit the network.
   [[nodiscard]] Yolov3 compact(const Mask& mask) const {
-    auto plan = plan_compaction(graph(), mask);
-    return copy(std::move(plan.graph), plan.convolutions);
+    const auto plan = plan_compaction(graph(), mask);
+    return copy(plan.graph, &plan);
   }
 
   void train(bool on) { module_->train(on); }
@@ -257,22 +257,26 @@ class Yolov3 {
     module_->eval();
   }
 
-  /// A network of `graph` with the slices of this one's tensors; no slices mean all.
-  [[nodiscard]] Yolov3 copy(Graph graph, const std::vector<Compaction::Slices>& slices) const {
+  /// A network of `graph` with this one's tensors, or the slices of them that a plan keeps.
+  [[nodiscard]] Yolov3 copy(Graph graph, const Compaction* plan) const {
     Yolov3 result(std::move(graph), std::nullopt);
     result.to(device());
     result.header_ = header_;
     result.module_->momentum = module_->momentum;
     result.module_->precision = module_->precision;
     result.module_->peers = module_->peers;
-    result.module_->first_moved = module_->first_moved;
+    result.module_->first_moved =
+        plan ? static_cast<int>(std::ranges::lower_bound(plan->layers, module_->first_moved) -
+                                plan->layers.begin())
+             : module_->first_moved;
     result.train(module_->is_training());
     const torch::NoGradGuard no_grad;
     const auto convolutions = this->graph().convolutions();
-    for (std::size_t k = 0; k < convolutions.size(); ++k) {
-      const auto& all = module_->layer(convolutions[k]);
-      const auto from = tensors(slices.empty() ? all : sliced(all, slices[k]));
-      const auto to = tensors(result.module_->layer(convolutions[k]));
+    const auto copies = result.graph().convolutions();
+    for (std::size_t k = 0; k < copies.size(); ++k) {
+      const auto& all = module_->layer(convolutions[plan ? plan->source(this->graph(), k) : k]);
+      const auto from = tensors(plan ? sliced(all, plan->convolutions[k]) : all);
+      const auto to = tensors(result.module_->layer(copies[k]));
       for (std::size_t t = 0; t < to.size(); ++t) to[t].copy_(from[t]);
     }
     return result;

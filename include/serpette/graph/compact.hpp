@@ -11,6 +11,7 @@
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/mask.hpp"
+#include "serpette/graph/residual_blocks.hpp"
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette {
@@ -30,10 +31,26 @@ inline std::vector<bool> flags(const at::Tensor& mask, int count, std::string_vi
   return found;
 }
 
+/// The residual blocks of which no filter is kept.
+inline std::vector<ResidualBlock> dropped_blocks(const Graph& graph,
+                                                 const std::vector<std::vector<bool>>& kept) {
+  const auto convolutions = graph.convolutions();
+  auto blocks = residual_blocks(graph);
+  std::erase_if(blocks, [&](const ResidualBlock& block) {
+    return std::ranges::any_of(block.layers, [&](int index) {
+      const auto k = std::ranges::lower_bound(convolutions, index) - convolutions.begin();
+      const auto& filters = kept[static_cast<std::size_t>(k)];
+      return std::ranges::find(filters, true) != filters.end();
+    });
+  });
+  return blocks;
+}
+
 }  // namespace detail
 
-/// The smaller network that a mask leaves: without the filters it removes, and without those that
-/// nobody reads any more by its input channels.
+/// The smaller network that a mask leaves: without the filters it removes, without the residual
+/// blocks of which it keeps no filter, and without what nobody reads any more by its input
+/// channels.
 /// @throws Error  if the mask does not fit the network, or as plan_compaction.
 inline Compaction plan_compaction(const Graph& graph, const Mask& mask) {
   const auto convolutions = graph.convolutions();
@@ -47,6 +64,15 @@ inline Compaction plan_compaction(const Graph& graph, const Mask& mask) {
     read.push_back(detail::flags(mask[k].input, graph.shape(layer.inputs.front()).channels,
                                  "input channels", layer));
     all_read = all_read && !mask[k].input.defined();
+  }
+  const auto blocks = detail::dropped_blocks(graph, kept);
+  if (!blocks.empty()) {
+    const auto left = without_blocks(graph, blocks);
+    Mask of_left;
+    for (const int k : left.convolutions) of_left.push_back(mask[static_cast<std::size_t>(k)]);
+    auto plan = plan_compaction(left.graph, of_left);
+    for (int& layer : plan.layers) layer = left.layers[static_cast<std::size_t>(layer)];
+    return plan;
   }
   return plan_compaction(graph, all_read ? kept : without_unread(graph, std::move(kept), read));
 }

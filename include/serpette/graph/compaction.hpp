@@ -25,8 +25,16 @@ struct Compaction {
     std::vector<std::int64_t>
         inputs;  ///< Columns of the weight (dimension 1: within a group), ascending.
   };
-  Graph graph;                       ///< The smaller network, same layers, indices and names.
+  Graph graph;                       ///< The smaller network. Layers keep their names.
   std::vector<Slices> convolutions;  ///< In the order of `graph.convolutions()`.
+  std::vector<int> layers{};         ///< Per layer of `graph`: its index before.
+
+  /// Position, before, of the k-th convolution of `graph`.
+  [[nodiscard]] std::size_t source(const Graph& before, std::size_t k) const {
+    const auto was = before.convolutions();
+    const int index = layers[static_cast<std::size_t>(graph.convolutions()[k])];
+    return static_cast<std::size_t>(std::ranges::lower_bound(was, index) - was.begin());
+  }
 };
 
 namespace detail {
@@ -93,6 +101,7 @@ inline Compaction plan_compaction(const Graph& graph,
           kept_filters.size());
 
   Compaction plan{graph, {}};
+  for (int i = 0; i < graph.size(); ++i) plan.layers.push_back(i);
   const Alive image(static_cast<std::size_t>(graph.input.channels), true);
   std::vector<Alive> alive(graph.layers.size());
   const auto alive_of = [&](int index) -> const Alive& {

@@ -64,7 +64,7 @@ void prune_granularity(const P& policy, const Graph& graph, const A& allocation 
                         .template item<bool>());  // masks nest
       CHECK(mask[i].filter.defined() == removes_filters<P>);
       if constexpr (removes_filters<P>) {
-        CHECK(mask[i].filter.any().template item<bool>());
+        CHECK((removes_layers<P> || mask[i].filter.any().template item<bool>()));
         CHECK_FALSE(
             mask[i].weight.index({mask[i].filter.logical_not()}).any().template item<bool>());
       }

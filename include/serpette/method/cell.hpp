@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "serpette/concepts/observer.hpp"
 #include "serpette/method/experiment.hpp"
@@ -14,10 +15,11 @@ namespace serpette {
 /// What each part of a cell depends on, as text; equal keys mean equal results, byte for byte on
 /// machines of one kind.
 struct StageKeys {
-  std::string pretraining, scores;         ///< Shared by the ratios of a run, and by scenarios that
-                                           ///< agree so far.
-  std::string trained_scores, finetuning;  ///< The cell's own; the last is that of its network.
-  std::string evaluation, timing;          ///< Of the network's numbers, and of its times.
+  std::string pretraining, scores;  ///< Shared by the ratios of a run, and by scenarios that
+                                    ///< agree so far.
+  std::string rounds, trained_scores,
+      finetuning;                  ///< The cell's own; the last is that of its network.
+  std::string evaluation, timing;  ///< Of the network's numbers, and of its times.
 };
 
 namespace detail {
@@ -33,6 +35,15 @@ void add_measurement(StageKeys& keys, const E& e) {
       fmt::format("{}timing: {} images after {}\n", data, s.timing_images, s.timing_warmup);
 }
 }  // namespace detail
+
+/// The ratios after each round of a cell; one round where nothing is pruned.
+inline std::vector<Ratio> rounds_of(const ErasedScenario& scenario, Ratio ratio) {
+  if (ratio == Ratio()) return {ratio};
+  auto rounds = scenario.schedule.ratios(ratio);
+  require(!rounds.empty() && rounds.back() == ratio, scenario.schedule.name,
+          "should end at the ratio, {} %, got {} rounds", ratio.str(), rounds.size());
+  return rounds;
+}
 
 /// @return  keys of a cell's stages: what only measures is no part of those of training.
 template <Detector D, Dataset Train, Dataset Test>
@@ -53,6 +64,11 @@ StageKeys stage_keys(const ErasedScenario& scenario, const Experiment<D, Train, 
                         line("ratio", settings_text(id.ratio.str()));
   if (scenario.score.training)
     keys.trained_scores += line("score training", settings_text(e.budget.scores));
+  if (rounds_of(scenario, id.ratio).size() > 1) {
+    keys.trained_scores += line("schedule", texts.schedule);
+    keys.rounds = keys.trained_scores + line("fine-tuning", settings_text(e.budget.finetune));
+    keys.trained_scores = keys.rounds;  // what a last round starts from has been fine-tuned
+  }
   keys.finetuning = keys.trained_scores + line("fine-tuning", settings_text(e.budget.finetune));
   detail::add_measurement(keys, e);
   return keys;
@@ -82,6 +98,7 @@ class Cell {
         store(store),
         id(std::move(id)),
         observer(observer),
+        rounds(rounds_of(scenario, this->id.ratio)),
         keys(stage_keys(scenario, experiment, this->id)),
         seed(experiment.seed.derive("run").derive(static_cast<std::uint64_t>(this->id.run))) {}
 
@@ -90,6 +107,7 @@ class Cell {
   const Stages& store;
   const CellId id;
   O& observer;
+  const std::vector<Ratio> rounds;  ///< The ratio after each round of pruning; the last is `id`'s.
   const StageKeys keys;
   const Seed seed;  ///< Of the run: cells of one run share what does not depend on their ratio.
 };

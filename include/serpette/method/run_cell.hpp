@@ -45,18 +45,20 @@ TrainedCell<D> train_cell(const ErasedScenario& scenario,
 
   const auto pretraining = robust_pretraining(cell, detector);
   const auto scores = score_weights(cell, detector);
-  const auto trained = score_training(cell, detector, scores);
+  const auto teacher = teacher_of(cell, detector);
+  const auto rounds = early_rounds(cell, detector, scores, teacher);
+  const auto trained = score_training(cell, detector, rounds, teacher);
   const auto mask = pruning_mask(cell, detail::on_device(cell, trained.tensors));
-  const auto finetuning = robust_finetuning(cell, detector, mask);
+  const auto finetuning = robust_finetuning(cell, detector, mask, teacher);
 
   if (scenario.pruning.removes_filters) detector = detector.compact(mask);
   return {std::move(detector),
           scenario.pruning.kept(experiment.pretrained.graph(), mask),
           pretraining.seconds,
           scores.seconds + trained.seconds,
-          finetuning.seconds,
-          std::max({pretraining.unreadable, scores.unreadable, trained.unreadable,
-                    finetuning.unreadable})};
+          rounds.seconds + finetuning.seconds,
+          std::max({pretraining.unreadable, scores.unreadable, rounds.unreadable,
+                    trained.unreadable, finetuning.unreadable})};
 }
 
 /// The network as it came, neither trained robustly nor pruned: what all others are compared with.

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -99,12 +102,6 @@ BatchStream score_batches(const C& cell, typename C::detector_type& detector) {
   return {(count + kBatch - 1) / kBatch, make};
 }
 
-/// The detector as it is now, unpruned, where the objective learns from it.
-template <AnyCell C>
-Teacher teacher(const C& cell, const typename C::detector_type& detector) {
-  return cell.scenario.objective.needs_teacher ? deploy_frozen(detector) : Teacher{};
-}
-
 /// Scores where the experiment computes.
 template <AnyCell C>
 ScoreMap on_device(const C& cell, const std::vector<at::Tensor>& tensors) {
@@ -140,6 +137,13 @@ StageResult score_weights(const C& cell, typename C::detector_type& detector) {
   });
 }
 
+/// The unpruned robust detector, where the objective learns from it; to be asked for before
+/// anything is pruned.
+template <AnyCell C>
+Teacher teacher_of(const C& cell, const typename C::detector_type& detector) {
+  return cell.scenario.objective.needs_teacher ? deploy_frozen(detector) : Teacher{};
+}
+
 /// What stays at the cell's ratio.
 /// @param scores  on the device.
 template <AnyCell C>
@@ -147,37 +151,116 @@ Mask pruning_mask(const C& cell, const ScoreMap& scores) {
   return cell.scenario.pruning.mask(cell.experiment.pretrained.graph(), scores, cell.id.ratio);
 }
 
-/// 3. HYDRA's score training, anew for every ratio; other scores stay as they are, and so do all
+namespace detail {
+
+/// A round's part of a stage's steps: all have equally many, the last also what is left over.
+inline TrainSettings in_round(TrainSettings settings, std::size_t round, std::size_t rounds) {
+  const auto n = static_cast<std::int64_t>(rounds), each = settings.steps / n;
+  settings.steps = round + 1 < rounds ? each : settings.steps - (n - 1) * each;
+  settings.warmup = std::min(settings.warmup, settings.steps);
+  return settings;
+}
+
+/// Names of a round's batches and seeds; those of the last are the stage's own.
+template <AnyCell C>
+std::string in_round(const C& cell, std::string_view stage, std::size_t round) {
+  return round + 1 == cell.rounds.size() ? std::string(stage)
+                                         : fmt::format("{}, round {}", stage, round + 1);
+}
+
+/// HYDRA's score training in a round; scores of others stay as they are.
+template <AnyCell C>
+ScoreMap round_of_scores(const C& cell, typename C::detector_type& detector, ScoreMap scores,
+                         std::size_t round, const Teacher& teacher) {
+  const auto& training = cell.scenario.score.training;
+  if (!training) return scores;
+  const auto& e = cell.experiment;
+  const auto settings = in_round(e.budget.scores, round, cell.rounds.size());
+  notify::stage(cell.observer, "score training", settings.steps);
+  return train_scores(
+      detector, std::move(scores), *training,
+      [&](const ScoreMap& now) {
+        return cell.scenario.pruning.mask(detector.graph(), now, cell.rounds[round]);
+      },
+      training_batches(cell, in_round(cell, "scores", round), settings),
+      defence_of(cell.scenario, teacher), settings,
+      cell.seed.derive(in_round(cell, "train_scores", round)), e.device, cell.observer);
+}
+
+/// Robust fine-tuning of a round.
+template <AnyCell C>
+void round_of_finetuning(const C& cell, typename C::detector_type& detector, const Mask& mask,
+                         std::size_t round, const Teacher& teacher) {
+  const auto& e = cell.experiment;
+  const auto settings = in_round(e.budget.finetune, round, cell.rounds.size());
+  notify::stage(cell.observer, "robust fine-tuning", settings.steps);
+  apply_mask(mask, detector);
+  const auto name = in_round(cell, "finetune", round);
+  train(detector, MovedWeights(detector, &mask), training_batches(cell, name, settings),
+        defence_of(cell.scenario, teacher), settings, cell.seed.derive(name), e.device,
+        cell.observer);
+}
+
+/// Scores in which what is gone ranks below all that is left, and so stays gone: the masks of later
+/// rounds lie within those of earlier ones.
+inline ScoreMap of_what_is_left(const ScoreMap& scores, const Mask& mask) {
+  constexpr double kLeast = 1e-30;
+  ScoreMap left;
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    left.push_back(scores[i].abs().clamp_min(kLeast).mul(mask[i].weight));
+  return left;
+}
+
+}  // namespace detail
+
+/// 3. The rounds of a schedule before its last: in each the detector is masked by its scores at the
+/// round's ratio, fine-tuned, and scored anew as it is then. What is gone stays gone. All rounds
+/// share the cell's budget of steps. Under one shot nothing happens.
+/// @return  the scores that the last round begins with.
+template <AnyCell C>
+StageResult early_rounds(const C& cell, typename C::detector_type& detector,
+                         const StageResult& start, const Teacher& teacher) {
+  if (cell.rounds.size() == 1) return {.tensors = start.tensors};
+  auto result = detail::kept_stage(cell, "rounds", cell.keys.rounds, [&] {
+    auto scores = detail::on_device(cell, start.tensors);
+    for (std::size_t round = 0; round + 1 < cell.rounds.size(); ++round) {
+      scores = detail::round_of_scores(cell, detector, std::move(scores), round, teacher);
+      const auto mask = cell.scenario.pruning.mask(detector.graph(), scores, cell.rounds[round]);
+      detail::round_of_finetuning(cell, detector, mask, round, teacher);
+      notify::stage(cell.observer, "importance scores", 0);
+      scores = detail::of_what_is_left(
+          importance_scores(cell.scenario.score, detector, detail::score_batches(cell, detector),
+                            cell.seed.derive(detail::in_round(cell, "scores", round))),
+          mask);
+    }
+    auto tensors = state_of(detector);
+    tensors.insert(tensors.end(), scores.begin(), scores.end());
+    return tensors;
+  });
+  const auto scores = result.tensors.end() - std::ssize(detector.graph().convolutions());
+  restore(detector, {result.tensors.begin(), scores}, "rounds");
+  result.tensors.erase(result.tensors.begin(), scores);
+  return result;
+}
+
+/// 4. HYDRA's score training, anew for every ratio; other scores stay as they are, and so do all
 /// where nothing is pruned.
 template <AnyCell C>
 StageResult score_training(const C& cell, typename C::detector_type& detector,
-                           const StageResult& start) {
-  const auto& training = cell.scenario.score.training;
-  if (!training || cell.id.ratio == Ratio()) return {.tensors = start.tensors};
-  const auto& e = cell.experiment;
+                           const StageResult& start, const Teacher& teacher) {
+  if (!cell.scenario.score.training || cell.id.ratio == Ratio()) return {.tensors = start.tensors};
   return detail::kept_stage(cell, "trained_scores", cell.keys.trained_scores, [&] {
-    notify::stage(cell.observer, "score training", e.budget.scores.steps);
-    return train_scores(
-        detector, detail::on_device(cell, start.tensors), *training,
-        [&](const ScoreMap& scores) { return pruning_mask(cell, scores); },
-        detail::training_batches(cell, "scores", e.budget.scores),
-        defence_of(cell.scenario, detail::teacher(cell, detector)), e.budget.scores,
-        cell.seed.derive("train_scores"), e.device, cell.observer);
+    return detail::round_of_scores(cell, detector, detail::on_device(cell, start.tensors),
+                                   cell.rounds.size() - 1, teacher);
   });
 }
 
-/// 4. Robust fine-tuning of the masked detector.
+/// 5. Robust fine-tuning of the masked detector.
 template <AnyCell C>
-StageResult robust_finetuning(const C& cell, typename C::detector_type& detector,
-                              const Mask& mask) {
-  const auto& e = cell.experiment;
+StageResult robust_finetuning(const C& cell, typename C::detector_type& detector, const Mask& mask,
+                              const Teacher& teacher) {
   return detail::training_stage(cell, "finetune", cell.keys.finetuning, detector, [&] {
-    notify::stage(cell.observer, "robust fine-tuning", e.budget.finetune.steps);
-    const auto defence = defence_of(cell.scenario, detail::teacher(cell, detector));
-    apply_mask(mask, detector);
-    train(detector, MovedWeights(detector, &mask),
-          detail::training_batches(cell, "finetune", e.budget.finetune), defence, e.budget.finetune,
-          cell.seed.derive("finetune"), e.device, cell.observer);
+    detail::round_of_finetuning(cell, detector, mask, cell.rounds.size() - 1, teacher);
   });
 }
 

@@ -1,31 +1,17 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <concepts>
 #include <string_view>
 #include <vector>
 
-#include "serpette/concepts/named.hpp"
+#include "serpette/concepts/schedule.hpp"
+#include "serpette/core/contract.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/core/settings.hpp"
 
-/// @file
-/// How a ratio is reached: at once, or in rounds of pruning and fine-tuning.
-
 namespace serpette {
-
-namespace req {
-/// `ratios(last)`: the ratio after each round, ascending; the last one is `last`.
-template <class S>
-concept SaysRounds = requires(const S& s, Ratio last) {
-  { s.ratios(last) } -> std::same_as<std::vector<Ratio>>;
-};
-}  // namespace req
-
-/// What is pruned in which round.
-template <class S>
-concept Schedule = req::Value<S> && req::Named<S> && req::SaysRounds<S>;
 
 namespace detail {
 /// The nearest ratio there is to a fraction below `last`.
@@ -88,5 +74,49 @@ struct Cubic {
   }
 };
 static_assert(Schedule<Cubic>);
+
+/// The way from nothing to a ratio.
+enum class Curve { kOneShot, kIterative, kCubic };
+
+constexpr auto words(Curve) {
+  return std::array<Word<Curve>, 3>{
+      {{"one-shot", Curve::kOneShot}, {"iterative", Curve::kIterative}, {"cubic", Curve::kCubic}}};
+}
+
+/// Any of the three, to be chosen while a program runs: what scenarios have unless they name
+/// another. One shot is one round, and only that.
+struct Rounds {
+  static constexpr std::string_view name = "Rounds";
+
+  Curve curve = Curve::kOneShot;
+  int rounds = 1;  ///< Of pruning and fine-tuning, which share the budget of steps.
+
+  static constexpr auto describe() {
+    return settings(setting<&Rounds::curve>("How the ratio is reached"),
+                    setting<&Rounds::rounds>("Rounds of pruning, which share the budget of steps",
+                                             from_to(1, 1000)));
+  }
+
+  /// @throws Error  if one shot is to take several rounds, or a curve a single one.
+  void check() const {
+    require((curve == Curve::kOneShot) == (rounds == 1), name,
+            "should be 1 with the curve one-shot and at least 2 with iterative or cubic "
+            "(--schedule and --schedule-rounds), got {} with {}",
+            rounds, typed_text(curve));
+  }
+
+  [[nodiscard]] std::vector<Ratio> ratios(Ratio last) const {
+    switch (curve) {
+      case Curve::kIterative:
+        return Iterative{rounds}.ratios(last);
+      case Curve::kCubic:
+        return Cubic{rounds}.ratios(last);
+      case Curve::kOneShot:
+        break;
+    }
+    return OneShot{}.ratios(last);
+  }
+};
+static_assert(Schedule<Rounds>);
 
 }  // namespace serpette

@@ -41,9 +41,20 @@ struct ErasedPruning {
             }) {}
 };
 
+/// How a ratio is reached.
+struct ErasedSchedule {
+  std::string_view name;
+  std::function<std::vector<Ratio>(Ratio last)> ratios;
+
+  template <detail::OtherThan<ErasedSchedule> S>
+    requires Schedule<S>
+  ErasedSchedule(const S& schedule)  // NOLINT(google-explicit-constructor): a schedule is one
+      : name(S::name), ratios([schedule](Ratio last) { return schedule.ratios(last); }) {}
+};
+
 /// The settings of a scenario's policies, as text (`settings_text`): what results are kept under.
 struct PolicyTexts {
-  std::string score, granularity, allocation, attack, color, objective;
+  std::string score, granularity, allocation, attack, color, objective, schedule;
 };
 
 /// A scenario as a value: what the method and the study take, so that they are compiled once for
@@ -59,9 +70,11 @@ class ErasedScenario {
         attack(scenario.attack),
         color(scenario.color),
         objective(objective_of(scenario)),
+        schedule(schedule_of(scenario)),
         texts{settings_text(scenario.score),          settings_text(scenario.granularity),
               settings_text(allocation_of(scenario)), settings_text(scenario.attack),
-              settings_text(scenario.color),          settings_text(objective_of(scenario))},
+              settings_text(scenario.color),          settings_text(objective_of(scenario)),
+              settings_text(schedule_of(scenario))},
         text_(settings_text(scenario)),
         typed_(typed_settings(scenario)),
         with_([scenario](const GivenSettings& given) {
@@ -73,6 +86,7 @@ class ErasedScenario {
   ErasedAttack attack;
   ErasedColorMode color;
   ErasedObjective objective;
+  ErasedSchedule schedule;
   PolicyTexts texts;
 
   /// `settings_text` of the scenario.

@@ -9,10 +9,12 @@
 #include "serpette/concepts/color_mode.hpp"
 #include "serpette/concepts/objective.hpp"
 #include "serpette/concepts/prune_granularity.hpp"
+#include "serpette/concepts/schedule.hpp"
 #include "serpette/concepts/score_init.hpp"
 #include "serpette/core/settings.hpp"
 #include "serpette/objective/pgd_adversarial.hpp"
 #include "serpette/prune/per_layer.hpp"
+#include "serpette/prune/schedule.hpp"
 
 namespace serpette {
 
@@ -20,7 +22,7 @@ namespace serpette {
 /// the papers' settings; `{.attack = {.epsilon = 4.0 / 255}}` is another configuration of the same
 /// type.
 template <ScoreInit Score, PruneGranularity Granularity, Attack AttackPolicy, ColorMode Color,
-          Objective Goal = PgdAdversarial, Allocation Share = PerLayer>
+          Objective Goal = PgdAdversarial, Allocation Share = PerLayer, Schedule Way = Rounds>
   requires req::MakesTwins<AttackPolicy, Score>
 struct Scenario {
   Score score{};
@@ -29,12 +31,14 @@ struct Scenario {
   Color color{};
   Goal objective{};
   Share allocation{};
+  Way schedule{};
 
   static constexpr auto describe() {
     return settings(part<&Scenario::score>("score"), part<&Scenario::granularity>("granularity"),
                     part<&Scenario::attack>("attack"), part<&Scenario::color>("color"),
                     part<&Scenario::objective>("objective"),
-                    part<&Scenario::allocation>("allocation"));
+                    part<&Scenario::allocation>("allocation"),
+                    part<&Scenario::schedule>("schedule"));
   }
 
   /// @throws Error  if the score, as it is set, compares images with attacked ones and there are
@@ -80,9 +84,20 @@ template <class S>
 template <class S>
 using AllocationOf = decltype(allocation_of(std::declval<const S&>()));
 
+/// The scenario's schedule; all in one shot where it has none.
+template <class S>
+[[nodiscard]] constexpr auto schedule_of(const S& scenario) {
+  if constexpr (requires { scenario.schedule; })
+    return scenario.schedule;
+  else
+    return Rounds{};
+}
+template <class S>
+using ScheduleOf = decltype(schedule_of(std::declval<const S&>()));
+
 /// Any value with the members `score`, `granularity`, `attack` and `color` of the four concepts: a
-/// `Scenario<…>`, or a type of one's own. Members `objective` and `allocation` are
-/// optional.
+/// `Scenario<…>`, or a type of one's own. Members `objective`, `allocation` and
+/// `schedule` are optional.
 template <class S>
 concept AnyScenario = std::copyable<S> && requires {
   requires ScoreInit<ScoreOf<S>>;
@@ -91,6 +106,7 @@ concept AnyScenario = std::copyable<S> && requires {
   requires ColorMode<ColorOf<S>>;
   requires Objective<ObjectiveOf<S>>;
   requires Allocation<AllocationOf<S>>;
+  requires Schedule<ScheduleOf<S>>;
   requires req::MakesTwins<AttackOf<S>, ScoreOf<S>>;
 };
 

@@ -20,6 +20,7 @@ namespace serpette {
 
 /// Deletes the checkpoints that only this cell asks for; its network has been saved.
 inline void drop_cell_stages(const Store& store, const StageKeys& keys) {
+  if (!keys.rounds.empty()) store.drop("rounds", keys.rounds);
   store.drop("trained_scores", keys.trained_scores);
   store.drop("finetune", keys.finetuning);
 }

@@ -194,10 +194,13 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`Kernel`", settings_table<Kernel>("granularity"));
   add("`Filter`", settings_table<Filter>("granularity"));
   add("`InputChannel`", settings_table<InputChannel>("granularity"));
+  add("`Layers`", settings_table<Layers>("granularity"));
   add("`Block<R, C>`", settings_table<Block<1, 4>>("granularity"));
   add("`NofM<N, M>`", settings_table<NofM<2, 4>>("granularity"));
   add("`Both<First, Second>`, here of `Filter` and `Weight`",
       settings_table<Both<Filter, Weight>>("granularity"));
+  add("`Rounds`, the schedule of shipped scenarios (`--schedule` for short)",
+      settings_table<Rounds>("schedule"));
   add("`Iterative`, `Cubic`", settings_table<Cubic>("schedule"));
   add("`PerLayer`, `ErdosRenyiKernel`, `Lamp`", settings_table<PerLayer>("allocation"));
   add("`Global`", settings_table<Global>("allocation"));

@@ -1,6 +1,6 @@
 #include "serpette/deploy/map_layers.hpp"
 
-#include <torch/torch.h>
+#include "serpette/torch/nn.hpp"
 
 #include <cmath>
 

@@ -10,27 +10,19 @@
 #include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"
 #include "support/graph_builder.hpp"
+#include "support/pruned_network.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
 
 using namespace serpette;
 using deploy::make_plan;
+using serpette::test::images_for;
+using serpette::test::pruned;
 using serpette::test::random_graph;
 using serpette::test::ReferenceNetwork;
 using serpette::test::relative_error;
 
 namespace {
-at::Tensor images_for(const Graph& g, int n) {
-  Generator rng(Seed(5));
-  return at::rand({n, 3, g.input.height, g.input.width}, rng.torch());
-}
-
-template <class Granularity>
-ReferenceNetwork pruned(const ReferenceNetwork& network, Granularity granularity, int percent) {
-  return network.masked(make_mask(network.graph(), laws::random_scores(network.graph(), Seed(9)),
-                                  Ratio::percent(percent), granularity));
-}
-
 std::set<std::string> forms(const deploy::Plan& plan) {
   std::set<std::string> found;
   for (const auto& choice : plan.choices()) found.insert(choice.form);

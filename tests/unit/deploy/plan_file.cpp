@@ -9,6 +9,7 @@
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"
+#include "support/pruned_network.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
 #include "support/scratch.hpp"
@@ -22,20 +23,11 @@ using Catch::Matchers::MessageMatches;
 using deploy::load_plan;
 using deploy::make_plan;
 using deploy::save_plan;
+using serpette::test::images_for;
+using serpette::test::pruned;
 using serpette::test::ReferenceNetwork;
 
 namespace {
-
-at::Tensor images_for(const Graph& g, int n) {
-  Generator rng(Seed(5));
-  return at::rand({n, g.input.channels, g.input.height, g.input.width}, rng.torch());
-}
-
-template <class Granularity>
-ReferenceNetwork pruned(const ReferenceNetwork& network, Granularity granularity, int percent) {
-  return network.masked(make_mask(network.graph(), laws::random_scores(network.graph(), Seed(9)),
-                                  Ratio::percent(percent), granularity));
-}
 
 bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
   bool same = a.size() == b.size();

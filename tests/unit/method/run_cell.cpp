@@ -106,6 +106,47 @@ TEST_CASE("a resumed cell, a fresh one and one with a lost stage are the same, b
   check_equal(first, lab.run<StructuredHydraTest>(store, Ratio::percent(50)));
 }
 
+TEST_CASE("rounds score anew what is left, and what is gone stays gone",
+          "[method][run_cell][schedule]") {
+  Lab lab;
+  Rounds cubic{Curve::kCubic, 2};
+  const Scenario<Magnitude, Weight, Pgd, Rgb> rounds{.schedule = cubic}, once;
+  const auto ratio = Ratio::percent(80), first = cubic.ratios(ratio).front();
+  const MemoryStore store;
+  const auto found = lab.run(store, ratio, rounds);
+  CHECK(store.count("rounds") == 1);
+  check_equal(found, lab.run(store, ratio, rounds));  // the stages as they were kept
+  check_equal(found, lab.run(NoStore{}, ratio, rounds));
+  std::erase_if(store.kept, [](const auto& kept) { return kept.first.first == "finetune"; });
+  check_equal(found, lab.run(store, ratio, rounds));
+  // The counts are the last round's; what the first round masked is 0 in the end.
+  const ErasedScenario erased(rounds);
+  const Cell cell(erased, lab.experiment, store, CellId{"s", 1, ratio}, lab.silent);
+  auto detector = lab.experiment.pretrained.clone();
+  robust_pretraining(cell, detector);
+  const auto scores = score_weights(cell, detector);
+  const auto mask = make_mask(detector.graph(), scores.tensors, first, Weight{});
+  const auto convolutions = detector.graph().convolutions();
+  for (std::size_t i = 0; i < convolutions.size(); ++i) {
+    const auto weight = LayerParameters(found.trained.network.layer(convolutions[i])).weight;
+    CHECK((weight == 0).sum().item<std::int64_t>() >= ratio.count(weight.numel()));
+    CHECK_FALSE(weight.ne(0).logical_and(mask[i].weight.logical_not()).any().item<bool>());
+  }
+  std::int64_t kept = 0;
+  for (const auto& layer : make_mask(detector.graph(), scores.tensors, ratio, Weight{}))
+    kept += layer.weight.sum().item<std::int64_t>();
+  CHECK(found.trained.kept.weights == kept);
+  // Two rounds are not one, HYDRA and filters go round too, and at 0 % there is nothing to round.
+  CHECK(state_of(found.trained.network)[0].sizes() ==
+        state_of(lab.run(NoStore{}, ratio, once).trained.network)[0].sizes());
+  const StructuredHydraTest filters{.schedule = cubic};
+  check_equal(lab.run(store, Ratio::percent(50), filters),
+              lab.run(NoStore{}, Ratio::percent(50), filters));
+  const MemoryStore unpruned;
+  check_equal(lab.run(unpruned, Ratio(), rounds), lab.run(unpruned, Ratio(), once));
+  CHECK(unpruned.count("finetune") == 1);
+}
+
 TEST_CASE("runs differ, and ratios of a run share its pre-training", "[method][run_cell]") {
   Lab lab;
   const MemoryStore store;

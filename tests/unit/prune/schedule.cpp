@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 
 using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
@@ -28,4 +29,16 @@ TEST_CASE("schedules reach their ratio in their rounds", "[prune][schedule]") {
       CHECK(std::is_sorted(ratios.begin(), ratios.end()));
       CHECK(ratios.back() == Ratio::percent(percent));
     }
+}
+
+TEST_CASE("rounds are any of the schedules, and one shot is one round", "[prune][schedule]") {
+  const auto last = Ratio::percent(80);
+  CHECK((Rounds{}.ratios(last) == OneShot{}.ratios(last)));
+  CHECK((Rounds{Curve::kIterative, 3}.ratios(last) == Iterative{3}.ratios(last)));
+  CHECK((Rounds{Curve::kCubic, 4}.ratios(last) == Cubic{4}.ratios(last)));
+  CHECK_NOTHROW(check_settings(Rounds{Curve::kCubic, 2}));
+  CHECK_THROWS_WITH(check_settings(Rounds{Curve::kOneShot, 5}),
+                    ContainsSubstring("got 5 with one-shot"));
+  CHECK_THROWS_WITH(check_settings(Rounds{Curve::kCubic, 1}),
+                    ContainsSubstring("got 1 with cubic"));
 }

@@ -48,6 +48,12 @@ static_assert(std::is_same_v<ScoreOf<Plain>, Magnitude> &&
 
 }  // namespace
 
+TEST_CASE("a scenario without a schedule prunes in one shot", "[scenario]") {
+  CHECK(schedule_of(Plain{}).rounds == 1);
+  using InRounds = Scenario<Magnitude, Weight, Pgd, Rgb, PgdAdversarial, PerLayer, Cubic>;
+  CHECK(schedule_of(InRounds{}).ratios(Ratio::percent(80)).size() == 5);
+}
+
 TEST_CASE("a scenario without an objective has the paper's", "[scenario]") {
   CHECK(objective_of(Plain{}).attacked == 0.5);
   CHECK(objective_of(Trained{}).attacked == 1);
