@@ -29,6 +29,7 @@
 #include "serpette/method/training_log.hpp"
 #include "serpette/metric/stopwatch.hpp"
 #include "serpette/study/configuration.hpp"
+#include "serpette/study/leftovers.hpp"
 #include "serpette/study/progress.hpp"
 #include "support/training_picture.hpp"
 
@@ -144,6 +145,7 @@ class Run {
           output, {o.cfg, o.weights, o.annotations, o.validation_annotations, o.test_annotations});
       if (is_first_) require_writable(output);
     }
+    if (is_first_) remove_leftovers_in(fs::absolute(o_.out).parent_path());
     detector_.set_peers(join(launch, device));
     configuration_ = std::move(configuration);
   }

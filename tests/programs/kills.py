@@ -5,8 +5,7 @@ usage: kills.py FOLDER_OF_PROGRAMS [KILLS [SEED]]     by default 20 kills: half 
 
 Each is started, killed (SIGKILL) and started again until it is finished; then anew in another folder, until so many kills
 are done. After each kill every file that has its name is whole; in the end the files are those of a run that nobody killed
-(a study's but for its times). A study leaves no half-written one; those of a training or a report that was killed,
-NAME.part-HOST-PID, stay and are passed over here.
+(a study's but for its times), and no half-written one is left.
 """
 import csv
 import os
@@ -85,7 +84,7 @@ class Training:
 
     def result(self, out):
         assert not (out / "own.checkpoint").exists()
-        return {path.name: path.read_bytes() for path in out.iterdir() if ".part-" not in path.name}
+        return {path.name: path.read_bytes() for path in out.iterdir()}
 
 
 class Report:
@@ -103,8 +102,7 @@ class Report:
         require_whole(out)
 
     def result(self, out):
-        return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*")
-                if path.is_file() and ".part-" not in path.name}
+        return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
 def start(subject, out):
@@ -137,7 +135,7 @@ def try_out(subject, root, wanted, chance):
             break
         got = subject.result(out)
         assert got == whole, f"a {subject.name} that was killed should leave an unbroken one's results, got others in {out}"
-        left = [*out.rglob("*.part-*")] if subject.name == "study" else []
+        left = [*out.rglob("*.part-*")]
         assert not left, f"half-written files should be gone, got {left}"
         subprocess.run(["rm", "-rf", out], check=True)
     print(f"{subject.name}: {kills} kills over {runs} runs: nothing lost, nothing torn", flush=True)

@@ -12,28 +12,42 @@
 
 namespace serpette {
 
-/// Removes what killed processes of this host left half written below a folder: temporary files
-/// (`NAME.part-HOST-PID`, io/atomic_file.hpp) of processes that are no more.
-inline void remove_leftovers(const std::filesystem::path& root) {
-  namespace fs = std::filesystem;
+namespace detail {
+
+/// Whether a file is the temporary one (`NAME.part-HOST-PID`, io/atomic_file.hpp) of a process of
+/// this host that is no more.
+inline bool is_left_over(const std::filesystem::path& file) {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
   const auto mark = std::string(".part-") + host + "-";
+  const auto name = file.filename().string();
+  const auto found = name.rfind(mark);
+  if (found == name.npos) return false;
+  const auto digits = std::string_view(name).substr(found + mark.size());
+  pid_t process = 0;
+  const auto [last, error] = std::from_chars(digits.data(), digits.data() + digits.size(), process);
+  const bool is_number = error == std::errc{} && last == digits.data() + digits.size();
+  return is_number && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+}
+
+template <class Iterator>
+void remove_leftovers(const std::filesystem::path& folder) {
   std::error_code code;  // what cannot be listed or removed costs room, no more
-  for (fs::recursive_directory_iterator at(root, code), end; !code && at != end;
-       at.increment(code)) {
-    const auto name = at->path().filename().string();
-    const auto found = name.rfind(mark);
-    if (found == name.npos) continue;
-    const auto digits = std::string_view(name).substr(found + mark.size());
-    pid_t process = 0;
-    const auto [last, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), process);
-    const bool is_number = error == std::errc{} && last == digits.data() + digits.size();
+  for (Iterator at(folder, code), end; !code && at != end; at.increment(code)) {
     std::error_code ignored;
-    if (is_number && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH)
-      fs::remove(at->path(), ignored);
+    if (is_left_over(at->path())) std::filesystem::remove(at->path(), ignored);
   }
+}
+
+}  // namespace detail
+
+/// Removes what killed processes of this host left half written below a folder of ours.
+inline void remove_leftovers(const std::filesystem::path& root) {
+  detail::remove_leftovers<std::filesystem::recursive_directory_iterator>(root);
+}
+/// The same in a folder that may hold anything, and not below it.
+inline void remove_leftovers_in(const std::filesystem::path& folder) {
+  detail::remove_leftovers<std::filesystem::directory_iterator>(folder);
 }
 
 }  // namespace serpette
