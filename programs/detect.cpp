@@ -32,6 +32,7 @@
 #include "serpette/detector/decode.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/known_mistakes.hpp"
+#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
@@ -234,6 +235,8 @@ void run_network(const Options& o, const ErasedAttack& attack, const ErasedColor
           "only training starts from");
   auto detector = Yolov3::load(o.cfg, o.weights);
   detector.to(device);
+  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
+    fmt::print(stderr, "note: {}\n", note);
   if (const auto mistake = known_mistake(detector.graph(), detector.header()))
     fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
   Generator rng(Seed(o.seed).derive("attack"));

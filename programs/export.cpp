@@ -16,6 +16,7 @@
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/known_mistakes.hpp"
+#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/formats/onnx/write_onnx.hpp"
 #include "serpette/formats/torchscript/write_torchscript.hpp"
@@ -78,6 +79,8 @@ void run(const Options& o) {
           "should be fold with --format plan, which has no batch norm; got keep");
   require_writable(o.out);
   const auto detector = Yolov3::load(o.cfg, o.weights);
+  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
+    fmt::print(stderr, "note: {}\n", note);
   if (const auto mistake = known_mistake(detector.graph(), detector.header()))
     fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
   if (o.format == "plan") {

@@ -18,7 +18,7 @@
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/distributed/process_group.hpp"
-#include "serpette/formats/darknet/partial_weights.hpp"
+#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/method/checkpoint.hpp"
@@ -125,7 +125,8 @@ class Run {
         detector_(o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
                                     : Yolov3::load(o.cfg, o.weights, Seed(o.seed))) {
     if (is_first_ && !o.weights.empty())
-      for (const auto& note : partial_notes(detector_.graph(), o.weights))
+      for (const auto& note :
+           network_notes(detector_.graph(), detector_.header(), o.cfg, o.weights))
         fmt::print(stderr, "note: {}\n", note);
     detector_.freeze(o.freeze);
     detector_.to(device);
@@ -148,7 +149,7 @@ class Run {
   /// @return  the exit status.
   int operator()() {
     auto kept = checkpoint_of(o_.beside("checkpoint"), configuration_);
-    if (is_first_) write_names();
+    if (is_first_) write_class_names(o_.beside("names"), data_->instances().categories);
     auto settings = o_.settings;
     if (kept) {
       log_ = TrainingLog::parse(kept->notes, o_.beside("checkpoint").string());
@@ -180,15 +181,6 @@ class Run {
   }
 
   /// Names of the classes travel with the weights, where the data has names.
-  void write_names() const {
-    std::string text;
-    for (const auto& category : data_->instances().categories) {
-      if (category.name.empty() || is_numbered_class(category.name)) return;
-      text += category.name + '\n';
-    }
-    write_file(o_.beside("names"), text);
-  }
-
   double found_learning_rate() {
     require(detector_.peers().alone(), "--find-learning-rate",
             "should be asked of one process, got {}; find it first", detector_.peers().share.size);

@@ -96,7 +96,7 @@
 #include "serpette/formats/darknet/cfg_section.hpp"
 #include "serpette/formats/darknet/fit_network.hpp"
 #include "serpette/formats/darknet/known_mistakes.hpp"
-#include "serpette/formats/darknet/partial_weights.hpp"
+#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/formats/darknet/weights_file.hpp"
 #include "serpette/formats/onnx/model.hpp"

@@ -15,7 +15,7 @@
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/formats/darknet/partial_weights.hpp"
+#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/run_cell.hpp"
 
@@ -75,7 +75,7 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   const auto budget = o.budget.chosen();
   const auto device = parse_device(o.device);
   auto detector = Yolov3::load(o.cfg, o.weights);
-  for (const auto& note : partial_notes(detector.graph(), o.weights))
+  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
     fmt::print(stderr, "note: {}\n", note);
   const auto& in = detector.graph().input;
   const auto read = [&](const std::filesystem::path& annotations,

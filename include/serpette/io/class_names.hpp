@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/limits.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/io/text.hpp"
@@ -39,6 +41,17 @@ inline std::vector<std::string> load_class_names(const std::filesystem::path& pa
   if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
     fail(path.string(), "should hold each class name once, got \"{}\" twice", *twice);
   return names;
+}
+
+/// Writes class names as load_class_names reads them; no file if a class has none but its number.
+inline void write_class_names(const std::filesystem::path& path,
+                              const std::vector<CocoCategory>& classes) {
+  std::string text;
+  for (const auto& c : classes) {
+    if (c.name.empty() || is_numbered_class(c.name)) return;
+    text += c.name + '\n';
+  }
+  write_file(path, text);
 }
 
 /// The file of class names that travels with a network: own.names beside own.weights, beside

@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/core/coco.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/class_names.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/draw.hpp"
 #include "serpette/io/image.hpp"
@@ -24,7 +26,7 @@ namespace serpette {
 
 /// The files of one cell, in two parts, each sealed by a text that is written last:
 ///
-///     network.cfg network.weights                trained.txt    the network, and what it took
+///     network.cfg network.weights network.names  trained.txt    the network, and what it took
 ///     cells.csv evaluations.csv detections*.csv  measured.txt   its numbers
 ///
 /// A part holds if its seal names what the part depends on now, and its files are those that were
@@ -68,14 +70,18 @@ class CellFiles {
     seal.write(folder_ / "failed.txt");
   }
 
-  /// Keeps the network of a cell. What was measured on another one goes.
+  /// Keeps the network of a cell, and the names of its classes. What was measured on another one
+  /// goes.
+  /// @param classes   of the data it was trained on.
   /// @param computed  on what kind of machine.
   template <Detector D>
-  void write(const TrainedCell<D>& cell, std::string_view computed) const {
+  void write(const TrainedCell<D>& cell, const std::vector<CocoCategory>& classes,
+             std::string_view computed) const {
     std::filesystem::create_directories(folder_);
     for (const char* stale : {"trained.txt", "measured.txt"})
       std::filesystem::remove(folder_ / stale);
     cell.network.save(folder_ / "network.cfg", folder_ / "network.weights");
+    write_class_names(folder_ / "network.names", classes);
     Seal seal;
     seal.set("key", training_);
     seal.set("weights_kept", cell.kept.weights);

@@ -61,7 +61,7 @@ bool finish_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test
                         ? original_cell(e)
                         : train_cell(scenario, e, store, cell.id, progress);
           store.begin();
-          files.write(*trained, machine_kind(e.device, workers));
+          files.write(*trained, e.test.instances().categories, machine_kind(e.device, workers));
           drop_cell_stages(store, cell.keys);
         }
         std::vector<CellRow> rows;

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <set>
 
+#include "serpette/formats/darknet/network_notes.hpp"
 #include "support/catch.hpp"
 #include "support/graph_builder.hpp"
 #include "support/reference_network.hpp"
@@ -78,8 +79,20 @@ TEST_CASE("version 0.0 over a header of 20 bytes is read by the file's size",
   std::memset(bytes.data(), 0, 8);
   write_file(folder / "w", bytes);
   auto loaded = network(2);
-  CHECK(load_weights(loaded, folder / "w").seen == 1ULL << 33);
+  const auto header = load_weights(loaded, folder / "w");
+  CHECK(header.seen == 1ULL << 33);
   CHECK(same(saved, loaded));
+  write_file(folder / "n.cfg", "[net]\nbatch=1\nbatch=64\n");
+  CHECK(network_notes(loaded.graph(), header, folder / "n.cfg", folder / "w") ==
+        std::vector{
+            fmt::format("{}:3: batch is given again and passed over: as in darknet the first "
+                        "counts, batch=1",
+                        (folder / "n.cfg").string()),
+            fmt::format("{}: version 0.0 has a header of 16 bytes, but the file's size says 20, "
+                        "and so it is read",
+                        (folder / "w").string())});
+  save_network(saved, folder / "n.cfg", folder / "w");
+  CHECK(network_notes(saved.graph(), WeightsHeader{}, folder / "n.cfg", folder / "w").empty());
 }
 
 TEST_CASE("a network's structure marks its weights, not what people edit beside them",

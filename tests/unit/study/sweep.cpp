@@ -155,6 +155,8 @@ TEST_CASE("what was damaged in a finished cell is noticed and made anew", "[stud
     CHECK(study.run(folder.path()) == 0);
     CHECK(timeless(folder / "cells.csv") == before);
   }
+  CHECK(load_class_names(cell / "network.names").size() ==
+        study.experiment().test.instances().categories.size());
   // The same size, another weight: noticed when it is used.
   change("network.weights", [](std::string& s) { s[s.size() / 2] ^= 1; });
   study.budget.evaluate.timing_images = 3;

@@ -44,10 +44,12 @@ class CfgSection {
   void add(std::string_view key, std::string_view value, int line) {
     if (key.empty() || value.empty())
       fail(at(line), "should be key = value, got \"{}={}\"", key, value);
-    const Entry* earlier = find(key);
-    if (earlier && (kind_ == "net" || kind_ == "network")) return;  // as in darknet, the first wins
-    if (earlier)
-      fail(at(line), "\"{}\" should be given once, was already in line {}", key, earlier->line);
+    if (const Entry* earlier = find(key)) {
+      require(kind_ == "net" || kind_ == "network", at(line),
+              "\"{}\" should be given once, was already in line {}", key, earlier->line);
+      repeated_.push_back({std::string(key), std::string(value), line});
+      return;  // as in darknet, the first wins
+    }
     places_.emplace(key, entries_.size());
     entries_.push_back({std::string(key), std::string(value), line});
   }
@@ -55,6 +57,8 @@ class CfgSection {
   [[nodiscard]] const std::string& kind() const { return kind_; }
   [[nodiscard]] int line() const { return line_; }
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+  /// Lines of [net] that are passed over, since an earlier one gives their key.
+  [[nodiscard]] const std::vector<Entry>& repeated() const { return repeated_; }
   [[nodiscard]] std::string at(int line) const { return fmt::format("{}:{}", file_, line); }
   [[nodiscard]] std::string at(std::string_view key) const {
     return at(find(key) ? find(key)->line : line_);
@@ -128,7 +132,7 @@ class CfgSection {
 
   std::string file_, kind_;
   int line_;
-  std::vector<Entry> entries_;
+  std::vector<Entry> entries_, repeated_;
   std::map<std::string, std::size_t, std::less<>> places_;  // of the keys among the entries
 };
 
