@@ -86,9 +86,25 @@ void pack_plane(const PackJob& job) {
     const float* row = job.from + y * job.width;
     if (s == 1 && first >= 0) {
       hn::StoreU(load_first(d, row + first, static_cast<std::size_t>(inside)), d, to);
-    } else if (s == 2 && first >= 0 && first + 2 * lanes <= job.width) {
+    } else if (s == 1 && first > -lanes) {
+      const auto count =
+          static_cast<std::size_t>(std::min<std::ptrdiff_t>(lanes + first, job.width));
+      hn::StoreU(hn::Zero(d), d, to);
+      store_first(d, load_first(d, row, count), to - first, count);
+    } else if (s == 2) {
+      const float* from = row + first;
+      HWY_ALIGN float inner[4 * HWY_MAX_BYTES / sizeof(float)];
+      if (first < 0 || first + 2 * lanes > job.width) {  // with zeros around
+        const auto begin = std::max<std::ptrdiff_t>(first, 0),
+                   end = std::min<std::ptrdiff_t>(first + 2 * lanes, job.width);
+        for (std::ptrdiff_t x = 0; x < 2 * lanes; x += lanes) hn::Store(hn::Zero(d), d, inner + x);
+        for (auto x = begin; x < end; x += lanes)
+          hn::StoreU(load_first(d, row + x, static_cast<std::size_t>(end - x)), d,
+                     inner + x - first);
+        from = inner;
+      }
       hn::Vec<D> even, odd;
-      hn::LoadInterleaved2(d, row + first, even, odd);
+      hn::LoadInterleaved2(d, from, even, odd);
       hn::StoreU(even, d, to);
     } else {
       for (std::ptrdiff_t j = 0; j < lanes; ++j) {
