@@ -18,6 +18,8 @@ install(TARGETS serpette EXPORT serpette-targets
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILE_SET parts DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILE_SET laws DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 set(_sets serpette-light-targets serpette-targets)
+install(FILES ${PROJECT_SOURCE_DIR}/include/serpette/runtime.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serpette)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/runtime DESTINATION ${CMAKE_INSTALL_DATADIR}/serpette/src)
 if(SERPETTE_APP)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/serpette/app DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serpette)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/app DESTINATION ${CMAKE_INSTALL_DATADIR}/serpette/src)
@@ -32,7 +34,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/serpette-config-version.c
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/serpette-config.cmake ${PROJECT_BINARY_DIR}/serpette-config-version.cmake
   ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake
-  ${CMAKE_CURRENT_LIST_DIR}/SerpetteDistributed.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/SerpetteDistributed.cmake ${CMAKE_CURRENT_LIST_DIR}/SerpetteRuntime.cmake
   ${CMAKE_CURRENT_LIST_DIR}/SerpettePrecompile.cmake DESTINATION ${_destination})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 

@@ -28,21 +28,38 @@ check_format() { sources | xargs clang-format --dry-run --Werror; }
 check_headers() { build headers all_verify_interface_header_sets; }
 # Address and undefined-behaviour sanitizers over all that needs no LibTorch, and the fuzz corpora.
 check_asan() { build asan && step ctest --preset asan --parallel "$(nproc)"; }
+# Every fuzz target for SERPETTE_FUZZ_SECONDS (ten minutes), from the corpus that is kept and what earlier runs found.
+# What goes wrong is kept in build/fuzz/found; the corpus of tests/fuzz is replayed by the ordinary tests.
+check_fuzz() {
+  local target name
+  local targets=()
+  for target in tests/fuzz/*.cpp; do
+    name=$(basename "$target" .cpp)
+    [[ $name == replay ]] || targets+=("$name")
+  done
+  build fuzz "${targets[@]/#/fuzz_}"
+  for name in "${targets[@]}"; do
+    mkdir -p "build/fuzz/corpus/$name" build/fuzz/found
+    step "build/fuzz/bin/fuzz_$name" -max_total_time="${SERPETTE_FUZZ_SECONDS:-600}" -timeout=20 -rss_limit_mb=1500 -max_len=8192 \
+      -print_final_stats=1 -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name"
+  done
+}
 check_tidy() {
   configure tidy
   step run-clang-tidy -quiet -p build/tidy "$PWD/(tests|programs|examples)/.*\.cpp"
 }
 check_docs() { documentation; }
 
-# check [NAME …]: the named checks, or all; each runs whatever became of the one before.
+# check [NAME …]: the named checks, or all but fuzz, which takes hours; each runs whatever became of the one before.
 check() {
   local checks=("$@") name failed=()
   (( $# )) || checks=(format headers asan tidy docs)
   tools
   for name in "${checks[@]}"; do
-    declare -F "check_$name" >/dev/null || die "there is no check '$name'; these are: format headers asan tidy docs"
+    declare -F "check_$name" >/dev/null || die "there is no check '$name'; these are: format headers asan tidy docs fuzz"
     case $name in
       tidy) setup clang-tidy clang ;;
+      fuzz) setup clang ;;
       docs) setup doxygen graphviz ;;
     esac
     say "check: $name"

@@ -23,6 +23,7 @@
 #include "serpette/app/cli.hpp"
 #include "serpette/app/device.hpp"
 #include "serpette/app/load_data.hpp"
+#include "serpette/app/network_names.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/data/coco_categories.hpp"
@@ -70,26 +71,6 @@ struct Options {
   }
 };
 
-/// The network's class names: those of a file; else none.
-std::vector<std::string> class_names(const Options& o, const Graph& graph) {
-  std::vector<std::string> names;
-  if (!o.names.empty()) {
-    names = load_class_names(o.names);
-    require(static_cast<int>(names.size()) == graph.classes(), o.names.string(),
-            "should hold {} names, one per class of {}, got {}", graph.classes(), o.network(),
-            names.size());
-    return names;
-  }
-  const auto beside =
-      o.plan.empty() ? names_of_network(o.weights, o.cfg) : names_of_network(o.plan, {});
-  if (beside.empty()) return names;
-  names = load_class_names(beside);
-  if (static_cast<int>(names.size()) == graph.classes()) return names;
-  fmt::print(stderr, "note: {} holds {} names and is not this network's, of {} classes\n",
-             beside.string(), names.size(), graph.classes());
-  return {};
-}
-
 /// Categories of pictures without annotations: COCO's own ids where the names are COCO's, else
 /// numbered from 1.
 std::vector<CocoCategory> categories(const std::vector<std::string>& names, const Graph& graph) {
@@ -109,10 +90,11 @@ std::vector<CocoCategory> categories(const std::vector<std::string>& names, cons
 }
 
 /// The pictures to look at, with ground truth if there is any.
-Instances pictures(const Options& o, const Graph& graph) {
-  const auto names = class_names(o, graph);
+Instances pictures(const Options& o, const Graph& graph, const std::vector<std::string>& names) {
   if (o.annotations.empty()) {
     auto found = list_images(o.images);
+    if (const auto unread = unread_pictures_text(o.images); !unread.empty())
+      fmt::print(stderr, "note: {}: passes over {}\n", o.images.string(), unread);
     found.categories = categories(names, graph);
     return found;
   }
@@ -161,15 +143,16 @@ void write_image_list(const std::filesystem::path& path, const std::vector<CocoI
 using Detect = std::function<std::vector<std::vector<Detection>>(const ImageBatch&)>;
 
 /// Looks at all pictures and writes what is found.
+/// @param names     of the network's classes; empty: unknown.
 /// @param identity  lines of the configuration that name the network.
 /// @param prepare   makes the colours and the attack of a batch, in place.
-void run(const Options& o, const Graph& graph, at::Device device,
-         const std::vector<ConfigurationLine>& identity,
+void run(const Options& o, const Graph& graph, const std::vector<std::string>& names,
+         at::Device device, const std::vector<ConfigurationLine>& identity,
          const std::function<void(ImageBatch&)>& prepare, const Detect& detect) {
   const auto& in = graph.input;
   const auto folder = std::filesystem::is_directory(o.images) ? o.images : o.images.parent_path();
   const CocoFolder data(
-      pictures(o, graph), folder.empty() ? "." : folder,
+      pictures(o, graph, names), folder.empty() ? "." : folder,
       {.width = in.width, .height = in.height, .strict = o.strict, .cache_bytes = 0});
   // Refuses a folder with the results of other inputs or settings.
   Configuration configuration{.training = identity, .measuring = {}, .machines = {}};
@@ -184,6 +167,7 @@ void run(const Options& o, const Graph& graph, at::Device device,
     configuration.training.push_back(line);
   const Store store(o.out, configuration);
   std::vector<Detection> detections;
+  double seconds = 0;
   {
     const torch::NoGradGuard no_grad;
     Progress progress;
@@ -201,6 +185,7 @@ void run(const Options& o, const Graph& graph, at::Device device,
       notify::step(progress, begin + std::ssize(indices), std::nan(""));
     }
     progress.clear();
+    seconds = progress.seconds();
   }
 
   auto truth = data.instances();
@@ -211,16 +196,17 @@ void run(const Options& o, const Graph& graph, at::Device device,
   require(!truth.images.empty(), o.images.string(),
           "should hold at least one image, got {} damaged ones", unreadable.size());
   store.begin();
-  // Without annotations the ids are ours, and mean nothing to others: names go with them.
+  // Without annotations the images' ids are ours, and mean nothing to others: names go with them.
   const auto naming = o.annotations.empty() ? Naming::names : Naming::ids;
   write_detections_csv(o.out / "detections.csv", detections, truth, naming);
   write_detections_json(o.out / "detections.json", detections, truth, naming);
   if (o.annotations.empty()) write_image_list(o.out / "images.csv", truth.images);
   draw(o, data, detections);
   fmt::print(
-      "{} detections in {} images{}; files in {}\n", detections.size(), truth.images.size(),
+      "{} detections in {} images{}, {:.1f} a second; files in {}\n", detections.size(),
+      truth.images.size(),
       unreadable.empty() ? "" : fmt::format(", {} damaged images left out", unreadable.size()),
-      o.out.string());
+      static_cast<double>(data.size()) / std::max(seconds, 1e-9), o.out.string());
   if (o.annotations.empty()) return;
   const auto summary = evaluate(truth, detections, at::get_num_threads());
   write_file(o.out / "summary.json", summary_json(summary));
@@ -241,7 +227,10 @@ void run_network(const Options& o, const ErasedAttack& attack, const ErasedColor
     fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
   Generator rng(Seed(o.seed).derive("attack"));
   run(
-      o, detector.graph(), device,
+      o, detector.graph(),
+      cli::network_names(o.names, names_of_network(o.weights, o.cfg), detector.graph().classes(),
+                         o.network()),
+      device,
       {{"cfg", fingerprint(read_file(o.cfg))}, {"weights", fingerprint(read_file(o.weights))}},
       [&](ImageBatch& batch) {
         batch.images = attacked_images(detector, batch, attack, color, rng);
@@ -251,16 +240,28 @@ void run_network(const Options& o, const ErasedAttack& attack, const ErasedColor
       });
 }
 
-/// With a plan file, on the CPU.
-void run_plan(const Options& o, const ErasedColorMode& color) {
+/// With a plan file, on the CPU: it knows its class names and its colours.
+void run_plan(Options o, bool color_is_given) {
   require(o.policies.attack.name == "none", "--attack",
           "should come with --cfg and --weights, since a plan has no gradients; got {}",
           o.policies.attack.name);
   require(cli::parse_device(o.device == "auto" ? "cpu" : o.device).is_cpu(), "--device",
           "should be auto or cpu with --plan, got {}", o.device);
   const auto plan = cli::ReadyPlan::load(o.plan);
+  if (plan.labels().greyscale) {
+    require(!color_is_given || o.policies.color.name == "greyscale", "--color",
+            "should be greyscale or left out, as {} was made for grey pictures; got {}",
+            o.plan.string(), o.policies.color.name);
+    o.policies.color.name = "greyscale";
+  }
+  const auto color = o.policies.color.chosen();
+  const bool knows_names = o.names.empty() && !plan.labels().class_names.empty();
   run(
-      o, plan.graph(), at::kCPU, {{"plan", fingerprint(read_file(o.plan))}},
+      o, plan.graph(),
+      knows_names ? plan.labels().class_names
+                  : cli::network_names(o.names, names_of_network(o.plan, {}),
+                                       plan.graph().classes(), o.network()),
+      at::kCPU, {{"plan", fingerprint(read_file(o.plan))}},
       [&](ImageBatch& batch) {
         batch.images = color.expand(color.encode(batch.images)).contiguous();
       },
@@ -285,7 +286,9 @@ int main(int argc, char** argv) {
     app.add_option("--weights", o.weights, "Its weights in darknet's format");
     app.add_option("--plan", o.plan,
                    "Instead of these two: a plan that export or prune wrote for this kind of CPU");
-    app.add_option("--images", o.images, "A picture, or a folder of them (JPEG, PNG, WebP, BMP)")
+    app.add_option(
+           "--images", o.images,
+           "A picture, or a folder of them, as the frames of a video (JPEG, PNG, WebP, BMP)")
         ->required();
     app.add_option("--out", o.out, "Folder for the results")->required();
     app.add_option("--annotations", o.annotations,
@@ -306,8 +309,8 @@ int main(int argc, char** argv) {
     app.add_option("--device", o.device, std::string(cli::kDeviceHelp))->capture_default_str();
     app.add_option("--names", o.names,
                    "The network's class names, one a line; --annotations are matched with them by "
-                   "name.\nWithout: the .names file beside the weights or the cfg, else the order "
-                   "of ids, or COCO's names for 80 classes");
+                   "name.\nWithout: those in the plan, else the .names file beside the weights or "
+                   "the cfg, else the order of ids, or COCO's names for 80 classes");
     app.add_option("--batch-size", o.batch_size, "Images at a time")
         ->check(cli::kSome)
         ->capture_default_str();
@@ -325,11 +328,9 @@ int main(int argc, char** argv) {
             "none");
     require(o.plan.empty() == !o.cfg.empty() && o.plan.empty() == !o.weights.empty(), "network",
             "should be given by --cfg and --weights, or by --plan; --help lists the options");
-    const auto attack = o.policies.attack.chosen();
-    const auto color = o.policies.color.chosen();
     if (o.plan.empty())
-      run_network(o, attack.attack, color);
+      run_network(o, o.policies.attack.chosen().attack, o.policies.color.chosen());
     else
-      run_plan(o, color);
+      run_plan(o, app.count("--color") > 0);
   });
 }

@@ -12,7 +12,10 @@
 #include <string>
 
 #include "serpette/app/cli.hpp"
+#include "serpette/app/network_names.hpp"
+#include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/data/coco_categories.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/known_mistakes.hpp"
@@ -22,6 +25,7 @@
 #include "serpette/formats/torchscript/write_torchscript.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/class_names.hpp"
 #include "support/ready_plan.hpp"
 
 namespace {
@@ -29,7 +33,8 @@ namespace {
 using namespace serpette;
 
 struct Options {
-  std::filesystem::path cfg, weights, out;
+  std::filesystem::path cfg, weights, out, names;
+  cli::ColorOption color;
   std::string format, batch_norm;
   bool decode = false;
   onnx::Boxes boxes;
@@ -60,11 +65,26 @@ void write(const Options& o, const Network& network, const WeightsHeader& header
              graph.convolutions().size(), static_cast<double>(parameters(graph)) / 1e6);
 }
 
+/// What a plan's user needs to know besides the network.
+deploy::PlanLabels labels(const Options& o, const Graph& graph) {
+  deploy::PlanLabels found{
+      .class_names = cli::network_names(o.names, names_of_network(o.weights, o.cfg),
+                                        graph.classes(), o.cfg.string()),
+      .greyscale = o.color.name == "greyscale"};
+  const auto& coco = coco_categories();
+  if (found.class_names.empty() && graph.classes() == static_cast<int>(coco.size()))
+    for (const auto& category : coco) found.class_names.push_back(category.name);
+  return found;
+}
+
 void run(const Options& o) {
   require(!partial_cutoff(o.weights), o.weights.string(),
           "should be the weights of a whole network, got a name of a part of them (.conv.N)");
   require(o.format == "onnx" || !o.decode, "--decode",
           "should come with --format onnx, the only one with standard operators for it; got {}",
+          o.format);
+  require(o.format == "plan" || (o.names.empty() && o.color.name == "rgb"), "--names",
+          "should come, as --color, with --format plan, the only one that holds them; got {}",
           o.format);
   require(o.format == "onnx" || o.batch == 0, "--batch",
           "should come with --format onnx, since the others take any; got {}", o.format);
@@ -84,7 +104,7 @@ void run(const Options& o) {
   if (const auto mistake = known_mistake(detector.graph(), detector.header()))
     fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
   if (o.format == "plan") {
-    const auto plan = cli::ReadyPlan::make(detector);
+    const auto plan = cli::ReadyPlan::make(detector, labels(o, detector.graph()));
     plan.save(o.out);
     fmt::print("{}: plan of {} convolutions ({}) for {}\n", o.out.string(), plan.choices().size(),
                cli::forms_text(plan.choices()), cli::ReadyPlan::cpu());
@@ -122,6 +142,12 @@ int main(int argc, char** argv) {
                    "onnx: images at a time, for engines that want it fixed; 0: any number")
         ->check(cli::kCount)
         ->capture_default_str();
+    cli::under(app, "What the plan's user need not say (plan)", [&] {
+      app.add_option("--names", o.names,
+                     "The network's class names, one a line. Without: the .names file beside the "
+                     "weights or the cfg, or\nCOCO's names for 80 classes");
+      o.color.add_to(app);
+    });
     cli::under(app, "Boxes in the model (onnx)", [&] {
       app.add_flag("--decode", o.decode,
                    "End in boxes after class-wise suppression: boxes [K, 4] (x1, y1, x2, y2 in "

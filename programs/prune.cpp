@@ -3,9 +3,11 @@
 //   prune --cfg F --weights F --images D --annotations F --test-images D --test-annotations F
 //         --scenario structured_deeplift --ratio 75 --out pruned
 //
-// The data flows one way: a study of two cells, the network as it came and the pruned one
-// (OUT/study, where a stopped run goes on) → network.cfg, .weights, .onnx and .plan → the table of
-// before and after.
+// Instead of a ratio: what it is to reach, --keep 0.9, --max-ms 20 or --max-parameters 2000000.
+//
+// The data flows one way: the ratio, given or searched → a study of two cells, the network as it
+// came and the pruned one (OUT/study, where a stopped run goes on, and where --keep trains what it
+// tries) → network.cfg, .weights, .onnx and .plan → the table of before and after.
 
 #include <CLI/CLI.hpp>
 
@@ -13,14 +15,18 @@
 #include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/experiment_options.hpp"
+#include "serpette/app/network_names.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
+#include "serpette/color/greyscale_rec601.hpp"
+#include "serpette/core/quantile.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -28,8 +34,11 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/io/read_file.hpp"
+#include "serpette/method/state.hpp"
+#include "serpette/metric/stopwatch.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/text_table.hpp"
+#include "support/ratio_target.hpp"
 #include "support/ready_plan.hpp"
 #include "support/shipped_scenarios.hpp"
 
@@ -40,7 +49,8 @@ using namespace serpette;
 struct Options {
   cli::ExperimentOptions experiment;
   std::filesystem::path out;
-  std::string scenario, ratio;
+  std::string scenario;
+  cli::RatioTarget target;
 };
 
 /// One of the two networks: what was measured, and what it takes on disk.
@@ -50,10 +60,11 @@ struct Network {
 };
 
 Network network(const std::vector<CellRow>& rows, std::string_view scenario,
-                const std::filesystem::path& weights) {
+                const std::string& ratio, const std::filesystem::path& weights) {
   Network found;
   for (const auto& row : rows)
-    if (row.scenario == scenario) (row.profile == "paper" ? found.paper : found.standard) = row;
+    if (row.scenario == scenario && row.ratio == ratio)
+      (row.profile == "paper" ? found.paper : found.standard) = row;
   found.bytes = std::filesystem::file_size(weights);
   return found;
 }
@@ -93,28 +104,114 @@ TextTable before_and_after(const Network& before, const Network& after) {
   return table;
 }
 
-void write_summary(const Options& o, const Network& before, const Network& after,
+void write_summary(const Options& o, Ratio ratio, const Network& before, const Network& after,
                    const cli::ReadyPlan& plan) {
   nlohmann::ordered_json json{
-      {"scenario", o.scenario},          {"ratio_percent", 100 * Ratio::parse(o.ratio).fraction()},
+      {"scenario", o.scenario},          {"ratio_percent", 100 * ratio.fraction()},
       {"seed", o.experiment.seed},       {"budget", o.experiment.budget.name},
       {"attack", after.standard.attack}, {"color", after.standard.color},
       {"cpu", cli::ReadyPlan::cpu()},    {"forms", cli::forms_text(plan.choices())}};
   for (const auto& [name, network] : {std::pair{"before", &before}, {"after", &after}})
     for (const auto& q : kQuantities) json[name][std::string(q.name)] = q.of(*network);
+  for (const auto& probe : o.target.probes())
+    json["probes"].push_back({{"ratio_percent", 100 * probe.ratio.fraction()},
+                              {"value", probe.value},
+                              {"meets", probe.meets}});
   write_file(o.out / "summary.json", json.dump(1) + "\n");
 }
 
-int run(Options& o) {
-  const auto ratio = Ratio::parse(o.ratio, "--ratio");
+/// Scores by which as many weights go in every layer as by the scenario's own.
+ScoreMap magnitudes(const Yolov3& detector) {
+  ScoreMap scores;
+  for (const int index : detector.graph().convolutions())
+    scores.push_back(detector.layer(index).weight.detach().abs());
+  return scores;
+}
+
+/// Median milliseconds that the network takes in the form it would run in, pruned but not trained:
+/// what is gone counts, not what is left.
+double milliseconds(const Yolov3& detector, const ErasedPruning& pruning, Ratio ratio,
+                    const EvaluateSettings& settings) {
+  const auto mask = pruning.mask(detector.graph(), magnitudes(detector), ratio);
+  auto pruned = detector.clone();
+  apply_mask(mask, pruned);
+  if (pruning.removes_filters) pruned = pruned.compact(mask);
+  const auto plan = cli::ReadyPlan::make(pruned);
+  const auto& in = plan.graph().input;
+  const auto image = at::rand({1, in.channels, in.height, in.width});
+  std::vector<double> each;
+  for (std::int64_t i = 0; i < settings.timing_warmup + settings.timing_images; ++i) {
+    const Stopwatch watch;
+    (void)plan.forward(image);
+    if (i >= settings.timing_warmup) each.push_back(1e3 * watch.seconds());
+  }
+  return median(std::move(each));
+}
+
+/// Runs cells of the study; a failure ends the program.
+void run_cells_of(const std::vector<std::string>& ids, const std::set<Ratio>& ratios,
+                  cli::ExperimentOptions& study) {
+  study.ratios.clear();
+  for (const Ratio ratio : ratios) study.ratios.push_back(ratio.str());
+  if (const int status = cli::run_scenarios(cli::shipped_scenarios(), ids, study); status != 0)
+    throw cli::Exit{status};
+}
+
+/// The ratio that was given, or the one that reaches what is wanted.
+/// @param tried  the ratios whose networks the study has when this returns.
+Ratio ratio_of(Options& o, std::set<Ratio>& tried) {
+  auto& target = o.target;
   auto& study = o.experiment;
+  if (const auto given = target.ratio()) return *given;
+  if (target.keeps())
+    return target.search_keeping([&](Ratio ratio) {
+      tried.insert(ratio);
+      run_cells_of({o.scenario}, {ratio}, study);
+      const auto rows = read_cells(study.out / "cells.csv");
+      const auto found = network(rows, o.scenario, ratio.str(), study.weights).standard;
+      return target.clean() ? found.ap50 : found.robust_ap50;
+    });
+  const auto detector = Yolov3::load(study.cfg, study.weights);
+  const auto scenario =
+      study.policies.apply_to(find_scenario(cli::shipped_scenarios(), o.scenario).scenario);
+  if (target.max_parameters()) {
+    require(scenario.pruning.removes_filters, "--max-parameters",
+            "should come with a scenario that cuts filters out of the network, structured_…; {} "
+            "leaves all {} parameters in their places, where --max-ms can be asked for",
+            o.scenario, parameters(detector.graph()));
+    return target.search_parameters(detector.graph(), [&](Ratio ratio) {
+      return scenario.pruning.mask(detector.graph(), magnitudes(detector), ratio);
+    });
+  }
+  const auto device = cli::parse_device(study.device);
+  require(device.is_cpu(), "--max-ms",
+          "should be asked of the CPU, whose plans are timed (--device cpu), got {}", device.str());
+  at::set_num_threads(cli::threads_of_cell(detector.graph(), device, study.workers));
+  const auto timing = study.budget.chosen().evaluate;
+  return target.search_milliseconds(
+      [&](Ratio ratio) { return milliseconds(detector, scenario.pruning, ratio, timing); });
+}
+
+/// Says where the finished network misses what the search found it to meet: times are noisy.
+void note_missed(const cli::RatioTarget& target, const Network& after) {
+  if (const auto most = target.max_ms(); most && after.paper.ms_network > *most)
+    fmt::print(stderr, "note: the trained network takes {:.3f} ms, above --max-ms {:g}\n",
+               after.paper.ms_network, *most);
+  if (const auto most = target.max_parameters(); most && after.standard.parameters > *most)
+    fmt::print(stderr, "note: the trained network has {} parameters, above --max-parameters {}\n",
+               after.standard.parameters, *most);
+}
+
+int run(Options& o) {
+  auto& study = o.experiment;
+  o.target.check();
+  cli::check_options(cli::shipped_scenarios(), {o.scenario}, study);
   study.out = o.out / "study";
-  study.ratios = {ratio.str()};
   const std::string original(kOriginal);
-  if (const int status =
-          cli::run_scenarios(cli::shipped_scenarios(), {original, o.scenario}, study);
-      status != 0)
-    return status;
+  std::set<Ratio> tried;
+  const auto ratio = ratio_of(o, tried);
+  tried.insert(ratio);
+  run_cells_of({original, o.scenario}, tried, study);
 
   const auto files = [&](const std::string& id, const std::string& of) {
     const auto folder = study.out / "cells" / cell_folder(id, 1, of);
@@ -126,20 +223,23 @@ int run(Options& o) {
   if (const auto names = names_of_network(study.weights, study.cfg); !names.empty())
     write_file(o.out / "network.names", read_file(names));
   write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
-  const auto plan = cli::ReadyPlan::make(detector);
-  plan.save(o.out / "network.plan");
-
   const auto rows = read_cells(study.out / "cells.csv");
-  const auto before = network(rows, original, study.weights),
-             after = network(rows, o.scenario, o.out / "network.weights");
+  const auto before = network(rows, original, "0", study.weights),
+             after = network(rows, o.scenario, ratio.str(), o.out / "network.weights");
+  const auto plan = cli::ReadyPlan::make(
+      detector, {.class_names = cli::network_names({}, names_of_network(study.weights, study.cfg),
+                                                   detector.graph().classes(), study.cfg.string()),
+                 .greyscale = after.standard.color == GreyscaleRec601::name});
+  plan.save(o.out / "network.plan");
   const auto table = before_and_after(before, after);
   write_file(o.out / "before_and_after.md", to_markdown(table));
   write_file(o.out / "before_and_after.csv", to_csv(table));
-  write_summary(o, before, after, plan);
+  write_summary(o, ratio, before, after, plan);
   for (const auto& row : table.rows)
     fmt::print("{:<28}{:>16}{:>16}{:>10}\n", row[0], row[1], row[2], row[3]);
   fmt::print("network.cfg, .weights, .onnx and .plan ({}) in {}\n", cli::forms_text(plan.choices()),
              o.out.string());
+  note_missed(o.target, after);
   return 0;
 }
 
@@ -168,7 +268,8 @@ int main(int argc, char** argv) {
         ->required();
     app.add_option("--scenario", o.scenario, "What is pruned and how, by its program's name")
         ->required();
-    app.add_option("--ratio", o.ratio, "Share to remove, in percent, in [0, 100)")->required();
+    cli::under(app, "How much goes (one of --ratio, --keep, --max-ms, --max-parameters)",
+               [&] { o.target.add_to(app); });
     app.add_option("--out", o.out, "Folder for the results")->required();
     app.add_option("--seed", e.seed, "Root of all randomness; equal seeds give equal results")
         ->check(cli::kSeed)

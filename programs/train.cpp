@@ -76,13 +76,12 @@ std::string configuration_text(const Options& o, const ChosenAttack& attack,
   const auto annotations = [](const fs::path& file, const fs::path& images) {
     return file.empty() ? "none" : fingerprint(annotations_text(file, {.images = images}));
   };
-  return Configuration{
+  Configuration configuration{
       .training = {{"--cfg", fingerprint(read_file(o.cfg))},
                    {"--weights", o.weights.empty() ? "none" : fingerprint(read_file(o.weights))},
                    {"--annotations", annotations(o.annotations, o.images)},
                    {"--validation-annotations",
                     annotations(o.validation_annotations, o.validation_images)},
-                   {"settings", settings_text(o.settings)},
                    {"--find-learning-rate", fmt::to_string(o.find_learning_rate)},
                    {"--attack", attack.settings},
                    {"--attacked", fmt::to_string(o.objective.attacked)},
@@ -94,8 +93,11 @@ std::string configuration_text(const Options& o, const ChosenAttack& attack,
                    {"--seed", fmt::to_string(o.seed)},
                    {"processes", fmt::to_string(processes)}},
       .measuring = {},
-      .machines = {}}
-      .text();
+      .machines = {}};
+  each_setting(o.settings, [&](const std::string& option, const auto&, const auto& value) {
+    configuration.training.push_back({"--" + option, typed_text(value)});
+  });
+  return configuration.text();
 }
 
 /// The checkpoint to go on from, if there is one.

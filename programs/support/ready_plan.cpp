@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <map>
+#include <utility>
 
 #include "serpette/deploy/plan.hpp"
 #include "serpette/deploy/plan_file.hpp"
@@ -14,9 +15,10 @@ struct ReadyPlan::Holder {
   deploy::Plan plan;
 };
 
-ReadyPlan ReadyPlan::make(const Yolov3& detector, bool by_layer) {
-  return ReadyPlan(
-      std::make_shared<Holder>(Holder{deploy::make_plan(detector, {.whole = !by_layer})}));
+ReadyPlan ReadyPlan::make(const Yolov3& detector, deploy::PlanLabels labels) {
+  auto plan = std::make_shared<Holder>(Holder{deploy::make_plan(detector)});
+  plan->plan.labels = std::move(labels);
+  return ReadyPlan(std::move(plan));
 }
 ReadyPlan ReadyPlan::load(const std::filesystem::path& path) {
   return ReadyPlan(std::make_shared<Holder>(Holder{deploy::load_plan(path)}));
@@ -26,6 +28,7 @@ void ReadyPlan::save(const std::filesystem::path& path) const {
 }
 const Graph& ReadyPlan::graph() const { return plan_->plan.graph(); }
 const std::vector<deploy::LayerChoice>& ReadyPlan::choices() const { return plan_->plan.choices(); }
+const deploy::PlanLabels& ReadyPlan::labels() const { return plan_->plan.labels; }
 std::vector<at::Tensor> ReadyPlan::forward(const at::Tensor& images) const {
   return plan_->plan.forward(images);
 }

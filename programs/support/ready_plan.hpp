@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "serpette/deploy/choices.hpp"
+#include "serpette/deploy/plan_labels.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -16,8 +17,8 @@ namespace serpette::cli {
 class ReadyPlan {
  public:
   /// A plan of a network on this machine.
-  /// @param by_layer  its layers are to be timed one by one.
-  static ReadyPlan make(const Yolov3& detector, bool by_layer = false);
+  /// @param labels  what goes with it into a file.
+  static ReadyPlan make(const Yolov3& detector, deploy::PlanLabels labels = {});
   /// @throws Error  as deploy::load_plan.
   static ReadyPlan load(const std::filesystem::path& path);
 
@@ -25,6 +26,7 @@ class ReadyPlan {
 
   [[nodiscard]] const Graph& graph() const;
   [[nodiscard]] const std::vector<deploy::LayerChoice>& choices() const;
+  [[nodiscard]] const deploy::PlanLabels& labels() const;
   [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const;
   /// As deploy::PlanOf::layer_seconds.
   [[nodiscard]] std::vector<double> layer_seconds(const at::Tensor& image) const;

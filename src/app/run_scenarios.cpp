@@ -19,6 +19,7 @@
 #include "serpette/deploy/plan.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/scenario/catalogue.hpp"
+#include "serpette/study/configuration_of.hpp"
 #include "serpette/study/grid.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/status.hpp"
@@ -53,10 +54,10 @@ std::vector<std::string> scenario_labels(const ScenarioList& scenarios,
 
 /// So many workers of one thread each as were asked for; else small networks keep one core busy
 /// each, and large ones are faster one at a time on all cores. On a GPU one at a time.
-Workers workers_for(const LoadedExperiment& loaded, int asked) {
+Workers workers_for(const Graph& graph, at::Device device, int asked) {
   if (asked > 0) return {asked, 1};
   constexpr std::int64_t kSmall = 500'000'000;
-  const bool small = loaded.device.is_cpu() && macs(loaded.detector.graph()) < kSmall;
+  const bool small = device.is_cpu() && macs(graph) < kSmall;
   if (small) return {std::max(1, static_cast<int>(std::thread::hardware_concurrency())), 1};
   return {1, at::get_num_threads()};
 }
@@ -85,6 +86,10 @@ void check_options(const ScenarioList& scenarios, const std::vector<std::string>
   (void)scenario_labels(scenarios, ids, o.policies);
 }
 
+int threads_of_cell(const Graph& graph, at::Device device, int workers) {
+  return workers_for(graph, device, workers).threads;
+}
+
 int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>& ids,
                   const ExperimentOptions& o) {
   const ReusedMemory memory;  // before any thread starts
@@ -103,7 +108,7 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   for (const auto& [id, scenario] : applied)
     scenario.pruning.require_possible(loaded.detector.graph(), loaded.ratios);
   const auto dispatch = [&](const std::string& id, const auto& visit) { visit(applied.at(id)); };
-  const auto workers = workers_for(loaded, o.workers);
+  const auto workers = workers_for(loaded.detector.graph(), loaded.device, o.workers);
   const auto all = with_keys(table_cells(ids, o.runs, loaded.ratios), experiment, dispatch);
   const auto plan = with_keys(
       shard_of(plan_cells(ids, o.runs, loaded.ratios, Seed(o.seed)), o.part.shard, o.part.shards),

@@ -1,13 +1,15 @@
-# cmake -DWAY=find_package|add_subdirectory|fetch|report|new -DSOURCE=… -DBUILD=… -DCOMPILER=… -DLIBTORCH=… -P consume.cmake
+# cmake -DWAY=find_package|add_subdirectory|fetch|report|new|runtime|runtime_sources -DSOURCE=… -DBUILD=… -DCOMPILER=… -DLIBTORCH=… -P consume.cmake
 # Installs serpette for find_package and report, then configures, builds and runs the program of this folder; with
-# `report` that of report/, in a world without LibTorch; with `new` the laws of what `./run new` writes.
+# `report` that of report/, in a world without LibTorch; with `new` the laws of what `./run new` writes; with `runtime`
+# (installed) and `runtime_sources` (added as a folder) those of runtime/, in such a world too.
 set(folder ${BUILD}/consumer/${WAY})
 file(REMOVE_RECURSE ${folder})
 set(project ${CMAKE_CURRENT_LIST_DIR})
 set(options -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=${COMPILER})
-if(WAY STREQUAL "report")
-  string(APPEND project /report)
-  list(APPEND options -DCMAKE_DISABLE_FIND_PACKAGE_LibTorch=ON -DCMAKE_DISABLE_FIND_PACKAGE_hwy=ON)
+if(WAY MATCHES "report|runtime")
+  string(REGEX REPLACE "_.*" "" kind ${WAY})
+  string(APPEND project /${kind})
+  list(APPEND options -DCMAKE_DISABLE_FIND_PACKAGE_LibTorch=ON)
 else()
   list(APPEND options -DLIBTORCH_ROOT=${LIBTORCH})
 endif()
@@ -18,7 +20,7 @@ if(WAY STREQUAL "new")  # what `./run new` writes, of every kind
     execute_process(COMMAND ${SOURCE}/run new ${kind} my_${kind} ${folder}/policies/${kind} COMMAND_ERROR_IS_FATAL ANY)
   endforeach()
 endif()
-if(WAY MATCHES "find_package|report|new")
+if(WAY MATCHES "^(find_package|report|new|runtime)$")
   execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${folder}/prefix OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
   list(APPEND options -DCMAKE_PREFIX_PATH=${folder}/prefix)
 else()
@@ -29,6 +31,10 @@ else()
 endif()
 execute_process(COMMAND ${CMAKE_COMMAND} -S ${project} -B ${folder}/build -G Ninja ${options} COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${folder}/build COMMAND_ERROR_IS_FATAL ANY)
+if(WAY MATCHES "runtime")
+  execute_process(COMMAND ${PYTHON} ${project}/check.py ${BUILD}/bin ${SOURCE}/share/demo ${folder}/build COMMAND_ERROR_IS_FATAL ANY)
+  return()
+endif()
 execute_process(COMMAND ${folder}/build/consumer COMMAND_ERROR_IS_FATAL ANY)
 if(WAY STREQUAL "find_package")
   execute_process(COMMAND ${CMAKE_COMMAND} --build ${folder}/build --target own_score COMMAND_ERROR_IS_FATAL ANY)

@@ -20,6 +20,7 @@ inline std::filesystem::path input_file(const std::uint8_t* data, std::size_t si
                                         const char* name) {
   static const Scratch folder;
   const auto path = folder / name;
+  std::filesystem::remove(path);  // file systems flush what is truncated and written anew
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
   return path;

@@ -4,6 +4,7 @@
 usage: dataset.py FOLDER_OF_PROGRAMS FOLDER_OF_GOLDEN_FILES
 """
 import json
+import os
 import pathlib
 import resource
 import subprocess
@@ -102,6 +103,16 @@ def refusals(root):
     assert pathlib.Path("/dev/null").is_char_device()
     run("evaluate", "--annotations", "/dev/zero", "--detections", found, "--out", root / "s", status=2, says="a device")
     assert found.read_text() == "[]"
+    # Whoever listens to nothing gets a status all the same.
+    for lost in [1], [2], [1, 2]:
+        done = subprocess.run([BIN / "evaluate", "--annotations", coco, "--detections", root / "none", "--out", root / "s"],
+                              preexec_fn=lambda: [os.close(stream) for stream in lost])
+        assert done.returncode == 2, (lost, done.returncode)
+    for full, status in ("stdout", 2), ("stderr", 0):
+        with open("/dev/full", "w") as device:
+            done = subprocess.run([BIN / "evaluate", "--annotations", coco, "--detections", found, "--out", root / "s"],
+                                  **{"stdout": subprocess.DEVNULL, full: device})
+        assert done.returncode == status, (full, done.returncode)
     # Memory that ends in a worker: very many boxes on one picture, each of which meets each detection.
     many = {"images": [{"id": 1}], "categories": [{"id": 1}, {"id": 2}],
             "annotations": [{"id": i + 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9]} for i in range(200_000)]}

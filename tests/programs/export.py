@@ -78,10 +78,29 @@ def plans(root, scenes):
     whole, bad = plan.read_bytes(), root / "bad.plan"
     for damaged, says in ((whole[:-1], "it is incomplete"), (whole[:5000], "it is incomplete"), (b"", "should be a plan file"),
                           (whole[:9000] + bytes([whole[9000] ^ 4]) + whole[9001:], "it is damaged"),
-                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 2, got 7"),
+                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 3, got 7"),
                           (whole[:40] + b"PDP-11 with 1 lane\0" + whole[59:], "got one for PDP-11 with 1 lane: write it anew")):
         bad.write_bytes(damaged)
         run("detect", "--plan", bad, *look, "--out", root / "no", status=2, says=says)
+    assert not (root / "no").exists()
+
+    # A plan knows its class names and colours: pictures are all that is left to say.
+    names = root / "a.names"
+    names.write_text("".join(f"thing {c}\n" for c in range(8)))
+    grey = root / "grey.plan"
+    export("plan", grey, "--names", names, "--color", "greyscale")
+    frames = ("--images", scenes / "test/images")
+    told = run("detect", "--plan", grey, *frames, "--out", root / "by_grey", says=" a second; files in")
+    assert "6 images" in told, told
+    found = list(csv.DictReader((root / "by_grey/detections.csv").open()))
+    assert found and all(row["category"].startswith("thing ") for row in found), found[:2]
+    run("detect", *NETWORK, *frames, "--names", names, "--color", "greyscale", "--device", "cpu", "--out", root / "by_grey_network")
+    also = list(csv.DictReader((root / "by_grey_network/detections.csv").open()))
+    near = [abs(float(a["confidence"]) - float(b["confidence"])) for a, b in zip(found, also)]
+    assert abs(len(found) - len(also)) <= 2 and max(near[:20]) < 1e-3, (len(found), len(also), max(near[:20]))
+    run("detect", "--plan", grey, *frames, "--color", "rgb", "--out", root / "no", status=2, says="--color: should be greyscale or left out")
+    export("plan", root / "x.plan", "--names", CFG, status=2, says="one per class of")
+    export("onnx", root / "x.onnx", "--names", names, status=2, says="--names: should come, as --color, with --format plan")
     assert not (root / "no").exists()
 
 
@@ -92,6 +111,9 @@ def profile(root):
     assert sum(bool(row["form"]) for row in rows) == CFG.read_text().count("[convolutional]")
     assert abs(sum(float(row["time %"]) for row in rows) - 100) < 3, rows
     assert (root / "profile/profile.svg").read_text().count("<title>") == len(rows)
+    run("profile", "--plan", root / "a.plan", "--out", root / "profile_of_plan", "--rounds", 2, "--threads", 1)
+    again = list(csv.DictReader((root / "profile_of_plan/profile.csv").open()))
+    assert [row["layer"] for row in again] == [row["layer"] for row in rows] and again[0].keys() == rows[0].keys()
     run("profile", "--plan", root / "a.plan", "--cfg", CFG, "--out", root / "no", status=2, says="should be given by")
 
 
@@ -120,6 +142,50 @@ def prune(root, scenes):
     assert not (root / "no").exists()
 
 
+def by_target(root, scenes):
+    data = ("--images", scenes / "train/images", "--annotations", scenes / "train/instances.json",
+            "--test-images", scenes / "test/images", "--test-annotations", scenes / "test/instances.json")
+    def command(scenario, out):
+        return (*NETWORK, *data, "--scenario", scenario, "--budget", "smoke", "--device", "cpu", "--out", root / out)
+
+    # A share of AP50: probes are trained once, and the one that is found is not trained again.
+    keep = (*command("unstructured_magnitude", "keep"), "--keep", 0.5, "--of", "AP50", "--up-to", 4)
+    told = run("prune", *keep)
+    assert "probe: ratio 0 %: AP50" in told and "probe: ratio 4 %: AP50" in told, told
+    summary = json.loads((root / "keep/summary.json").read_text())
+    probes = {p["ratio_percent"]: p for p in summary["probes"]}
+    assert probes[summary["ratio_percent"]]["meets"] and probes[0]["meets"], summary
+    assert all(p["meets"] == (p["value"] >= 0.5 * probes[0]["value"]) for p in probes.values()), summary
+    assert abs(probes[summary["ratio_percent"]]["value"] - summary["after"]["AP50"]) < 1e-9, summary
+    cells = [row for row in csv.DictReader((root / "keep/study/cells.csv").open()) if row["profile"] == "standard"]
+    assert {float(r["ratio"]) for r in cells if r["scenario"] != "original"} == set(probes), cells
+    networks = {p: p.stat().st_mtime_ns for p in (root / "keep/study/cells").glob("*/network.weights")}
+    run("prune", *keep)
+    assert networks == {p: p.stat().st_mtime_ns for p in (root / "keep/study/cells").glob("*/network.weights")}
+
+    # A budget of parameters: the least pruning that meets it, found before anything is trained.
+    whole = summary["before"]["parameters"]
+    fits = command("structured_hydra", "fits")
+    told = run("prune", *fits, "--max-parameters", int(whole / 2))
+    assert told.index("probe: ratio 0 %") < told.index("cells in"), told
+    summary = json.loads((root / "fits/summary.json").read_text())
+    assert 0.49 * whole < summary["after"]["parameters"] <= 0.5 * whole, summary
+    # A budget of time: met by the network as it came, and out of reach.
+    run("prune", *command("unstructured_magnitude", "slow"), "--max-ms", 1e6)
+    assert json.loads((root / "slow/summary.json").read_text())["ratio_percent"] == 0
+    no = command("structured_hydra", "no")
+    run("prune", *no, "--max-ms", 1e-6, status=2, says="--max-ms: should be at least ")
+    run("prune", *no, "--max-parameters", 1, status=2, says="--max-parameters: should be at least ")
+    run("prune", *command("unstructured_hydra", "no"), "--max-parameters", 1000, status=2, says="should come with a scenario that cuts")
+    run("prune", *no, status=2, says="got none of them")
+    run("prune", *no, "--ratio", 50, "--keep", 0.9, status=2, says="got --ratio and --keep")
+    run("prune", *no, "--ratio", 50, "--of", "AP50", status=2, says="--of: should come with --keep")
+    run("prune", *no, "--ratio", 50, "--up-to", 60, status=2, says="--up-to: should come with")
+    run("prune", *no, "--keep", 0, status=2, says="--keep: should be a share above 0")
+    run("prune", *no, "--keep", 1.5, status=2, says="--keep: should be a number above 0 to 1")
+    assert not (root / "no").exists()
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
@@ -129,3 +195,4 @@ if __name__ == "__main__":
         plans(root, root / "scenes")
         profile(root)
         prune(root, root / "scenes")
+        by_target(root, root / "scenes")

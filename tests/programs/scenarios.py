@@ -174,6 +174,8 @@ def main():
         refuses("should be", *wrong, "--out", new, program="study")  # before anything is drawn
     both = swap("--test-annotations", scenes / "train/instances.json", "--test-images", scenes / "train/images")
     refuses("in both", *both, "--out", new)
+    os.mkfifo(root / "pipe")
+    refuses("pipe: should be a file, got a pipe", *swap("--test-annotations", root / "pipe"), "--out", new)
     refuses("--attack", "--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "test/images", "--attack", "pgd", "--out", new,
             program="detect")
     assert not new.exists(), "a refusal should write nothing"
@@ -181,6 +183,7 @@ def main():
     # A damaged picture is reported and counted; with --strict it ends the run.
     victim = sorted((scenes / "train/images").iterdir())[0]
     victim.write_bytes(victim.read_bytes()[:200])
+    refuses("training images: ", *smoke, "--out", root / "a")  # which was made with the whole picture
     told = run("unstructured_hydra", *smoke, "--out", root / "damaged").stderr
     assert "1 training images are damaged and were left out" in told, told
     run("unstructured_hydra", *smoke, "--strict", "--out", root / "strict", status=2, says=victim.name)

@@ -95,6 +95,7 @@ def refusals(scenes, root):
     out = root / "own.weights"
     stop(scenes, out, signal.SIGTERM, 2)
     run("train", *command(scenes, out, "--seed", 3), status=2, says="--seed: 1 there, 3 here")
+    run("train", *command(scenes, out, "--clip", 7), status=2, says="another one's (--clip: 50 there, 7 here)")
     checkpoint = out.with_suffix(".checkpoint")
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     run("train", *command(scenes, out), status=2, says="damaged")

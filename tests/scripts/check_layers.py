@@ -22,7 +22,7 @@ ALLOWED = {
     "nn": {"concepts", "graph", "core", "detail", TENSOR, NN},
     "detector": {"concepts", "graph", "core", "detail", "io", "formats", "nn", TENSOR, NN},
     "distributed": {"core", "detail", TENSOR, NN},
-    "deploy": {"concepts/named.hpp", "concepts/detector.hpp", "formats/darknet/cfg.hpp", "nn", "graph", "core", "detail", "io", TENSOR, NN},
+    "deploy": {"concepts/named.hpp", "formats/darknet/cfg.hpp", "graph", "core", "detail", "io", TENSOR},
     "method": {"version.hpp", "scenario/scenario.hpp", "scenario/erased.hpp", "prune/mask.hpp", "prune/possible.hpp", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "study": {"scenario/scenario.hpp", "scenario/catalogue.hpp", "method", "concepts", "graph", "core", "detail", "metric", "io", TENSOR, NN},
     "scenario": {"concepts", "graph", "core", "detail", "io", "score", "prune", "objective", "attack", "color", "detector",
@@ -46,6 +46,7 @@ LIGHT = {"io", "metric", "formats/darknet/cfg.hpp", "formats/darknet/weights_fil
          "formats/onnx/protobuf.hpp", "formats/onnx/model.hpp", "formats/onnx/layers.hpp", "formats/onnx/decode.hpp",
          "formats/torchscript/source.hpp",
          "graph/graph.hpp", "graph/channels.hpp", "graph/compaction.hpp", "graph/footprint.hpp", "graph/infer_shape.hpp",
+         "data/letterbox_into.hpp", "detector/candidates.hpp", "deploy/execution.hpp", "deploy/our_forms.hpp", "deploy/plan_file.hpp",
          "core/ratio.hpp", "core/contract.hpp", "core/quantile.hpp", "scenario/catalogue.hpp", "study/cells.hpp"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)

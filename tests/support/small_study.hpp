@@ -6,6 +6,7 @@
 #include "serpette/color/rgb.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/score/hydra.hpp"
+#include "serpette/study/configuration_of.hpp"
 #include "serpette/study/status.hpp"
 #include "serpette/study/sweep.hpp"
 #include "support/noise_data.hpp"

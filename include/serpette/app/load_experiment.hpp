@@ -74,6 +74,9 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   auto ratios = parse_ratios(o.ratios);
   const auto budget = o.budget.chosen();
   const auto device = parse_device(o.device);
+  for (const auto& file : {o.cfg, o.weights, o.annotations, o.test_annotations})
+    require(!std::filesystem::is_fifo(file), file.string(),
+            "should be a file, got a pipe: it is read more than once");
   auto detector = Yolov3::load(o.cfg, o.weights);
   for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
     fmt::print(stderr, "note: {}\n", note);

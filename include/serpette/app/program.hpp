@@ -58,12 +58,16 @@ inline std::string first_words(std::string_view what) {
 }
 
 /// Opens what the caller closed of standard input, output and error, so that no file of ours gets
-/// their numbers and takes what is printed; printing itself then fails, as it should.
+/// their numbers and takes what is printed. Printing results then fails, as it should; messages go
+/// nowhere.
 inline void open_standard_streams() {
   for (int stream = 0; stream < 3; ++stream)
     if (::fcntl(stream, F_GETFD) < 0 && errno == EBADF)
-      ::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
+      ::open("/dev/null", stream == 1 ? O_RDONLY : O_WRONLY);
 }
+
+/// Prints why the program ends; where that cannot be printed, the exit status must do.
+inline void complain(const std::string& why) { std::fputs(why.c_str(), stderr); }
 
 /// @throws Error  if something that was printed did not arrive, as on a full disk.
 inline void require_printed() {
@@ -91,16 +95,17 @@ int run_main(Body&& body) {
     if (status == 0) require_printed();
     return status;
   } catch (const Interrupted&) {
-    fmt::print(stderr, "\nstopped\n");
+    complain("\nstopped\n");
     return 130;
   } catch (const Error& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
+    complain(fmt::format("error: {}\n", error.what()));
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr,
-               "error: memory should suffice for this, got no more of it; try a smaller batch or "
-               "fewer workers\n");
+    std::fputs(
+        "error: memory should suffice for this, got no more of it; try a smaller batch or fewer "
+        "workers\n",
+        stderr);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", detail::shortened(first_words(error.what())));
+    complain(fmt::format("error: {}\n", detail::shortened(first_words(error.what()))));
   }
   return 2;
 }

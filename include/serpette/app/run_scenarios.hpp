@@ -24,4 +24,8 @@ void check_options(const ScenarioList& scenarios, const std::vector<std::string>
 int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>& ids,
                   const ExperimentOptions& options);
 
+/// Threads that a cell of this network is computed and timed on.
+/// @param workers  as --workers: 0 for as many as suit the network.
+int threads_of_cell(const Graph& graph, at::Device device, int workers);
+
 }  // namespace serpette::cli

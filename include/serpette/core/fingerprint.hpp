@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,5 +39,17 @@ class Fingerprint {
 
 /// 16 hex digits that stand for a text.
 inline std::string fingerprint(std::string_view text) { return Fingerprint().add(text).str(); }
+
+/// Bytes with their fingerprint behind them.
+inline std::string sealed(std::string bytes) { return bytes += fingerprint(bytes); }
+
+/// What was sealed; none if it was cut or changed since.
+inline std::optional<std::string> unsealed(std::string bytes) {
+  const auto size = bytes.size() - std::min(bytes.size(), fingerprint("").size());
+  if (std::string_view(bytes).substr(size) != fingerprint(std::string_view(bytes).substr(0, size)))
+    return std::nullopt;
+  bytes.resize(size);
+  return bytes;
+}
 
 }  // namespace serpette

@@ -26,6 +26,7 @@
 #include "serpette/concepts/dataset.hpp"
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/fingerprint.hpp"
 #include "serpette/core/image_batch.hpp"
 #include "serpette/core/letterbox.hpp"
 #include "serpette/core/share.hpp"
@@ -84,6 +85,9 @@ class CocoFolder {
   [[nodiscard]] std::int64_t size() const {
     return static_cast<std::int64_t>(instances_.images.size());
   }
+  /// Of the files of its pictures, by their sizes: a picture that is damaged, mended or replaced
+  /// makes another data set.
+  [[nodiscard]] const std::string& identity() const { return identity_; }
   /// What is known of the images, in the order of indices.
   [[nodiscard]] const Instances& instances() const { return instances_; }
   [[nodiscard]] const Options& options() const { return options_; }
@@ -237,13 +241,18 @@ class CocoFolder {
   }
 
   /// Many missing files are one mistake, and one message.
-  void require_files() const {
+  void require_files() {
     std::size_t missing = 0;
     std::string first;
+    Fingerprint sizes;
     for (const auto& image : instances_.images) {
       std::error_code code;
-      const auto kind = std::filesystem::status(folder_ / image.file_name, code).type();
-      if (kind == std::filesystem::file_type::regular) continue;
+      const auto file = folder_ / image.file_name;
+      const auto kind = std::filesystem::status(file, code).type();
+      if (kind == std::filesystem::file_type::regular) {
+        sizes.add(std::uint64_t{std::filesystem::file_size(file, code)});
+        continue;
+      }
       constexpr std::size_t kNamed = 3;
       if (++missing > kNamed) continue;
       const auto got = kind == std::filesystem::file_type::not_found ? "nothing of that name"
@@ -255,6 +264,7 @@ class CocoFolder {
             "should hold the {} images of {}, but for {} of them got no file: {}{}; `dataset "
             "convert --images` leaves out what is not there",
             instances_.images.size(), instances_.source, missing, first, missing > 3 ? ", …" : "");
+    identity_ = sizes.str();
   }
 
   static ImageSize annotated_size(const CocoImage& record) { return {record.width, record.height}; }
@@ -314,6 +324,7 @@ class CocoFolder {
   }
 
   Instances instances_;
+  std::string identity_;
   std::filesystem::path folder_;
   Options options_;
   std::vector<std::vector<LabelledBox>> truth_;  ///< [size()] pixels of the image.

@@ -74,7 +74,7 @@ inline DataStatistics data_statistics(const Instances& instances) {
         s.sides.push_back(std::sqrt(area / (double(image.width) * image.height)));
     }
     std::ranges::sort(boxes);
-    s.repeated += std::ssize(std::ranges::unique(boxes));
+    s.repeated += boxes.end() - std::unique(boxes.begin(), boxes.end());
   }
   std::ranges::sort(s.sides);
   std::ranges::sort(s.per_image);

@@ -1,6 +1,12 @@
 #pragma once
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstddef>
 #include <filesystem>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "serpette/core/coco.hpp"
@@ -8,6 +14,22 @@
 #include "serpette/io/image_files.hpp"
 
 namespace serpette {
+
+/// Names the pictures of a folder that are of kinds that are not read, a few of them.
+/// @param none  what is said where there are none, and of a single file.
+/// @throws Error  if the folder cannot be read.
+inline std::string unread_pictures_text(const std::filesystem::path& path,
+                                        std::string_view none = {}) {
+  constexpr std::size_t kNamed = 3;
+  if (!std::filesystem::is_directory(path)) return std::string(none);
+  const auto files = files_of(path, has_other_image_suffix);
+  if (files.empty()) return std::string(none);
+  std::vector<std::string> names;
+  for (const auto& file : files)
+    if (names.size() < kNamed) names.push_back(file.filename().string());
+  return fmt::format("{} pictures of kinds that are not read ({}{}): convert them to JPEG or PNG",
+                     files.size(), fmt::join(names, ", "), files.size() > kNamed ? ", …" : "");
+}
 
 /// Pictures without annotations as a data set's images: one file, or the pictures of a folder
 /// (`has_image_suffix`) in the order of their names, with the ids of `image_ids`. A picture whose
@@ -23,7 +45,8 @@ inline Instances list_images(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path)) {
     files = files_of(path, has_image_suffix);
     require(!files.empty(), path.string(),
-            "should hold pictures (.jpg, .jpeg, .jfif, .png, .webp, .bmp), got none");
+            "should hold pictures (.jpg, .jpeg, .jfif, .png, .webp, .bmp), got {}",
+            unread_pictures_text(path, "none"));
   }
   const auto ids = image_ids(files);
   Instances found;

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <iterator>
 #include <string>
@@ -14,39 +13,40 @@
 
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/data/coco_categories.hpp"
+#include "serpette/io/class_names.hpp"
 
 namespace serpette {
 
-/// Whether two names mean one class: capitals, blanks, hyphens and underscores apart, and the six
-/// that Pascal VOC and darknet's `coco.names` call otherwise than COCO does.
-inline bool same_class(std::string_view a, std::string_view b) {
-  const auto plain = [](std::string_view name) {
-    std::string text;
-    for (const unsigned char c : name)
-      if (c != ' ' && c != '_' && c != '-') text += static_cast<char>(std::tolower(c));
-    constexpr std::pair<std::string_view, std::string_view> kOther[] = {
-        {"aeroplane", "airplane"},
-        {"motorbike", "motorcycle"},
-        {"sofa", "couch"},
-        {"tvmonitor", "tv"}};  // "diningtable" and "pottedplant" differ by a blank
-    for (const auto& [voc, coco] : kOther)
-      if (text == voc) text = coco;
-    return text;
-  };
-  return plain(a) == plain(b);
+namespace detail {
+
+/// Whether a network of so many classes is likely COCO's: as many classes, all of them there.
+inline bool are_coco(const std::vector<CocoCategory>& categories, int classes) {
+  const auto& coco = coco_categories();
+  if (classes != std::ssize(coco)) return false;
+  std::vector<std::string> names;
+  for (const auto& c : categories) names.push_back(plain_class_name(c.name));
+  return std::ranges::all_of(coco, [&](const CocoCategory& c) {
+    return std::ranges::find(names, plain_class_name(c.name)) != names.end();
+  });
 }
 
+}  // namespace detail
+
 /// Brings the categories of annotations into the order of a network's classes, so that the position
-/// of a category is the class index: by name where the network's names are known, else as they are.
-/// Of more categories than classes, those without boxes go (the extra category 0 of Roboflow).
+/// of a category is the class index: by name where the network's names are known (a network of 80
+/// classes without names is taken for COCO's where all of COCO's are there), else as they are. Of
+/// more categories than classes, those without boxes go (the extra category 0 of Roboflow).
 /// @param names    the network's class names, [classes] or none.
 /// @param network  how errors call the network.
 /// @return         what was changed, a sentence each, for people.
 /// @throws Error   if a class has no category, or a category with boxes has no class.
 inline std::vector<std::string> match_categories(Instances& instances, int classes,
-                                                 const std::vector<std::string>& names,
+                                                 std::vector<std::string> names,
                                                  std::string_view network) {
   auto& categories = instances.categories;
+  if (names.empty() && detail::are_coco(categories, classes))
+    for (const auto& c : coco_categories()) names.push_back(c.name);
   std::vector<std::size_t> boxes(categories.size());
   for (const auto& a : instances.annotations) ++boxes.at(static_cast<std::size_t>(a.category));
   const auto shown = [&](std::size_t k) {

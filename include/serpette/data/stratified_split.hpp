@@ -45,7 +45,7 @@ inline std::vector<Instances> stratified_split(const Instances& instances,
     labels[index.at(a.image_id)].push_back(static_cast<std::size_t>(a.category));
   for (std::size_t i = 0; i < images; ++i) {
     std::ranges::sort(labels[i]);
-    labels[i].erase(std::ranges::unique(labels[i]).begin(), labels[i].end());
+    labels[i].erase(std::unique(labels[i].begin(), labels[i].end()), labels[i].end());
     for (const auto c : labels[i]) pictures[c].push_back(i);
   }
 

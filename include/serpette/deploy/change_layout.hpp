@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "serpette/deploy/dense_kernels.hpp"
+#include "serpette/deploy/map.hpp"
 #include "serpette/deploy/workers.hpp"
-#include "serpette/torch/tensor.hpp"
 
 namespace serpette::deploy {
 
@@ -16,8 +16,7 @@ namespace serpette::deploy {
 inline void turn(const float* from, float* to, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t kRows = 16, kColumns = 128;
   const auto blocks = (columns + kColumns - 1) / kColumns;
-  const Workers workers(static_cast<double>(rows * columns) * 17);
-  workers(blocks, [&](std::int64_t begin, std::int64_t end) {
+  workers_for(rows * columns)(blocks, [&](std::int64_t begin, std::int64_t end) {
     TurnJob job;
     job.from_pitch = columns;
     job.to_pitch = rows;
@@ -33,16 +32,24 @@ inline void turn(const float* from, float* to, std::int64_t rows, std::int64_t c
   });
 }
 
-/// Copies one map [1, C, H, W] into a dense one of the other layout.
-inline void change_layout(const at::Tensor& from, const at::Tensor& to) {
-  const auto channels = from.size(1), cells = from.size(2) * from.size(3);
-  auto* data = to.mutable_data_ptr<float>();
-  if (from.is_contiguous())
-    turn(from.const_data_ptr<float>(), data, channels, cells);
-  else if (from.is_contiguous(at::MemoryFormat::ChannelsLast) && to.is_contiguous())
-    turn(from.const_data_ptr<float>(), data, cells, channels);
-  else
-    to.copy_(from);  // a part of the channels of a channels-last map
+/// Copies a map into a dense one of the same shape, in either layout.
+inline void copy_map(const ConstMap& from, const Map& to) {
+  const auto channels = std::int64_t{from.shape.channels}, cells = from.cells();
+  const bool to_planes = to.is_dense(Layout::kPlanes);
+  const auto layout = to_planes ? Layout::kPlanes : Layout::kChannelsLast;
+  if (from.is_dense(layout))
+    std::copy_n(from.data, from.numbers(), to.data);
+  else if (to_planes && from.is_dense(Layout::kChannelsLast))
+    turn(from.data, to.data, cells, channels);
+  else if (!to_planes && from.is_dense(Layout::kPlanes))
+    turn(from.data, to.data, channels, cells);
+  else  // some channels of a channels-last map
+    workers_for(from.numbers())(cells, [&](std::int64_t begin, std::int64_t end) {
+      for (auto i = begin; i < end; ++i)
+        for (std::int64_t c = 0; c < channels; ++c)
+          to.data[c * to.channel_step + i * to.cell_step] =
+              from.data[c * from.channel_step + i * from.cell_step];
+    });
 }
 
 }  // namespace serpette::deploy

@@ -1,49 +1,57 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "serpette/concepts/named.hpp"
 #include "serpette/deploy/finish.hpp"
+#include "serpette/deploy/map.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/torch/tensor.hpp"
 
 namespace serpette::deploy {
-
-/// How a map lies in memory: channel by channel [C, H, W], or cell by cell [H, W, C].
-enum class Layout { kPlanes, kChannelsLast };
 
 /// One convolution as a form sees it: batch norm folded, on the CPU.
 struct FoldedLayer {
   Convolutional settings;  ///< With an activation that is linear on both sides of 0: another one
                            ///< is linear here, and follows the form.
   Shape in, out;
-  at::Tensor weight;              ///< [C_out, C_in / groups, k, k] float, contiguous
-  at::Tensor bias;                ///< [C_out] float, contiguous
+  std::span<const float> weight;  ///< [C_out, C_in / groups, k, k], somebody else's
+  std::span<const float> bias;    ///< [C_out]
   std::int64_t weights_left = 0;  ///< Nonzero weights.
   std::int64_t kernels_left = 0;  ///< k×k slices with a nonzero weight.
 
   /// Nonzero weights ÷ weights.
   [[nodiscard]] double density() const {
-    return static_cast<double>(weights_left) / static_cast<double>(weight.numel());
+    return static_cast<double>(weights_left) / static_cast<double>(weight.size());
   }
   /// Multiply-adds of one image, zeros among them.
   [[nodiscard]] double macs() const {
-    return static_cast<double>(weight.numel()) * out.height * out.width;
+    return static_cast<double>(weight.size()) * out.height * out.width;
   }
 };
 
-/// What a form is given to compute one image from.
+/// The convolution at graph index i, without its weights.
+inline FoldedLayer folded_layer(const Graph& graph, int i) {
+  FoldedLayer layer{
+      graph.convolution(i), graph.shape(graph[i].inputs.front()), graph.shape(i), {}, {}};
+  if (!is_piecewise_linear(layer.settings.activation))
+    layer.settings.activation = Activation::kLinear;  // and the other one behind it
+  return layer;
+}
+
+/// What a form computes one image from, and into.
 struct FormInput {
-  const at::Tensor& x;  ///< [1, C_in, H, W] in the form's layout, dense.
-  at::Tensor y;         ///< [1, C_out, H', W'] likewise, to be filled; undefined for `allocates`.
+  ConstMap x;  ///< [C_in, H, W] in the form's layout, dense.
+  Map y;       ///< [C_out, H', W'] likewise, to be filled.
   Finish finish;
 };
 
 namespace req {
 /// Which convolutions the form can compute, and how long it would take by a model of the machine
-/// [multiply-adds that LibTorch's dense convolution does in that time on one thread].
+/// [multiply-adds that a dense convolution does in that time on one thread].
 template <class F>
 concept JudgesLayers = requires(const FoldedLayer& layer) {
   { F::fits(layer) } -> std::same_as<bool>;
@@ -54,17 +62,15 @@ template <class F>
 concept RunsPrepared = requires(const FoldedLayer& layer, const typename F::Prepared& prepared,
                                 const FormInput& input) {
   { F::prepare(layer) } -> std::same_as<typename F::Prepared>;
-  { F::run(prepared, input) } -> std::same_as<at::Tensor>;
+  { F::run(prepared, input) } -> std::same_as<void>;
 };
-/// The layout of input and output; whether its outputs are tensors of its own, not the plan's
-/// buffers; whether it can add a residual.
+/// The layout of input and output; whether it can add a residual.
 template <class F>
 concept StatesItsMemory = requires {
   { F::layout } -> std::convertible_to<Layout>;
-  { F::allocates } -> std::convertible_to<bool>;
   { F::adds_residual } -> std::convertible_to<bool>;
 };
-/// How a prepared layer becomes bytes and is read again, from a layer that has no tensors.
+/// How a prepared layer becomes bytes and is read again, from a layer without weights.
 template <class F>
 concept KeepsPrepared = requires(const FoldedLayer& layer, const typename F::Prepared& prepared,
                                  PlanWriter& to, PlanReader& from) {

@@ -2,9 +2,6 @@
 
 /// @internal Forms by number, for plan.hpp.
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/ones.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -21,14 +18,11 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/deploy/choose.hpp"
 #include "serpette/deploy/form.hpp"
+#include "serpette/deploy/map.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/stored_array.hpp"
 
 namespace serpette::deploy {
-
-/// How LibTorch calls a layout.
-constexpr at::MemoryFormat memory_format(Layout layout) {
-  return layout == Layout::kPlanes ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
-}
 
 /// Forms by their number in the list.
 template <Form... Forms>
@@ -38,7 +32,7 @@ class FormList {
   using Prepared = std::variant<typename Forms::Prepared...>;
 
   static constexpr std::array<std::string_view, sizeof...(Forms)> kNames{Forms::name...};
-  static constexpr std::array<bool, sizeof...(Forms)> kAllocates{Forms::allocates...};
+  static constexpr std::array<Layout, sizeof...(Forms)> kLayouts{Forms::layout...};
   static constexpr std::array<bool, sizeof...(Forms)> kAddsResidual{Forms::adds_residual...};
 
   /// Whether there is such a form, and it fits.
@@ -56,29 +50,23 @@ class FormList {
     return std::move(made).value();
   }
 
-  static at::Tensor run(const Prepared& prepared, const FormInput& input) {
-    at::Tensor y;
-    with_form(prepared.index(),
-              [&]<std::size_t I>() { y = At<I>::run(std::get<I>(prepared), input); });
-    return y;
+  static void run(const Prepared& prepared, const FormInput& input) {
+    with_form(prepared.index(), [&]<std::size_t I>() { At<I>::run(std::get<I>(prepared), input); });
   }
 
-  /// @throws Error  if the form cannot be kept (KeptForm).
-  static void write(const Prepared& prepared, PlanWriter& to) {
-    with_form(prepared.index(), [&]<std::size_t I>() {
-      if constexpr (KeptForm<At<I>>)
-        At<I>::write(std::get<I>(prepared), to);
-      else
-        fail("plan", "should be of forms that can be written and read, got '{}'", kNames[I]);
-    });
+  static void write(const Prepared& prepared, PlanWriter& to)
+    requires(KeptForm<Forms> && ...)
+  {
+    with_form(prepared.index(), [&]<std::size_t I>() { At<I>::write(std::get<I>(prepared), to); });
   }
-  /// @param layer  without tensors.
-  static Prepared read(std::size_t form, const FoldedLayer& layer, PlanReader& from) {
+  /// @param layer  without weights.
+  static Prepared read(std::size_t form, const FoldedLayer& layer, PlanReader& from)
+    requires(KeptForm<Forms> && ...)
+  {
     std::optional<Prepared> made;
     with_form(form, [&]<std::size_t I>() {
-      if constexpr (KeptForm<At<I>>) made.emplace(std::in_place_index<I>, At<I>::read(layer, from));
+      made.emplace(std::in_place_index<I>, At<I>::read(layer, from));
     });
-    require(made.has_value(), from.place(), "should be of forms that can be written and read");
     return std::move(made).value();
   }
 
@@ -109,8 +97,8 @@ class FormList {
                       layer.in.height,
                       layer.in.width,
                       log(layer.density()),
-                      log(static_cast<double>(layer.kernels_left) /
-                          static_cast<double>(layer.weight.size(0) * layer.weight.size(1)))};
+                      log(static_cast<double>(layer.kernels_left) / static_cast<double>(c.filters) /
+                          (layer.in.channels / c.groups))};
       auto found = known.find(kind);
       if (found == known.end()) found = known.emplace(kind, costs(layer, measure, repeats)).first;
       all.push_back(found->second);
@@ -143,18 +131,16 @@ class FormList {
     if (!measure || doubtful.size() == 1) return model;
 
     std::vector<Prepared> prepared;
-    std::vector<at::Tensor> x, y;
-    for (const auto form : doubtful)
-      with_form(form, [&]<std::size_t I>() {
-        prepared.push_back(prepare(form, layer));
-        const auto format = memory_format(At<I>::layout);
-        x.push_back(
-            at::ones({1, layer.in.channels, layer.in.height, layer.in.width}).contiguous(format));
-        y.push_back(at::empty({1, layer.out.channels, layer.out.height, layer.out.width},
-                              at::TensorOptions().memory_format(format)));
-      });
+    for (const auto form : doubtful) prepared.push_back(prepare(form, layer));
+    const auto numbers = [](const Shape& s) {
+      return static_cast<std::size_t>(ConstMap{nullptr, s}.numbers());
+    };
+    const AlignedZeros<float> in(numbers(layer.in)), out(numbers(layer.out));
+    std::fill_n(in.data, in.size, 1.0F);
     const auto timing = time_in_turns(doubtful.size(), repeats, [&](std::size_t i) {
-      (void)run(prepared[i], FormInput{x[i], y[i], Finish{.slope = 0.1F}});
+      const auto layout = kLayouts[doubtful[i]];
+      run(prepared[i], {ConstMap::dense(in.data, layer.in, layout),
+                        Map::dense(out.data, layer.out, layout), Finish{.slope = 0.1F}});
     });
     std::vector<double> times(model.size(), 0);
     for (std::size_t i = 0; i < doubtful.size(); ++i) times[doubtful[i]] = timing.best[i];

@@ -1,23 +1,27 @@
 #pragma once
 
 /// @file
-/// Plans as files: prepared weights as the kernels read them, mapped into memory.
+/// Plans as files: prepared weights as the kernels read them, mapped into memory. No LibTorch.
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "serpette/core/checksum.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/deploy/dense_kernels.hpp"
-#include "serpette/deploy/plan.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/plan_labels.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/io/atomic_file.hpp"
@@ -26,7 +30,7 @@
 namespace serpette::deploy {
 
 /// Of the bytes in a plan file: raised whenever what a form prepares changes.
-inline constexpr std::uint32_t kPlanVersion = 2;
+inline constexpr std::uint32_t kPlanVersion = 3;
 
 /// The kind of CPU that plans are prepared for here: its instruction set, and the widths of vectors
 /// that weights are laid out in.
@@ -57,16 +61,39 @@ struct PlanHeader {
 };
 static_assert(sizeof(PlanHeader) == 128);
 
+inline void write_labels(const PlanLabels& labels, PlanWriter& to) {
+  to.value(std::uint64_t{labels.class_names.size()});
+  for (const auto& name : labels.class_names) to.text(name);
+  to.value(labels.greyscale);
+}
+inline PlanLabels read_labels(const Graph& graph, PlanReader& from) {
+  PlanLabels labels;
+  const auto names = from.value<std::uint64_t>(), classes = std::uint64_t(graph.classes());
+  require(names == 0 || names == classes, from.place(), "should name {} classes or none, got {}",
+          classes, names);
+  for (std::uint64_t c = 0; c < names; ++c) labels.class_names.push_back(from.text());
+  labels.greyscale = from.value<bool>();
+  return labels;
+}
+
 }  // namespace detail
 
+/// A plan whose forms can all be kept (form.hpp, KeptForm).
+template <class P>
+concept KeptPlan = requires(const P& plan, PlanWriter& to) {
+  { plan.graph() } -> std::convertible_to<const Graph&>;
+  { plan.labels } -> std::convertible_to<const PlanLabels&>;
+  plan.write(to);
+} && std::constructible_from<P, Graph, PlanReader&>;
+
 /// The bytes of a plan file: a header with version, kind of CPU and checksum, the graph as cfg
-/// text, then form and prepared weights of every convolution.
-/// @throws Error  if a form of the plan cannot be kept (form.hpp, KeptForm).
-template <class AnyPlan>
+/// text, labels, then form and prepared weights of every convolution.
+template <KeptPlan AnyPlan>
 std::string write_plan(const AnyPlan& plan) {
   detail::PlanHeader header;
   PlanWriter writer(sizeof header);
   writer.text(write_cfg(plan.graph()));
+  detail::write_labels(plan.labels, writer);
   plan.write(writer);
   auto& bytes = writer.bytes();
   detail::PlanHeader::kMagic.copy(header.magic, sizeof header.magic);
@@ -79,7 +106,7 @@ std::string write_plan(const AnyPlan& plan) {
 }
 
 /// Writes a plan, atomically.
-template <class AnyPlan>
+template <KeptPlan AnyPlan>
 void save_plan(const AnyPlan& plan, const std::filesystem::path& path) {
   write_file(path, write_plan(plan));
 }
@@ -88,8 +115,9 @@ void save_plan(const AnyPlan& plan, const std::filesystem::path& path) {
 /// mapped file, which must not be changed in place while the plan lives (ours are replaced, never
 /// changed); processes that load the same file share them. The checksum notices damage, not people
 /// who mean harm: load what you would run.
-/// @throws Error  if it is no plan, of another version or kind of CPU, incomplete or damaged.
-template <class AnyPlan = Plan>
+/// @throws Error  if it is no plan, of another version or kind of CPU, incomplete or damaged, or a
+///                layer has a form that is none of AnyPlan's.
+template <KeptPlan AnyPlan>
 AnyPlan load_plan(const std::filesystem::path& path) {
   const auto file = std::make_shared<const MappedFile>(path);
   const auto bytes = file->bytes();
@@ -116,7 +144,9 @@ AnyPlan load_plan(const std::filesystem::path& path) {
       cpu, detail::PlanHeader::text(header.cpu));
   PlanReader reader(file, bytes, sizeof header, place);
   auto graph = parse_cfg(reader.text(), place);
-  auto plan = AnyPlan::read(std::move(graph), reader);
+  auto labels = detail::read_labels(graph, reader);
+  AnyPlan plan(std::move(graph), reader);
+  plan.labels = std::move(labels);
   reader.finish();
   return plan;
 }

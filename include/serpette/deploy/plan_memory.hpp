@@ -11,10 +11,9 @@
 #include <variant>
 #include <vector>
 
-#include "serpette/deploy/form.hpp"
+#include "serpette/deploy/map.hpp"
 #include "serpette/deploy/workspace.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/torch/tensor.hpp"
 
 namespace serpette::deploy {
 
@@ -22,17 +21,14 @@ namespace serpette::deploy {
 /// convolution of a form that adds residuals is finished by it, in its own buffer.
 class PlanMemory {
  public:
-  /// What is asked of the convolutions' forms, by graph index (FormList).
-  struct Abilities {
-    std::vector<bool> allocates, adds_residual;
-  };
-
   PlanMemory() = default;
-  /// @param layouts  by graph index, of the outputs.
-  PlanMemory(const Graph& graph, std::vector<Layout> layouts, const Abilities& forms)
+  /// @param layouts        by graph index, of the outputs.
+  /// @param adds_residual  by graph index, whether the convolution's form can.
+  PlanMemory(const Graph& graph, std::vector<Layout> layouts,
+             const std::vector<bool>& adds_residual)
       : layouts_(std::move(layouts)) {
-    find_finished(graph, forms.adds_residual);
-    place_outputs(graph, forms.allocates);
+    find_finished(graph, adds_residual);
+    place_outputs(graph);
   }
 
   [[nodiscard]] Layout layout(int i) const {
@@ -42,12 +38,10 @@ class PlanMemory {
   [[nodiscard]] int finishes(int i) const { return add_to_[static_cast<std::size_t>(i)]; }
   /// Whether shortcut i is finished by a convolution.
   [[nodiscard]] bool is_finished(int i) const { return finished_[static_cast<std::size_t>(i)]; }
-  /// The buffer of layer i; undefined where it writes none.
-  [[nodiscard]] const at::Tensor& output(int i) const {
-    return outputs_[static_cast<std::size_t>(i)];
-  }
+  /// The buffer of layer i; none where it hands on its input's.
+  [[nodiscard]] const Map& output(int i) const { return outputs_[static_cast<std::size_t>(i)]; }
   /// The buffer of a change of layout, by `place`.
-  [[nodiscard]] const at::Tensor& changed(std::size_t place) const { return changed_[place]; }
+  [[nodiscard]] const Map& changed(std::size_t place) const { return changed_[place]; }
   [[nodiscard]] std::size_t places() const { return changed_.size(); }
 
   /// Where a layer's output in one of the layouts stands in lists of both.
@@ -79,8 +73,18 @@ class PlanMemory {
     }
   }
 
-  /// Gives every output that we write its memory, and every change of layout.
-  void place_outputs(const Graph& graph, const std::vector<bool>& allocates) {
+  /// Whether a layer's output is its input's memory, or some channels of it.
+  static bool hands_on(const Layer& layer) {
+    return visit(
+        layer,
+        [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool, Product, GlobalAverage> auto&) {
+          return false;
+        },
+        [&](const Route&) { return layer.inputs.size() == 1; }, [](const Yolo&) { return true; });
+  }
+
+  /// Gives every output its memory, and every change of layout.
+  void place_outputs(const Graph& graph) {
     const auto n = graph.layers.size();
     struct Use {
       int first = -1, last = -1;  // the turns in which it is read
@@ -106,26 +110,15 @@ class PlanMemory {
       auto& mine = last_read[static_cast<std::size_t>(i)];
       for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast})
         mine = std::max(mine, uses[place(i, wanted)].last);
-      const bool hands_on = visit(
-          graph[i],
-          [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool, Product,
-                         GlobalAverage> auto&) { return false; },
-          [&](const Route&) { return graph[i].inputs.size() == 1; },
-          [](const Yolo&) { return true; });
       const int from = graph[i].inputs.front();
-      if (hands_on && from != kImage) read(from, layout(from), mine);
+      if (hands_on(graph[i]) && from != kImage) read(from, layout(from), mine);
     }
 
-    std::vector<std::pair<Lifetime, at::Tensor*>> lives;
+    std::vector<std::pair<Lifetime, Map*>> lives;
     outputs_.assign(n, {});
     changed_.assign(2 * (n + 1), {});
     for (int i = 0; i < graph.size(); ++i) {
-      const bool is_ours = visit(
-          graph[i], [&](const Convolutional&) { return !allocates[static_cast<std::size_t>(i)]; },
-          [](const OneOf<Shortcut, Upsample> auto&) { return true; },
-          [&](const Route&) { return graph[i].inputs.size() > 1; },
-          [](const OneOf<MaxPool, Yolo, Product, GlobalAverage> auto&) { return false; });
-      if (!is_ours || finished_[static_cast<std::size_t>(i)]) continue;
+      if (hands_on(graph[i]) || finished_[static_cast<std::size_t>(i)]) continue;
       const int sum = add_to_[static_cast<std::size_t>(i)], target = sum >= 0 ? sum : i;
       lives.emplace_back(Lifetime{graph.shape(target), layout(target), i,
                                   std::max(i, last_read[static_cast<std::size_t>(target)])},
@@ -143,15 +136,17 @@ class PlanMemory {
                      [](const auto& a, const auto& b) { return a.first.from < b.first.from; });
     std::vector<Lifetime> lifetimes;
     for (const auto& [life, to] : lives) lifetimes.push_back(life);
-    auto found = buffers(lifetimes);
-    for (std::size_t k = 0; k < lives.size(); ++k) *lives[k].second = std::move(found[k]);
+    auto made = workspace(lifetimes);
+    for (std::size_t k = 0; k < lives.size(); ++k) *lives[k].second = made.maps[k];
+    memory_ = std::move(made.memory);
   }
 
-  std::vector<Layout> layouts_;      // by graph index, of the outputs
-  std::vector<int> add_to_;          // per convolution the shortcut that it finishes; −1: none
-  std::vector<bool> finished_;       // those shortcuts
-  std::vector<at::Tensor> outputs_;  // by graph index: buffers for what we write
-  std::vector<at::Tensor> changed_;  // by place: buffers for changes of layout
+  std::vector<Layout> layouts_;  // by graph index, of the outputs
+  std::vector<int> add_to_;      // per convolution the shortcut that it finishes; −1: none
+  std::vector<bool> finished_;   // those shortcuts
+  std::vector<Map> outputs_;     // by graph index: buffers for what we write
+  std::vector<Map> changed_;     // by place: buffers for changes of layout
+  std::vector<AlignedZeros<float>> memory_;
 };
 
 }  // namespace serpette::deploy

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "serpette/core/coco.hpp"
@@ -23,6 +25,27 @@ inline std::string numbered_class(std::int64_t index) { return fmt::format("clas
 inline bool is_numbered_class(std::string_view name) {
   return name.starts_with("class ") && name.size() > 6 &&
          name.find_first_not_of("0123456789", 6) == std::string_view::npos;
+}
+
+/// What a class's name comes to: capitals, blanks, hyphens and underscores apart, and the six that
+/// Pascal VOC and darknet's `coco.names` call otherwise than COCO does under COCO's name.
+inline std::string plain_class_name(std::string_view name) {
+  std::string text;
+  for (const unsigned char c : name)
+    if (c != ' ' && c != '_' && c != '-') text += static_cast<char>(std::tolower(c));
+  constexpr std::pair<std::string_view, std::string_view> kOther[] = {
+      {"aeroplane", "airplane"},
+      {"motorbike", "motorcycle"},
+      {"sofa", "couch"},
+      {"tvmonitor", "tv"}};  // "diningtable" and "pottedplant" differ by a blank
+  for (const auto& [voc, coco] : kOther)
+    if (text == voc) text = coco;
+  return text;
+}
+
+/// Whether two names mean one class.
+inline bool same_class(std::string_view a, std::string_view b) {
+  return plain_class_name(a) == plain_class_name(b);
 }
 
 /// Class names from a text, one a line, in the order of a network's classes: darknet's `.names`.

@@ -41,8 +41,11 @@ class DetectionIds {
       const auto name = std::filesystem::path(image.file_name).filename().string();
       if (!image.file_name.empty() && !named_.emplace(name, image.id).second) twice_.insert(name);
     }
-    for (const auto& category : instances.categories)
-      categories_.emplace(category.id, static_cast<int>(categories_.size()));
+    for (const auto& category : instances.categories) {
+      const auto k = static_cast<int>(categories_.size());
+      categories_.emplace(category.id, k);
+      called_.emplace(plain_class_name(category.name), k);
+    }
   }
 
   /// @param file_name  of the picture, or empty.
@@ -68,14 +71,12 @@ class DetectionIds {
     const auto found = categories_.find(id);
     const int listed = found == categories_.end() ? kUnknownCategory : found->second;
     if (name.empty() || is_numbered_class(name)) return listed;
-    const auto& all = instances_.categories;
     if (listed >= 0) {
-      const auto& own = all[static_cast<std::size_t>(listed)].name;
+      const auto& own = instances_.categories[static_cast<std::size_t>(listed)].name;
       if (own.empty() || own == name) return listed;
     }
-    for (std::size_t k = 0; k < all.size(); ++k)
-      if (all[k].name == name) return static_cast<int>(k);
-    return kUnknownCategory;
+    const auto called = called_.find(plain_class_name(name));
+    return called == called_.end() ? kUnknownCategory : called->second;
   }
 
  private:
@@ -84,6 +85,7 @@ class DetectionIds {
   std::unordered_map<std::string, std::int64_t> named_;  // without their folders
   std::unordered_set<std::string> twice_;                // names that do not tell
   std::unordered_map<std::int64_t, int> categories_;
+  std::unordered_map<std::string, int> called_;  // plain_class_name → category
 };
 
 inline std::vector<Detection> read_detections_json(const std::filesystem::path& path,
@@ -158,7 +160,7 @@ inline std::unordered_map<std::int64_t, std::string_view> file_names(const Insta
 
 }  // namespace detail
 
-/// Whether detections name their pictures and classes: where no annotations say what the ids mean.
+/// Whether detections name their pictures: where no annotations say what the ids mean.
 enum class Naming { ids, names };
 
 /// Reads detections: COCO results JSON, or CSV if the name ends in .csv. Where they say a
@@ -174,7 +176,8 @@ inline std::vector<Detection> read_detections(const std::filesystem::path& path,
                                     : detail::read_detections_json(path, ids);
 }
 
-/// Writes COCO results JSON, one detection a line; doubles read back to the same value.
+/// Writes COCO results JSON, one detection a line; doubles read back to the same value. Beside
+/// COCO's keys stands the name of the `category`, which others pass over.
 inline void write_detections_json(const std::filesystem::path& path,
                                   std::span<const Detection> detections, const Instances& instances,
                                   Naming naming = Naming::ids) {
@@ -189,9 +192,10 @@ inline void write_detections_json(const std::filesystem::path& path,
         to, R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, {}, {}, {}], "score": {})",
         i == 0 ? "\n" : ",\n", d.image_id, category.id, d.box.x, d.box.y, d.box.width, d.box.height,
         d.score);
+    if (!category.name.empty())
+      fmt::format_to(to, R"(, "category": {})", detail::json_string(category.name));
     if (naming == Naming::names)
-      fmt::format_to(to, R"(, "file_name": {}, "category": {})",
-                     detail::json_string(names.at(d.image_id)), detail::json_string(category.name));
+      fmt::format_to(to, R"(, "file_name": {})", detail::json_string(names.at(d.image_id)));
     out.push_back('}');
   }
   fmt::format_to(to, "]\n");

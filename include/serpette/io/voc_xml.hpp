@@ -155,7 +155,7 @@ inline Instances load_voc(const std::filesystem::path& path,
   }
   if (options.names.empty()) {
     std::ranges::sort(names);
-    names.erase(std::ranges::unique(names).begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
   }
 
   Instances found{.source = path.string()};

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <sstream>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,20 +19,16 @@ inline std::string tensor_bytes(std::vector<at::Tensor> tensors) {
   for (auto& tensor : tensors) tensor = tensor.cpu();
   std::ostringstream out;
   torch::save(tensors, out);
-  auto bytes = std::move(out).str();
-  return bytes += fingerprint(bytes);
+  return sealed(std::move(out).str());
 }
 
 /// What `tensor_bytes` were written there; none if there is no such file, or it was damaged since.
 inline std::optional<std::vector<at::Tensor>> read_tensors(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) return std::nullopt;
-  auto bytes = read_file(file);
-  const auto size = bytes.size() - std::min(bytes.size(), fingerprint("").size());
-  if (bytes.substr(size) != fingerprint(std::string_view(bytes).substr(0, size)))
-    return std::nullopt;
-  bytes.resize(size);
+  auto bytes = unsealed(read_file(file));
+  if (!bytes) return std::nullopt;
   std::vector<at::Tensor> tensors;
-  std::istringstream in(std::move(bytes));
+  std::istringstream in(*std::move(bytes));
   torch::load(tensors, in);
   return tensors;
 }

@@ -17,10 +17,11 @@ namespace serpette {
 class OtherLoad {
  public:
   /// Cores' worth of work that others did since this was made, on average; 0 where the machine does
-  /// not tell (no /proc/stat).
+  /// not tell (no /proc/stat), or not yet: its clock ticks a hundred times a second.
   [[nodiscard]] double cores() const {
+    constexpr double kShortest = 0.2;  // [s]
     const double elapsed = watch_.seconds();
-    if (!all_ || elapsed <= 0) return 0;
+    if (!all_ || elapsed < kShortest) return 0;
     const auto now = machine_seconds();
     if (!now) return 0;
     return std::max(0.0, (*now - *all_) - (own_seconds() - own_)) / elapsed;

@@ -84,6 +84,12 @@ TEST_CASE("damaged images are reported once, counted and left out", "[data][coco
   CHECK_THAT(small.reports[0],
              ContainsSubstring("3.jpg") && ContainsSubstring("should be a whole JPEG image"));
   CHECK(data.unreadable().size() == 1);
+  // Mended, it is another data set: what was made without the picture is not taken for what is
+  // made with it.
+  CHECK(small.open().identity() == data.identity());
+  std::filesystem::copy_file(small.folder / "1.jpg", small.folder / "3.jpg",
+                             std::filesystem::copy_options::overwrite_existing);
+  CHECK(small.open().identity() != data.identity());
 }
 
 TEST_CASE("a strict folder refuses a damaged image", "[data][coco_folder]") {

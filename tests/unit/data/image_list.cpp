@@ -41,3 +41,19 @@ TEST_CASE("nothing to list is an error", "[data][image_list]") {
   CHECK_THROWS_AS(list_images(folder.path()), Error);
   CHECK_THROWS_AS(list_images(folder / "none"), Error);
 }
+
+TEST_CASE("pictures of kinds that are not read are named", "[data][image_list]") {
+  const test::Scratch folder;
+  for (const auto* name : {"a.HEIC", "b.gif", "c.tiff", "d.avif"})
+    write_file(folder / name, std::string_view("x"));
+  CHECK_THROWS_WITH(
+      list_images(folder.path()),
+      Catch::Matchers::ContainsSubstring("got 4 pictures of kinds that are not read (a.HEIC, "
+                                         "b.gif, c.tiff, …): convert them to JPEG"));
+  write_png(folder / "e.png", Image(10, 40));
+  CHECK(list_images(folder.path()).images.size() == 1);
+  CHECK(unread_pictures_text(folder.path()).starts_with("4 pictures of kinds"));
+  std::filesystem::remove(folder / "a.HEIC");
+  CHECK(unread_pictures_text(folder.path()).find("(b.gif, c.tiff, d.avif)") != std::string::npos);
+  CHECK(unread_pictures_text(folder / "e.png").empty());
+}

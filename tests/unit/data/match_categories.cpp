@@ -52,6 +52,24 @@ TEST_CASE("categories follow the network's names", "[data][match_categories]") {
                     ContainsSubstring("should have no category but the 2 classes"));
 }
 
+TEST_CASE("80 classes without names are COCO's, however they are numbered",
+          "[data][match_categories]") {
+  Instances instances;
+  instances.images = {{1, "a.jpg", 10, 10}};
+  for (const auto& c : coco_categories())
+    instances.categories.insert(instances.categories.begin(),
+                                {91 - c.id, c.name});  // in the opposite order
+  instances.annotations = {{1, 1, 79, {0, 0, 5, 5}, 25}};
+  CHECK(match_categories(instances, 80, {}, "net.cfg").size() == 1);
+  CHECK(instances.annotations[0].category == 0);
+  CHECK(instances.categories.front().name == "person");
+  // Others are as they are.
+  std::ranges::reverse(instances.categories);
+  instances.categories[3].name = "moped";
+  CHECK(match_categories(instances, 80, {}, "net.cfg").empty());
+  CHECK(instances.categories.front().name == "toothbrush");
+}
+
 TEST_CASE("darknet's names are COCO's", "[data][match_categories]") {
   CHECK(same_class("aeroplane", "airplane"));
   CHECK(same_class("pottedplant", "potted plant"));

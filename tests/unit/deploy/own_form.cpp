@@ -14,11 +14,10 @@ namespace {
 struct Unfolded {
   static constexpr std::string_view name = "unfolded";
   static constexpr auto layout = serpette::deploy::Layout::kPlanes;
-  static constexpr bool allocates = true, adds_residual = false;
+  static constexpr bool adds_residual = false;
 
   struct Prepared {
     serpette::Convolutional settings;
-    serpette::Shape out;
     at::Tensor weight;  // [C_out, C_in · k · k]
     at::Tensor bias;    // [C_out, 1]
   };
@@ -30,15 +29,26 @@ struct Unfolded {
   static double cost(const serpette::deploy::FoldedLayer& layer) { return 2 * layer.macs() + 5e6; }
 
   static Prepared prepare(const serpette::deploy::FoldedLayer& layer) {
-    return {layer.settings, layer.out, layer.weight.flatten(1), layer.bias.view({-1, 1})};
+    const int filters = layer.settings.filters;
+    return {layer.settings,
+            tensor(layer.weight.data(), {filters, std::ssize(layer.weight) / filters}),
+            tensor(layer.bias.data(), {filters, 1})};
   }
 
-  static at::Tensor run(const Prepared& p, const serpette::deploy::FormInput& input) {
+  static void run(const Prepared& p, const serpette::deploy::FormInput& input) {
     const auto& [filters, size, stride, padding, groups, batch_norm, activation] = p.settings;
-    const auto windows =
-        at::im2col(input.x, {size, size}, {1, 1}, {padding, padding}, {stride, stride});
-    auto sums = at::addmm(p.bias, p.weight, windows.squeeze(0));
-    return at::leaky_relu_(sums, input.finish.slope).view({1, filters, p.out.height, p.out.width});
+    const auto& [channels, height, width] = input.x.shape;
+    const auto x = at::from_blob(const_cast<float*>(input.x.data), {1, channels, height, width});
+    const auto windows = at::im2col(x, {size, size}, {1, 1}, {padding, padding}, {stride, stride});
+    auto sums = at::from_blob(input.y.data, {filters, input.y.cells()});
+    at::addmm_out(sums, p.bias, p.weight, windows.squeeze(0));
+    at::leaky_relu_(sums, input.finish.slope);
+  }
+
+ private:
+  /// A copy of numbers.
+  static at::Tensor tensor(const float* numbers, at::IntArrayRef sizes) {
+    return at::from_blob(const_cast<float*>(numbers), sizes).clone();
   }
 };
 static_assert(serpette::deploy::Form<Unfolded>);

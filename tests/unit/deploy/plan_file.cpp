@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "serpette/deploy/plan.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/weight.hpp"
@@ -46,12 +47,12 @@ bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
 struct Silent {
   static constexpr std::string_view name = "silent";
   static constexpr auto layout = deploy::Layout::kPlanes;
-  static constexpr bool allocates = true, adds_residual = false;
+  static constexpr bool adds_residual = false;
   struct Prepared {};
   static bool fits(const deploy::FoldedLayer&) { return true; }
   static double cost(const deploy::FoldedLayer&) { return 1; }
   static Prepared prepare(const deploy::FoldedLayer&) { return {}; }
-  static at::Tensor run(const Prepared&, const deploy::FormInput& input) { return input.x; }
+  static void run(const Prepared&, const deploy::FormInput&) {}
 };
 
 }  // namespace
@@ -70,7 +71,7 @@ TEMPLATE_TEST_CASE("a plan that is read computes the same bits", "[deploy][plan_
       save_plan(plan, path);
       auto again = load_plan(path);
       CHECK(equal(again.forward(images), plan.forward(images)));
-      CHECK(write_choices(again.choices()) == write_choices(plan.choices()));
+      CHECK(deploy::write_choices(again.choices()) == deploy::write_choices(plan.choices()));
       CHECK(again.choices().front().density == plan.choices().front().density);
       CHECK(write_cfg(again.graph()) == write_cfg(plan.graph()));
       CHECK(deploy::write_plan(again) == deploy::write_plan(plan));
@@ -78,27 +79,41 @@ TEMPLATE_TEST_CASE("a plan that is read computes the same bits", "[deploy][plan_
   }
 }
 
-TEST_CASE("every form can be kept, and so can a plan of LibTorch's alone", "[deploy][plan_file]") {
+TEST_CASE("every form can be kept", "[deploy][plan_file]") {
   const test::Scratch folder;
   const auto path = folder.path() / "network.plan";
   const ReferenceNetwork network(test::all_kinds(), Seed(1));
   const auto images = images_for(network.graph(), 2);
-  for (const std::string form : {"winograd", "direct", "libtorch", "weights", "kernels"}) {
-    for (const std::string otherwise : {"libtorch", "weights"}) {
-      deploy::Choices choices;
-      for (const int i : network.graph().convolutions()) {
-        const auto& c = network.graph().convolution(i);
-        const bool fits = form == "direct" ? c.groups == 1
-                          : form == "winograd" || form == "kernels"
-                              ? c.groups == 1 && c.size == 3 && c.stride == 1
-                              : true;
-        choices[network.graph()[i].name] = fits ? form : otherwise;
-      }
-      auto plan = make_plan(network, {.choices = choices});
-      save_plan(plan, path);
-      CHECK(equal(load_plan(path).forward(images), plan.forward(images)));
+  for (const std::string form : {"winograd", "direct", "weights", "kernels"}) {
+    deploy::Choices choices;
+    for (const int i : network.graph().convolutions()) {
+      const auto& c = network.graph().convolution(i);
+      const bool fits = form == "direct" ? c.groups == 1
+                        : form == "winograd" || form == "kernels"
+                            ? c.groups == 1 && c.size == 3 && c.stride == 1
+                            : true;
+      choices[network.graph()[i].name] = fits ? form : "weights";
     }
+    auto plan = make_plan(network, {.choices = choices});
+    save_plan(plan, path);
+    CHECK(equal(load_plan(path).forward(images), plan.forward(images)));
   }
+}
+
+TEST_CASE("class names and colours travel with a plan", "[deploy][plan_file]") {
+  const test::Scratch folder;
+  const auto path = folder.path() / "network.plan";
+  auto plan = make_plan(ReferenceNetwork(test::tiny_graph(), Seed(1)), {.measure = false});
+  save_plan(plan, path);
+  CHECK(load_plan(path).labels == deploy::PlanLabels{});
+  for (int c = 0; c < plan.graph().classes(); ++c)
+    plan.labels.class_names.push_back(fmt::format("née {}\n", c));
+  plan.labels.greyscale = true;
+  save_plan(plan, path);
+  CHECK(load_plan(path).labels == plan.labels);
+  plan.labels.class_names.emplace_back("one more");
+  save_plan(plan, path);
+  CHECK_THROWS_WITH(load_plan(path), ContainsSubstring("classes or none, got"));
 }
 
 TEST_CASE("a plan outlives its file", "[deploy][plan_file]") {
@@ -140,7 +155,7 @@ TEST_CASE("what is no whole plan of this version and machine is refused by name"
   }
   auto of_tomorrow = whole;
   of_tomorrow[16] = 77;
-  refused(of_tomorrow, "should be a plan of version 2, got 77");
+  refused(of_tomorrow, "should be a plan of version 3, got 77");
   auto elsewhere = whole;
   std::memcpy(elsewhere.data() + 40, "AVX9 with 64, 64 and 8 lanes", 29);
   refused(elsewhere, "got one for AVX9 with 64, 64 and 8 lanes");
@@ -159,11 +174,17 @@ TEST_CASE("images of another size than a plan was made for are refused", "[deplo
                     ContainsSubstring("should be float on the CPU"));
 }
 
-TEST_CASE("a plan with a form that cannot be written says so", "[deploy][plan_file]") {
+TEST_CASE("a file with a form that the reader does not have is refused by the layer's name",
+          "[deploy][plan_file]") {
+  using Sparse = deploy::PlanOf<deploy::WeightsForm>;
   static_assert(deploy::Form<Silent> && !deploy::KeptForm<Silent>);
+  static_assert(!deploy::KeptPlan<deploy::PlanOf<Silent, deploy::DirectForm>>);
+  const test::Scratch folder;
+  const auto path = folder.path() / "network.plan";
   const ReferenceNetwork network(test::tiny_graph(), Seed(1));
-  const auto plan =
-      make_plan<deploy::PlanOf<Silent, deploy::DirectForm>>(network, {.measure = false});
-  CHECK_THROWS_WITH(deploy::write_plan(plan),
-                    "plan: should be of forms that can be written and read, got 'silent'");
+  deploy::Choices choices;
+  for (const int i : network.graph().convolutions()) choices[network.graph()[i].name] = "direct";
+  save_plan(make_plan(network, {.choices = choices}), path);
+  CHECK_THROWS_WITH(load_plan<Sparse>(path),
+                    ContainsSubstring("conv_0 should have one of the forms weights, got 'direct'"));
 }

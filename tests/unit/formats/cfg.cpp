@@ -250,10 +250,11 @@ TEST_CASE("keys that serpette does not interpret survive", "[formats][cfg]") {
 
 TEST_CASE("a network of grey pictures is told what to do", "[formats][cfg]") {
   const test::Scratch folder;
-  write_file(folder / "grey.cfg", with("width=32", "channels=1\nwidth=32"));
+  write_file(folder / "grey.cfg", std::string_view("[net]\nwidth=32\nheight=32\nchannels=1\n"
+                                                   "[convolutional]\nfilters=8\n"));
   CHECK_THROWS_WITH(
       load_cfg(folder / "grey.cfg"),
-      ContainsSubstring("grey.cfg: channels of [net]") && ContainsSubstring("--color greyscale"));
+      ContainsSubstring("grey.cfg:4: channels of [net]") && ContainsSubstring("--color greyscale"));
 }
 
 TEST_CASE("dialects of darknet are read as darknet reads them", "[formats][cfg]") {

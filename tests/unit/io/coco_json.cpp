@@ -155,6 +155,22 @@ TEST_CASE("detections that fit no annotations are refused with their place", "[i
   CHECK(read_detections(folder / "d.csv", instances).at(0).category == kUnknownCategory);
 }
 
+TEST_CASE("detections carry their classes' names to annotations that number them otherwise",
+          "[io][detections]") {
+  const Scratch folder;
+  const std::vector<CocoImage> images{{9, "a.jpg", 10, 10}};
+  const Instances own{images, {}, {{1, "pottedplant"}, {2, "motorbike"}, {3, "cat"}}, "own"};
+  const Instances coco{images, {}, {{1, "cat"}, {2, "potted plant"}, {3, "motorcycle"}}, "coco"};
+  const std::vector<Detection> found{
+      {9, 0, 0.5, {1, 2, 3, 4}}, {9, 1, 0.25, {5, 6, 1, 1}}, {9, 2, 0.125, {5, 6, 1, 1}}};
+  write_detections_csv(folder / "d.csv", found, own);
+  write_detections_json(folder / "d.json", found, own);
+  const std::vector<Detection> wanted{
+      {9, 1, 0.5, {1, 2, 3, 4}}, {9, 2, 0.25, {5, 6, 1, 1}}, {9, 0, 0.125, {5, 6, 1, 1}}};
+  for (const char* name : {"d.csv", "d.json"})
+    CHECK(read_detections(folder / name, coco) == wanted);
+}
+
 TEST_CASE("detections without annotations are matched with some by name", "[io][detections]") {
   const Scratch folder;
   // As a folder is numbered: 1, 2 in the order of names, classes by their position.

@@ -229,3 +229,7 @@ TEST_CASE("a worker is a thread, and the caller's threads come back", "[study][w
   }
   CHECK(at::get_num_threads() == before);
 }
+
+TEST_CASE("a moment does not tell what others do to the machine", "[study]") {
+  CHECK(OtherLoad().cores() == 0);
+}

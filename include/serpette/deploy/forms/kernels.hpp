@@ -30,9 +30,8 @@ struct KernelsForm : OwnForm<KernelWinogradConvolution, Layout::kPlanes> {
   }
 
   static Prepared prepare(const FoldedLayer& layer) {
-    KernelWinogradConvolution convolution(layer.settings, layer.in,
-                                          layer.weight.const_data_ptr<float>(),
-                                          layer.bias.const_data_ptr<float>());
+    KernelWinogradConvolution convolution(layer.settings, layer.in, layer.weight.data(),
+                                          layer.bias.data());
     return {std::move(convolution), Workers(2.25 * static_cast<double>(layer.kernels_left) *
                                             layer.out.height * layer.out.width)};
   }

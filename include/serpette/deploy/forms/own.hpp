@@ -17,17 +17,15 @@ namespace serpette::deploy {
 template <class Convolution, Layout kLayout>
 struct OwnForm {
   static constexpr Layout layout = kLayout;
-  static constexpr bool allocates = false, adds_residual = true;
+  static constexpr bool adds_residual = true;
 
   struct Prepared {
     Convolution convolution;
     Workers workers;
   };
 
-  static at::Tensor run(const Prepared& p, const FormInput& input) {
-    p.convolution.run(input.x.const_data_ptr<float>(), input.y.mutable_data_ptr<float>(),
-                      input.finish, p.workers, p.workers.threads());
-    return input.y;
+  static void run(const Prepared& p, const FormInput& input) {
+    p.convolution.run(input.x.data, input.y.data, input.finish, p.workers, p.workers.threads());
   }
 
   static void write(const Prepared& p, PlanWriter& to) {

@@ -25,8 +25,8 @@ struct WeightsForm : OwnForm<SparseConvolution, Layout::kPlanes> {
   }
 
   static Prepared prepare(const FoldedLayer& layer) {
-    SparseConvolution convolution(layer.settings, layer.in, layer.weight.const_data_ptr<float>(),
-                                  layer.bias.const_data_ptr<float>(), settings(layer));
+    SparseConvolution convolution(layer.settings, layer.in, layer.weight.data(), layer.bias.data(),
+                                  settings(layer));
     const Workers workers(static_cast<double>(convolution.operations()));
     return {std::move(convolution), workers};
   }

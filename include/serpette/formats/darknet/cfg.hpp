@@ -357,11 +357,13 @@ inline Graph parse_cfg(std::string_view text, std::string_view place) {
 /// Reads a cfg file; as parse_cfg.
 /// @throws Error  also if the network does not read RGB pictures.
 inline Graph load_cfg(const std::filesystem::path& path) {
-  auto graph = parse_cfg(read_file(path), path.string());
-  require(graph.input.channels == 3, path.string(),
-          "channels of [net] should be 3, got {}: pictures are RGB, and --color greyscale shows a "
-          "network grey ones",
-          graph.input.channels);
+  const auto text = read_file(path);
+  auto graph = parse_cfg(text, path.string());
+  if (graph.input.channels != 3)
+    fail(detail::split_cfg(text, path.string()).front().at("channels"),
+         "channels of [net] should be 3, got {}: pictures are RGB, and --color greyscale shows a "
+         "network grey ones",
+         graph.input.channels);
   return graph;
 }
 
@@ -376,7 +378,7 @@ inline std::string write_cfg(const Graph& graph) {
        {"channels", graph.input.channels}}};
   for (const auto& [key, value] : canvas) fmt::format_to(out, "{}={}\n", key, value);
   for (const auto& [key, value] : graph.net)
-    if (std::none_of(canvas.begin(), canvas.end(), [&](const auto& c) { return c.first == key; }))
+    if (std::ranges::find(canvas, key, &std::pair<std::string_view, int>::first) == canvas.end())
       fmt::format_to(out, "{}={}\n", key, value);
   for (int i = 0; i < graph.size(); ++i) {
     const auto& layer = graph[i];

@@ -1,0 +1,16 @@
+# serpette_add_runtime(INCLUDE SOURCES…): the library serpette::runtime, which runs plan files without LibTorch. A project
+# that finds the installed package compiles it as well, from the installed sources and only where a program links it.
+function(serpette_add_runtime include)
+  find_package(OpenMP QUIET COMPONENTS CXX)
+  add_library(serpette_runtime STATIC EXCLUDE_FROM_ALL ${ARGN})
+  add_library(serpette::runtime ALIAS serpette_runtime)
+  target_compile_features(serpette_runtime PUBLIC cxx_std_20)
+  set_target_properties(serpette_runtime PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_include_directories(serpette_runtime PUBLIC ${include})
+  target_link_libraries(serpette_runtime PRIVATE fmt::fmt-header-only hwy::hwy JPEG::JPEG PNG::PNG WebP::WebP)
+  if(OpenMP_CXX_FOUND)
+    target_link_libraries(serpette_runtime PRIVATE OpenMP::OpenMP_CXX)
+  else()
+    message(STATUS "serpette::runtime: plans compute on ONE THREAD (the compiler has no OpenMP)")
+  endif()
+endfunction()

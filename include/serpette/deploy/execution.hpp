@@ -1,0 +1,268 @@
+#pragma once
+
+/// @file
+/// How a plan runs: every layer in its form, into memory that is laid out once. No LibTorch.
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/deploy/change_layout.hpp"
+#include "serpette/deploy/choices.hpp"
+#include "serpette/deploy/choose.hpp"
+#include "serpette/deploy/form.hpp"
+#include "serpette/deploy/form_list.hpp"
+#include "serpette/deploy/map.hpp"
+#include "serpette/deploy/map_layers.hpp"
+#include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/plan_labels.hpp"
+#include "serpette/deploy/plan_memory.hpp"
+#include "serpette/graph/graph.hpp"
+
+namespace serpette::deploy {
+
+struct PlanOptions {
+  /// Time the forms that the model of the machine cannot tell apart (a plan then depends on the
+  /// machine, and its outputs in their last bits); otherwise the model alone decides.
+  bool measure = true;
+  int repeats = 3;  ///< Timings per form at least, of which the best counts.
+  /// Forms that are given, not chosen; empty, or one for every convolution that is left.
+  Choices choices = {};
+};
+
+/// A network whose convolutions each have a form, ready to compute one image at a time.
+/// @tparam Forms  that the convolutions may have; each layer needs one that fits.
+template <Form... Forms>
+class Execution {
+ public:
+  using List = FormList<Forms...>;
+
+  /// Chooses a form for every convolution, and prepares its weights.
+  /// @param graph   without batch norm.
+  /// @param layers  in the order of `graph.convolutions()`: weights and biases, which are copied.
+  Execution(Graph graph, const std::vector<FoldedLayer>& layers, const PlanOptions& options)
+      : graph_(std::move(graph)) {
+    const auto forms =
+        options.choices.empty()
+            ? assignment(List::costs(layers, options.measure, options.repeats)).best()
+            : given(layers, options.choices);
+    for (std::size_t c = 0; c < forms.size(); ++c)
+      choices_.push_back({graph_[graph_.convolutions()[c]].name,
+                          std::string(List::kNames[forms[c]]), layers[c].density()});
+    prepare(forms, [&](std::size_t c) { return List::prepare(forms[c], layers[c]); });
+  }
+  Execution(Execution&&) = default;
+  Execution& operator=(Execution&&) = default;
+
+  /// Writes what `read` makes the same of, but for its graph: form, density and prepared weights of
+  /// every convolution (plan_file.hpp has the file around it).
+  void write(PlanWriter& to) const
+    requires(KeptForm<Forms> && ...)
+  {
+    for (const auto& choice : choices_) {
+      to.text(choice.form);
+      to.value(choice.density);
+    }
+    for (const int i : graph_.convolutions()) List::write(step(i).prepared, to);
+  }
+  /// @throws Error  if a layer has a form that is none of these.
+  Execution(Graph graph, PlanReader& from)
+    requires(KeptForm<Forms> && ...)
+      : graph_(std::move(graph)) {
+    const auto convolutions = graph_.convolutions();
+    std::vector<std::size_t> forms;
+    for (const int i : convolutions) {
+      const auto name = from.text();
+      forms.push_back(List::named(name));
+      require(forms.back() < List::kNames.size(), from.place(),
+              "{} should have one of the forms {}, got '{}'", graph_[i].name,
+              fmt::join(List::kNames, ", "), name);
+      choices_.push_back({graph_[i].name, name, from.template value<double>()});
+    }
+    prepare(forms, [&](std::size_t c) {
+      return List::read(forms[c], folded_layer(graph_, convolutions[c]), from);
+    });
+  }
+
+  /// The graph as it runs: without batch norm and silent filters.
+  [[nodiscard]] const Graph& graph() const { return graph_; }
+
+  /// Per convolution, in the order of `graph().convolutions()`. `write_choices` makes text of them.
+  [[nodiscard]] const std::vector<LayerChoice>& choices() const { return choices_; }
+
+  /// Computes one image.
+  /// @param image  [C, H, W] like the graph's input.
+  /// @param head   head(k, logits) is called for each head, k its place in `graph().heads()`; the
+  ///               logits, a ConstMap in either layout, are there during the call alone.
+  /// @param done   done(i) is called behind every layer, in order.
+  template <class Head, class Done>
+  void run(const float* image, const Head& head, const Done& done) {
+    outputs_.assign(graph_.layers.size() + 1, {});
+    outputs_.front() = ConstMap::dense(image, graph_.input, Layout::kPlanes);
+    is_changed_.assign(memory_.places(), false);
+    std::size_t heads = 0;
+    for (int i = 0; i < graph_.size(); ++i) {
+      const auto& inputs = graph_[i].inputs;
+      if (graph_[i].template as<Yolo>())  // now: its buffer may serve a later layer
+        head(heads++, output(inputs.front()));
+      output(i) = memory_.is_finished(i)  // by the later of its inputs
+                      ? output(std::max(inputs[0], inputs[1]))
+                      : run_layer(i);
+      done(i);
+    }
+  }
+  template <class Head>
+  void run(const float* image, const Head& head) {
+    run(image, head, [](int) {});
+  }
+
+  /// Seconds that each layer takes for one image, by graph index; a shortcut that a convolution
+  /// finishes takes none.
+  [[nodiscard]] std::vector<double> layer_seconds(const float* image) {
+    std::vector<double> seconds;
+    auto begin = std::chrono::steady_clock::now();
+    run(
+        image, [](std::size_t, const ConstMap&) {},
+        [&](int) {
+          const auto end = std::chrono::steady_clock::now();
+          seconds.push_back(std::chrono::duration<double>(end - begin).count());
+          begin = end;
+        });
+    return seconds;
+  }
+
+  PlanLabels labels;  ///< What goes with it into a file.
+
+ private:
+  struct Step {
+    typename List::Prepared prepared;
+    float slope;
+  };
+
+  [[nodiscard]] Assignment assignment(std::vector<std::vector<double>> costs) const {
+    return {graph_, std::move(costs), {List::kLayouts.begin(), List::kLayouts.end()}};
+  }
+
+  /// Makes the steps, and lays out the memory.
+  /// @param prepared  (position in the convolutions) → the layer in its form.
+  template <class PreparedOf>
+  void prepare(const std::vector<std::size_t>& forms, const PreparedOf& prepared) {
+    const auto convolutions = graph_.convolutions();
+    std::vector<bool> adds_residual(graph_.layers.size());
+    steps_.resize(graph_.layers.size());
+    for (std::size_t c = 0; c < convolutions.size(); ++c) {
+      const auto i = static_cast<std::size_t>(convolutions[c]);
+      const auto slope = slope_of(graph_.convolution(convolutions[c]).activation);
+      steps_[i].emplace(Step{prepared(c), static_cast<float>(slope)});
+      adds_residual[i] = List::kAddsResidual[forms[c]];
+    }
+    memory_ = PlanMemory(graph_, assignment({}).layouts(forms), adds_residual);
+  }
+
+  [[nodiscard]] std::vector<std::size_t> given(const std::vector<FoldedLayer>& layers,
+                                               const Choices& choices) const {
+    std::vector<std::size_t> forms;
+    const auto convolutions = graph_.convolutions();
+    for (std::size_t c = 0; c < layers.size(); ++c) {
+      const auto& name = graph_[convolutions[c]].name;
+      const auto found = choices.find(name);
+      require(found != choices.end(), "choices", "should name a form for {}", name);
+      const auto form = List::named(found->second);
+      require(List::fits(form, layers[c]), "choices",
+              "{} cannot be '{}': there is no such form, or it does not fit", name, found->second);
+      forms.push_back(form);
+    }
+    return forms;
+  }
+
+  [[nodiscard]] const Step& step(int i) const { return *steps_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] ConstMap& output(int i) { return outputs_[static_cast<std::size_t>(i + 1)]; }
+
+  /// Output of a layer in the layout that is wanted, changed once.
+  ConstMap in(int i, Layout wanted) {
+    const ConstMap& map = output(i);
+    if (map.is_dense(wanted)) return map;
+    const auto where = PlanMemory::place(i, wanted);
+    const Map& other = memory_.changed(where);
+    if (!is_changed_[where]) copy_map(map, other);
+    is_changed_[where] = true;
+    return other;
+  }
+
+  /// The output of layer i.
+  ConstMap run_layer(int i) {
+    const Layer& layer = graph_[i];
+    const auto layout = memory_.layout(i);
+    const auto input = [&](int j) { return in(j, layout); };
+    const Map& y = memory_.output(i);
+    return visit(
+        layer,
+        [&](const Convolutional& conv) { return convolve(i, conv, input(layer.inputs.front())); },
+        [&](const Shortcut& shortcut) -> ConstMap {
+          add(input(layer.inputs.front()), input(layer.inputs.back()), y, shortcut.activation,
+              layout);
+          return y;
+        },
+        [&](const Route& route) -> ConstMap {
+          if (layer.inputs.size() == 1) {
+            const auto x = input(layer.inputs.front());
+            return x.part(route.taken(x.shape.channels));
+          }
+          parts_.clear();
+          for (const int j : layer.inputs) parts_.push_back(input(j));
+          concatenate(route, parts_, y, layout);
+          return y;
+        },
+        [&](const Upsample& up) -> ConstMap {
+          enlarge(input(layer.inputs.front()), up.stride, y, layout);
+          return y;
+        },
+        [&](const MaxPool& pool) -> ConstMap {
+          max_pool(input(layer.inputs.front()), pool, y, layout);
+          return y;
+        },
+        [&](const Product&) -> ConstMap {
+          multiply(input(layer.inputs.front()), input(layer.inputs.back()), y, layout);
+          return y;
+        },
+        [&](const GlobalAverage&) -> ConstMap {
+          average(input(layer.inputs.front()), y);
+          return y;
+        },
+        [&](const Yolo&) { return output(layer.inputs.front()); });
+  }
+
+  /// A convolution in its form, and the shortcut that it finishes.
+  ConstMap convolve(int i, const Convolutional& conv, const ConstMap& x) {
+    const int sum = memory_.finishes(i);
+    const Map& y = memory_.output(sum < 0 ? i : sum);
+    Finish finish{.slope = step(i).slope};
+    if (sum >= 0) {
+      const auto& inputs = graph_[sum].inputs;
+      finish.residual = in(std::min(inputs[0], inputs[1]), memory_.layout(i)).data;
+      finish.residual_slope =
+          static_cast<float>(slope_of(std::get<Shortcut>(graph_[sum].operation).activation));
+    }
+    List::run(step(i).prepared, {x, y, finish});
+    if (!is_piecewise_linear(conv.activation)) activate(y, conv.activation);
+    return y;
+  }
+
+  Graph graph_;
+  std::vector<std::optional<Step>> steps_;  // by graph index: the convolutions
+  PlanMemory memory_;
+  std::vector<LayerChoice> choices_;
+  // Of the image that is computed: the outputs so far, the image's first, in the layout they have;
+  // those that were changed, by place; inputs of a route.
+  std::vector<ConstMap> outputs_;
+  std::vector<bool> is_changed_;
+  std::vector<ConstMap> parts_;
+};
+
+}  // namespace serpette::deploy

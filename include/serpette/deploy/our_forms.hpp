@@ -1,0 +1,14 @@
+#pragma once
+
+#include "serpette/deploy/execution.hpp"
+#include "serpette/deploy/forms/direct.hpp"
+#include "serpette/deploy/forms/kernels.hpp"
+#include "serpette/deploy/forms/weights.hpp"
+#include "serpette/deploy/forms/winograd.hpp"
+
+namespace serpette::deploy {
+
+/// The forms that serpette has: of the plans that it makes, and of those that its runtime reads.
+using OurExecution = Execution<WinogradForm, DirectForm, WeightsForm, KernelsForm>;
+
+}  // namespace serpette::deploy

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/core/ratio.hpp"
+#include "serpette/graph/compact.hpp"
+#include "serpette/graph/footprint.hpp"
+
+/// @file
+/// Pruning by what is wanted of the network, not by a ratio: bisection over ratios. What is
+/// measured at a ratio is the caller's: average precision of a network trained there, milliseconds,
+/// parameters.
+
+namespace serpette {
+
+/// A ratio that was tried, and what came of it.
+struct Probe {
+  Ratio ratio;
+  double value = 0;    ///< What was measured there.
+  bool meets = false;  ///< Whether that is what is wanted.
+};
+
+/// Where a bisection looks.
+struct SearchRange {
+  Ratio least{};                         ///< Tried first.
+  Ratio most = Ratio::percent(99);       ///< Tried second.
+  Ratio resolution = Ratio::percent(1);  ///< What is found is exact to this.
+};
+
+namespace detail {
+/// Halves [good, bad] until they are one step apart, `good` meeting what is wanted.
+template <class Try>
+Probe bisect(Probe good, Probe bad, Ratio resolution, const Try& attempt) {
+  const auto level = [](Ratio r) { return r.count(Ratio::kLevels); };
+  const auto step = std::max<std::int64_t>(level(resolution), 1);
+  while (std::abs(level(good.ratio) - level(bad.ratio)) > step) {
+    auto middle = (level(good.ratio) + level(bad.ratio)) / 2;
+    const auto on_grid = (middle + step / 2) / step * step;  // whole steps where there is room
+    const auto [low, high] = std::minmax({level(good.ratio), level(bad.ratio)});
+    if (on_grid > low && on_grid < high) middle = on_grid;
+    const auto probe = attempt(Ratio::level(middle));
+    (probe.meets ? good : bad) = probe;
+  }
+  return good;
+}
+}  // namespace detail
+
+/// The largest ratio at which a value that falls with the ratio is still at least `bound`. Where
+/// the value is noisy, as AP is, it is one at which the next step no longer was.
+/// @param measure   measure(ratio) → double.
+/// @param on_probe  on_probe(probe) hears of every ratio that was tried.
+/// @throws Error    naming `what`, if the value is below the bound from the start.
+template <class Measure, class OnProbe>
+Probe largest_ratio(std::string_view what, double bound, const SearchRange& range,
+                    Measure&& measure, OnProbe&& on_probe) {
+  const auto attempt = [&](Ratio ratio) {
+    const double value = measure(ratio);
+    const Probe probe{ratio, value, value >= bound};
+    on_probe(probe);
+    return probe;
+  };
+  const auto first = attempt(range.least);
+  require(first.meets, what, "should be at most {:.6g}, what there is at {} %; got {:.6g}",
+          first.value, range.least.str(), bound);
+  const auto last = attempt(range.most);
+  return last.meets ? last : detail::bisect(first, last, range.resolution, attempt);
+}
+
+/// The least ratio at which a value that falls with the ratio is at most `bound`: a budget met by
+/// pruning no more than it takes. Likewise.
+/// @throws Error  naming `what`, if the value is above the bound to the end.
+template <class Measure, class OnProbe>
+Probe least_ratio(std::string_view what, double bound, const SearchRange& range, Measure&& measure,
+                  OnProbe&& on_probe) {
+  const auto attempt = [&](Ratio ratio) {
+    const double value = measure(ratio);
+    const Probe probe{ratio, value, value <= bound};
+    on_probe(probe);
+    return probe;
+  };
+  const auto first = attempt(range.least);
+  if (first.meets) return first;
+  const auto last = attempt(range.most);
+  require(last.meets, what, "should be at least {:.6g}, what is left at {} %; got {:.6g}",
+          last.value, range.most.str(), bound);
+  return detail::bisect(last, first, range.resolution, attempt);
+}
+
+/// The least pruning that meets a budget of parameters, counted in the network that is left when
+/// what a mask removes is cut out.
+/// @param mask    mask(ratio) → Mask, of any scores: which pieces go makes no difference to how
+///                many do.
+/// @throws Error  if the budget is out of reach; a granularity that cuts nothing out meets none.
+template <class MakeMask, class OnProbe>
+Probe ratio_within_parameters(const Graph& graph, std::int64_t most, const MakeMask& mask,
+                              const SearchRange& range, OnProbe&& on_probe) {
+  return least_ratio(
+      "--max-parameters", static_cast<double>(most), range,
+      [&](Ratio ratio) {
+        return static_cast<double>(parameters(plan_compaction(graph, mask(ratio)).graph));
+      },
+      on_probe);
+}
+
+}  // namespace serpette

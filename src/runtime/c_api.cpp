@@ -1,0 +1,86 @@
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/runtime.h"
+#include "serpette/runtime.hpp"
+
+struct serpette_runtime {
+  serpette::Runtime runtime;
+};
+
+namespace {
+
+thread_local std::string last_error;
+
+/// What `work` returns; `failed` where it throws, with the reason in last_error.
+template <class Result, class Work>
+Result guarded(Result failed, const Work& work) noexcept {
+  try {
+    last_error.clear();
+    return work();
+  } catch (const std::exception& e) {
+    last_error = e.what();
+  } catch (...) {
+    last_error = "serpette: an unknown exception";
+  }
+  return failed;
+}
+
+std::filesystem::path path_of(const char* text, std::string_view what) {
+  serpette::require(text != nullptr, what, "should be a file's name, got NULL");
+  return text;
+}
+
+/// Detections of a picture, as C has them.
+template <class Picture>
+int detect(serpette_runtime* runtime, const Picture& picture, double confidence,
+           serpette_detection* to, int room) {
+  const auto found = runtime->runtime.detect(picture, {.confidence = confidence});
+  const auto count = std::min(static_cast<int>(found.size()), std::max(room, 0));
+  std::transform(found.begin(), found.begin() + count, to, [](const serpette::Detection& d) {
+    const auto& [x, y, width, height] = d.box;
+    return serpette_detection{x, y, width, height, d.score, d.category};
+  });
+  return count;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* serpette_error(void) { return last_error.c_str(); }
+
+serpette_runtime* serpette_open(const char* plan, int threads) {
+  return guarded<serpette_runtime*>(nullptr, [&] {
+    return new serpette_runtime{serpette::Runtime(path_of(plan, "plan"), threads)};
+  });
+}
+void serpette_close(serpette_runtime* runtime) { delete runtime; }
+
+int serpette_width(const serpette_runtime* runtime) { return runtime->runtime.width(); }
+int serpette_height(const serpette_runtime* runtime) { return runtime->runtime.height(); }
+int serpette_classes(const serpette_runtime* runtime) { return runtime->runtime.classes(); }
+const char* serpette_class_name(const serpette_runtime* runtime, int class_index) {
+  const auto& names = runtime->runtime.class_names();
+  if (class_index < 0 || class_index >= static_cast<int>(names.size())) return nullptr;
+  return names[static_cast<std::size_t>(class_index)].c_str();
+}
+
+int serpette_detect_file(serpette_runtime* runtime, const char* picture, double confidence,
+                         serpette_detection* detections, int room) {
+  return guarded(-1, [&] {
+    return detect(runtime, path_of(picture, "picture"), confidence, detections, room);
+  });
+}
+int serpette_detect_rgb(serpette_runtime* runtime, const unsigned char* rgb, int width, int height,
+                        double confidence, serpette_detection* detections, int room) {
+  return guarded(-1, [&] {
+    return detect(runtime, serpette::Pixels{rgb, width, height}, confidence, detections, room);
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,17 @@
+#include "serpette/method/training_log.hpp"
+
+#include <cstdlib>
+
+#include "fuzz/fuzz.hpp"
+
+// What a checkpoint keeps of a log: what is read goes on as it was.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace serpette;
+  return test::accept_or_refuse([&] {
+    const auto log = TrainingLog::parse(test::text(data, size), "input");
+    const auto state = log.state();
+    if (TrainingLog::parse(state, "again").state() != state) std::abort();
+    (void)log.best();
+    (void)log.evaluations_without_gain();
+  });
+}
