@@ -3,6 +3,7 @@
 /// @internal Weights in Winograd's transform domain.
 
 #include <array>
+#include <cstddef>
 
 namespace serpette::deploy {
 
