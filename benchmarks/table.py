@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the table of benchmarks/README.md from benchmarks/results/*.json.
+"""Writes the tables of benchmarks/README.md from benchmarks/results/*.json.
 
 usage: benchmarks/table.py
 
@@ -48,6 +48,35 @@ def evaluation():
     return rows
 
 
+def peers():
+    """What compare.py measured: plans beside other engines, as ratios to the dense network in the first of them."""
+    lines = []
+    for path in sorted((HERE / "results").glob("peers_*.json")):
+        run = json.loads(path.read_text())
+        cells, engines = {}, []
+        for row in run["rows"]:
+            engine, case = row["name"].split(" ")
+            engines += [engine] if engine not in engines else []
+            cells[case, engine] = f"{row['ratio']:.3f} ({row['quartiles'][0]:.3f}–{row['quartiles'][1]:.3f}), {number(row['ms'])} ms"
+        engines.sort(key=lambda engine: engine != "ours")
+        lines += [f"{pathlib.Path(run['cfg']).stem}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
+                  f"{run['date']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:", "",
+                  "| Gone | " + " | ".join(engines) + " |", "| --- |" + " --: |" * len(engines)]
+        for case in dict.fromkeys(case for case, _ in cells):
+            kind, _, share = case.partition(":")
+            what = "nothing" if kind == "none" else f"{float(share):.0%} of {dict(unstructured='weights').get(kind, kind + 's')}"
+            lines.append(f"| {what} | " + " | ".join(cells.get((case, engine), "–") for engine in engines) + " |")
+        lines.append("")
+    return lines
+
+
+def write_between(marker, lines):
+    page = (HERE / "README.md").read_text()
+    begin, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
+    head, rest = page.split(begin)
+    (HERE / "README.md").write_text(head + begin + "\n".join(lines) + "\n" + end + rest.split(end)[1])
+
+
 def main():
     lines = ["| What | Measured | Quartiles | Against | Target | Run of |", "| --- | --: | --: | --- | --: | --- |"]
     for what, file, benchmark, counter, against, target in ROWS:
@@ -61,10 +90,8 @@ def main():
         lines.append(f"| {what} | {number(b[counter])}{' ms' if against == 'ms' else ''} | {quartiles} | "
                      f"{'–' if against == 'ms' else against} | {'–' if target is None else f'≤ {target:g}'} | {run['context']['date'][:10]} |")
     lines += evaluation()
-    page = (HERE / "README.md").read_text()
-    begin, end = "<!-- results -->\n", "<!-- /results -->"
-    head, rest = page.split(begin)
-    (HERE / "README.md").write_text(head + begin + "\n".join(lines) + "\n" + end + rest.split(end)[1])
+    write_between("results", lines)
+    write_between("peers", peers())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 #include "serpette/deploy/execution.hpp"
 #include "serpette/deploy/forms/direct.hpp"
-#include "serpette/deploy/forms/sparse.hpp"
+#include "serpette/deploy/forms/kernels.hpp"
+#include "serpette/deploy/forms/weights.hpp"
 #include "serpette/deploy/forms/winograd.hpp"
 
 namespace serpette::deploy {

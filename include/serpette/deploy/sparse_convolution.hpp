@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/core/contract.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
@@ -22,9 +21,7 @@ namespace serpette::deploy {
 
 /// What does not change the result beyond rounding, but the time.
 struct SparseSettings {
-  bool whole_kernels =
-      false;            ///< Store 3×3 kernels whole (kernel-sparse) rather than weight by weight.
-  bool narrow = false;  ///< Vectors of eight lanes at most.
+  bool narrow = false;                  ///< Vectors of eight lanes at most.
   std::int64_t tile_bytes = 192 << 10;  ///< Packed input that is worked on at a time.
 };
 
@@ -67,20 +64,19 @@ class SparseConvolution {
   /// @param weight  [C_out, C_in / groups, k, k], contiguous; zeros are dropped.
   /// @param bias    [C_out].
   /// @param in      shape of the input; C_in channels.
-  /// @throws Error  for whole kernels that are not 3×3 with stride 1.
   SparseConvolution(const Convolutional& c, const Shape& in, const float* weight, const float* bias,
                     const SparseSettings& settings)
-      : SparseConvolution(c, in, Kind{settings.whole_kernels, settings.narrow}) {
+      : SparseConvolution(c, in, settings.narrow) {
     bias_ = std::vector<float>(bias, bias + c.filters);
     compress(weight, settings.tile_bytes);
   }
   /// What `write` wrote of the same convolution.
   SparseConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
-      : SparseConvolution(c, in, from.value<Kind>()) {
+      : SparseConvolution(c, in, from.value<bool>()) {
     bias_ = from.array<float>(static_cast<std::size_t>(c.filters));
     planes_ = from.array<Plane>();
     offsets_ = from.array<std::int32_t>();
-    weights_ = from.array<float>(offsets_.size() * (kind_.whole_kernels ? 9 : 1));
+    weights_ = from.array<float>(offsets_.size());
     parts_.resize(from.value<std::uint64_t>());
     for (Part& part : parts_) {
       part.first_plane = from.value<std::uint64_t>();
@@ -91,7 +87,7 @@ class SparseConvolution {
   }
 
   void write(PlanWriter& to) const {
-    to.value(kind_);
+    to.value(narrow_);
     to.array(bias_);
     to.array(planes_);
     to.array(offsets_);
@@ -105,7 +101,6 @@ class SparseConvolution {
   }
 
   [[nodiscard]] const Shape& output() const { return out_; }
-  [[nodiscard]] bool whole_kernels() const { return kind_.whole_kernels; }
 
   /// Computes one image.
   /// @param x         [C_in, H, W]
@@ -135,7 +130,7 @@ class SparseConvolution {
   }
 
   /// The same, or somewhat more, before anything is laid out.
-  /// @param weights  that are stored: nonzero ones, or nine per kernel with a nonzero one.
+  /// @param weights  nonzero ones.
   static std::int64_t operations(const Convolutional& c, const Shape& in, std::int64_t weights,
                                  const SparseSettings& settings) {
     const SparseTiling tiling(c, in, sparse_kernels_here(settings.narrow).lanes);
@@ -154,21 +149,14 @@ class SparseConvolution {
     std::size_t first_plane = 0, last_plane = 0;
     StoredArray<std::int64_t> starts;  ///< [C_out + 1] into offsets_.
   };
-  struct Kind {
-    bool whole_kernels, narrow;
-  };
 
-  SparseConvolution(const Convolutional& c, const Shape& in, Kind kind)
-      : kernels_(&sparse_kernels_here(kind.narrow)),
+  SparseConvolution(const Convolutional& c, const Shape& in, bool narrow)
+      : kernels_(&sparse_kernels_here(narrow)),
         conv_(c),
         in_(in),
         out_(output_shape(c, in)),
-        kind_(kind),
-        tiling_(c, in, kernels_->lanes) {
-    require(!kind.whole_kernels || (c.size == 3 && c.stride == 1), "sparse convolution",
-            "whole kernels should be 3×3 with stride 1, got {}×{} with stride {}", c.size, c.size,
-            c.stride);
-  }
+        narrow_(narrow),
+        tiling_(c, in, kernels_->lanes) {}
 
   [[nodiscard]] int lanes() const { return kernels_->lanes; }
   [[nodiscard]] std::int64_t tiles() const { return tiling_.tiles(); }
@@ -181,7 +169,6 @@ class SparseConvolution {
   void compress(const float* weight, std::int64_t tile_bytes) {
     const int k = conv_.size, s = conv_.stride, area = k * k;
     const int inputs = in_.channels / conv_.groups, outputs = out_.channels / conv_.groups;
-    const bool whole = kind_.whole_kernels;
     std::vector<Plane> planes;
     std::vector<std::int32_t> offsets;
     std::vector<float> weights;
@@ -190,7 +177,7 @@ class SparseConvolution {
       return weight[(std::int64_t{f} * inputs + c) * area + tap];
     };
 
-    // Which planes any weight reads; a whole kernel reads its three side by side.
+    // Which planes any weight reads.
     std::vector<std::int32_t> place(static_cast<std::size_t>(in_.channels * k * s), -1);
     const auto plane_of = [&](int channel, int tap_x, int parity) -> std::int32_t& {
       return place[static_cast<std::size_t>((channel * k + tap_x) * s + parity)];
@@ -199,9 +186,7 @@ class SparseConvolution {
       for (int c = 0; c < inputs; ++c)
         for (int tap = 0; tap < area; ++tap)
           if (at(f, c, tap) != 0) {
-            const int channel = f / outputs * inputs + c;
-            for (int x = whole ? 0 : tap % k; x <= (whole ? k - 1 : tap % k); ++x)
-              plane_of(channel, x, tap / k % s) = 0;
+            plane_of(f / outputs * inputs + c, tap % k, tap / k % s) = 0;
           }
 
     const auto most =
@@ -230,13 +215,6 @@ class SparseConvolution {
         starts.push_back(std::ssize(offsets));
         const int group = f / outputs * inputs;
         for (int c = std::max(first - group, 0); c < std::min(channel - group, inputs); ++c) {
-          if (whole) {
-            const float* kernel = weight + (std::int64_t{f} * inputs + c) * 9;
-            if (std::all_of(kernel, kernel + 9, [](float w) { return w == 0; })) continue;
-            offsets.push_back(plane_of(group + c, 0, 0));
-            weights.insert(weights.end(), kernel, kernel + 9);
-            continue;
-          }
           for (int tap = 0; tap < area; ++tap) {
             if (at(f, c, tap) == 0) continue;
             const int y = tap / k;
@@ -308,9 +286,7 @@ class SparseConvolution {
         parts_.size() > 1
             ? scratch(Scratch::kSecond, static_cast<std::size_t>(last_filter - first_filter) * sums)
             : nullptr;
-    const auto kernel =
-        (kind_.whole_kernels ? kernels_->kernels_3x3
-                             : kernels_->weights)[static_cast<std::size_t>(tiling_.rows - 1)];
+    const auto kernel = kernels_->weights[static_cast<std::size_t>(tiling_.rows - 1)];
     for (std::size_t p = 0; p < parts_.size(); ++p) {
       const Part& part = parts_[p];
       const bool is_last = p + 1 == parts_.size();
@@ -324,7 +300,7 @@ class SparseConvolution {
                           ? nullptr
                           : partial + static_cast<std::size_t>(f - first_filter) * sums;
         job.offsets = offsets_.data() + begin;
-        job.weights = weights_.data() + begin * (kind_.whole_kernels ? 9 : 1);
+        job.weights = weights_.data() + begin;
         job.count = end - begin;
         job.bias = bias_[static_cast<std::size_t>(f)];
         job.partial_in = p == 0 ? nullptr : mine;
@@ -339,7 +315,7 @@ class SparseConvolution {
   const SparseKernels* kernels_;
   Convolutional conv_;
   Shape in_, out_;
-  Kind kind_;
+  bool narrow_;
   StoredArray<float> bias_;
 
   SparseTiling tiling_;

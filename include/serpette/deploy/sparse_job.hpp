@@ -16,11 +16,10 @@ inline constexpr int kMaxTileRows = 14;
 
 /// One filter on one tile, for one part of the input channels.
 struct FilterJob {
-  const float* planes = nullptr;  ///< Packed input of the tile, or the input itself.
-  const std::int32_t* offsets =
-      nullptr;  ///< Where each weight's (or kernel's) operands begin in `planes`.
-  const float* weights = nullptr;  ///< One per offset; nine of a 3×3 kernel in form 3.
-  std::int64_t count = 0;          ///< Number of offsets.
+  const float* planes = nullptr;          ///< Packed input of the tile, or the input itself.
+  const std::int32_t* offsets = nullptr;  ///< Where each weight's operands begin in `planes`.
+  const float* weights = nullptr;         ///< One per offset.
+  std::int64_t count = 0;                 ///< Number of offsets.
   float bias = 0;
   const float* partial_in = nullptr;  ///< Sums so far, or null to begin with the bias.
   float* partial_out = nullptr;  ///< Where sums go that are not finished; null finishes the filter:
@@ -46,9 +45,7 @@ using PackPlane = void (*)(const PackJob&);
 /// The inner loops for one instruction set and vector width.
 struct SparseKernels {
   int lanes = 1;                                     ///< Floats of a vector.
-  std::array<FilterKernel, kMaxTileRows> weights{};  ///< By rows − 1: single weights.
-  std::array<FilterKernel, kMaxTileRows>
-      kernels_3x3{};  ///< By rows − 1: whole 3×3 kernels, stride 1.
+  std::array<FilterKernel, kMaxTileRows> weights{};  ///< By rows − 1.
   PackPlane pack_plane = nullptr;
 };
 

@@ -23,10 +23,9 @@ using serpette::detail::HWY_NAMESPACE::activate;
 using serpette::detail::HWY_NAMESPACE::load_first;
 using serpette::detail::HWY_NAMESPACE::store_first;
 
-/// One filter on one tile of `Rows` vectors, accumulated in registers.
-/// Form 1: single weights, one broadcast and `Rows` multiply-adds on memory operands each.
-/// Form 3: whole 3×3 kernels; a row of the input, once loaded, serves three rows of the output.
-template <class D, int Form, int Rows>
+/// One filter on one tile of `Rows` vectors, accumulated in registers: for each weight one
+/// broadcast and `Rows` multiply-adds on memory operands.
+template <class D, int Rows>
 void filter_on_tile(const FilterJob& job) {
   const D d;
   using V = hn::Vec<D>;
@@ -41,30 +40,12 @@ void filter_on_tile(const FilterJob& job) {
     for (int r = 0; r < Rows; ++r) sum[r] = bias;
   }
 
-  if constexpr (Form == 1) {
-    for (std::int64_t i = 0; i < job.count; ++i) {
-      const float* from = job.planes + job.offsets[i];
-      const V weight = hn::Set(d, job.weights[i]);
+  for (std::int64_t i = 0; i < job.count; ++i) {
+    const float* from = job.planes + job.offsets[i];
+    const V weight = hn::Set(d, job.weights[i]);
 #pragma GCC unroll 16
-      for (int r = 0; r < Rows; ++r)
-        sum[r] = hn::MulAdd(weight, hn::LoadU(d, from + r * lanes), sum[r]);
-    }
-  } else {
-    for (std::int64_t i = 0; i < job.count; ++i) {
-      const float* from = job.planes + job.offsets[i];
-      const float* kernel = job.weights + 9 * i;
-      for (int x = 0; x < 3; ++x, from += (Rows + 2) * lanes) {
-        const V top = hn::Set(d, kernel[x]), middle = hn::Set(d, kernel[3 + x]),
-                low = hn::Set(d, kernel[6 + x]);
-#pragma GCC unroll 16
-        for (int r = 0; r < Rows + 2; ++r) {
-          const V in = hn::LoadU(d, from + r * lanes);
-          if (r < Rows) sum[r] = hn::MulAdd(top, in, sum[r]);
-          if (r >= 1 && r <= Rows) sum[r - 1] = hn::MulAdd(middle, in, sum[r - 1]);
-          if (r >= 2) sum[r - 2] = hn::MulAdd(low, in, sum[r - 2]);
-        }
-      }
-    }
+    for (int r = 0; r < Rows; ++r)
+      sum[r] = hn::MulAdd(weight, hn::LoadU(d, from + r * lanes), sum[r]);
   }
 
   if (job.partial_out != nullptr) {
@@ -105,9 +86,25 @@ void pack_plane(const PackJob& job) {
     const float* row = job.from + y * job.width;
     if (s == 1 && first >= 0) {
       hn::StoreU(load_first(d, row + first, static_cast<std::size_t>(inside)), d, to);
-    } else if (s == 2 && first >= 0 && first + 2 * lanes <= job.width) {
+    } else if (s == 1 && first > -lanes) {
+      const auto count =
+          static_cast<std::size_t>(std::min<std::ptrdiff_t>(lanes + first, job.width));
+      hn::StoreU(hn::Zero(d), d, to);
+      store_first(d, load_first(d, row, count), to - first, count);
+    } else if (s == 2) {
+      const float* from = row + first;
+      HWY_ALIGN float inner[4 * HWY_MAX_BYTES / sizeof(float)];
+      if (first < 0 || first + 2 * lanes > job.width) {  // with zeros around
+        const auto begin = std::max<std::ptrdiff_t>(first, 0),
+                   end = std::min<std::ptrdiff_t>(first + 2 * lanes, job.width);
+        for (std::ptrdiff_t x = 0; x < 2 * lanes; x += lanes) hn::Store(hn::Zero(d), d, inner + x);
+        for (auto x = begin; x < end; x += lanes)
+          hn::StoreU(load_first(d, row + x, static_cast<std::size_t>(end - x)), d,
+                     inner + x - first);
+        from = inner;
+      }
       hn::Vec<D> even, odd;
-      hn::LoadInterleaved2(d, row + first, even, odd);
+      hn::LoadInterleaved2(d, from, even, odd);
       hn::StoreU(even, d, to);
     } else {
       for (std::ptrdiff_t j = 0; j < lanes; ++j) {
@@ -118,16 +115,16 @@ void pack_plane(const PackJob& job) {
   }
 }
 
-template <class D, int Form, int... Rows>
+template <class D, int... Rows>
 constexpr std::array<FilterKernel, sizeof...(Rows)> filter_kernels(
     std::integer_sequence<int, Rows...>) {
-  return {&filter_on_tile<D, Form, Rows + 1>...};
+  return {&filter_on_tile<D, Rows + 1>...};
 }
 
 template <class D>
 SparseKernels kernels_for(int lanes) {
   using Rows = std::make_integer_sequence<int, kMaxTileRows>;
-  return {lanes, filter_kernels<D, 1>(Rows{}), filter_kernels<D, 3>(Rows{}), &pack_plane<D>};
+  return {lanes, filter_kernels<D>(Rows{}), &pack_plane<D>};
 }
 
 }  // namespace sparse

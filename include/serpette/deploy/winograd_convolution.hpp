@@ -17,6 +17,7 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/winograd_weights.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -110,28 +111,13 @@ class WinogradConvolution {
     return std::int64_t{(out_.height + 3) / 4} * tile_columns();
   }
 
-  /// U = G w Gᵀ, in double.
   void transform(const float* weight) {
-    const double q = 0.70710678118654752, r = 1.41421356237309505;
-    const std::array<std::array<double, 3>, 6> g{{{1, 0, 0},
-                                                  {-1 / 1.5, -q / 1.5, -0.5 / 1.5},
-                                                  {-1 / 1.5, q / 1.5, -0.5 / 1.5},
-                                                  {1.0 / 6, r / 6, 2.0 / 6},
-                                                  {1.0 / 6, -r / 6, 2.0 / 6},
-                                                  {0, 0, 1}}};
     for (int k = 0; k < 36; ++k)
       weights_.emplace_back(in_.channels, out_.channels, kernels_->lanes);
     for (int f = 0; f < out_.channels; ++f)
       for (int c = 0; c < in_.channels; ++c) {
-        const float* w = weight + (std::int64_t{f} * in_.channels + c) * 9;
-        double rows[6][3];
-        for (int i = 0; i < 6; ++i)
-          for (int j = 0; j < 3; ++j)
-            rows[i][j] = g[i][0] * w[j] + g[i][1] * w[3 + j] + g[i][2] * w[6 + j];
-        for (int i = 0; i < 6; ++i)
-          for (int j = 0; j < 6; ++j)
-            weights_[static_cast<std::size_t>(i * 6 + j)].at(c, f) = static_cast<float>(
-                rows[i][0] * g[j][0] + rows[i][1] * g[j][1] + rows[i][2] * g[j][2]);
+        const auto u = winograd_weights(weight + (std::int64_t{f} * in_.channels + c) * 9);
+        for (std::size_t k = 0; k < 36; ++k) weights_[k].at(c, f) = u[k];
       }
   }
 

@@ -80,10 +80,10 @@ TEST_CASE("every form can be kept", "[deploy][plan_file]") {
     deploy::Choices choices;
     for (const int i : network.graph().convolutions()) {
       const auto& c = network.graph().convolution(i);
-      const bool fits = form == "direct"     ? c.groups == 1
-                        : form == "winograd" ? c.groups == 1 && c.size == 3 && c.stride == 1
-                        : form == "kernels"  ? c.size == 3 && c.stride == 1
-                                             : true;
+      const bool fits = form == "direct" ? c.groups == 1
+                        : form == "winograd" || form == "kernels"
+                            ? c.groups == 1 && c.size == 3 && c.stride == 1
+                            : true;
       choices[network.graph()[i].name] = fits ? form : "weights";
     }
     auto plan = make_plan(network, {.choices = choices});
@@ -147,7 +147,7 @@ TEST_CASE("what is no whole plan of this version and machine is refused by name"
   }
   auto of_tomorrow = whole;
   of_tomorrow[16] = 77;
-  refused(of_tomorrow, "should be a plan of version 2, got 77");
+  refused(of_tomorrow, "should be a plan of version 3, got 77");
   auto elsewhere = whole;
   std::memcpy(elsewhere.data() + 40, "AVX9 with 64, 64 and 8 lanes", 29);
   refused(elsewhere, "got one for AVX9 with 64, 64 and 8 lanes");

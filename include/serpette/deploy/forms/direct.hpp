@@ -24,8 +24,7 @@ struct DirectForm : OwnForm<DirectConvolution, Layout::kChannelsLast> {
   }
 
   static Prepared prepare(const FoldedLayer& layer) {
-    return {DirectConvolution(layer.settings, layer.in, layer.weight.data(),
-                              layer.bias.data()),
+    return {DirectConvolution(layer.settings, layer.in, layer.weight.data(), layer.bias.data()),
             Workers(layer.macs())};
   }
 };

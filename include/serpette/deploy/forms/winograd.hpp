@@ -27,8 +27,7 @@ struct WinogradForm : OwnForm<WinogradConvolution, Layout::kChannelsLast> {
   }
 
   static Prepared prepare(const FoldedLayer& layer) {
-    return {WinogradConvolution(layer.settings, layer.in, layer.weight.data(),
-                                layer.bias.data()),
+    return {WinogradConvolution(layer.settings, layer.in, layer.weight.data(), layer.bias.data()),
             Workers(layer.macs())};
   }
 };

@@ -11,28 +11,22 @@
 
 namespace serpette::deploy {
 
-/// The nonzero weights alone, one by one or as whole 3×3 kernels.
-template <bool WholeKernels>
-struct SparseForm : OwnForm<SparseConvolution, Layout::kPlanes> {
-  static constexpr std::string_view name = WholeKernels ? "kernels" : "weights";
-  using typename OwnForm<SparseConvolution, Layout::kPlanes>::Prepared;
+/// The nonzero weights alone, one by one.
+struct WeightsForm : OwnForm<SparseConvolution, Layout::kPlanes> {
+  static constexpr std::string_view name = "weights";
 
-  static bool fits(const FoldedLayer& layer) {
-    return !WholeKernels || (layer.settings.size == 3 && layer.settings.stride == 1);
-  }
+  static bool fits(const FoldedLayer&) { return true; }
 
-  /// Our multiply-adds, idle lanes' too, take about two and a quarter times as long as dense ones;
-  /// a whole kernel's nine somewhat less, since three share an operand.
+  /// Our multiply-adds, idle lanes' too, take about two and a quarter times as long as dense ones.
   static double cost(const FoldedLayer& layer) {
-    const auto stored = WholeKernels ? 9 * layer.kernels_left : layer.weights_left;
-    const auto operations = static_cast<double>(
-        SparseConvolution::operations(layer.settings, layer.in, stored, settings(layer)));
-    return (WholeKernels ? 1.9 : 2.25) * operations + 5e4;
+    const auto operations = static_cast<double>(SparseConvolution::operations(
+        layer.settings, layer.in, layer.weights_left, settings(layer)));
+    return 2.25 * operations + 5e4;
   }
 
   static Prepared prepare(const FoldedLayer& layer) {
-    SparseConvolution convolution(layer.settings, layer.in, layer.weight.data(),
-                                  layer.bias.data(), settings(layer));
+    SparseConvolution convolution(layer.settings, layer.in, layer.weight.data(), layer.bias.data(),
+                                  settings(layer));
     const Workers workers(static_cast<double>(convolution.operations()));
     return {std::move(convolution), workers};
   }
@@ -46,7 +40,6 @@ struct SparseForm : OwnForm<SparseConvolution, Layout::kPlanes> {
     };
     const int wide = sparse_kernels_here(false).lanes, narrow = sparse_kernels_here(true).lanes;
     SparseSettings settings;
-    settings.whole_kernels = WholeKernels;
     // As many vectors, each cheaper.
     settings.narrow = narrow < wide && vectors(narrow) <= vectors(wide);
     // The denser, the more often a packed value is read again, and the more a place in the nearest
@@ -56,8 +49,5 @@ struct SparseForm : OwnForm<SparseConvolution, Layout::kPlanes> {
     return settings;
   }
 };
-
-using WeightsForm = SparseForm<false>;
-using KernelsForm = SparseForm<true>;
 
 }  // namespace serpette::deploy

@@ -1,0 +1,215 @@
+#pragma once
+
+/// @file
+/// Winograd's convolution of 3×3 with the kernels that are left. No LibTorch.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/deploy/kernel_winograd_kernels.hpp"
+#include "serpette/deploy/output_shape.hpp"
+#include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/scratch.hpp"
+#include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/winograd_weights.hpp"
+#include "serpette/graph/graph.hpp"
+
+namespace serpette::deploy {
+
+/// y = finish(w ∗ x + b) for 3×3 with stride 1, planes, by F(4×4, 3×3) as WinogradConvolution, from
+/// the kernels alone that have a nonzero weight: in the transform domain a kernel that is gone is
+/// gone at all 36 points, so each point is a product of the same sparse matrix [C_out, C_in].
+///
+/// Tiles lie side by side in vectors, counted over the whole map, so that small maps waste little;
+/// some vectors of them are transformed for every channel. Then some points at a time, as many as
+/// the nearest cache holds of every channel, stay there while all filters' weights stream by. The
+/// order of summation depends on nothing but the layer.
+class KernelWinogradConvolution {
+ public:
+  /// @param c       3×3, stride 1, one group.
+  /// @param in      shape of the input.
+  /// @param weight  [C_out, C_in, 3, 3]; kernels of zeros are dropped.
+  /// @param bias    [C_out]
+  KernelWinogradConvolution(const Convolutional& c, const Shape& in, const float* weight,
+                            const float* bias)
+      : KernelWinogradConvolution(c, in) {
+    bias_ = std::vector<float>(bias, bias + c.filters);
+    std::vector<std::int64_t> starts{0};
+    std::vector<std::int32_t> channels;
+    std::vector<std::array<float, 36>> kernels;
+    for (int f = 0; f < c.filters; ++f) {
+      for (int channel = 0; channel < in.channels; ++channel, weight += 9) {
+        if (std::all_of(weight, weight + 9, [](float w) { return w == 0; })) continue;
+        channels.push_back(channel);
+        kernels.push_back(winograd_weights(weight));
+      }
+      starts.push_back(std::ssize(channels));
+    }
+    std::vector<float> weights;
+    weights.reserve(36 * kernels.size());
+    for (int point = 0; point < 36; point += points())
+      for (const auto& u : kernels)
+        weights.insert(weights.end(), u.begin() + point, u.begin() + point + points());
+    starts_ = std::move(starts);
+    channels_ = std::move(channels);
+    weights_ = std::move(weights);
+  }
+  /// What `write` wrote of the same convolution.
+  KernelWinogradConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
+      : KernelWinogradConvolution(c, in) {
+    bias_ = from.array<float>(static_cast<std::size_t>(c.filters));
+    starts_ = from.array<std::int64_t>(static_cast<std::size_t>(c.filters) + 1);
+    channels_ = from.array<std::int32_t>();
+    weights_ = from.array<float>(36 * channels_.size());
+  }
+
+  void write(PlanWriter& to) const {
+    to.array(bias_);
+    to.array(starts_);
+    to.array(channels_);
+    to.array(weights_);
+  }
+
+  static bool fits(const Convolutional& c) {
+    return c.size == 3 && c.stride == 1 && c.groups == 1 && c.padding <= 1;
+  }
+
+  [[nodiscard]] const Shape& output() const { return out_; }
+
+  /// Computes one image; as SparseConvolution::run.
+  /// @param x  [C_in, H, W]
+  /// @param y  [C_out, H', W']
+  template <class Parallel>
+  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
+           int threads) const {
+    const auto serial = [](std::int64_t count, const auto& f) { f(std::int64_t{0}, count); };
+    if (threads == 1 || blocks_ >= 4 * threads)
+      parallel(blocks_, [&](std::int64_t begin, std::int64_t end) {
+        for (auto b = begin; b < end; ++b) run_block(x, y, finish, b, serial);
+      });
+    else
+      for (std::int64_t b = 0; b < blocks_; ++b) run_block(x, y, finish, b, parallel);
+  }
+
+  /// Lanes of the tiles that are computed, idle ones among them, per channel.
+  static std::int64_t tile_lanes(const Convolutional& c, const Shape& in) {
+    const KernelWinogradConvolution empty(c, in);
+    return empty.vectors_ * empty.table_->lanes;
+  }
+
+ private:
+  KernelWinogradConvolution(const Convolutional& c, const Shape& in)
+      : in_(in), out_(output_shape(c, in)), padding_(c.padding), table_(&table_for(tiles())) {
+    require(fits(c), "Winograd convolution of kernels",
+            "should be 3×3 with stride 1 in one group, got {}×{} with stride {} in {} groups",
+            c.size, c.size, c.stride, c.groups);
+    vectors_ = (tiles() + table_->lanes - 1) / table_->lanes;
+    choose_shape();
+  }
+
+  /// Vectors of the width that leaves fewer lanes idle.
+  static const KernelWinogradTable& table_for(std::int64_t tiles) {
+    const auto& wide = kernel_winograd_table_here(false);
+    const auto& narrow = kernel_winograd_table_here(true);
+    const auto whole = [&](std::int64_t lanes) { return (tiles + lanes - 1) / lanes * lanes; };
+    return whole(narrow.lanes) < whole(wide.lanes) ? narrow : wide;
+  }
+
+  /// Wide blocks where the tiles are few, or the channels: what a block transforms and sums over
+  /// should not outgrow the cache.
+  void choose_shape() {
+    shape_ = vectors_ == 1 ? 0 : vectors_ <= kMaxTileVectors || in_.channels <= 64 ? 2 : 1;
+    const auto most = kTileShapes[shape_].vectors;
+    blocks_ = (vectors_ + most - 1) / most;
+  }
+
+  [[nodiscard]] int points() const { return kTileShapes[shape_].points; }
+  [[nodiscard]] int tile_columns() const { return (out_.width + 3) / 4; }
+  [[nodiscard]] std::int64_t tiles() const {
+    return std::int64_t{(out_.height + 3) / 4} * tile_columns();
+  }
+
+  template <class Parallel>
+  void run_block(const float* x, float* y, const Finish& finish, std::int64_t block,
+                 const Parallel& parallel) const {
+    const std::int64_t lanes = table_->lanes, most = kTileShapes[shape_].vectors;
+    const auto vectors = std::min(most, vectors_ - block * most);
+    const auto first = block * most * lanes, last = std::min(first + vectors * lanes, tiles());
+    const auto& kernels = table_->kernels[shape_][static_cast<std::size_t>(vectors - 1)];
+    const auto step = points() * vectors * lanes,  // from channel to channel, filter to filter
+        tiles_pitch = step * in_.channels + 16, sums_pitch = step * out_.channels + 16;
+    const int rounds = 36 / points();
+    float* tiles =
+        scratch(Scratch::kFirst, static_cast<std::size_t>(rounds * (tiles_pitch + sums_pitch)));
+    float* sums = tiles + rounds * tiles_pitch;
+
+    parallel(in_.channels, [&](std::int64_t begin, std::int64_t end) {
+      ChannelInJob job;
+      job.height = in_.height;
+      job.width = in_.width;
+      job.padding = padding_;
+      job.tile_columns = tile_columns();
+      job.tile_row = static_cast<int>(first / tile_columns());
+      job.tile_rows = static_cast<int>((last - 1) / tile_columns()) - job.tile_row + 1;
+      job.skipped = static_cast<int>(first % tile_columns());
+      job.to_pitch = tiles_pitch;
+      job.row_pitch = 4 * ((tile_columns() + lanes - 1) / lanes * lanes) + 2 * lanes;
+      job.phase_pitch = (3 * tile_columns() + (vectors + 2) * lanes + 15) / 16 * 16;
+      const auto rows = (4 * job.tile_rows + 2) * job.row_pitch + 2 * lanes;
+      job.phases = scratch(Scratch::kSecond, static_cast<std::size_t>(24 * job.phase_pitch + rows));
+      job.rows = job.phases + 24 * job.phase_pitch;
+      for (auto channel = begin; channel < end; ++channel) {
+        job.image = x + channel * in_.height * in_.width;
+        job.to = tiles + channel * step;
+        kernels.channel_in(job);
+      }
+    });
+    parallel(out_.channels, [&](std::int64_t begin, std::int64_t end) {
+      FiltersOnTilesJob job;
+      job.starts = starts_.data();
+      job.channels = channels_.data();
+      job.first = begin;
+      job.last = end;
+      for (int round = 0; round < rounds; ++round) {
+        job.tiles = tiles + round * tiles_pitch;
+        job.weights = weights_.data() + round * std::ssize(channels_.values()) * points();
+        job.sums = sums + round * sums_pitch;
+        kernels.filters_on_tiles(job);
+      }
+      FilterOutJob out;
+      out.sums_pitch = sums_pitch;
+      out.rows = scratch(Scratch::kSecond, static_cast<std::size_t>(16 * vectors * lanes));
+      out.height = out_.height;
+      out.width = out_.width;
+      out.tile_columns = tile_columns();
+      out.first = first;
+      out.last = last;
+      out.finish = finish;
+      for (auto f = begin; f < end; ++f) {
+        const auto plane = f * out_.height * out_.width;
+        out.sums = sums + f * step;
+        out.bias = bias_[static_cast<std::size_t>(f)];
+        out.out = y + plane;
+        if (finish.residual != nullptr) out.finish.residual = finish.residual + plane;
+        kernels.filter_out(out);
+      }
+    });
+  }
+
+  Shape in_, out_;
+  int padding_;
+  const KernelWinogradTable* table_;
+  std::size_t shape_ = 0;                  // in kTileShapes
+  std::int64_t vectors_ = 1, blocks_ = 1;  // vectors of tiles, and blocks of those
+  StoredArray<float> bias_;
+  StoredArray<std::int64_t> starts_;  // [C_out + 1] into channels_
+  StoredArray<std::int32_t> channels_;
+  StoredArray<float> weights_;  // [36 / points][kernels][points]
+};
+
+}  // namespace serpette::deploy
