@@ -3,10 +3,12 @@
 #include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/winograd_convolution.hpp"
 #include "support/catch.hpp"
+#include "support/pieces.hpp"
 
 using namespace serpette;
 using deploy::DirectConvolution;
 using deploy::WinogradConvolution;
+using serpette::test::Pieces;
 
 namespace {
 
@@ -18,16 +20,6 @@ std::ostream& operator<<(std::ostream& out, const Case& k) {
   return out << k.channels << "×" << k.height << "×" << k.width << " → " << k.filters << ", "
              << k.size << "×" << k.size << "/" << k.stride << " padding " << k.padding;
 }
-
-/// Ranges in reverse order: none may depend on another.
-struct Pieces {
-  int count = 1;
-  template <class F>
-  void operator()(std::int64_t n, const F& f) const {
-    for (int i = count; i-- > 0;)
-      if (n * i / count < n * (i + 1) / count) f(n * i / count, n * (i + 1) / count);
-  }
-};
 
 /// Largest difference from LibTorch's convolution in double, over the largest output.
 template <class Form>
