@@ -26,6 +26,7 @@
 #include "serpette/prune/both.hpp"
 #include "serpette/prune/global.hpp"
 #include "serpette/prune/input_channel.hpp"
+#include "serpette/prune/layers.hpp"
 #include "serpette/prune/n_of_m.hpp"
 #include "serpette/prune/schedule.hpp"
 #include "serpette/scenario/paper.hpp"
