@@ -59,9 +59,11 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder,
   namespace fs = std::filesystem;
   std::vector<fs::path> files;
   std::error_code code;
-  const auto take = [&](auto iterator) {
-    for (const auto& entry : iterator)
-      if (wanted(entry.path()) && entry.is_regular_file(code)) files.push_back(entry.path());
+  const auto take = [&](auto entry) {
+    for (; !code && entry != decltype(entry)(); entry.increment(code)) {
+      std::error_code gone;  // a link to nothing is no file
+      if (wanted(entry->path()) && entry->is_regular_file(gone)) files.push_back(entry->path());
+    }
   };
   if (recursive)
     take(fs::recursive_directory_iterator(folder, code));

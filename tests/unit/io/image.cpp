@@ -1,9 +1,11 @@
 #include "serpette/io/image.hpp"
 
+#include "serpette/io/image_files.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
 #include <zlib.h>
+#include <fstream>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -216,4 +218,19 @@ TEST_CASE("damaged bytes give an Error or a picture, never anything else", "[io]
     }
     CHECK(refused > 0);
   }
+}
+
+TEST_CASE("a link to nothing is no file of a folder, and no reason to refuse the folder",
+          "[io][files]") {
+  const serpette::test::Scratch folder;
+  std::filesystem::create_directory(folder / "more");
+  std::ofstream(folder / "a.png") << "x";
+  std::ofstream(folder / "more" / "b.png") << "x";
+  std::filesystem::create_symlink(folder / "gone.png", folder / "more" / "z.png");
+  std::filesystem::create_symlink(folder / "gone.png", folder / "z.png");
+  const auto all = [](const std::filesystem::path&) { return true; };
+  CHECK(serpette::files_of(folder / "", all).size() == 1);
+  CHECK(serpette::files_of(folder / "", all, true).size() == 2);
+  CHECK_THROWS_WITH(serpette::files_of(folder / "a.png", all, true),
+                    Catch::Matchers::ContainsSubstring("should be a readable folder"));
 }
