@@ -50,21 +50,23 @@ def evaluation():
 
 def peers():
     """What compare.py measured: plans beside other engines, as ratios to the dense network in the first of them."""
-    lines = []
+    tables, lines = {}, []
     for path in sorted((HERE / "results").glob("peers_*.json")):
         run = json.loads(path.read_text())
-        cells, engines = {}, []
+        title = (f"{pathlib.Path(run['cfg']).stem}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
+                 f"{run['date']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:")
+        cells = tables.setdefault(title, {})
         for row in run["rows"]:
             engine, case = row["name"].split(" ")
-            engines += [engine] if engine not in engines else []
-            cells[case, engine] = f"{row['ratio']:.3f} ({row['quartiles'][0]:.3f}–{row['quartiles'][1]:.3f}), {number(row['ms'])} ms"
-        engines.sort(key=lambda engine: engine != "ours")
-        lines += [f"{pathlib.Path(run['cfg']).stem}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
-                  f"{run['date']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:", "",
-                  "| Gone | " + " | ".join(engines) + " |", "| --- |" + " --: |" * len(engines)]
-        for case in dict.fromkeys(case for case, _ in cells):
-            kind, _, share = case.partition(":")
-            what = "nothing" if kind == "none" else f"{float(share):.0%} of {dict(unstructured='weights').get(kind, kind + 's')}"
+            cells.setdefault((case, engine), f"{row['ratio']:.3f} ({row['quartiles'][0]:.3f}–{row['quartiles'][1]:.3f}), {number(row['ms'])} ms")
+    kinds = ["none", "unstructured", "kernel", "filter"]
+    for title, cells in tables.items():
+        engines = sorted(dict.fromkeys(engine for _, engine in cells), key=lambda engine: engine != "ours")
+        lines += [title, "", "| Gone | " + " | ".join(engines) + " |", "| --- |" + " --: |" * len(engines)]
+        cases = {tuple(case.partition(":")[::2]) for case, _ in cells}
+        for kind, share in sorted(cases, key=lambda case: (kinds.index(case[0]), float(case[1] or 0))):
+            case = f"{kind}:{share}" if share else kind
+            what = "nothing" if kind == "none" else f"{100 * float(share):.0f} % of {dict(unstructured='weights').get(kind, kind + 's')}"
             lines.append(f"| {what} | " + " | ".join(cells.get((case, engine), "–") for engine in engines) + " |")
         lines.append("")
     return lines

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import pathlib
+import platform
 import shutil
 import statistics
 import subprocess
@@ -48,6 +49,21 @@ class Peer:
         except (BrokenPipeError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
+
+
+def machine():
+    """The processor, as the system calls it."""
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return f"{line.split(':')[1].strip()}, {os.cpu_count()} cores"
+    return platform.processor()
+
+
+def version(engine):
+    """Of an engine, as its environment has it."""
+    package = engine.split("-")[0]
+    code = f"import importlib.metadata as m; print(m.version({package!r}))"
+    return subprocess.run([python_of(engine), "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def main():
@@ -105,6 +121,7 @@ def main():
         peer.quit()
     if o.out:
         o.out.write_text(json.dumps({"cfg": o.cfg, "threads": o.threads, "rounds": o.rounds, "date": time.strftime("%Y-%m-%d"),
+                                     "machine": machine(), "versions": {name: version(name) for name in engines},
                                      "against": peers[0].name, "rows": rows}, indent=1) + "\n")
 
 
