@@ -16,6 +16,7 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/winograd_tiles.hpp"
 #include "serpette/deploy/winograd_weights.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -75,9 +76,7 @@ class KernelWinogradConvolution {
     to.array(weights_);
   }
 
-  static bool fits(const Convolutional& c) {
-    return c.size == 3 && c.stride == 1 && c.groups == 1 && c.padding <= 1;
-  }
+  static bool fits(const Convolutional& c) { return fits_winograd(c); }
 
   [[nodiscard]] const Shape& output() const { return out_; }
 
@@ -129,10 +128,8 @@ class KernelWinogradConvolution {
   }
 
   [[nodiscard]] int points() const { return kTileShapes[shape_].points; }
-  [[nodiscard]] int tile_columns() const { return (out_.width + 3) / 4; }
-  [[nodiscard]] std::int64_t tiles() const {
-    return std::int64_t{(out_.height + 3) / 4} * tile_columns();
-  }
+  [[nodiscard]] int tile_columns() const { return WinogradTiles(out_).columns; }
+  [[nodiscard]] std::int64_t tiles() const { return WinogradTiles(out_).count(); }
 
   template <class Parallel>
   void run_block(const float* x, float* y, const Finish& finish, std::int64_t block,

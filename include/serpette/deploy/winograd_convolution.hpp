@@ -17,6 +17,7 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/winograd_tiles.hpp"
 #include "serpette/deploy/winograd_weights.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -57,9 +58,7 @@ class WinogradConvolution {
     for (const auto& matrix : weights_) matrix.write(to);
   }
 
-  static bool fits(const Convolutional& c) {
-    return c.size == 3 && c.stride == 1 && c.groups == 1 && c.padding <= 1;
-  }
+  static bool fits(const Convolutional& c) { return fits_winograd(c); }
 
   [[nodiscard]] const Shape& output() const { return out_; }
 
@@ -106,10 +105,8 @@ class WinogradConvolution {
   [[nodiscard]] std::int64_t whole(int channels) const {
     return (channels + kernels_->lanes - 1) / kernels_->lanes * kernels_->lanes;
   }
-  [[nodiscard]] int tile_columns() const { return (out_.width + 3) / 4; }
-  [[nodiscard]] std::int64_t tiles() const {
-    return std::int64_t{(out_.height + 3) / 4} * tile_columns();
-  }
+  [[nodiscard]] int tile_columns() const { return WinogradTiles(out_).columns; }
+  [[nodiscard]] std::int64_t tiles() const { return WinogradTiles(out_).count(); }
 
   void transform(const float* weight) {
     for (int k = 0; k < 36; ++k)

@@ -32,6 +32,17 @@ struct SearchRange {
 };
 
 namespace detail {
+/// attempt(ratio) → the Probe there, which on_probe hears of.
+template <class Measure, class OnProbe, class Meets>
+auto attempts(Measure& measure, OnProbe& on_probe, Meets meets) {
+  return [&measure, &on_probe, meets](Ratio ratio) {
+    const double value = measure(ratio);
+    const Probe probe{ratio, value, meets(value)};
+    on_probe(probe);
+    return probe;
+  };
+}
+
 /// Halves [good, bad] until they are one step apart, `good` meeting what is wanted.
 template <class Try>
 Probe bisect(Probe good, Probe bad, Ratio resolution, const Try& attempt) {
@@ -57,12 +68,8 @@ Probe bisect(Probe good, Probe bad, Ratio resolution, const Try& attempt) {
 template <class Measure, class OnProbe>
 Probe largest_ratio(std::string_view what, double bound, const SearchRange& range,
                     Measure&& measure, OnProbe&& on_probe) {
-  const auto attempt = [&](Ratio ratio) {
-    const double value = measure(ratio);
-    const Probe probe{ratio, value, value >= bound};
-    on_probe(probe);
-    return probe;
-  };
+  const auto attempt =
+      detail::attempts(measure, on_probe, [&](double value) { return value >= bound; });
   const auto first = attempt(range.least);
   require(first.meets, what, "should be at most {:.6g}, what there is at {} %; got {:.6g}",
           first.value, range.least.str(), bound);
@@ -76,12 +83,8 @@ Probe largest_ratio(std::string_view what, double bound, const SearchRange& rang
 template <class Measure, class OnProbe>
 Probe least_ratio(std::string_view what, double bound, const SearchRange& range, Measure&& measure,
                   OnProbe&& on_probe) {
-  const auto attempt = [&](Ratio ratio) {
-    const double value = measure(ratio);
-    const Probe probe{ratio, value, value <= bound};
-    on_probe(probe);
-    return probe;
-  };
+  const auto attempt =
+      detail::attempts(measure, on_probe, [&](double value) { return value <= bound; });
   const auto first = attempt(range.least);
   if (first.meets) return first;
   const auto last = attempt(range.most);

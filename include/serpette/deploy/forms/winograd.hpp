@@ -6,6 +6,7 @@
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/forms/own.hpp"
 #include "serpette/deploy/winograd_convolution.hpp"
+#include "serpette/deploy/winograd_tiles.hpp"
 #include "serpette/deploy/workers.hpp"
 
 namespace serpette::deploy {
@@ -22,7 +23,7 @@ struct WinogradForm : OwnForm<WinogradConvolution, Layout::kChannelsLast> {
     const double lanes = dense_kernels_here().lanes;
     const auto whole = [&](int channels) { return std::ceil(channels / lanes) * lanes; };
     const double in = whole(layer.in.channels), out = whole(layer.out.channels);
-    const double tiles = std::ceil(layer.out.height / 4.0) * std::ceil(layer.out.width / 4.0);
+    const auto tiles = static_cast<double>(WinogradTiles(layer.out).count());
     return 36 * (tiles * (1.15 * in * out + 36 * (in + out)) + 6 * in * out) + 5e4;
   }
 
