@@ -50,6 +50,7 @@ struct Options {
   std::int64_t evaluate_every = 0, patience = 0, checkpoint_every = 500;
   double checkpoint_minutes = 10;
   PgdAdversarial objective;
+  std::optional<Precision> precision;
   TrainSettings settings{.steps = 1000, .batch_size = 16, .warmup = 100, .clip = 50};
 
   /// A file beside the weights: own.weights → own.log.csv.
@@ -432,6 +433,7 @@ int main(int argc, char** argv) {
       app.add_option("--clip", o.settings.clip, "Largest gradient norm; 0: no limit")
           ->check(cli::kNonNegative)
           ->capture_default_str();
+      cli::add_choice(app, "--precision", o.precision, cli::kPrecisionHelp);
       app.add_option("--freeze", o.freeze, "So many layers, the first, stay as they are")
           ->check(cli::whole_number(0))
           ->capture_default_str();
@@ -476,6 +478,7 @@ int main(int argc, char** argv) {
     o.settings.optimizer =
         is_sgd ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
     o.settings.learning_rate = o.learning_rate.value_or(is_sgd ? 1e-3 : 1e-4);
+    o.settings.precision = o.precision.value_or(Precision::kFloat32);
     return run(o);
   });
 }
