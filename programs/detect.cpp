@@ -285,8 +285,9 @@ int main(int argc, char** argv) {
         "images.csv, which says what picture an image_id is.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format");
     app.add_option("--weights", o.weights, "Its weights in darknet's format");
-    app.add_option("--plan", o.plan,
-                   "Instead of these two: a plan that export or prune wrote for this kind of CPU");
+    app.add_option(
+        "--plan", o.plan,
+        "Instead of these two: a plan that export_network or prune wrote for this kind of CPU");
     app.add_option(
            "--images", o.images,
            "A picture, or a folder of them, as the frames of a video (JPEG, PNG, WebP, BMP)")

@@ -1,6 +1,6 @@
 // Writes a network in the format of another engine.
 //
-//   export --cfg pruned.cfg --weights pruned.weights --format onnx --out pruned.onnx
+//   export_network --cfg pruned.cfg --weights pruned.weights --format onnx --out pruned.onnx
 //
 // The data flows one way: cfg + weights → (batch norm folded, silent filters cut out) → one file.
 
@@ -164,7 +164,7 @@ int main(int argc, char** argv) {
           ->capture_default_str();
     });
     app.footer(
-        "Example:\n  export --cfg pruned.cfg --weights pruned.weights --format onnx --out "
+        "Example:\n  export_network --cfg pruned.cfg --weights pruned.weights --format onnx --out "
         "pruned.onnx --decode");
     cli::parse(app, argc, argv);
     run(o);
