@@ -13,12 +13,12 @@
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/core/fingerprint.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/distributed/process_group.hpp"
-#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/method/checkpoint.hpp"
@@ -128,10 +128,7 @@ class Run {
         is_first_(launch.rank == 0),
         detector_(o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
                                     : Yolov3::load(o.cfg, o.weights, Seed(o.seed))) {
-    if (is_first_ && !o.weights.empty())
-      for (const auto& note :
-           network_notes(detector_.graph(), detector_.header(), o.cfg, o.weights))
-        fmt::print(stderr, "note: {}\n", note);
+    if (is_first_ && !o.weights.empty()) cli::say_notes(detector_, o.cfg, o.weights);
     detector_.freeze(o.freeze);
     detector_.to(device);
     data_.emplace(folder(o, detector_, o.annotations, o.images, o.plain));
