@@ -27,14 +27,13 @@
 #include "serpette/app/network_names.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/data/image_list.hpp"
 #include "serpette/data/match_categories.hpp"
 #include "serpette/detector/decode.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/formats/darknet/known_mistakes.hpp"
-#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
@@ -222,10 +221,7 @@ void run_network(const Options& o, const ErasedAttack& attack, const ErasedColor
           "only training starts from");
   auto detector = Yolov3::load(o.cfg, o.weights);
   detector.to(device);
-  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
-    fmt::print(stderr, "note: {}\n", note);
-  if (const auto mistake = known_mistake(detector.graph(), detector.header()))
-    fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
+  cli::say_notes(detector, o.cfg, o.weights);
   Generator rng(Seed(o.seed).derive("attack"));
   run(
       o, detector.graph(),

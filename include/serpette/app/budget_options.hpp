@@ -8,6 +8,7 @@
 #include <string>
 
 #include "serpette/app/cli.hpp"
+#include "serpette/app/device.hpp"
 #include "serpette/app/setting_options.hpp"
 #include "serpette/method/budgets.hpp"
 
@@ -42,6 +43,7 @@ struct BudgetOptions {
         ->capture_default_str();
     app.add_option("--batch-size", batch_size_, "Images per step of every stage")
         ->check(whole_number(std::int64_t{1}, std::int64_t{1} << 20));
+    add_choice(app, "--precision", precision_, kPrecisionHelp);
     alone_.add_to(app);
     app.footer(budget_table());
   }
@@ -50,13 +52,16 @@ struct BudgetOptions {
   /// @throws Error  if there is no budget of that name.
   [[nodiscard]] Budget chosen() const {
     Budget b = budget_named(name).budget;
-    for (auto* stage : {&b.pretrain, &b.scores, &b.finetune})
+    for (auto* stage : {&b.pretrain, &b.scores, &b.finetune}) {
       stage->batch_size = batch_size_.value_or(stage->batch_size);
+      stage->precision = precision_.value_or(stage->precision);
+    }
     return alone_.apply_to(b);
   }
 
  private:
   std::optional<std::int64_t> batch_size_;
+  std::optional<Precision> precision_;
   SettingOptions alone_;
 };
 
