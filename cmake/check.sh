@@ -58,7 +58,7 @@ check_coverage() {
   step ctest --preset coverage --parallel "$(nproc)"
   mkdir -p build/coverage/html
   step gcovr --root . --object-directory build/coverage --filter 'include/' --gcov-ignore-parse-errors=negative_hits.warn_once_per_file \
-    --merge-mode-functions=separate --exclude-unreachable-branches --sort uncovered-number \
+    --merge-mode-functions=separate --exclude-unreachable-branches \
     --txt --txt-summary --json-summary build/coverage/summary.json --html-details build/coverage/html/index.html --fail-under-line 90
 }
 
