@@ -15,12 +15,11 @@
 #include "serpette/app/network_names.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/core/precision.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/formats/darknet/known_mistakes.hpp"
-#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/formats/onnx/write_onnx.hpp"
 #include "serpette/formats/torchscript/write_torchscript.hpp"
@@ -104,10 +103,7 @@ void run(const Options& o) {
           "should be fold with --format plan, which has no batch norm; got keep");
   require_writable(o.out);
   const auto detector = Yolov3::load(o.cfg, o.weights);
-  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
-    fmt::print(stderr, "note: {}\n", note);
-  if (const auto mistake = known_mistake(detector.graph(), detector.header()))
-    fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
+  cli::say_notes(detector, o.cfg, o.weights);
   if (o.format == "plan") {
     const auto plan = cli::ReadyPlan::make(detector, labels(o, detector.graph()),
                                            o.precision.value_or(Precision::kFloat32));
@@ -157,7 +153,7 @@ int main(int argc, char** argv) {
     cli::under(app, "How the plan computes (plan)", [&] {
       cli::add_choice(app, "--precision", o.precision,
                       "Of products in dense layers: f32, or bf16, which takes half their time and "
-                      "costs some 0.01 of AP,\nwhere the CPU has AVX512-BF16. Default: f32");
+                      "costs less than 0.01 of AP,\nwhere the CPU has AVX512-BF16. Default: f32");
     });
     cli::under(app, "Boxes in the model (onnx)", [&] {
       app.add_flag("--decode", o.decode,

@@ -13,14 +13,15 @@
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/core/fingerprint.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/distributed/process_group.hpp"
-#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
+#include "serpette/io/file_lock.hpp"
 #include "serpette/method/checkpoint.hpp"
 #include "serpette/method/evaluate.hpp"
 #include "serpette/method/learning_rate_finder.hpp"
@@ -128,10 +129,7 @@ class Run {
         is_first_(launch.rank == 0),
         detector_(o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
                                     : Yolov3::load(o.cfg, o.weights, Seed(o.seed))) {
-    if (is_first_ && !o.weights.empty())
-      for (const auto& note :
-           network_notes(detector_.graph(), detector_.header(), o.cfg, o.weights))
-        fmt::print(stderr, "note: {}\n", note);
+    if (is_first_ && !o.weights.empty()) cli::say_notes(detector_, o.cfg, o.weights);
     detector_.freeze(o.freeze);
     detector_.to(device);
     data_.emplace(folder(o, detector_, o.annotations, o.images, o.plain));
@@ -146,9 +144,19 @@ class Run {
           output, {o.cfg, o.weights, o.annotations, o.validation_annotations, o.test_annotations});
       if (is_first_) require_writable(output);
     }
+    if (is_first_)
+      lock_.emplace(o_.beside("checkpoint.lock"), OneAtATime{[&](std::string_view owner) {
+                      fail(o_.out.string(), "should be free, but process {} trains it", owner);
+                    }});
     if (is_first_) remove_leftovers_in(fs::absolute(o_.out).parent_path());
     detector_.set_peers(join(launch, device));
     configuration_ = std::move(configuration);
+  }
+
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run() {
+    if (lock_) lock_->done();
   }
 
   /// @return  the exit status.
@@ -355,6 +363,7 @@ class Run {
   Defence defence_;
   at::Device device_;
   bool is_first_;
+  std::optional<FileLock> lock_;  ///< One training of an output at a time.
   Yolov3 detector_;
   std::optional<CocoFolder> data_, validation_, test_;
   std::string configuration_;

@@ -89,8 +89,8 @@ void print_plan(const std::vector<PlannedCell>& plan, const Experiment<D, Train,
   }
   fmt::print("what is there and holds:\n{}", status_of(store.root(), plan).text());
   constexpr double kFloat = 4;  // the network of every cell is kept
-  fmt::print("{} cells left: about {} with {} at once, {:.1f} GB of disk\n", open,
-             clock_text(total / workers.count), workers.count,
+  fmt::print("{} {} left: about {} with {} at once, {:.1f} GB of disk\n", open,
+             open == 1 ? "cell" : "cells", clock_text(total / workers.count), workers.count,
              static_cast<double>(open) * kFloat *
                  static_cast<double>(parameters(experiment.pretrained.graph())) / 1e9);
 }

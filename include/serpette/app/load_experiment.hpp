@@ -12,10 +12,11 @@
 #include "serpette/app/device.hpp"
 #include "serpette/app/experiment_options.hpp"
 #include "serpette/app/load_data.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/formats/darknet/network_notes.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/run_cell.hpp"
 
@@ -77,9 +78,9 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   for (const auto& file : {o.cfg, o.weights, o.annotations, o.test_annotations})
     require(!std::filesystem::is_fifo(file), file.string(),
             "should be a file, got a pipe: it is read more than once");
+  require_no_input(o.out, {o.images, o.test_images});
   auto detector = Yolov3::load(o.cfg, o.weights);
-  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
-    fmt::print(stderr, "note: {}\n", note);
+  say_notes(detector, o.cfg, o.weights);
   const auto& in = detector.graph().input;
   const auto read = [&](const std::filesystem::path& annotations,
                         const std::filesystem::path& images) {

@@ -276,8 +276,9 @@ class Yolov3 {
     const torch::NoGradGuard no_grad;
     const auto convolutions = this->graph().convolutions();
     const auto copies = result.graph().convolutions();
+    const auto sources = plan ? plan->sources(this->graph()) : std::vector<std::size_t>();
     for (std::size_t k = 0; k < copies.size(); ++k) {
-      const auto& all = module_->layer(convolutions[plan ? plan->source(this->graph(), k) : k]);
+      const auto& all = module_->layer(convolutions[plan ? sources[k] : k]);
       const auto from = tensors(plan ? sliced(all, plan->convolutions[k]) : all);
       const auto to = tensors(result.module_->layer(copies[k]));
       for (std::size_t t = 0; t < to.size(); ++t) to[t].copy_(from[t]);

@@ -104,7 +104,7 @@ TEST_CASE("Winograd's convolution in bfloat16 is near the exact one", "[deploy][
   CAPTURE(k.channels, k.height, k.width, k.filters);
   for (const int threads : {1, 2, 5})
     CHECK(half_error<deploy::WinogradConvolutionOf<BFloat16>>(k, threads, threads != 2, false) <
-          0.03);
+          0.05);
 }
 
 TEST_CASE("threads do not change a bit of a convolution in bfloat16", "[deploy][bfloat16]") {
