@@ -97,7 +97,7 @@ TEST_CASE("direct convolution in bfloat16 equals LibTorch's of rounded operands"
 TEST_CASE("Winograd's convolution in bfloat16 is near the exact one", "[deploy][bfloat16]") {
   need_bfloat16();
   at::manual_seed(8);
-  const auto k = GENERATE(HalfCase{1, 1, 1, 1, 3, 1, 1}, HalfCase{5, 3, 2, 6, 3, 1, 1},
+  const auto k = GENERATE(HalfCase{1, 4, 5, 8, 3, 1, 1}, HalfCase{5, 3, 2, 6, 3, 1, 1},
                           HalfCase{3, 21, 17, 8, 3, 1, 1}, HalfCase{64, 13, 13, 100, 3, 1, 1},
                           HalfCase{17, 30, 41, 33, 3, 1, 1}, HalfCase{20, 9, 30, 50, 3, 1, 0},
                           HalfCase{512, 13, 13, 64, 3, 1, 1});
