@@ -67,12 +67,44 @@ std::vector<Trial> chosen(const Options& o, const SuiteSettings& settings) {
     require(std::ranges::find(known, name) != known.end(), "--attacks",
             "should be some of {}, got \"{}\"{}", fmt::join(known, ", "), name,
             name == "transfer" ? "; it needs --transfer-cfg and --transfer-weights" : "");
+  for (const auto& name : o.attacks)
+    require(std::ranges::count(o.attacks, name) == 1, "--attacks",
+            "should name each attack once, got {} twice", name);
+  for (const double strength : o.strengths)
+    require(std::ranges::count(o.strengths, strength) == 1, "--strengths",
+            "should name each radius once, got {} twice", strength);
   if (!o.attacks.empty())
     std::erase_if(suite, [&](const Trial& trial) {
       return trial.id != "clean" && std::ranges::find(o.attacks, trial.id) == o.attacks.end();
     });
   for (auto& trial : strength_curve(settings, o.strengths)) suite.push_back(std::move(trial));
   return suite;
+}
+
+/// Refuses settings of the suite that none of its attacks has a use for.
+/// @throws Error  naming the option.
+void require_effect(const Options& o, const SuiteSettings& settings,
+                    const std::vector<Trial>& suite) {
+  const auto pgd = fmt::format("pgd-{}", settings.steps);
+  const std::map<std::string, std::vector<std::string>> uses{
+      {"--steps", {pgd, "apgd", "cw", "transfer"}},
+      {"--restarts", {pgd}},
+      {"--queries", {"square"}}};
+  for (const auto& option : o.suite.names_given())
+    if (const auto use = uses.find(option); use != uses.end())
+      require(std::ranges::any_of(suite,
+                                  [&](const Trial& trial) {
+                                    return std::ranges::find(use->second, trial.id) !=
+                                           use->second.end();
+                                  }),
+              option, "should come with one of the attacks {}, got {}",
+              fmt::join(use->second, ", "), fmt::join(o.attacks, ", "));
+    else if (option == "--curve-steps")
+      require(!o.strengths.empty(), option, "should come with --strengths, got none");
+  require(o.transfer_cfg.empty() || !o.strengths.empty() ||
+              std::ranges::find(suite, "transfer", &Trial::id) != suite.end(),
+          "--transfer-cfg", "should come with the attack transfer or with --strengths, got {}",
+          fmt::join(o.attacks, ", "));
 }
 
 /// Finished trials in a folder: detections, and a seal that says what of and holds the numbers.
@@ -174,6 +206,7 @@ Figure strength_figure(const std::vector<std::pair<std::string, std::vector<Trie
 void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode& color) {
   const auto device = cli::parse_device(o.data.device);
   const auto suite = chosen(o, settings);
+  require_effect(o, settings, suite);
   auto detector = o.data.load_network(device);
   std::optional<Yolov3> other;
   if (!o.transfer_cfg.empty()) {

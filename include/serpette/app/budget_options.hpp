@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/setting_options.hpp"
@@ -47,13 +49,24 @@ struct BudgetOptions {
   }
 
   /// The budget of that name with the settings that were given.
-  /// @throws Error  if there is no budget of that name.
+  /// @throws Error  if there is no budget of that name, or a setting has no effect.
   [[nodiscard]] Budget chosen() const {
     Budget b = budget_named(name).budget;
     for (auto* stage : {&b.pretrain, &b.scores, &b.finetune})
       stage->batch_size = batch_size_.value_or(stage->batch_size);
-    return alone_.apply_to(b);
+    b = alone_.apply_to(b);
+    for (const auto& [stage, settings] :
+         {std::pair{"pretrain", &b.pretrain}, std::pair{"finetune", &b.finetune}})
+      require(settings->optimizer == TrainSettings::Optimizer::kSgd ||
+                  !alone_.given()(fmt::format("{}-momentum", stage)),
+              fmt::format("--{}-momentum", stage),
+              "should come with --{}-optimizer sgd, got {}, which has its own", stage,
+              typed_text(settings->optimizer));
+    return b;
   }
+
+  /// The settings that were given alone, by the names of their options.
+  [[nodiscard]] std::vector<std::string> given() const { return alone_.names_given(); }
 
  private:
   std::optional<std::int64_t> batch_size_;

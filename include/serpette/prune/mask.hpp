@@ -31,6 +31,23 @@ inline Choice keep_most_important(const std::vector<PieceSet>& sets, const Impor
   return choice;
 }
 
+/// How many pieces of each set go.
+/// @param sets  the granularity's.
+template <PruneGranularity Granularity, Allocation A>
+[[nodiscard]] std::vector<std::int64_t> removed_pieces(const Graph& graph,
+                                                       const std::vector<PieceSet>& sets,
+                                                       const Importance& importance, Ratio ratio,
+                                                       const Granularity& granularity,
+                                                       const A& allocation) {
+  const auto allocate = [&](Ratio share) {
+    return allocation.removed(graph, sets, importance, share);
+  };
+  if constexpr (requires { granularity.counts(graph, sets, ratio, allocate); })
+    return granularity.counts(graph, sets, ratio, allocate);
+  else
+    return allocate(ratio);
+}
+
 /// The mask of a network: `granularity` says what a piece is and what it is worth, `allocation` how
 /// many go where; of each set of pieces the least important ones go, the lower index first among
 /// equals.
@@ -48,15 +65,7 @@ template <PruneGranularity Granularity, Allocation A = PerLayer>
   } else {
     const auto sets = granularity.pieces(graph);
     const auto importance = granularity.importance(graph, checked_scores(graph, scores));
-    const auto allocate = [&](Ratio share) {
-      return allocation.removed(graph, sets, importance, share);
-    };
-    const auto removed = [&] {
-      if constexpr (requires { granularity.counts(graph, sets, ratio, allocate); })
-        return granularity.counts(graph, sets, ratio, allocate);
-      else
-        return allocate(ratio);
-    }();
+    const auto removed = removed_pieces(graph, sets, importance, ratio, granularity, allocation);
     auto mask = granularity.mask(graph, keep_most_important(sets, importance, removed));
     for (std::size_t i = 0; i < mask.size(); ++i) {
       mask[i].weight = mask[i].weight.to(scores[i].device());
