@@ -23,15 +23,14 @@
 #include "serpette/app/program.hpp"
 #include "serpette/app/setting_options.hpp"
 #include "serpette/io/atomic_file.hpp"
-#include "serpette/io/detections.hpp"
 #include "serpette/method/robustness.hpp"
 #include "serpette/metric/coco_report.hpp"
-#include "serpette/metric/localisation.hpp"
 #include "serpette/scenario/suite.hpp"
 #include "serpette/study/cells.hpp"
+#include "serpette/study/kept_trials.hpp"
 #include "serpette/study/progress.hpp"
-#include "serpette/study/seal.hpp"
 #include "serpette/study/store.hpp"
+#include "serpette/study/suite.hpp"
 #include "serpette_report/figure.hpp"
 #include "support/test_data.hpp"
 
@@ -107,72 +106,10 @@ void require_effect(const Options& o, const SuiteSettings& settings,
           fmt::join(o.attacks, ", "));
 }
 
-/// Finished trials in a folder: detections, and a seal that says what of and holds the numbers.
-class Trials {
- public:
-  Trials(const Store& store, const CocoFolder& data) : store_(store), data_(data) {}
-
-  /// What is kept of the trial under this name, or else what `compute()` gives, kept from now on.
-  template <class Compute>
-  TrialResult get(const std::string& name, const Trial& trial, Compute&& compute) const {
-    const auto folder = store_.root() / "attacks" / name;
-    const auto file = folder / "detections.csv", seal = folder / "seal.txt";
-    const auto key = trial.attack.settings;
-    if (const auto kept = Seal::read(seal);
-        kept && kept->text("attack") == key && kept->holds(file)) {
-      TrialResult result;
-      auto truth = data_.instances();
-      result.evaluation = evaluation_of(truth, read_detections(file, truth));
-      result.evaluation.unreadable = kept->template number<std::int64_t>("unreadable");
-      result.max_abs = kept->template number<double>("max_abs");
-      result.mean_l2 = kept->template number<double>("mean_l2");
-      result.seconds = kept->template number<double>("seconds");
-      return result;
-    }
-    auto result = compute();
-    store_.begin();
-    write_detections_csv(file, result.evaluation.detections, data_.instances());
-    Seal kept;
-    kept.set("attack", key);
-    kept.set("unreadable", result.evaluation.unreadable);
-    kept.set("max_abs", result.max_abs);
-    kept.set("mean_l2", result.mean_l2);
-    kept.set("seconds", result.seconds);
-    kept.set_file(file);
-    kept.write(seal);
-    return result;
-  }
-
- private:
-  const Store& store_;
-  const CocoFolder& data_;
-};
-
-/// The numbers of an evaluation by profile and name, those that tell places from names behind
-/// COCO's.
-std::vector<std::tuple<std::string, std::string, double>> numbers_of(const Instances& truth,
-                                                                     const Evaluation& at_standard,
-                                                                     const Evaluation& at_paper) {
-  std::vector<std::tuple<std::string, std::string, double>> numbers;
-  for (const auto& [profile, summary, detections, confidence] :
-       {std::tuple{"paper", &at_paper.paper, &at_paper.detections, kPaperConfidence},
-        std::tuple{"standard", &at_standard.standard, &at_standard.detections,
-                   kStandardConfidence}}) {
-    for (const auto& [metric, value] : summary->numbers())
-      numbers.emplace_back(profile, std::string(metric), value);
-    const auto places =
-        evaluate_without_classes(truth, above(*detections, confidence), at::get_num_threads());
-    numbers.emplace_back(profile, "AP50_places", places.AP50);
-    const auto objects = placed_objects(truth, *detections, confidence);
-    numbers.emplace_back(profile, "placed", static_cast<double>(objects.placed));
-    numbers.emplace_back(profile, "rightly_named", objects.share());
-  }
-  return numbers;
-}
-
-Json json_of(const std::vector<std::tuple<std::string, std::string, double>>& numbers) {
+Json json_of(const std::vector<ProfiledNumber>& numbers) {
   Json json;
-  for (const auto& [profile, metric, value] : numbers) json[profile][metric] = value;
+  for (const auto& [profile, metric, value] : numbers)
+    json[std::string(profile)][std::string(metric)] = value;
   return json;
 }
 
@@ -226,10 +163,13 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
     lines.push_back({"transfer-weights", fingerprint(read_file(o.transfer_weights))});
   }
   const Store store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
-  const Trials kept(store, data);
   const EvaluateSettings evaluation{.batch_size = o.data.batch_size};
   const Seed seed = Seed(o.data.seed).derive("robustness");
   Progress progress;
+  notify::stage(progress, "gradients", data.size());
+  const auto flow = gradient_flow(detector, data, color, evaluation, device);
+  const auto truth = cli::readable(data);  // all pictures have been read
+  const KeptTrials kept(store, store.root() / "attacks", truth);
 
   const auto tried = [&](Yolov3& network, Yolov3* transfer, const std::vector<Trial>& trials,
                          const std::string& prefix) {
@@ -254,16 +194,12 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
     networks.emplace_back("the other network", tried(*other, nullptr, curve, "other-"));
   }
   const auto& all = networks.front().second;
-  notify::stage(progress, "gradients", data.size());
-  const auto flow = gradient_flow(detector, data, color, evaluation, device);
   progress.clear();
 
-  // The worst case is one of the ball: not of noise, and not of other strengths.
-  const auto truth = cli::readable(data);
   std::vector<const Evaluation*> in_ball;
   std::vector<std::string> labels;
   for (const auto& [trial, result] : all)
-    if (!trial.for_curve && trial.access != Access::kNoise) {
+    if (is_in_worst_case(trial)) {
       in_ball.push_back(&result.evaluation);
       labels.push_back(trial.attack.label);
     }
@@ -286,10 +222,10 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
              "rightly named", "seconds");
   const auto report = [&](const std::string& label, double epsilon, const Evaluation& at_standard,
                           const Evaluation& at_paper, double seconds) {
-    const auto numbers = numbers_of(truth, at_standard, at_paper);
-    for (const auto& [profile, metric, value] : numbers) {
-      rows.push_back({o.scenario, o.run, o.ratio, label, epsilon, profile, metric, value});
-    }
+    const auto numbers = suite_numbers(truth, at_standard, at_paper);
+    for (const auto& [profile, metric, value] : numbers)
+      rows.push_back({o.scenario, o.run, o.ratio, label, epsilon, std::string(profile),
+                      std::string(metric), value});
     const auto json = json_of(numbers);
     fmt::print("{:<18} {:>7.4g} {:>7.3f} {:>12.3f} {:>14.3f} {:>9.1f}\n", label, epsilon,
                number(json, "AP50"), number(json, "AP50_places"),

@@ -108,6 +108,7 @@ void check_options(const ScenarioList& scenarios, const std::vector<std::string>
   (void)parse_device(o.device);
   (void)scenario_labels(scenarios, ids, o.policies);
   require_effect(scenarios, ids, o.budget);
+  o.suite.check();
 }
 
 int threads_of_cell(const Graph& graph, at::Device device, int workers) {
@@ -117,12 +118,12 @@ int threads_of_cell(const Graph& graph, at::Device device, int workers) {
 int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>& ids,
                   const ExperimentOptions& o) {
   const ReusedMemory memory;  // before any thread starts
-  check_options(scenarios, ids, o);
   const auto loaded = load_experiment(o);
   const auto labels = scenario_labels(scenarios, ids, o.policies);
   Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
                         loaded.device);
   if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
+  experiment.suite = o.suite.trials();
   // The network as it came is measured under the attack of the first scenario.
   const auto first = std::ranges::find_if(ids, [](const auto& id) { return id != kOriginal; });
   require(first != ids.end(), "scenarios", "should be some that prune, got {} alone", kOriginal);

@@ -70,7 +70,10 @@ TABLE = {
         ("--scenario structured_hydra --max-ms 1e-6", "--max-ms: should be at least "),
         ("--scenario structured_hydra --ratio 100", "--ratio: should be"),
         ("--scenario unstructured_hydra --ratio 80 --allocation-at-least 0.5", "should be at most "),
-        ("--scenario unstructured_hydra --ratio 50 --allocation-spare conv_99", 'spare: should name convolutions, got "conv_99"'),
+        ("--scenario unstructured_magnitude --ratio 50 --allocation learned", "Learned: should come with a score that is trained"),
+        ("--scenario unstructured_hydra --ratio 50 --allocation learned --schedule cubic --schedule-rounds 3", "pruning in one shot"),
+        ("--scenario unstructured_hydra --ratio 50 --allocation-compared raw", "--allocation-compared: should have an effect beside"),
+        ("--scenario structured_hydra --ratio 50 --allocation learned --allocation-of macs", "Learned: should leave what a ratio is of to"),
         ("--scenario mine --ratio 50", "scenario: should be one of"),
     ],
     "study": [
@@ -83,6 +86,10 @@ TABLE = {
         ("--scenarios structured_hydra --schedule cubic", "got 1 with cubic"),
         ("--scenarios structured_hydra --train-pictures 9", "--train-pictures: should come without data"),
         ("--scenarios unstructured_hydra --ratios 0,75 --allocation-at-least 0.5", "--ratios: should be at most "),
+        ("--scenarios unstructured_deeplift,unstructured_hydra --allocation learned", "Learned: should come with a score that is trained"),
+        ("--scenarios structured_hydra --suite-steps 9", "--suite-steps: should come with --suite, got none"),
+        ("--scenarios structured_hydra --suite --suite-curve-steps 9", "--suite-curve-steps: should come with --suite-strengths"),
+        ("--scenarios structured_hydra --suite --suite-strengths 0.1,0.1", "should name each radius once"),
         ("--scenarios original", "should be some that prune, got original alone"),
     ],
     "structured_hydra": [

@@ -29,9 +29,12 @@ struct SmallStudy {
   int runs = 1;
   bool retry_failed = false;
   Workers workers{};
+  std::vector<Trial> suite{};
 
   [[nodiscard]] Lab experiment() const {
-    return {TinyDetector(), train, test, budget, Seed(5), at::kCPU};
+    Lab lab{TinyDetector(), train, test, budget, Seed(5), at::kCPU};
+    lab.suite = suite;
+    return lab;
   }
   static constexpr auto dispatch = [](const std::string&, const auto& visit) {
     visit(Scenario<Hydra, Filter, Pgd, Rgb>{});

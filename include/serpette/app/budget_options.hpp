@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,6 +34,8 @@ inline std::string budget_table() {
 /// one stage over those of all stages, in whatever order they come.
 struct BudgetOptions {
   std::string name = "demo";
+  double stretch =
+      1;  ///< Of the steps of robust training and fine-tuning, for a program that sets it.
 
   BudgetOptions() {
     alone_.offer(Budget{}, {}, false);
@@ -55,6 +58,8 @@ struct BudgetOptions {
     for (auto* stage : {&b.pretrain, &b.scores, &b.finetune})
       stage->batch_size = batch_size_.value_or(stage->batch_size);
     b = alone_.apply_to(b);
+    for (auto* stage : {&b.pretrain, &b.finetune})
+      stage->steps = std::llround(stretch * static_cast<double>(stage->steps));
     for (const auto& [stage, settings] :
          {std::pair{"pretrain", &b.pretrain}, std::pair{"finetune", &b.finetune}})
       require(settings->optimizer == TrainSettings::Optimizer::kSgd ||

@@ -14,6 +14,7 @@
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/part_options.hpp"
 #include "serpette/app/policy_options.hpp"
+#include "serpette/app/suite_options.hpp"
 
 namespace serpette::cli {
 
@@ -29,6 +30,7 @@ struct ExperimentOptions {
   int workers = 0;      ///< 0: chosen by the size of the network.
   BudgetOptions budget;
   PolicyOptions policies;
+  SuiteOptions suite;
   PartOptions part;  ///< Its options are added by programs that share their cells out.
 
   /// @param own_data  whether the program can do without data, network and --out.
@@ -64,6 +66,7 @@ struct ExperimentOptions {
                  "and go on");
     app.add_flag("--retry-failed", retry_failed, "Try cells again that failed before");
     under(app, "Budget", [&] { budget.add_to(app); });
+    under(app, "Other attacks", [&] { suite.add_to(app); });
     under(app, "Settings of the policies", [&] { policies.add_to(app); });
   }
 };

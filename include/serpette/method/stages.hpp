@@ -189,7 +189,7 @@ ScoreMap round_of_scores(const C& cell, typename C::detector_type& detector, Sco
   const Ratio ratio = cell.rounds[round];
   std::optional<MovedRates> rates;
   if (const auto& learning = cell.scenario.pruning.learning)
-    rates = {
+    rates = MovedRates{
         .logits = learning->start(graph),
         .rate = learning->rate,
         .mask = [&](const ScoreMap& now,

@@ -1,6 +1,4 @@
 // Rates that are trained with the scores, on toys whose answer is known.
-#include <ATen/Functions.h>
-
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -9,6 +7,7 @@
 
 #include "serpette/attack/pgd.hpp"
 #include "serpette/color/rgb.hpp"
+#include "serpette/method/budgets.hpp"
 #include "serpette/method/run_cell.hpp"
 #include "serpette/method/train_scores.hpp"
 #include "serpette/objective/clean.hpp"
@@ -20,6 +19,7 @@
 #include "serpette/scenario/erased.hpp"
 #include "serpette/score/hydra.hpp"
 #include "serpette/score/magnitude.hpp"
+#include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
 #include "support/noise_data.hpp"
 #include "support/tiny_detector.hpp"
@@ -32,7 +32,14 @@ namespace {
 
 constexpr int kUseless = 1;  // position of the layer whose outputs are all 0
 
-/// Two layers side by side whose outputs both go on, one of them silent.
+/// Batches that can be learned by heart.
+auto few_batches(const TinyDetector& detector) {
+  return [graph = detector.graph(), n = std::make_shared<std::uint64_t>(0)] {
+    return test::tiny_batch(graph, 4, Seed(++*n % 3));
+  };
+}
+
+/// Two layers side by side whose outputs both go on, trained, and then one of them silenced.
 TinyDetector half_silent() {
   const Convolutional layer{.filters = 8,
                             .size = 3,
@@ -46,6 +53,10 @@ TinyDetector half_silent() {
                             .conv(layer)
                             .head(2)
                             .done());
+  Silent silent;
+  train(detector, MovedWeights(detector), few_batches(detector), Defence{Clean{}, Pgd{}, Rgb{}},
+        {.steps = 60, .batch_size = 4, .learning_rate = 1e-2, .clip = 10}, Seed(1), at::kCPU,
+        silent);
   const torch::NoGradGuard no_grad;
   const LayerParameters useless =
       detector.layer(detector.graph().convolutions()[std::size_t{kUseless}]);
@@ -60,12 +71,6 @@ ScoreMap hydra_start(const TinyDetector& detector) {
   for (const int i : detector.graph().convolutions())
     scores.push_back(Hydra{}.score({.weight = detector.layer(i).weight.detach()}, rng));
   return scores;
-}
-
-auto tiny_batches(const TinyDetector& detector) {
-  return [graph = detector.graph(), n = std::make_shared<std::uint64_t>(0)] {
-    return test::tiny_batch(graph, 4, Seed(++*n));
-  };
 }
 
 }  // namespace
@@ -89,7 +94,7 @@ TEMPLATE_TEST_CASE("a layer that does nothing ends emptier than the others, unde
             return pruning.learning->gradient(graph, s, ratio, t, slopes);
           }};
   auto trained = train_scores(detector, hydra_start(detector), Hydra{}.optimizer, {},
-                              tiny_batches(detector), Defence{Clean{}, Pgd{}, Rgb{}},
+                              few_batches(detector), Defence{Clean{}, Pgd{}, Rgb{}},
                               {.steps = 15, .batch_size = 4}, Seed(1), at::kCPU, silent, rates);
   REQUIRE(trained.size() == graph.convolutions().size() + 1);
   for (std::size_t i = 0; i < before.size(); ++i)

@@ -70,7 +70,7 @@ TEST_CASE("sets of learned rates are as far apart as their logits", "[allocation
   const auto removed = Learned{}.with(t).removed(s.graph, s.sets, s.importance, Ratio::percent(60));
   double low = INFINITY, high = -INFINITY;  // of τ, from every set that is large enough to tell
   for (std::size_t i = 0; i < removed.size(); ++i) {
-    if (s.sets[i].pieces < 1000) continue;
+    if (s.sets[i].pieces < 4000) continue;
     const double k = 1 - double(removed[i]) / double(s.sets[i].pieces);
     const double tau = t[std::int64_t(i)].item<double>() - std::log(k / (1 - k));
     low = std::min(low, tau), high = std::max(high, tau);
@@ -158,11 +158,11 @@ TEST_CASE("what a set's rate is worth is what the pieces at its threshold change
     Slopes slopes;
     for (std::size_t i = 0; i < weights.size(); ++i)
       slopes.push_back({(weights[i] * now[i].weight - targets[i]) * weights[i], {}});
-    constexpr double kWindow = 0.05;
+    constexpr double kWindow = 0.01;  // so near that pieces are alike
     const auto found =
         detail::rate_slopes(s.graph, granularity, s.sets, s.importance, removed, kWindow, slopes);
     for (std::size_t i = 0; i < s.sets.size(); ++i) {
-      if (s.sets[i].pieces < 400) continue;
+      if (s.sets[i].pieces < 2000) continue;
       const auto near = std::int64_t(kWindow * double(s.sets[i].pieces));
       const auto loss = [&](std::int64_t change) {
         auto counts = removed;

@@ -26,7 +26,7 @@ TEST_CASE("what cannot be pruned is refused before any work", "[prune][possible]
   CHECK(whole.front() == graph[graph.convolutions().front()].name);
   CHECK(left_whole(graph, Weight{}).empty());
   CHECK_THROWS_WITH(require_possible(graph, ratios, uneven, PerLayer{}),
-                    ContainsSubstring("--ratios: should be at most 50 %, all that 2:4 lets go"));
+                    ContainsSubstring("--ratios: should be at most 50 %, all that 2:4"));
   CHECK_THROWS_WITH(
       require_possible(graph, ratios, Weight{}, PerLayer{.limits = {.spare = "conv_99"}}),
       ContainsSubstring("conv_99"));
