@@ -159,15 +159,19 @@ TEST_CASE("what a set's rate is worth is what the pieces at its threshold change
     for (std::size_t i = 0; i < weights.size(); ++i)
       slopes.push_back({(weights[i] * now[i].weight - targets[i]) * weights[i], {}});
     constexpr double kWindow = 0.01;  // so near that pieces are alike
-    const auto found =
-        detail::rate_slopes(s.graph, granularity, s.sets, s.importance, removed, kWindow, slopes);
+    const auto found = serpette::detail::rate_slopes(s.graph, granularity, s.sets, s.importance,
+                                                     removed, kWindow, slopes);
     for (std::size_t i = 0; i < s.sets.size(); ++i) {
       if (s.sets[i].pieces < 2000) continue;
       const auto near = std::int64_t(kWindow * double(s.sets[i].pieces));
       const auto loss = [&](std::int64_t change) {
         auto counts = removed;
         counts[i] += change;
-        return (weights[i] * mask(counts)[i].weight - targets[i]).square().sum().item<double>() / 2;
+        return (weights[i] * mask(counts)[i].weight - targets[i])
+                   .square()
+                   .sum()
+                   .template item<double>() /
+               2;
       };
       const double share = 2 * double(near) / double(s.sets[i].pieces);
       CHECK(found[i] == Catch::Approx((loss(-near) - loss(near)) / share).epsilon(0.05).margin(1));

@@ -118,7 +118,7 @@ TEST_CASE("places and names have tables of their own, and vanished gradients a w
   REQUIRE(remarks.size() == 1);
   CHECK_THAT(remarks[0], ContainsSubstring("Structured HYDRA at 90 %") &&
                              ContainsSubstring("on 50 % of the images"));
-  const auto part = detail::attacks_part(rows, study, "standard");
+  const auto part = serpette::detail::attacks_part(rows, study, "standard");
   CHECK(part.tables.at(1).name == "attacks_places");
   CHECK(part.tables.at(2).name == "attacks_names");
   CHECK_THAT(part.section.html, ContainsSubstring("on 50 % of the images"));
