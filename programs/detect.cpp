@@ -27,14 +27,13 @@
 #include "serpette/app/network_names.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/data/image_list.hpp"
 #include "serpette/data/match_categories.hpp"
 #include "serpette/detector/decode.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/formats/darknet/known_mistakes.hpp"
-#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
@@ -222,10 +221,7 @@ void run_network(const Options& o, const ErasedAttack& attack, const ErasedColor
           "only training starts from");
   auto detector = Yolov3::load(o.cfg, o.weights);
   detector.to(device);
-  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
-    fmt::print(stderr, "note: {}\n", note);
-  if (const auto mistake = known_mistake(detector.graph(), detector.header()))
-    fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
+  cli::say_notes(detector, o.cfg, o.weights);
   Generator rng(Seed(o.seed).derive("attack"));
   run(
       o, detector.graph(),
@@ -285,8 +281,9 @@ int main(int argc, char** argv) {
         "images.csv, which says what picture an image_id is.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format");
     app.add_option("--weights", o.weights, "Its weights in darknet's format");
-    app.add_option("--plan", o.plan,
-                   "Instead of these two: a plan that export or prune wrote for this kind of CPU");
+    app.add_option(
+        "--plan", o.plan,
+        "Instead of these two: a plan that export_network or prune wrote for this kind of CPU");
     app.add_option(
            "--images", o.images,
            "A picture, or a folder of them, as the frames of a video (JPEG, PNG, WebP, BMP)")

@@ -169,7 +169,8 @@ int main(int argc, char** argv) {
         "once) a second.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format");
     app.add_option("--weights", o.weights, "Its weights in darknet's format");
-    app.add_option("--plan", o.plan, "Instead of these two: a plan that export or prune wrote");
+    app.add_option("--plan", o.plan,
+                   "Instead of these two: a plan that export_network or prune wrote");
     app.add_option("--out", o.out, "Folder for profile.csv and profile.svg")->required();
     app.add_option("--rounds", o.rounds, "Times that the image is computed; medians count")
         ->check(cli::kSome)

@@ -13,12 +13,12 @@
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/core/fingerprint.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/distributed/process_group.hpp"
-#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/method/checkpoint.hpp"
@@ -50,6 +50,7 @@ struct Options {
   std::int64_t evaluate_every = 0, patience = 0, checkpoint_every = 500;
   double checkpoint_minutes = 10;
   PgdAdversarial objective;
+  std::optional<Precision> precision;
   TrainSettings settings{.steps = 1000, .batch_size = 16, .warmup = 100, .clip = 50};
 
   /// A file beside the weights: own.weights → own.log.csv.
@@ -127,10 +128,7 @@ class Run {
         is_first_(launch.rank == 0),
         detector_(o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
                                     : Yolov3::load(o.cfg, o.weights, Seed(o.seed))) {
-    if (is_first_ && !o.weights.empty())
-      for (const auto& note :
-           network_notes(detector_.graph(), detector_.header(), o.cfg, o.weights))
-        fmt::print(stderr, "note: {}\n", note);
+    if (is_first_ && !o.weights.empty()) cli::say_notes(detector_, o.cfg, o.weights);
     detector_.freeze(o.freeze);
     detector_.to(device);
     data_.emplace(folder(o, detector_, o.annotations, o.images, o.plain));
@@ -432,6 +430,7 @@ int main(int argc, char** argv) {
       app.add_option("--clip", o.settings.clip, "Largest gradient norm; 0: no limit")
           ->check(cli::kNonNegative)
           ->capture_default_str();
+      cli::add_choice(app, "--precision", o.precision, cli::kPrecisionHelp);
       app.add_option("--freeze", o.freeze, "So many layers, the first, stay as they are")
           ->check(cli::whole_number(0))
           ->capture_default_str();
@@ -476,6 +475,7 @@ int main(int argc, char** argv) {
     o.settings.optimizer =
         is_sgd ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
     o.settings.learning_rate = o.learning_rate.value_or(is_sgd ? 1e-3 : 1e-4);
+    o.settings.precision = o.precision.value_or(Precision::kFloat32);
     return run(o);
   });
 }

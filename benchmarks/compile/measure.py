@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def compiler_line(build):
     """A compile command of a LibTorch test, less its input, output, precompiled header and optimisation."""
     for entry in json.loads((build / "compile_commands.json").read_text()):
-        if "/unit/core/" in entry["file"]:
+        if "unit_core.dir" in entry["command"]:
             line = re.sub(r"-include \S+cmake_pch\S*|-o \S+|-c \S+|-O\d|-Winvalid-pch", "", entry["command"])
             return shlex.split(line)
     sys.exit(f"{build}/compile_commands.json: should know tests/unit/core, got nothing of it")

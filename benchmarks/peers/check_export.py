@@ -1,8 +1,8 @@
-"""Every format that export writes, opened by the engines it is for: the same heads, the same boxes.
+"""Every format that export_network writes, opened by the engines it is for: the same heads, the same boxes.
 
 usage: check_export.py EXPORT CFG WEIGHTS [--engines onnxruntime,openvino,ncnn,opencv,torch] [--tolerance 1e-4]
 
-EXPORT is the program (build/release/bin/export). The reference is the ONNX model that darknet_onnx.py builds of the same two
+EXPORT is the program (build/release/bin/export_network). The reference is the ONNX model that darknet_onnx.py builds of the same two
 files, independently of serpette, in ONNX Runtime, and for boxes a plain suppression in NumPy. Environment: setup.sh, and
 `pip install opencv-python-headless torch` for those two engines; an engine that is not installed is named and left out.
 Exit status 1 if anything differs.

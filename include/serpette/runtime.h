@@ -1,4 +1,5 @@
-/* Runs a plan file (export --format plan, or prune) in a program in C: target serpette::runtime.
+/* Runs a plan file (export_network --format plan, or prune) in a program in C: target
+ * serpette::runtime.
  *
  * Functions that can fail return NULL or −1, and serpette_error() says why in one line. Nothing is thrown. One call at
  * a time for each handle. */

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// Runs a plan file (export --format plan, or prune) in a program without LibTorch: target
+/// Runs a plan file (export_network --format plan, or prune) in a program without LibTorch: target
 /// serpette::runtime. For C there is runtime.h.
 
 #include <cstddef>

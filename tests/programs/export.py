@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The programs that make a network ready to ship (export, prune, profile, detect --plan) as people run them: what they write, and
+"""The programs that make a network ready to ship (export_network, prune, profile, detect --plan) as people run them: what they write, and
 what they refuse.
 
 usage: export.py FOLDER_OF_PROGRAMS FOLDER_OF_THE_DEMO
@@ -28,7 +28,7 @@ def run(program, *arguments, status=0, says=""):
 
 
 def export(form, out, *more, **expected):
-    run("export", *NETWORK, "--format", form, "--out", out, *more, **expected)
+    run("export_network", *NETWORK, "--format", form, "--out", out, *more, **expected)
     return out.read_bytes() if out.is_file() else b""
 
 
@@ -46,7 +46,7 @@ def formats(root):
     assert any(name.endswith("extra/darknet_cfg") for name in names), names
     export("darknet", root / "a.cfg", says="darknet of")
     assert (root / "a.weights").read_bytes()[12:] == WEIGHTS.read_bytes()[12:], "darknet's files keep the network"
-    run("export", "--cfg", root / "a.cfg", "--weights", root / "a.weights", "--format", "onnx", "--out", root / "again.onnx")
+    run("export_network", "--cfg", root / "a.cfg", "--weights", root / "a.weights", "--format", "onnx", "--out", root / "again.onnx")
     assert len((root / "again.onnx").read_bytes()) == len(onnx)
 
 
@@ -57,9 +57,9 @@ def refusals(root):
     export("darknet", out, "--batch", "2", status=2, says="--batch: should come with --format onnx")
     export("plan", out, "--batch-norm", "keep", status=2, says="--batch-norm: should be fold")
     export("darknet", root / "x.weights", status=2, says="--out: should name the cfg")
-    run("export", "--cfg", CFG, "--weights", CFG, "--format", "onnx", "--out", out, status=2, says="error: ")
+    run("export_network", "--cfg", CFG, "--weights", CFG, "--format", "onnx", "--out", out, status=2, says="error: ")
     for form in ("onnx", "darknet"):
-        run("export", *own, "--format", form, "--out", root / "a.cfg", status=2, says="should be another file than the input")
+        run("export_network", *own, "--format", form, "--out", root / "a.cfg", status=2, says="should be another file than the input")
     export("onnx", root, status=2, says="should be writable")
     assert not out.exists() and not list(root.glob("*.part-*"))
 

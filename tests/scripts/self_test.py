@@ -80,6 +80,14 @@ class Checks(unittest.TestCase):
         self.expect("check_paths.py", 1, "docs/a.md:1", "docs/b.md:1")
         self.assertNotIn("docs/c.md", self.run_check("check_paths.py")[1])
 
+    def test_names_of_programs(self):
+        self.write("programs/export_network.cpp", "")
+        self.expect("check_program_names.py", 0)
+        self.write("programs/export.cpp", "")
+        self.write("programs/split.cpp", "")
+        self.write("include/serpette/scenario/registry.hpp", 'shipped<Mine>(\n    "test")')
+        self.expect("check_program_names.py", 1, "export.cpp: program `export`", "program `split`", "registry.hpp: program `test`")
+
     def test_a_header_of_700_lines(self):
         self.write("include/serpette/score/long.hpp", "//\n" * 700)
         self.expect("report_lengths.py", 1, "700 include/serpette/score/long.hpp")

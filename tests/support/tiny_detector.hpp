@@ -98,8 +98,9 @@ class TinyDetector {
     auto plan = plan_compaction(graph_, mask);
     TinyDetector small = *this;
     small.layers_.clear();
-    for (std::size_t i = 0; i < plan.convolutions.size(); ++i)
-      small.layers_.push_back(own(sliced(layers_[plan.source(graph_, i)], plan.convolutions[i])));
+    const auto sources = plan.sources(graph_);
+    for (std::size_t i = 0; i < sources.size(); ++i)
+      small.layers_.push_back(own(sliced(layers_[sources[i]], plan.convolutions[i])));
     small.graph_ = std::move(plan.graph);
     return small;
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "serpette/app/cli.hpp"
+#include "serpette/app/device.hpp"
 #include "serpette/app/setting_options.hpp"
 #include "serpette/method/budgets.hpp"
 
@@ -34,8 +35,7 @@ inline std::string budget_table() {
 /// one stage over those of all stages, in whatever order they come.
 struct BudgetOptions {
   std::string name = "demo";
-  double stretch =
-      1;  ///< Of the steps of robust training and fine-tuning, for a program that sets it.
+  double stretch = 1;  ///< Of the steps of robust training and fine-tuning; a program's, no option.
 
   BudgetOptions() {
     alone_.offer(Budget{}, {}, false);
@@ -47,6 +47,7 @@ struct BudgetOptions {
         ->capture_default_str();
     app.add_option("--batch-size", batch_size_, "Images per step of every stage")
         ->check(whole_number(std::int64_t{1}, std::int64_t{1} << 20));
+    add_choice(app, "--precision", precision_, kPrecisionHelp);
     alone_.add_to(app);
     app.footer(budget_table());
   }
@@ -55,8 +56,10 @@ struct BudgetOptions {
   /// @throws Error  if there is no budget of that name, or a setting has no effect.
   [[nodiscard]] Budget chosen() const {
     Budget b = budget_named(name).budget;
-    for (auto* stage : {&b.pretrain, &b.scores, &b.finetune})
+    for (auto* stage : {&b.pretrain, &b.scores, &b.finetune}) {
       stage->batch_size = batch_size_.value_or(stage->batch_size);
+      stage->precision = precision_.value_or(stage->precision);
+    }
     b = alone_.apply_to(b);
     for (auto* stage : {&b.pretrain, &b.finetune})
       stage->steps = std::llround(stretch * static_cast<double>(stage->steps));
@@ -75,6 +78,7 @@ struct BudgetOptions {
 
  private:
   std::optional<std::int64_t> batch_size_;
+  std::optional<Precision> precision_;
   SettingOptions alone_;
 };
 

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/core/settings.hpp"
+
 /// @file
 /// What options may be, checked while they are read; needs no LibTorch. CLI11's own ranges let NaN
 /// through, and its transformers name no allowed word.
@@ -88,21 +90,17 @@ void under(CLI::App& app, const std::string& heading, Add&& add) {
   for (std::size_t i = before; i < options.size(); ++i) options[i]->group(heading);
 }
 
-/// An option that is one of some words, each of which stands for a value.
-template <class Value>
+/// An option that is one of an enumeration's words.
+template <HasWords Value>
 void add_choice(CLI::App& app, const std::string& name, std::optional<Value>& value,
-                const std::vector<std::pair<std::string, Value>>& meanings,
                 const std::string& help) {
-  std::vector<std::string> words;
-  for (const auto& [word, meaning] : meanings) words.push_back(word);
+  std::vector<std::string> all;
+  for (const auto& [word, meaning] : words(Value{})) all.emplace_back(word);
   app.add_option_function<std::string>(
          name,
-         [&value, meanings](const std::string& text) {
-           for (const auto& [word, meaning] : meanings)
-             if (word == text) value = meaning;
-         },
+         [&value, name](const std::string& text) { read_setting(text, value.emplace(), {}, name); },
          help)
-      ->check(one_of(words));
+      ->check(one_of(all));
 }
 
 }  // namespace serpette::cli

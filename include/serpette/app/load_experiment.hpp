@@ -12,10 +12,10 @@
 #include "serpette/app/device.hpp"
 #include "serpette/app/experiment_options.hpp"
 #include "serpette/app/load_data.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/run_cell.hpp"
 
@@ -78,8 +78,7 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
     require(!std::filesystem::is_fifo(file), file.string(),
             "should be a file, got a pipe: it is read more than once");
   auto detector = Yolov3::load(o.cfg, o.weights);
-  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
-    fmt::print(stderr, "note: {}\n", note);
+  say_notes(detector, o.cfg, o.weights);
   const auto& in = detector.graph().input;
   const auto read = [&](const std::filesystem::path& annotations,
                         const std::filesystem::path& images) {

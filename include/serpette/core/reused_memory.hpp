@@ -144,10 +144,10 @@ class MemoryPool final : public c10::Allocator {
 
 /// While one of these lives, LibTorch's big CPU tensors (from 1 MiB) get the memory that earlier
 /// ones of about their size have left. The allocator of the system returns such blocks at once, and
-/// training and DeepLIFT then spend about a tenth of their time on pages that come back empty. Any
-/// number may live, and tensors may outlive them all. It changes LibTorch's allocator, which no
-/// lock guards: a program makes one before its threads start and keeps it to the end; no header of
-/// ours does. Numbers do not change.
+/// training and DeepLIFT then spend up to two fifths of their time on pages that come back empty
+/// (glibc, jemalloc and mimalloc beside it: benchmarks/README.md). Any number may live, and tensors
+/// may outlive them all. It changes LibTorch's allocator, which no lock guards: a program makes one
+/// before its threads start and keeps it to the end; no header of ours does. Numbers do not change.
 class ReusedMemory {
  public:
   ReusedMemory() { detail::MemoryPool::instance().acquire(); }

@@ -127,9 +127,9 @@ AnyPlan load_plan(const std::filesystem::path& path) {
   std::memcpy(&header, bytes.data(), known);
   require(known == sizeof header &&
               detail::PlanHeader::text(header.magic) == detail::PlanHeader::kMagic,
-          place, "should be a plan file (export --format plan), got something else");
+          place, "should be a plan file (export_network --format plan), got something else");
   require(header.version == kPlanVersion, place,
-          "should be a plan of version {}, got {}: write it anew with export --format plan",
+          "should be a plan of version {}, got {}: write it anew with export_network --format plan",
           kPlanVersion, header.version);
   require(header.bytes == bytes.size(), place, "should have {} bytes, got {}: it is incomplete",
           header.bytes, bytes.size());
@@ -140,7 +140,7 @@ AnyPlan load_plan(const std::filesystem::path& path) {
   require(
       detail::PlanHeader::text(header.cpu) == cpu, place,
       "should be a plan for this kind of CPU, {}, got one for {}: write it anew on this machine "
-      "with export --format plan",
+      "with export_network --format plan",
       cpu, detail::PlanHeader::text(header.cpu));
   PlanReader reader(file, bytes, sizeof header, place);
   auto graph = parse_cfg(reader.text(), place);

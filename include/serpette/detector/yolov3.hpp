@@ -11,6 +11,7 @@
 #include "serpette/concepts/detector.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/peers.hpp"
+#include "serpette/core/precision.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/detector/decode.hpp"
 #include "serpette/detector/loss.hpp"
@@ -30,10 +31,6 @@
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
-
-/// Number format of the convolutions while training. Parameters, batch norm statistics, heads and
-/// loss stay float.
-enum class Precision { kFloat32, kBFloat16 };
 
 /// A darknet graph as a LibTorch module: one set of parameters per convolution, named
 /// `conv_7_weight` and so on.
@@ -173,7 +170,9 @@ class Yolov3 {
 
   /// The network as it evaluates now, folded and fused: `forward` of the result is the fast way to
   /// infer.
-  [[nodiscard]] FrozenNetwork frozen() const { return FrozenNetwork(*this, module_->output_hook); }
+  [[nodiscard]] FrozenNetwork frozen() const {
+    return FrozenNetwork(*this, module_->output_hook, module_->precision);
+  }
 
   /// Training loss (YoloLoss); truth as in ImageBatch.
   [[nodiscard]] DetectionLoss loss(const std::vector<at::Tensor>& heads,
@@ -226,6 +225,10 @@ class Yolov3 {
   [[nodiscard]] double momentum() const { return module_->momentum; }
   void set_momentum(double momentum) { module_->momentum = momentum; }
   void set_output_hook(OutputHook hook) { module_->output_hook = std::move(hook); }
+
+  /// Number format of the convolutions from now on, of victims and frozen networks too. Copies of
+  /// the network keep it.
+  [[nodiscard]] Precision precision() const { return module_->precision; }
   void set_precision(Precision precision) { module_->precision = precision; }
 
   /// Keeps the first `layers` layers of the graph as they are, statistics of batch norm included:
@@ -273,8 +276,9 @@ class Yolov3 {
     const torch::NoGradGuard no_grad;
     const auto convolutions = this->graph().convolutions();
     const auto copies = result.graph().convolutions();
+    const auto sources = plan ? plan->sources(this->graph()) : std::vector<std::size_t>();
     for (std::size_t k = 0; k < copies.size(); ++k) {
-      const auto& all = module_->layer(convolutions[plan ? plan->source(this->graph(), k) : k]);
+      const auto& all = module_->layer(convolutions[plan ? sources[k] : k]);
       const auto from = tensors(plan ? sliced(all, plan->convolutions[k]) : all);
       const auto to = tensors(result.module_->layer(copies[k]));
       for (std::size_t t = 0; t < to.size(); ++t) to[t].copy_(from[t]);

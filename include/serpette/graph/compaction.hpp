@@ -29,11 +29,15 @@ struct Compaction {
   std::vector<Slices> convolutions;  ///< In the order of `graph.convolutions()`.
   std::vector<int> layers{};         ///< Per layer of `graph`: its index before.
 
-  /// Position, before, of the k-th convolution of `graph`.
-  [[nodiscard]] std::size_t source(const Graph& before, std::size_t k) const {
+  /// Where the convolutions of `graph`, in order, stood among those before.
+  [[nodiscard]] std::vector<std::size_t> sources(const Graph& before) const {
     const auto was = before.convolutions();
-    const int index = layers[static_cast<std::size_t>(graph.convolutions()[k])];
-    return static_cast<std::size_t>(std::ranges::lower_bound(was, index) - was.begin());
+    std::vector<std::size_t> found;
+    for (const int now : graph.convolutions()) {
+      const int index = layers[static_cast<std::size_t>(now)];
+      found.push_back(static_cast<std::size_t>(std::ranges::lower_bound(was, index) - was.begin()));
+    }
+    return found;
   }
 };
 

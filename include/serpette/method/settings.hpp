@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "serpette/core/precision.hpp"
 #include "serpette/core/settings.hpp"
 
 namespace serpette {
@@ -24,6 +25,8 @@ struct TrainSettings {
                        ///< what its last step left.
   std::int64_t statistics_images = 0;  ///< Images that batch norm's statistics are taken anew from
                                        ///< before the first step; 0: kept as they are.
+  Precision precision = Precision::kFloat32;  ///< Of the steps' products, the attacks' included.
+                                              ///< What is measured is measured in float32.
 
   friend constexpr auto words(Optimizer) {
     return std::array<Word<Optimizer>, 3>{
@@ -42,7 +45,8 @@ struct TrainSettings {
         setting<&TrainSettings::average>("Share of the past in a moving average; 0: none",
                                          from_to(0, 1)),
         setting<&TrainSettings::statistics_images>(
-            "Images for batch norm's statistics before the first step; 0: kept", at_least(0)));
+            "Images for batch norm's statistics before the first step; 0: kept", at_least(0)),
+        setting<&TrainSettings::precision>("Of the steps' products"));
   }
 };
 

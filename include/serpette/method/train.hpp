@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "serpette/concepts/observer.hpp"
+#include "serpette/method/computes_in.hpp"
 #include "serpette/method/defence.hpp"
 #include "serpette/method/moved_weights.hpp"
 #include "serpette/method/optimizer.hpp"
@@ -70,6 +71,7 @@ class Training {
   /// @throws Error  if a batch has no readable image; Diverged if the loss is not finite. The step
   /// is not made then.
   double step(const BatchSource& next, std::optional<double> rate = {}) {
+    const auto products = ComputesIn(detector_, settings_.precision);
     if (step_ % objective_.replays == 0) {
       batch_ = next().to(device_);
       require(batch_.size() > 0, "training",

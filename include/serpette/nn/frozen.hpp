@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "serpette/concepts/detector.hpp"
+#include "serpette/core/precision.hpp"
 #include "serpette/graph/convolve.hpp"
 #include "serpette/graph/execute.hpp"
 #include "serpette/graph/fold.hpp"
@@ -134,20 +135,23 @@ struct FrozenConvolution : torch::autograd::Function<FrozenConvolution> {
 /// run. A snapshot: later changes of the detector do not show.
 class FrozenNetwork {
  public:
-  /// @param network  offers `graph()` and `layer(i)`.
-  /// @param hook     sees the output of every convolution; may be empty.
+  /// @param network    offers `graph()` and `layer(i)`.
+  /// @param hook       sees the output of every convolution; may be empty.
+  /// @param precision  of the convolutions.
   template <class Network>
-  explicit FrozenNetwork(const Network& network, OutputHook hook = {})
-      : graph_(network.graph()), hook_(std::move(hook)) {
+  explicit FrozenNetwork(const Network& network, OutputHook hook = {},
+                         Precision precision = Precision::kFloat32)
+      : graph_(network.graph()), hook_(std::move(hook)), precision_(precision) {
     const torch::NoGradGuard no_grad;
     layers_.resize(graph_.layers.size());
     for (const int i : graph_.convolutions()) {
       auto [weight, bias] = fold_batch_norm(network.layer(i));
       auto& mine = layers_[static_cast<std::size_t>(i)];
-      mine.weight = weight.contiguous(at::MemoryFormat::ChannelsLast);
-      mine.bias = bias;
+      const auto type = precision_ == Precision::kBFloat16 ? at::kBFloat16 : weight.scalar_type();
+      mine.weight = weight.to(type).contiguous(at::MemoryFormat::ChannelsLast);
+      mine.bias = bias.to(type);
       const auto* fused = detail::FusedConvolution::get();
-      if (fused != nullptr && weight.is_cpu() && weight.scalar_type() == at::kFloat)
+      if (fused != nullptr && weight.is_cpu() && type != at::kDouble)
         mine.packed =
             fused->pack(mine.weight, graph_.convolution(i), graph_.shape(graph_[i].inputs.front()));
     }
@@ -168,8 +172,9 @@ class FrozenNetwork {
   /// @throws Error  if the images are not [N, C, H, W] of the graph's canvas.
   [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const {
     require_images(graph_, images);
-    const auto x = images.contiguous(at::MemoryFormat::ChannelsLast);
-    return run_graph(graph_, x, [&](int i, const at::Tensor& in) {
+    const auto type = precision_ == Precision::kBFloat16 ? at::kBFloat16 : images.scalar_type();
+    const auto x = images.to(type).contiguous(at::MemoryFormat::ChannelsLast);
+    auto heads = run_graph(graph_, x, [&](int i, const at::Tensor& in) {
       const auto& [weight, bias, packed] = layers_[static_cast<std::size_t>(i)];
       const auto& conv = graph_.convolution(i);
       const bool recorded = at::GradMode::is_enabled() && in.requires_grad();
@@ -177,6 +182,8 @@ class FrozenNetwork {
                         : detail::FrozenConvolution::run(in, weight, bias, packed, conv);
       return hook_ ? hook_(i, y) : y;
     });
+    for (auto& head : heads) head = head.to(images.scalar_type());
+    return heads;
   }
 
  private:
@@ -188,6 +195,7 @@ class FrozenNetwork {
   Graph graph_;
   std::vector<Tensors> layers_;  // by graph index; empty but for convolutions
   OutputHook hook_;
+  Precision precision_;
 };
 
 }  // namespace serpette

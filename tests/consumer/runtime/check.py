@@ -1,6 +1,6 @@
 """The programs of this folder on a real plan: no LibTorch in them, the boxes of detect --plan, one line for each refusal.
 
-usage: check.py PROGRAMS DEMO FOLDER    PROGRAMS holds export and detect, FOLDER in_c and in_cpp
+usage: check.py PROGRAMS DEMO FOLDER    PROGRAMS holds export_network and detect, FOLDER in_c and in_cpp
 """
 
 import csv
@@ -21,7 +21,7 @@ def main(programs, demo, built):
         drawn = run(programs / "drawn_scenes", "--out", root / "scenes", "--train", "0", "--test", "1")
         assert drawn.returncode == 0, drawn.stderr
         picture = next((root / "scenes/test/images").iterdir())
-        made = run(programs / "export", "--cfg", cfg, "--weights", weights, "--format", "plan", "--out", plan)
+        made = run(programs / "export_network", "--cfg", cfg, "--weights", weights, "--format", "plan", "--out", plan)
         assert made.returncode == 0, made.stderr
         seen = run(programs / "detect", "--plan", plan, "--images", picture, "--out", root / "out", "--confidence", "0.25")
         assert seen.returncode == 0, seen.stderr

@@ -1,6 +1,6 @@
 // Writes a network in the format of another engine.
 //
-//   export --cfg pruned.cfg --weights pruned.weights --format onnx --out pruned.onnx
+//   export_network --cfg pruned.cfg --weights pruned.weights --format onnx --out pruned.onnx
 //
 // The data flows one way: cfg + weights → (batch norm folded, silent filters cut out) → one file.
 
@@ -15,11 +15,10 @@
 #include "serpette/app/network_names.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/formats/darknet/known_mistakes.hpp"
-#include "serpette/formats/darknet/network_notes.hpp"
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/formats/onnx/write_onnx.hpp"
 #include "serpette/formats/torchscript/write_torchscript.hpp"
@@ -99,10 +98,7 @@ void run(const Options& o) {
           "should be fold with --format plan, which has no batch norm; got keep");
   require_writable(o.out);
   const auto detector = Yolov3::load(o.cfg, o.weights);
-  for (const auto& note : network_notes(detector.graph(), detector.header(), o.cfg, o.weights))
-    fmt::print(stderr, "note: {}\n", note);
-  if (const auto mistake = known_mistake(detector.graph(), detector.header()))
-    fmt::print(stderr, "warning: {}: {}\n", o.cfg.string(), *mistake);
+  cli::say_notes(detector, o.cfg, o.weights);
   if (o.format == "plan") {
     const auto plan = cli::ReadyPlan::make(detector, labels(o, detector.graph()));
     plan.save(o.out);
@@ -164,7 +160,7 @@ int main(int argc, char** argv) {
           ->capture_default_str();
     });
     app.footer(
-        "Example:\n  export --cfg pruned.cfg --weights pruned.weights --format onnx --out "
+        "Example:\n  export_network --cfg pruned.cfg --weights pruned.weights --format onnx --out "
         "pruned.onnx --decode");
     cli::parse(app, argc, argv);
     run(o);
