@@ -146,21 +146,21 @@ struct Filter {
     return mask;
   }
 
-  /// What goes with so many channels of each group, of what the ratio is a share of: parameters or
-  /// multiply-adds of the network, or weights of the filters. Which channels makes no difference.
-  [[nodiscard]] std::int64_t cost(const Graph& graph,
-                                  const std::vector<std::int64_t>& removed) const {
-    if (ratio_of == RatioOf::kFilters) {
+  /// What a ratio counts: cost(graph)(removed) is what goes with so many channels of each group, in
+  /// parameters or multiply-adds of the network, or weights of the filters. Which channels makes no
+  /// difference.
+  [[nodiscard]] auto cost(const Graph& graph) const {
+    return [this, &graph, sets = pieces(graph), groups = removable_channels(graph),
+            all = size_of(graph)](const std::vector<std::int64_t>& removed) {
       std::int64_t weights = 0;
-      const auto sets = pieces(graph);
-      for (std::size_t g = 0; g < sets.size(); ++g) weights += removed[g] * sets[g].size;
-      return weights;
-    }
-    const auto groups = removable_channels(graph);
-    auto kept = all_filters(graph);
-    for (std::size_t g = 0; g < groups.size(); ++g)
-      for (std::size_t c = 0; c < position(removed[g]); ++c) remove(groups[g].channels[c], kept);
-    return size_of(graph) - size_of(plan_compaction(graph, kept).graph);
+      auto kept = all_filters(graph);
+      for (std::size_t g = 0; g < groups.size(); ++g) {
+        weights += removed[g] * sets[g].size;
+        for (std::size_t c = 0; c < position(removed[g]); ++c) remove(groups[g].channels[c], kept);
+      }
+      return ratio_of == RatioOf::kFilters ? weights
+                                           : all - size_of(plan_compaction(graph, kept).graph);
+    };
   }
 
   /// How many channels of each group go, so that the share is met.
@@ -170,8 +170,7 @@ struct Filter {
     if (ratio_of == RatioOf::kFilters) return allocate(ratio);
     return farthest_within(
         ratio.count(size_of(graph)), Ratio::kLevels,
-        [&](std::int64_t level) { return allocate(Ratio::level(level)); },
-        [&](const std::vector<std::int64_t>& removed) { return cost(graph, removed); });
+        [&](std::int64_t level) { return allocate(Ratio::level(level)); }, cost(graph));
   }
 
  private:

@@ -227,8 +227,9 @@ std::vector<double> set_costs(const Graph& graph, const Granularity& granularity
                               const Learned& policy, const std::vector<PieceSet>& limited,
                               const std::vector<std::int64_t>& removed) {
   std::vector<double> all;
-  if constexpr (requires { granularity.cost(graph, removed); }) {
-    const auto now = granularity.cost(graph, removed);
+  if constexpr (requires { granularity.cost(graph); }) {
+    const auto cost = granularity.cost(graph);
+    const auto now = cost(removed);
     for (std::size_t i = 0; i < limited.size(); ++i) {
       const auto step = std::max<std::int64_t>(1, limited[i].pieces / 20);
       auto other = removed;
@@ -238,7 +239,7 @@ std::vector<double> set_costs(const Graph& graph, const Granularity& granularity
       const auto apart = other[i] - removed[i];
       all.push_back(apart == 0
                         ? 0
-                        : static_cast<double>(granularity.cost(graph, other) - now) *
+                        : static_cast<double>(cost(other) - now) *
                               static_cast<double>(limited[i].pieces) / static_cast<double>(apart));
     }
   } else {

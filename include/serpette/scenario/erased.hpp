@@ -44,9 +44,7 @@ struct ErasedLearning {
                                         const at::Tensor& logits, const Slopes& slopes) {
           return logit_gradient(graph, granularity, learned, scores, ratio, logits, slopes);
         }) {
-    if constexpr (requires(const Graph& graph, const std::vector<std::int64_t>& removed) {
-                    granularity.cost(graph, removed);
-                  })
+    if constexpr (requires(const Graph& graph) { granularity.cost(graph); })
       require(learned.of == LearnedOf{}, Learned::name,
               "should leave what a ratio is of to {} (--granularity-ratio-of), got {}", G::name,
               typed_text(learned.of));

