@@ -18,9 +18,10 @@ tools() {
 }
 
 documentation() {
-  mkdir -p build/docs
-  step doxygen docs/Doxyfile
-  step mkdocs build --strict --quiet
+  NO_MKDOCS_2_WARNING=1 step mkdocs build --strict --quiet
+  step doxygen docs/Doxyfile  # into the site's folder cpp/
+  step python3 docs/check_site.py build/docs/site
+  say "pages: build/docs/site/index.html; their search works where they are served (python3 -m http.server -d build/docs/site)"
 }
 
 check_format() { sources | xargs clang-format --dry-run --Werror; }

@@ -90,6 +90,9 @@ def table(head, rows):
 
 def tables():
     found = cells()
+    if not found:
+        yield "No cells are kept yet.\n"
+        return
     percents = [f"{ratio} %" for ratio in RATIOS]
     for granularity, name in GRANULARITIES.items():
         ratios = ("50",) if granularity == "2-of-4" else RATIOS
