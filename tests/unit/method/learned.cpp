@@ -98,7 +98,7 @@ TEMPLATE_TEST_CASE("a layer that does nothing ends emptier than the others, unde
                    "[method][learned]", Weight, Filter) {
   auto detector = half_silent();
   const auto& graph = detector.graph();
-  const ErasedPruning pruning(TestType{}, Learned{.rate = 10, .window = 0.1});
+  const ErasedPruning pruning(TestType{}, Learned{.rate = 3, .window = 0.1});
   REQUIRE(pruning.learning.has_value());
   const auto ratio = Ratio::percent(50);
   Silent silent;
