@@ -12,7 +12,7 @@ import sys
 import urllib.parse
 
 WORDS = ["filters=", "classes=", "anchors", "resume", "learning rate", "VOC", "YOLO", "ONNX", "nan", "patch", "faster", "smaller", "epsilon",
-         "batch", "data.yaml"]
+         "batch", "data.yaml", "force"]
 
 
 class Links(html.parser.HTMLParser):

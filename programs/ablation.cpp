@@ -84,7 +84,6 @@ int ablation(int argc, char** argv) {
     o.policies.offer_scenarios(variants);
     CLI::App app("Ranks the choices that scores have, each as a scenario of its own.");
     o.add_to(app, true);
-    o.part.add_to(app);
     app.add_option("--variants", ids, "Which to run")
         ->delimiter(',')
         ->type_name("LIST")

@@ -168,7 +168,6 @@ int policies(int argc, char** argv) {
     const auto goals = objectives();
     CLI::App app("Every policy beside the others of its family, on drawn scenes.");
     o.add_to(app, true);
-    o.part.add_to(app);
     app.add_option("--variants", wanted, "Which to run, by their ids")
         ->delimiter(',')
         ->type_name("LIST")

@@ -206,6 +206,7 @@ void note_missed(const cli::RatioTarget& target, const Network& after) {
 int run(Options& o) {
   auto& study = o.experiment;
   o.target.check();
+  require_no_input(o.out, {study.images, study.test_images});
   cli::check_options(cli::shipped_scenarios(), {o.scenario}, study);
   study.out = o.out / "study";
   const std::string original(kOriginal);
@@ -278,6 +279,7 @@ int main(int argc, char** argv) {
     app.add_option("--device", e.device, std::string(cli::kDeviceHelp))->capture_default_str();
     app.add_flag("--strict", e.strict, "Refuse the data if an image is damaged");
     app.add_flag("--retry-failed", e.retry_failed, "Try again what failed before");
+    cli::add_force(app, e.force);
     cli::under(app, "Budget", [&] { e.budget.add_to(app); });
     cli::under(app, "Settings of the policies", [&] { e.policies.add_to(app); });
     cli::parse(app, argc, argv);

@@ -22,6 +22,7 @@
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/setting_options.hpp"
+#include "serpette/app/used_folder.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/method/robustness.hpp"
 #include "serpette/metric/coco_report.hpp"
@@ -162,7 +163,9 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
     lines.push_back({"transfer-cfg", fingerprint(read_file(o.transfer_cfg))});
     lines.push_back({"transfer-weights", fingerprint(read_file(o.transfer_weights))});
   }
-  const Store store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
+  const Store store = cli::open_used(o.data.out, o.data.force, [&] {
+    return Store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
+  });
   const EvaluateSettings evaluation{.batch_size = o.data.batch_size};
   const Seed seed = Seed(o.data.seed).derive("robustness");
   Progress progress;
@@ -272,6 +275,7 @@ int main(int argc, char** argv) {
         "stopped\n"
         "run goes on with the attack that it was at.");
     o.data.add_to(app, "Only the first N pictures; 0: all");
+    cli::add_force(app, o.data.force);
     o.color.add_to(app);
     app.add_option("--attacks", o.attacks,
                    "Some of the suite: noise, pgd-5, pgd-50, apgd, cw, tog-untargeted, "

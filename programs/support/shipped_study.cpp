@@ -122,7 +122,6 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     o.runs = kind.runs;
     CLI::App app(kind.description);
     options.add_to(app);
-    if (kind.in_parts) o.part.add_to(app);
     parse(app, argc, argv);
 
     check_options(shipped_scenarios(), options.scenarios, o);  // before anything is drawn

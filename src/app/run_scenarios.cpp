@@ -16,6 +16,7 @@
 
 #include "serpette/app/dry_run.hpp"
 #include "serpette/app/load_experiment.hpp"
+#include "serpette/app/used_folder.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/deploy/plan.hpp"
 #include "serpette/graph/footprint.hpp"
@@ -148,7 +149,9 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   const auto configuration =
       configuration_of(experiment, ids, machine_kind(loaded.device, workers), dispatch);
   const bool fresh = !std::filesystem::exists(o.out);
-  const Store store = open_study(o.out, configuration, o.part.name(), all);
+  const Store store = open_used(o.out, o.force && !o.part.dry_run, [&] {
+    return open_study(o.out, configuration, o.part.name(), all);
+  });
   for (const auto& note : store.notes()) fmt::print(stderr, "note: {}\n", note);
   if (o.part.dry_run) {
     print_plan(plan, experiment, store, o.retry_failed, workers, dispatch);
@@ -186,12 +189,13 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   for (const auto& [what, data] :
        {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
     if (const auto n = data->unreadable().size(); n > 0)
-      fmt::print(stderr, "{} {} images are damaged and were left out\n", n, what);
+      fmt::print(stderr, "{} {} {} damaged and left out\n", n, what,
+                 n == 1 ? "image is" : "images are");
   if (unfinished > 0 && !o.part.collect && !o.part.time_again)
     fmt::print(
         stderr,
-        "{} cells failed (cells/*/failed.txt says why); try them again with --retry-failed\n",
-        unfinished);
+        "{} failed (cells/*/failed.txt says why); --retry-failed tries again\n",
+        unfinished == 1 ? "1 cell" : fmt::format("{} cells", unfinished));
   return unfinished > 0 ? 1 : 0;
 }
 

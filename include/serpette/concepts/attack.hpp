@@ -124,13 +124,19 @@ concept PerturbsImages =
     requires(const P& p, const Victim& victim, const at::Tensor& images, Generator& rng) {
       { p.perturb(victim, images, rng) } -> std::same_as<at::Tensor>;
     };
+/// `is_identity`, where there is one, is static and known to the compiler: any other would count
+/// as false.
+template <class P>
+concept IdentityFlagIsConstant =
+    !requires { P::is_identity; } || requires { typename std::bool_constant<P::is_identity>; };
 }  // namespace req
 
 /// A way to change images so that the detector fails. An identity (NoAttack) says `static constexpr
 /// bool is_identity = true`, and the driver then skips the second half of every batch and the
 /// attacked evaluation.
 template <class P>
-concept Attack = req::Value<P> && req::Named<P> && req::PerturbsImages<P>;
+concept Attack =
+    req::Value<P> && req::Named<P> && req::PerturbsImages<P> && req::IdentityFlagIsConstant<P>;
 
 /// Whether the attack leaves images as they are.
 template <Attack P>

@@ -61,13 +61,18 @@ class MovedScores {
     const Mask mask = rates_ ? rates_->mask(scores(), logits()) : make_mask_(moved_.plain);
     const auto convolutions = detector_.graph().convolutions();
     std::map<int, at::Tensor> outputs;  // by graph index: which are kept, [1, C_out, 1, 1]
+    std::vector<at::Tensor> whole;      // whether all filters of a layer are, where some may not be
+    for (const auto& layer : mask)
+      if (layer.filter.defined()) whole.push_back(layer.filter.all());
+    if (!whole.empty()) whole = at::stack(whole).cpu().unbind();  // one copy, not one a layer
+    auto is_whole = whole.begin();
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       auto kept = mask[i].weight;
       if (const auto& filter = mask[i].filter; filter.defined()) {
         const auto read = kept.any(3).any(2).any(0);  // input channels that some weight reads
         kept = kept.logical_or(filter.logical_not().view({-1, 1, 1, 1}))
                    .logical_or(read.logical_not().view({1, -1, 1, 1}));
-        if (!filter.all().template item<bool>())
+        if (!(is_whole++)->template item<bool>())
           outputs.emplace(convolutions[i], filter.view({1, -1, 1, 1}));
       }
       weights_[i].copy_(dense_[i] * kept);

@@ -114,14 +114,9 @@ struct Layers {
     const auto sets = allocation.limits.applied(graph, pieces(graph));
     const auto values = importance(graph, checked_scores(graph, scores));
     require_ranking(sets, values, scores);
-    auto mask = this->mask(
-        graph,
-        keep_most_important(sets, values, lowest_of_all(sets, values, budget_of(ratio, sets))));
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-      mask[i].weight = mask[i].weight.to(scores[i].device());
-      mask[i].filter = mask[i].filter.to(scores[i].device());
-    }
-    return mask;
+    return beside(scores, mask(graph, keep_most_important(
+                                          sets, values,
+                                          lowest_of_all(sets, values, budget_of(ratio, sets)))));
   }
 
  private:
