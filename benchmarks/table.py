@@ -53,7 +53,8 @@ def peers():
     tables, lines = {}, []
     for path in sorted((HERE / "results").glob("peers_*.json")):
         run = json.loads(path.read_text())
-        title = (f"{pathlib.Path(run['cfg']).stem}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
+        also = " in float and bf16" if any(row["name"].startswith("ours-bf16") for row in run["rows"]) else ""
+        title = (f"{pathlib.Path(run['cfg']).stem}{also}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
                  f"{run['date']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:")
         cells = tables.setdefault(title, {})
         for row in run["rows"]:
@@ -61,7 +62,7 @@ def peers():
             cells.setdefault((case, engine), f"{row['ratio']:.3f} ({row['quartiles'][0]:.3f}–{row['quartiles'][1]:.3f}), {number(row['ms'])} ms")
     kinds = ["none", "unstructured", "kernel", "filter"]
     for title, cells in tables.items():
-        engines = sorted(dict.fromkeys(engine for _, engine in cells), key=lambda engine: engine != "ours")
+        engines = sorted(dict.fromkeys(engine for _, engine in cells), key=lambda engine: not engine.startswith("ours"))
         lines += [title, "", "| Gone | " + " | ".join(engines) + " |", "| --- |" + " --: |" * len(engines)]
         cases = {tuple(case.partition(":")[::2]) for case, _ in cells}
         for kind, share in sorted(cases, key=lambda case: (kinds.index(case[0]), float(case[1] or 0))):

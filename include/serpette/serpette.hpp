@@ -38,7 +38,6 @@
 #include "serpette/concepts/score_init.hpp"
 #include "serpette/core/batch_stream.hpp"
 #include "serpette/core/box.hpp"
-#include "serpette/core/checksum.hpp"
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/fingerprint.hpp"
