@@ -89,6 +89,7 @@ int ablation(int argc, char** argv) {
         ->type_name("LIST")
         ->default_str("all");
     cli::parse(app, argc, argv);
+    cli::check_options(variants, ids, o);
     if (o.cfg.empty()) {
       const auto network = cli::shared_folder("demo", "yolov3-slim.cfg", SERPETTE_DEMO);
       o.cfg = network / "yolov3-slim.cfg";

@@ -50,8 +50,30 @@ std::vector<std::string> scenario_labels(const ScenarioList& scenarios,
             "should be scenarios that differ, got {} after one of the same settings", id);
     labels.push_back(entry.label);
   }
-  policies.require_used(fmt::format("{}", fmt::join(ids, ", ")));
+  policies.require_used(fmt::format("{}", fmt::join(ids, ", ")), ids);
   return labels;
+}
+
+/// Refuses settings of a budget that none of the scenarios has a use for.
+/// @throws Error  naming the option.
+void require_effect(const ScenarioList& scenarios, const std::vector<std::string>& ids,
+                    const BudgetOptions& budget) {
+  const auto any = [&](const auto& uses) {
+    return std::ranges::any_of(ids, [&](const std::string& id) {
+      return id != kOriginal && uses(find_scenario(scenarios, id).scenario.score);
+    });
+  };
+  const bool trained = any([](const ErasedScore& s) { return s.training.has_value(); });
+  const bool looks =
+      any([](const ErasedScore& s) { return s.score_all || s.needs_input || s.needs_gradient; });
+  for (const auto& option : budget.given()) {
+    require(trained || !option.starts_with("--score-training-"), option,
+            "should come with a scenario whose score is trained, as HYDRA's is, got {}",
+            fmt::join(ids, ", "));
+    require(looks || option != "--score-images", option,
+            "should come with a scenario whose score looks at images, as DeepLIFT does, got {}",
+            fmt::join(ids, ", "));
+  }
 }
 
 /// So many workers of one thread each as were asked for; else small networks keep one core busy
@@ -86,6 +108,8 @@ void check_options(const ScenarioList& scenarios, const std::vector<std::string>
   (void)parse_ratios(o.ratios);
   (void)parse_device(o.device);
   (void)scenario_labels(scenarios, ids, o.policies);
+  require_effect(scenarios, ids, o.budget);
+  o.suite.check();
 }
 
 int threads_of_cell(const Graph& graph, at::Device device, int workers) {
@@ -100,6 +124,7 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
                         loaded.device);
   if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
+  experiment.suite = o.suite.trials();
   // The network as it came is measured under the attack of the first scenario.
   const auto first = std::ranges::find_if(ids, [](const auto& id) { return id != kOriginal; });
   require(first != ids.end(), "scenarios", "should be some that prune, got {} alone", kOriginal);
@@ -107,8 +132,14 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   for (const auto& id : ids)
     applied.emplace(
         id, o.policies.apply_to(find_scenario(scenarios, id == kOriginal ? *first : id).scenario));
-  for (const auto& [id, scenario] : applied)
+  for (const auto& [id, scenario] : applied) {
     scenario.pruning.require_possible(loaded.detector.graph(), loaded.ratios);
+    if (const auto whole = scenario.pruning.left_whole(loaded.detector.graph());
+        !whole.empty() && id != kOriginal)
+      fmt::print(stderr, "note: {}: {} cannot prune {} and leaves {} whole\n", id,
+                 scenario.pruning.granularity, fmt::join(whole, ", "),
+                 whole.size() == 1 ? "it" : "them");
+  }
   const auto dispatch = [&](const std::string& id, const auto& visit) { visit(applied.at(id)); };
   const auto workers = workers_for(loaded.detector.graph(), loaded.device, o.workers);
   const auto all = with_keys(table_cells(ids, o.runs, loaded.ratios), experiment, dispatch);

@@ -70,6 +70,14 @@ def main():
     assert timeless(root / "rounds/cells.csv")[0]["parameters"] == first[2]["parameters"]
     assert not list((root / "rounds/stages").glob("rounds-*")), "stages of a finished cell should go"
 
+    # How much goes where, trained with the scores: as many weights in all, not in each layer.
+    for allocation in "per-layer", "learned":
+        run("unstructured_hydra", *data, "--budget", "smoke", "--score-steps", 4, "--ratios", "50", "--allocation", allocation,
+            "--out", root / allocation)
+    kept = [int(timeless(root / allocation / "cells.csv")[0]["weights_kept"]) for allocation in ("per-layer", "learned")]
+    assert kept[0] - 100 < kept[1] <= kept[0], kept  # floor(ratio · n) in each layer, and in all
+    assert "allocation=Learned{of=weights," in (root / "learned/configuration.txt").read_text()
+
     # Killed and run again: the same cells.
     command = [BIN / "structured_hydra", *map(str, smoke), "--out", root / "killed"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -124,6 +132,16 @@ def main():
     run("study", *used, "--force", says="held results of other settings")
     assert timeless(root / "used.1/cells.csv") == timeless(root / "study/cells.csv")
     assert len(timeless(root / "used/cells.csv")) == 6
+
+    # A suite of attacks is a measurement too: it says what it costs, and trains nothing.
+    suite = ["--suite", "--suite-steps", 2, "--suite-restarts", 1, "--suite-queries", 3]
+    told = run("study", *study, *suite, "--dry-run").stdout
+    assert "suite: 11 attacks" in told and "suites of attacks     0 of 5" in told, told
+    run("study", *study, *suite)
+    assert networks == {p: p.stat().st_mtime_ns for p in (root / "study").glob("cells/*/network.weights")}
+    tried = {(row["scenario"], row["attack"]) for row in csv.DictReader(open(root / "study/evaluations.csv"))}
+    assert {("unstructured_hydra", attack) for attack in ("PGD", "PGD-2", "APGD", "Square", "Transfer", "Worst case")} <= tried, tried
+    assert ("original", "Worst case") in tried and ("original", "Transfer") not in tried, tried
 
     # A digit changed in a finished cell does not reach the tables.
     run("study", *study)

@@ -30,11 +30,14 @@ struct SmallStudy {
   bool retry_failed = false;
   Workers workers{};
   at::Device device = at::kCPU;
+  std::vector<Trial> suite{};
 
   [[nodiscard]] Lab experiment() const {
     TinyDetector detector;
     detector.to(device);
-    return {detector, train, test, budget, Seed(5), device};
+    Lab lab{detector, train, test, budget, Seed(5), device};
+    lab.suite = suite;
+    return lab;
   }
   static constexpr auto dispatch = [](const std::string&, const auto& visit) {
     visit(Scenario<Hydra, Filter, Pgd, Rgb>{});

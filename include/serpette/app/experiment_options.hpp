@@ -14,6 +14,7 @@
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/part_options.hpp"
 #include "serpette/app/policy_options.hpp"
+#include "serpette/app/suite_options.hpp"
 
 namespace serpette::cli {
 
@@ -30,6 +31,7 @@ struct ExperimentOptions {
   int workers = 0;      ///< 0: chosen by the size of the network.
   BudgetOptions budget;
   PolicyOptions policies;
+  SuiteOptions suite;
   PartOptions part;
 
   /// @param own_data  whether the program can do without data, network and --out.
@@ -67,6 +69,7 @@ struct ExperimentOptions {
     add_force(app, force);
     under(app, "Which part of the cells, and what of them", [&] { part.add_to(app); });
     under(app, "Budget", [&] { budget.add_to(app); });
+    under(app, "Other attacks", [&] { suite.add_to(app); });
     under(app, "Settings of the policies", [&] { policies.add_to(app); });
   }
 };

@@ -3,6 +3,7 @@
 #include <array>
 #include <concepts>
 #include <functional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -31,6 +32,15 @@ struct Aim {
   [[nodiscard]] bool needs_clean() const { return goal == Goal::kMislabel || (own && has_boxes()); }
   /// Whether it matters where boxes are.
   [[nodiscard]] bool has_boxes() const { return goal != Goal::kVanish && goal != Goal::kFabricate; }
+
+  /// Whether a setting has an effect under the goal.
+  [[nodiscard]] bool has(std::string_view setting) const {
+    if (setting == "own") return has_boxes();
+    if (setting == "objectness") return goal != Goal::kEvade;
+    if (setting == "box" || setting == "classes")
+      return goal == Goal::kTruth || goal == Goal::kMislabel;
+    return true;
+  }
 
   friend bool operator==(const Aim&, const Aim&) = default;
 

@@ -32,6 +32,23 @@ inline Choice keep_most_important(const std::vector<PieceSet>& sets, const Impor
   return choice;
 }
 
+/// How many pieces of each set go.
+/// @param sets  the granularity's.
+template <PruneGranularity Granularity, Allocation A>
+[[nodiscard]] std::vector<std::int64_t> removed_pieces(const Graph& graph,
+                                                       const std::vector<PieceSet>& sets,
+                                                       const Importance& importance, Ratio ratio,
+                                                       const Granularity& granularity,
+                                                       const A& allocation) {
+  const auto allocate = [&](Ratio share) {
+    return allocation.removed(graph, sets, importance, share);
+  };
+  if constexpr (requires { granularity.counts(graph, sets, ratio, allocate); })
+    return granularity.counts(graph, sets, ratio, allocate);
+  else
+    return allocate(ratio);
+}
+
 /// A mask that was made on the CPU, where the scores of its layers are; to a GPU it goes in one
 /// copy.
 [[nodiscard]] inline Mask beside(const ScoreMap& scores, Mask mask) {
@@ -68,15 +85,7 @@ template <PruneGranularity Granularity, Allocation A = PerLayer>
   } else {
     const auto sets = granularity.pieces(graph);
     const auto importance = granularity.importance(graph, checked_scores(graph, scores));
-    const auto allocate = [&](Ratio share) {
-      return allocation.removed(graph, sets, importance, share);
-    };
-    const auto removed = [&] {
-      if constexpr (requires { granularity.counts(graph, sets, ratio, allocate); })
-        return granularity.counts(graph, sets, ratio, allocate);
-      else
-        return allocate(ratio);
-    }();
+    const auto removed = removed_pieces(graph, sets, importance, ratio, granularity, allocation);
     return beside(scores, granularity.mask(graph, keep_most_important(sets, importance, removed)));
   }
 }

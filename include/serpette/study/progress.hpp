@@ -16,6 +16,7 @@
 #include <string_view>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "serpette/study/cells.hpp"
 #include "serpette/study/estimate.hpp"
@@ -51,6 +52,12 @@ class Progress {
     const std::lock_guard lock(mutex_);
     estimate_.plan(work);
     workers_ = workers;
+  }
+
+  /// What the attacks of a suite cost, for the same estimate.
+  void on_suite(const std::vector<Trial>& suite) {
+    const std::lock_guard lock(mutex_);
+    estimate_.weigh(suite);
   }
 
   void on_stage(std::string_view stage, std::int64_t steps) {
