@@ -13,7 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROWS = [
     ("JPEG to network input, photographs", "jpeg", "photographs", "ratio_serpette_ms", "OpenCV's decode and letterbox", 0.95),
     ("forward, YOLOv3 at 416", "network", "forward", "ratio_serpette_ms", "LibTorch eager, batch norm folded, channels-last", 1.05),
-    ("decode + suppression, confidence 0.001", "network", "decode_and_nms", "standard_ms", "ms", None),
+    ("decode + suppression, confidence 0.001", "decode", "decode_and_nms", "standard_ms", "ms", 1),
     ("loss with gradient, batch 8", "training", "loss", "value_and_gradient_ms", "ms", None),
     ("training step, f32", "training", "training_step/416", "ratio_float_ms", "LibTorch eager f32", 0.80),
     ("training step, bf16", "training", "training_step/416", "ratio_bfloat16_ms", "LibTorch eager f32", 0.50),
@@ -53,7 +53,8 @@ def peers():
     tables, lines = {}, []
     for path in sorted((HERE / "results").glob("peers_*.json")):
         run = json.loads(path.read_text())
-        title = (f"{pathlib.Path(run['cfg']).stem}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
+        also = " in float and bf16" if any(row["name"].startswith("ours-bf16") for row in run["rows"]) else ""
+        title = (f"{pathlib.Path(run['cfg']).stem}{also}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
                  f"{run['date']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:")
         cells = tables.setdefault(title, {})
         for row in run["rows"]:
@@ -61,7 +62,7 @@ def peers():
             cells.setdefault((case, engine), f"{row['ratio']:.3f} ({row['quartiles'][0]:.3f}–{row['quartiles'][1]:.3f}), {number(row['ms'])} ms")
     kinds = ["none", "unstructured", "kernel", "filter"]
     for title, cells in tables.items():
-        engines = sorted(dict.fromkeys(engine for _, engine in cells), key=lambda engine: engine != "ours")
+        engines = sorted(dict.fromkeys(engine for _, engine in cells), key=lambda engine: not engine.startswith("ours"))
         lines += [title, "", "| Gone | " + " | ".join(engines) + " |", "| --- |" + " --: |" * len(engines)]
         cases = {tuple(case.partition(":")[::2]) for case, _ in cells}
         for kind, share in sorted(cases, key=lambda case: (kinds.index(case[0]), float(case[1] or 0))):

@@ -18,9 +18,10 @@ tools() {
 }
 
 documentation() {
-  mkdir -p build/docs
-  step doxygen docs/Doxyfile
-  step mkdocs build --strict --quiet
+  NO_MKDOCS_2_WARNING=1 step mkdocs build --strict --quiet
+  step doxygen docs/Doxyfile  # into the site's folder cpp/
+  step python3 docs/check_site.py build/docs/site
+  say "pages: build/docs/site/index.html; their search works where they are served (python3 -m http.server -d build/docs/site)"
 }
 
 check_format() { sources | xargs clang-format --dry-run --Werror; }
@@ -49,14 +50,25 @@ check_tidy() {
   step run-clang-tidy -quiet -p build/tidy "$PWD/(tests|programs|examples)/.*\.cpp"
 }
 check_docs() { documentation; }
+# The lines of include/ that the tests run: a table, build/coverage/html with each line, and a failure below 90 %. -O0, so that
+# every line is one; what failed to pass does not count either.
+check_coverage() {
+  build coverage
+  find build/coverage -name '*.gcda' -delete
+  step ctest --preset coverage --parallel "$(nproc)"
+  mkdir -p build/coverage/html
+  step gcovr --root . --object-directory build/coverage --filter 'include/' --gcov-ignore-parse-errors=negative_hits.warn_once_per_file \
+    --merge-mode-functions=separate --exclude-unreachable-branches \
+    --txt --txt-summary --json-summary build/coverage/summary.json --html-details build/coverage/html/index.html --fail-under-line 90
+}
 
-# check [NAME …]: the named checks, or all but fuzz, which takes hours; each runs whatever became of the one before.
+# check [NAME …]: the named checks, or all but fuzz and coverage, which take hours; each runs whatever became of the one before.
 check() {
   local checks=("$@") name failed=()
   (( $# )) || checks=(format headers asan tidy docs)
   tools
   for name in "${checks[@]}"; do
-    declare -F "check_$name" >/dev/null || die "there is no check '$name'; these are: format headers asan tidy docs fuzz"
+    declare -F "check_$name" >/dev/null || die "there is no check '$name'; these are: format headers asan tidy docs coverage fuzz"
     case $name in
       tidy) setup clang-tidy clang ;;
       fuzz) setup clang ;;

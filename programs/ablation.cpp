@@ -84,12 +84,12 @@ int ablation(int argc, char** argv) {
     o.policies.offer_scenarios(variants);
     CLI::App app("Ranks the choices that scores have, each as a scenario of its own.");
     o.add_to(app, true);
-    o.part.add_to(app);
     app.add_option("--variants", ids, "Which to run")
         ->delimiter(',')
         ->type_name("LIST")
         ->default_str("all");
     cli::parse(app, argc, argv);
+    cli::check_options(variants, ids, o);
     if (o.cfg.empty()) {
       const auto network = cli::shared_folder("demo", "yolov3-slim.cfg", SERPETTE_DEMO);
       o.cfg = network / "yolov3-slim.cfg";

@@ -21,6 +21,7 @@
 
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/used_folder.hpp"
 #include "serpette/attack/eight_bits.hpp"
 #include "serpette/data/as_image.hpp"
 #include "serpette/io/atomic_file.hpp"
@@ -99,7 +100,9 @@ void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& co
   auto lines = o.data.lines();
   lines.push_back({"color", o.color.name});
   lines.push_back({"attack", chosen.settings});
-  const Store store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
+  const Store store = cli::open_used(o.data.out, o.data.force, [&] {
+    return Store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
+  });
   const auto network = detector.frozen();
   Generator rng(Seed(o.data.seed).derive("attack"));
 
@@ -194,6 +197,7 @@ int main(int argc, char** argv) {
         "rounded towards the clean ones), images.csv with a line per picture, summary.json with\n"
         "COCO's 12 numbers clean and attacked, and strips of pictures.");
     o.data.add_to(app, "Only the first N pictures; 0: all");
+    cli::add_force(app, o.data.force);
     o.attack.add_to(app, "Which attack");
     o.color.add_to(app);
     app.add_option("--strips", o.strips,

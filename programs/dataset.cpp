@@ -1,9 +1,9 @@
 // dataset: what is done with a data set before training: formats, parts, statistics, anchors.
 //
-//   dataset convert --from voc --to coco --annotations VOC2007 --images VOC2007/JPEGImages --out
-//   instances.json dataset split --annotations instances.json --parts 0.8,0.2 --seed 1 --out parts
-//   dataset stats --annotations parts/train.json parts/test.json --images photos --out
-//   statistics.svg dataset anchors --annotations parts/train.json --size 416 --count 9
+//   dataset convert --from voc --to coco --annotations VOC2007 --out instances.json
+//   dataset split --annotations instances.json --parts 0.8,0.2 --seed 1 --out parts
+//   dataset stats --annotations parts/train.json parts/test.json --images photos --out all.svg
+//   dataset anchors --annotations parts/train.json --size 416 --count 9
 
 #include <CLI/CLI.hpp>
 
@@ -20,6 +20,7 @@
 #include "serpette/data/anchors.hpp"
 #include "serpette/data/data_statistics.hpp"
 #include "serpette/data/stratified_split.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/load_annotations.hpp"
 #include "support/dataset_picture.hpp"
 
@@ -72,11 +73,14 @@ void convert(const Options& o) {
     require_no_input(o.out, {o.annotations.front()});
     save_instances(o.out, instances);
   } else if (o.to == "voc") {
+    for (const auto& output : {o.out, o.out / "Annotations"})
+      require_no_input(output, {o.annotations.front()});
     save_voc(o.out, instances);
   } else {
     require(!o.images.empty(), "--images",
             "should be given for --to yolo, whose boxes are parts of "
             "the pictures; got none");
+    require_no_input(o.out / "labels", {o.annotations.front()});
     left_out = save_yolo(o.out, instances, o.images);
   }
   fmt::print("{}: {} pictures, {} boxes, {} classes\n", o.out.string(), instances.images.size(),
@@ -125,6 +129,7 @@ void print(const DataStatistics& s, bool files) {
 }
 
 void stats(const Options& o) {
+  for (const auto& annotations : o.annotations) require_no_input(o.out, {annotations});
   std::map<FileMark, std::vector<std::string>> files;  // who holds a file of these bytes
   std::map<std::string, std::vector<std::string>> names;
   std::vector<DataStatistics> all;

@@ -28,6 +28,7 @@
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
+#include "serpette/app/used_folder.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/data/image_list.hpp"
@@ -58,7 +59,7 @@ struct Options {
   cli::PolicyNames policies;
   std::int64_t draw = 0, batch_size = 8;
   std::uint64_t seed = 1;
-  bool strict = false;
+  bool strict = false, force = false;
 
   std::optional<double> least;
 
@@ -165,7 +166,8 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
            {"attack", o.policies.attack.chosen().settings},
            {"seed", fmt::to_string(o.seed)}})
     configuration.training.push_back(line);
-  const Store store(o.out, configuration);
+  require_no_input(o.out, {o.images});
+  const Store store = cli::open_used(o.out, o.force, [&] { return Store(o.out, configuration); });
   std::vector<Detection> detections;
   double seconds = 0;
   {
@@ -317,6 +319,7 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_flag("--strict", o.strict,
                  "A damaged image ends the run; otherwise it is reported and counted");
+    cli::add_force(app, o.force);
     app.footer(
         "Example:\n  detect --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images photos "
         "--out found --profile paper --draw 10");

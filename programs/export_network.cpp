@@ -16,6 +16,7 @@
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
+#include "serpette/core/precision.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -36,6 +37,7 @@ struct Options {
   cli::ColorOption color;
   std::string format, batch_norm;
   bool decode = false;
+  std::optional<Precision> precision;
   onnx::Boxes boxes;
   std::int64_t batch = 0;
 
@@ -85,6 +87,9 @@ void run(const Options& o) {
   require(o.format == "plan" || (o.names.empty() && o.color.name == "rgb"), "--names",
           "should come, as --color, with --format plan, the only one that holds them; got {}",
           o.format);
+  require(o.format == "plan" || !o.precision, "--precision",
+          "should come with --format plan, the only one that is made for a machine; got {}",
+          o.format);
   require(o.format == "onnx" || o.batch == 0, "--batch",
           "should come with --format onnx, since the others take any; got {}", o.format);
   require_no_input(o.out, {o.cfg, o.weights});
@@ -100,7 +105,8 @@ void run(const Options& o) {
   const auto detector = Yolov3::load(o.cfg, o.weights);
   cli::say_notes(detector, o.cfg, o.weights);
   if (o.format == "plan") {
-    const auto plan = cli::ReadyPlan::make(detector, labels(o, detector.graph()));
+    const auto plan = cli::ReadyPlan::make(detector, labels(o, detector.graph()),
+                                           o.precision.value_or(Precision::kFloat32));
     plan.save(o.out);
     fmt::print("{}: plan of {} convolutions ({}) for {}\n", o.out.string(), plan.choices().size(),
                cli::forms_text(plan.choices()), cli::ReadyPlan::cpu());
@@ -143,6 +149,11 @@ int main(int argc, char** argv) {
                      "The network's class names, one a line. Without: the .names file beside the "
                      "weights or the cfg, or\nCOCO's names for 80 classes");
       o.color.add_to(app);
+    });
+    cli::under(app, "How the plan computes (plan)", [&] {
+      cli::add_choice(app, "--precision", o.precision,
+                      "Of products in dense layers: f32, or bf16, which takes half their time and "
+                      "costs less than 0.01 of AP,\nwhere the CPU has AVX512-BF16. Default: f32");
     });
     cli::under(app, "Boxes in the model (onnx)", [&] {
       app.add_flag("--decode", o.decode,

@@ -11,12 +11,14 @@
 #include <filesystem>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/core/precision.hpp"
 #include "serpette/core/quantile.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -34,6 +36,7 @@ struct Options {
   std::filesystem::path cfg, weights, plan, out;
   std::int64_t rounds = 20;
   int threads = 0;
+  std::optional<Precision> precision;
 };
 
 /// One layer of the plan, and what it takes.
@@ -111,7 +114,8 @@ std::pair<double, double> machine() {
 void run(const Options& o) {
   if (o.threads > 0) at::set_num_threads(o.threads);
   require_writable(o.out / "profile.csv");
-  const auto plan = o.plan.empty() ? cli::ReadyPlan::make(Yolov3::load(o.cfg, o.weights))
+  const auto plan = o.plan.empty() ? cli::ReadyPlan::make(Yolov3::load(o.cfg, o.weights), {},
+                                                          o.precision.value_or(Precision::kFloat32))
                                    : cli::ReadyPlan::load(o.plan);
   const auto layers = measure(plan, o.rounds);
   const auto [peak, bandwidth] = machine();
@@ -178,7 +182,11 @@ int main(int argc, char** argv) {
     app.add_option("--threads", o.threads, "Of LibTorch; 0: as many as it takes by itself")
         ->check(cli::whole_number(0, 1024))
         ->capture_default_str();
+    cli::add_choice(app, "--precision", o.precision,
+                    "Of products in dense layers, for a plan that is made here. Default: f32");
     cli::parse(app, argc, argv);
+    require(o.plan.empty() || !o.precision, "--precision",
+            "should come with --cfg and --weights: a plan has the precision that it was made in");
     require(o.plan.empty() == !o.cfg.empty() && o.plan.empty() == !o.weights.empty(), "network",
             "should be given by --cfg and --weights, or by --plan; --help lists the options");
     run(o);

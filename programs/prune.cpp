@@ -16,6 +16,7 @@
 #include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
+#include "serpette/core/precision.hpp"
 #include "serpette/core/quantile.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/deploy/folded_network.hpp"
@@ -52,6 +54,7 @@ struct Options {
   std::filesystem::path out;
   std::string scenario;
   cli::RatioTarget target;
+  std::optional<Precision> plan_precision;
 };
 
 /// One of the two networks: what was measured, and what it takes on disk.
@@ -206,6 +209,7 @@ void note_missed(const cli::RatioTarget& target, const Network& after) {
 int run(Options& o) {
   auto& study = o.experiment;
   o.target.check();
+  require_no_input(o.out, {study.images, study.test_images});
   cli::check_options(cli::shipped_scenarios(), {o.scenario}, study);
   study.out = o.out / "study";
   const std::string original(kOriginal);
@@ -228,9 +232,11 @@ int run(Options& o) {
   const auto before = network(rows, original, "0", study.weights),
              after = network(rows, o.scenario, ratio.str(), o.out / "network.weights");
   const auto plan = cli::ReadyPlan::make(
-      detector, {.class_names = cli::network_names({}, names_of_network(study.weights, study.cfg),
-                                                   detector.graph().classes(), study.cfg.string()),
-                 .greyscale = after.standard.color == GreyscaleRec601::name});
+      detector,
+      {.class_names = cli::network_names({}, names_of_network(study.weights, study.cfg),
+                                         detector.graph().classes(), study.cfg.string()),
+       .greyscale = after.standard.color == GreyscaleRec601::name},
+      o.plan_precision.value_or(Precision::kFloat32));
   plan.save(o.out / "network.plan");
   const auto table = before_and_after(before, after);
   write_file(o.out / "before_and_after.md", to_markdown(table));
@@ -272,12 +278,17 @@ int main(int argc, char** argv) {
     cli::under(app, "How much goes (one of --ratio, --keep, --max-ms, --max-parameters)",
                [&] { o.target.add_to(app); });
     app.add_option("--out", o.out, "Folder for the results")->required();
+    cli::add_choice(
+        app, "--plan-precision", o.plan_precision,
+        "Of products in the dense layers of network.plan. The table before and after is "
+        "measured in f32.\nDefault: f32");
     app.add_option("--seed", e.seed, "Root of all randomness; equal seeds give equal results")
         ->check(cli::kSeed)
         ->capture_default_str();
     app.add_option("--device", e.device, std::string(cli::kDeviceHelp))->capture_default_str();
     app.add_flag("--strict", e.strict, "Refuse the data if an image is damaged");
     app.add_flag("--retry-failed", e.retry_failed, "Try again what failed before");
+    cli::add_force(app, e.force);
     cli::under(app, "Budget", [&] { e.budget.add_to(app); });
     cli::under(app, "Settings of the policies", [&] { e.policies.add_to(app); });
     cli::parse(app, argc, argv);

@@ -22,16 +22,16 @@
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/setting_options.hpp"
+#include "serpette/app/used_folder.hpp"
 #include "serpette/io/atomic_file.hpp"
-#include "serpette/io/detections.hpp"
 #include "serpette/method/robustness.hpp"
 #include "serpette/metric/coco_report.hpp"
-#include "serpette/metric/localisation.hpp"
 #include "serpette/scenario/suite.hpp"
 #include "serpette/study/cells.hpp"
+#include "serpette/study/kept_trials.hpp"
 #include "serpette/study/progress.hpp"
-#include "serpette/study/seal.hpp"
 #include "serpette/study/store.hpp"
+#include "serpette/study/suite.hpp"
 #include "serpette_report/figure.hpp"
 #include "support/test_data.hpp"
 
@@ -67,6 +67,12 @@ std::vector<Trial> chosen(const Options& o, const SuiteSettings& settings) {
     require(std::ranges::find(known, name) != known.end(), "--attacks",
             "should be some of {}, got \"{}\"{}", fmt::join(known, ", "), name,
             name == "transfer" ? "; it needs --transfer-cfg and --transfer-weights" : "");
+  for (const auto& name : o.attacks)
+    require(std::ranges::count(o.attacks, name) == 1, "--attacks",
+            "should name each attack once, got {} twice", name);
+  for (const double strength : o.strengths)
+    require(std::ranges::count(o.strengths, strength) == 1, "--strengths",
+            "should name each radius once, got {} twice", strength);
   if (!o.attacks.empty())
     std::erase_if(suite, [&](const Trial& trial) {
       return trial.id != "clean" && std::ranges::find(o.attacks, trial.id) == o.attacks.end();
@@ -75,72 +81,36 @@ std::vector<Trial> chosen(const Options& o, const SuiteSettings& settings) {
   return suite;
 }
 
-/// Finished trials in a folder: detections, and a seal that says what of and holds the numbers.
-class Trials {
- public:
-  Trials(const Store& store, const CocoFolder& data) : store_(store), data_(data) {}
-
-  /// What is kept of the trial under this name, or else what `compute()` gives, kept from now on.
-  template <class Compute>
-  TrialResult get(const std::string& name, const Trial& trial, Compute&& compute) const {
-    const auto folder = store_.root() / "attacks" / name;
-    const auto file = folder / "detections.csv", seal = folder / "seal.txt";
-    const auto key = trial.attack.settings;
-    if (const auto kept = Seal::read(seal);
-        kept && kept->text("attack") == key && kept->holds(file)) {
-      TrialResult result;
-      auto truth = data_.instances();
-      result.evaluation = evaluation_of(truth, read_detections(file, truth));
-      result.evaluation.unreadable = kept->template number<std::int64_t>("unreadable");
-      result.max_abs = kept->template number<double>("max_abs");
-      result.mean_l2 = kept->template number<double>("mean_l2");
-      result.seconds = kept->template number<double>("seconds");
-      return result;
-    }
-    auto result = compute();
-    store_.begin();
-    write_detections_csv(file, result.evaluation.detections, data_.instances());
-    Seal kept;
-    kept.set("attack", key);
-    kept.set("unreadable", result.evaluation.unreadable);
-    kept.set("max_abs", result.max_abs);
-    kept.set("mean_l2", result.mean_l2);
-    kept.set("seconds", result.seconds);
-    kept.set_file(file);
-    kept.write(seal);
-    return result;
-  }
-
- private:
-  const Store& store_;
-  const CocoFolder& data_;
-};
-
-/// The numbers of an evaluation by profile and name, those that tell places from names behind
-/// COCO's.
-std::vector<std::tuple<std::string, std::string, double>> numbers_of(const Instances& truth,
-                                                                     const Evaluation& at_standard,
-                                                                     const Evaluation& at_paper) {
-  std::vector<std::tuple<std::string, std::string, double>> numbers;
-  for (const auto& [profile, summary, detections, confidence] :
-       {std::tuple{"paper", &at_paper.paper, &at_paper.detections, kPaperConfidence},
-        std::tuple{"standard", &at_standard.standard, &at_standard.detections,
-                   kStandardConfidence}}) {
-    for (const auto& [metric, value] : summary->numbers())
-      numbers.emplace_back(profile, std::string(metric), value);
-    const auto places =
-        evaluate_without_classes(truth, above(*detections, confidence), at::get_num_threads());
-    numbers.emplace_back(profile, "AP50_places", places.AP50);
-    const auto objects = placed_objects(truth, *detections, confidence);
-    numbers.emplace_back(profile, "placed", static_cast<double>(objects.placed));
-    numbers.emplace_back(profile, "rightly_named", objects.share());
-  }
-  return numbers;
+/// Refuses settings of the suite that none of its attacks has a use for.
+/// @throws Error  naming the option.
+void require_effect(const Options& o, const SuiteSettings& settings,
+                    const std::vector<Trial>& suite) {
+  const auto pgd = fmt::format("pgd-{}", settings.steps);
+  const std::map<std::string, std::vector<std::string>> uses{
+      {"--steps", {pgd, "apgd", "cw", "transfer"}},
+      {"--restarts", {pgd}},
+      {"--queries", {"square"}}};
+  for (const auto& option : o.suite.names_given())
+    if (const auto use = uses.find(option); use != uses.end())
+      require(std::ranges::any_of(suite,
+                                  [&](const Trial& trial) {
+                                    return std::ranges::find(use->second, trial.id) !=
+                                           use->second.end();
+                                  }),
+              option, "should come with one of the attacks {}, got {}",
+              fmt::join(use->second, ", "), fmt::join(o.attacks, ", "));
+    else if (option == "--curve-steps")
+      require(!o.strengths.empty(), option, "should come with --strengths, got none");
+  require(o.transfer_cfg.empty() || !o.strengths.empty() ||
+              std::ranges::find(suite, "transfer", &Trial::id) != suite.end(),
+          "--transfer-cfg", "should come with the attack transfer or with --strengths, got {}",
+          fmt::join(o.attacks, ", "));
 }
 
-Json json_of(const std::vector<std::tuple<std::string, std::string, double>>& numbers) {
+Json json_of(const std::vector<ProfiledNumber>& numbers) {
   Json json;
-  for (const auto& [profile, metric, value] : numbers) json[profile][metric] = value;
+  for (const auto& [profile, metric, value] : numbers)
+    json[std::string(profile)][std::string(metric)] = value;
   return json;
 }
 
@@ -174,6 +144,7 @@ Figure strength_figure(const std::vector<std::pair<std::string, std::vector<Trie
 void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode& color) {
   const auto device = cli::parse_device(o.data.device);
   const auto suite = chosen(o, settings);
+  require_effect(o, settings, suite);
   auto detector = o.data.load_network(device);
   std::optional<Yolov3> other;
   if (!o.transfer_cfg.empty()) {
@@ -192,11 +163,16 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
     lines.push_back({"transfer-cfg", fingerprint(read_file(o.transfer_cfg))});
     lines.push_back({"transfer-weights", fingerprint(read_file(o.transfer_weights))});
   }
-  const Store store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
-  const Trials kept(store, data);
+  const Store store = cli::open_used(o.data.out, o.data.force, [&] {
+    return Store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
+  });
   const EvaluateSettings evaluation{.batch_size = o.data.batch_size};
   const Seed seed = Seed(o.data.seed).derive("robustness");
   Progress progress;
+  notify::stage(progress, "gradients", data.size());
+  const auto flow = gradient_flow(detector, data, color, evaluation, device);
+  const auto truth = cli::readable(data);  // all pictures have been read
+  const KeptTrials kept(store, store.root() / "attacks", truth);
 
   const auto tried = [&](Yolov3& network, Yolov3* transfer, const std::vector<Trial>& trials,
                          const std::string& prefix) {
@@ -221,16 +197,12 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
     networks.emplace_back("the other network", tried(*other, nullptr, curve, "other-"));
   }
   const auto& all = networks.front().second;
-  notify::stage(progress, "gradients", data.size());
-  const auto flow = gradient_flow(detector, data, color, evaluation, device);
   progress.clear();
 
-  // The worst case is one of the ball: not of noise, and not of other strengths.
-  const auto truth = cli::readable(data);
   std::vector<const Evaluation*> in_ball;
   std::vector<std::string> labels;
   for (const auto& [trial, result] : all)
-    if (!trial.for_curve && trial.access != Access::kNoise) {
+    if (is_in_worst_case(trial)) {
       in_ball.push_back(&result.evaluation);
       labels.push_back(trial.attack.label);
     }
@@ -253,10 +225,10 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
              "rightly named", "seconds");
   const auto report = [&](const std::string& label, double epsilon, const Evaluation& at_standard,
                           const Evaluation& at_paper, double seconds) {
-    const auto numbers = numbers_of(truth, at_standard, at_paper);
-    for (const auto& [profile, metric, value] : numbers) {
-      rows.push_back({o.scenario, o.run, o.ratio, label, epsilon, profile, metric, value});
-    }
+    const auto numbers = suite_numbers(truth, at_standard, at_paper);
+    for (const auto& [profile, metric, value] : numbers)
+      rows.push_back({o.scenario, o.run, o.ratio, label, epsilon, std::string(profile),
+                      std::string(metric), value});
     const auto json = json_of(numbers);
     fmt::print("{:<18} {:>7.4g} {:>7.3f} {:>12.3f} {:>14.3f} {:>9.1f}\n", label, epsilon,
                number(json, "AP50"), number(json, "AP50_places"),
@@ -303,6 +275,7 @@ int main(int argc, char** argv) {
         "stopped\n"
         "run goes on with the attack that it was at.");
     o.data.add_to(app, "Only the first N pictures; 0: all");
+    cli::add_force(app, o.data.force);
     o.color.add_to(app);
     app.add_option("--attacks", o.attacks,
                    "Some of the suite: noise, pgd-5, pgd-50, apgd, cw, tog-untargeted, "

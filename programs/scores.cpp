@@ -120,8 +120,34 @@ void write_importance(const std::filesystem::path& out, const Graph& graph, cons
              out.string());
 }
 
+/// Refuses what the score has no use for.
+/// @throws Error  naming the option.
+template <ScoreInit Score>
+void require_effect(const Options& o, const Score& score) {
+  std::vector<std::string> own;
+  each_setting(score, [&](const std::string& option, const auto&, const auto&) {
+    own.push_back("--" + option);
+  });
+  o.settings.require_used(
+      fmt::format("{} ({})", o.score,
+                  own.empty() ? "which has none" : fmt::format("{}", fmt::join(own, ", "))),
+      {o.score});
+  if constexpr (req::TrainsScores<Score>)
+    each_setting(score.optimizer, [&](const std::string& option, const auto&, const auto&) {
+      require(!o.settings.given()(option), "--" + option,
+              "should come with a study, where {} trains its scores; here are those that the "
+              "training starts from",
+              o.score);
+    });
+  const ErasedScore asked(score);
+  require(asked.score_all || asked.needs_input || asked.needs_gradient || o.color.name == "rgb",
+          "--color", "should come with a score that looks at pictures, got {} for {}", o.color.name,
+          o.score);
+}
+
 template <ScoreInit Score>
 void run(const Options& o, const Score& score) {
+  require_effect(o, score);
   std::optional<ChosenAttack> attack;
   if (wants_twins(score)) {
     attack = o.attack.chosen();
@@ -165,8 +191,8 @@ int main(int argc, char** argv) {
     app.add_option("--score", o.score, "Which score")
         ->required()
         ->check(cli::one_of(ids_of(kScores)));
-    boost::hana::for_each(kScores,
-                          [&](const auto& entry) { o.settings.offer(entry.policy, {}, false); });
+    boost::hana::for_each(
+        kScores, [&](const auto& entry) { o.settings.offer(entry.policy, {}, false, entry.id); });
     cli::under(app, "Settings of the score (each has some of them)",
                [&] { o.settings.add_to(app); });
     o.attack.add_to(app, "What makes the twins that --reference clean-twin compares with");
@@ -175,16 +201,7 @@ int main(int argc, char** argv) {
         "Example:\n  scores --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images photos "
         "--annotations instances.json --score deeplift --reference grey --out scores");
     cli::parse(app, argc, argv);
-    with_entry(kScores, "--score", o.score, [&](const auto& entry) {
-      const auto score = o.settings.apply_to(entry.policy);
-      std::vector<std::string> own;
-      each_setting(score, [&](const std::string& option, const auto&, const auto&) {
-        own.push_back("--" + option);
-      });
-      o.settings.require_used(
-          fmt::format("{} ({})", o.score,
-                      own.empty() ? "which has none" : fmt::format("{}", fmt::join(own, ", "))));
-      run(o, score);
-    });
+    with_entry(kScores, "--score", o.score,
+               [&](const auto& entry) { run(o, o.settings.apply_to(entry.policy)); });
   });
 }

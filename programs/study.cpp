@@ -10,7 +10,6 @@ int main(int argc, char** argv) {
        .description = "Runs a study of many cells: kill it anywhere and run it again, it goes on "
                       "where it was.",
        .out = "out/study",
-       .runs = 10,
-       .in_parts = true},
+       .runs = 10},
       argc, argv);
 }

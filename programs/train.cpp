@@ -21,6 +21,7 @@
 #include "serpette/distributed/process_group.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
+#include "serpette/io/file_lock.hpp"
 #include "serpette/method/checkpoint.hpp"
 #include "serpette/method/evaluate.hpp"
 #include "serpette/method/learning_rate_finder.hpp"
@@ -143,9 +144,19 @@ class Run {
           output, {o.cfg, o.weights, o.annotations, o.validation_annotations, o.test_annotations});
       if (is_first_) require_writable(output);
     }
+    if (is_first_)
+      lock_.emplace(o_.beside("checkpoint.lock"), OneAtATime{[&](std::string_view owner) {
+                      fail(o_.out.string(), "should be free, but process {} trains it", owner);
+                    }});
     if (is_first_) remove_leftovers_in(fs::absolute(o_.out).parent_path());
     detector_.set_peers(join(launch, device));
     configuration_ = std::move(configuration);
+  }
+
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run() {
+    if (lock_) lock_->done();
   }
 
   /// @return  the exit status.
@@ -352,6 +363,7 @@ class Run {
   Defence defence_;
   at::Device device_;
   bool is_first_;
+  std::optional<FileLock> lock_;  ///< One training of an output at a time.
   Yolov3 detector_;
   std::optional<CocoFolder> data_, validation_, test_;
   std::string configuration_;

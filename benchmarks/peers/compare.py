@@ -1,7 +1,7 @@
 """Plans beside other engines: every peer stays loaded, and they are asked in turn.
 
 usage: compare.py [--build build/bench] [--cfg F] [--threads T] [--rounds N] [--out F.json] [--engines ncnn,deepsparse,…]
-                  CASE …          CASE: none, unstructured:0.9, kernel:0.75, filter:0.5 …
+                  [--precisions f32,bf16] CASE …          CASE: none, unstructured:0.9, kernel:0.75, filter:0.5 …
 
 For each case plan_peer saves its network; every engine loads that network, and its heads are compared with ours before
 anything is timed (engine.py). A ratio is taken within a round: time ÷ that of the first engine (ncnn) with the *dense*
@@ -73,6 +73,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--engines", default="ncnn,deepsparse,onnxruntime,openvino")
+    parser.add_argument("--precisions", default="f32", help="that our plans are made in")
     parser.add_argument("--models", type=pathlib.Path, default=CACHE / "models", help="where networks are saved")
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("cases", nargs="+")
@@ -101,7 +102,10 @@ def main():
     if not peers[0].ready:
         sys.exit(f"{engines[0]} does not start: it is what all are compared with")
     for case in o.cases:
-        peers.append(Peer(f"ours {case}", [plan_peer, *options(case), "--threads", str(o.threads), "--serve"], environment))
+        for precision in o.precisions.split(","):
+            ours = "ours" if precision == "f32" else f"ours-{precision}"
+            peers.append(Peer(f"{ours} {case}", [plan_peer, *options(case), "--precision", precision, "--threads", str(o.threads),
+                                                 "--serve"], environment))
         peers += [engine(name, case) for name in engines if (name, case) != (engines[0], "none")]
     for peer in peers:
         if not peer.ready:

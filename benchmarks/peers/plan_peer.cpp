@@ -1,7 +1,8 @@
 // Our plan as one of the peers that compare.py asks in turn.
 //
 //   plan_peer --kind none|unstructured|kernel|filter --sparsity R [--threads T] [--cfg F]
-//             [--precision f32] [--choices F] [--by-model] (--serve | --save FOLDER | --profile)
+//             [--precision f32|bf16] [--choices F] [--by-model] (--serve | --save FOLDER |
+//             --profile)
 //
 // A network of the cfg with random weights (batch norm calibrated), uniform random scores, so every
 // layer is pruned alike; of `filter`, R is the share of each layer's filters. --serve prints READY,
@@ -24,6 +25,8 @@
 #include <string>
 #include <vector>
 
+#include "serpette/core/precision.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/deploy/plan.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
@@ -41,7 +44,8 @@ namespace {
 using namespace serpette;
 
 struct Options {
-  std::string kind = "none", cfg = "share/cfg/yolov3.cfg", precision = "f32", choices, save;
+  std::string kind = "none", cfg = "share/cfg/yolov3.cfg", choices, save;
+  Precision precision = Precision::kFloat32;
   double sparsity = 0;
   int threads = 1;
   bool serve = false, profile = false, by_model = false;
@@ -64,7 +68,7 @@ Options parse(int argc, char** argv) {
     } else if (name == "--cfg") {
       o.cfg = value();
     } else if (name == "--precision") {
-      o.precision = value();
+      read_setting(value(), o.precision, {}, name);
     } else if (name == "--choices") {
       o.choices = value();
     } else if (name == "--save") {
@@ -79,8 +83,6 @@ Options parse(int argc, char** argv) {
       throw Error(fmt::format("plan_peer: no option {}", name));
     }
   }
-  require(o.precision == "f32", "--precision",
-          "should be f32, the only one that plans have, got {}", o.precision);
   require(o.sparsity >= 0 && o.sparsity < 1, "--sparsity", "should be in [0, 1), got {}",
           o.sparsity);
   require(o.threads > 0, "--threads", "should be at least 1, got {}", o.threads);
@@ -131,7 +133,7 @@ int run(const Options& o) {
   at::set_num_threads(o.threads);
   const at::NoGradGuard no_grad;
   const auto net = network(o);
-  deploy::PlanOptions options{.measure = !o.by_model};
+  deploy::PlanOptions options{.measure = !o.by_model, .precision = o.precision};
   if (!o.choices.empty()) options.choices = deploy::parse_choices(read_file(o.choices), o.choices);
   const auto begin = std::chrono::steady_clock::now();
   auto plan = deploy::make_plan(net, options);

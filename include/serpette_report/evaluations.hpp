@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -34,22 +35,25 @@ struct AttackAt {
   auto operator<=>(const AttackAt&) const = default;
 };
 
-/// The AP50 of evaluations.csv under one profile, indexed.
+/// The AP50 of evaluations.csv under one profile, or another number of it that is a fraction,
+/// indexed.
 class Evaluations {
  public:
-  /// @param rows    of cells that the study has; other metrics and profiles are passed over.
-  /// @throws Error  for a row of no cell of the study, one that stands there twice, or an AP50 that
-  /// is no fraction.
-  Evaluations(const std::vector<EvaluationRow>& rows, const Study& study, std::string profile)
+  /// @param rows    of cells that the study has; other metrics and profiles are passed over, and so
+  ///                is −1, which says that there was nothing to count.
+  /// @throws Error  for a row of no cell of the study, one that stands there twice, or a number
+  /// that is no fraction.
+  Evaluations(const std::vector<EvaluationRow>& rows, const Study& study, std::string profile,
+              std::string_view metric = "AP50")
       : study_(&study), profile_(std::move(profile)) {
     std::map<std::string, std::map<double, std::size_t>> strengths;
     for (const auto& row : rows) {
       require(study.find(row.scenario, row.ratio, row.profile, row.run) != nullptr, "evaluations",
               "should be of cells that the study has, got {} run {} ratio {} ({})", row.scenario,
               row.run, row.ratio, row.profile);
-      if (row.metric != "AP50" || row.profile != profile_) continue;
+      if (row.metric != metric || row.profile != profile_ || row.value == -1) continue;
       require(row.value >= 0 && row.value <= 1, "evaluations",
-              "AP50 should be a fraction in [0, 1], got {} in {} run {} ratio {} under {}",
+              "{} should be a fraction in [0, 1], got {} in {} run {} ratio {} under {}", metric,
               row.value, row.scenario, row.run, row.ratio, row.attack);
       const bool fresh = values_[{row.scenario, row.ratio, {row.attack, row.epsilon}}]
                              .emplace(row.run, row.value)
@@ -162,6 +166,25 @@ inline TextTable attacks_table(const Evaluations& evaluations) {
   return table;
 }
 
+/// Scenario × ratio by attack: means over the runs of what tells places from names. Empty unless
+/// some cell was evaluated under an attack.
+/// @param of  evaluations of that number.
+inline TextTable parts_table(const Evaluations& of, std::string name, std::string title) {
+  TextTable table{.name = std::move(name),
+                  .title = std::move(title),
+                  .header = {"Scenario", "Pruned", "clean"},
+                  .rows = {}};
+  for (const auto& at : of.attacks()) table.header.push_back(attack_label(at));
+  for (const auto& [scenario, ratio] : of.rows()) {
+    auto& row =
+        table.rows.emplace_back(std::vector{scenario_label(scenario), ratio + " %",
+                                            detail::printed(mean(of.clean(scenario, ratio)), 3)});
+    for (const auto& at : of.attacks())
+      row.push_back(detail::printed(mean(of.values(scenario, ratio, at)), 3));
+  }
+  return table;
+}
+
 /// Scenario × ratio by budget: mean AP50 over the runs. Empty unless the attack was tried at two.
 inline TextTable budgets_table(const Evaluations& evaluations, const std::string& attack) {
   TextTable table{.name = "budgets",
@@ -236,6 +259,61 @@ inline Figure worst_figure(const Evaluations& evaluations) {
     if (series.x.size() >= 2) figure.series.push_back(std::move(series));
   }
   return figure;
+}
+
+/// Signs that gradients are masked, among the attacks of one strength: who sees no gradient finds
+/// more than who sees it, or noise does as much. One sentence each. Source: Athalye et al. 2018,
+/// sec. 3.1.
+inline std::vector<std::string> masking_remarks(const Evaluations& evaluations) {
+  constexpr double kNoise = 0.02;  // AP50
+  std::vector<std::string> remarks;
+  const auto one_of = [](const AttackAt& at, std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, std::string_view(at.attack)) != names.end();
+  };
+  for (const auto& [scenario, ratio] : evaluations.rows()) {
+    const auto of = [&](const AttackAt& at) {
+      return mean(evaluations.values(scenario, ratio, at));
+    };
+    for (const auto& blind : evaluations.attacks()) {
+      if (!one_of(blind, {"Square", "Transfer", "Noise"}) || std::isnan(of(blind))) continue;
+      const AttackAt* best = nullptr;
+      for (const auto& seeing : evaluations.attacks())
+        if (!one_of(seeing, {"Square", "Transfer", "Noise", "Worst case"}) &&
+            seeing.epsilon == blind.epsilon && !std::isnan(of(seeing)) &&
+            (!best || of(seeing) < of(*best)))
+          best = &seeing;
+      if (!best) continue;
+      const bool noise = one_of(blind, {"Noise"});
+      const double clean = mean(evaluations.clean(scenario, ratio));
+      if (noise ? of(blind) < clean - kNoise && of(blind) < of(*best) + kNoise
+                : of(blind) < of(*best) - kNoise)
+        remarks.push_back(fmt::format(
+            "{} at {} %: {} leaves an AP50 of {:.3f}, {} {:.3f}. {}; gradients may be masked.",
+            scenario_label(scenario), ratio, blind.attack, of(blind), best->attack, of(*best),
+            noise ? "Following the gradient should gain more than noise"
+                  : "Who sees the gradient should find at least as much"));
+    }
+  }
+  return remarks;
+}
+
+/// Networks that attacks cannot begin with: whose gradient is zero or not finite on a tenth of the
+/// images or more.
+/// @param vanished  evaluations of `vanished_gradients`.
+inline std::vector<std::string> gradient_remarks(const Evaluations& vanished, const Study& study) {
+  constexpr double kMany = 0.1;
+  std::vector<std::string> remarks;
+  auto scenarios = study.scenarios();
+  scenarios.insert(scenarios.begin(), std::string(kOriginal));
+  for (const auto& scenario : scenarios)
+    for (const auto& ratio : study.ratios())
+      if (const double share = mean(vanished.clean(scenario, ratio)); share >= kMany)
+        remarks.push_back(
+            fmt::format("{} at {} %: the gradient is zero or not finite on {:.0f} % of the images, "
+                        "where attacks "
+                        "that follow it go nowhere.",
+                        scenario_label(scenario), ratio, 100 * share));
+  return remarks;
 }
 
 /// Signs of a robustness that is none: AP50 that rises with the attack's budget. One sentence each.

@@ -90,7 +90,7 @@ inline ReportResult write_report(std::span<const CellRow> cells,
   std::vector<TextTable> tables = all_tables(study, profile, tests);
   auto figures = report_figures(study, profile);
   if (!options.evaluations.empty()) {
-    auto part = detail::attacks_part(Evaluations(options.evaluations, study, profile));
+    auto part = detail::attacks_part(options.evaluations, study, profile);
     if (!part.section.html.empty()) page.sections.push_back(std::move(part.section));
     std::ranges::move(part.tables, std::back_inserter(tables));
     std::ranges::move(part.figures, std::back_inserter(figures));

@@ -142,7 +142,9 @@ inline PageSection tests_section(const Study& study, std::span<const PairTest> t
   return section;
 }
 
-inline AttacksPart attacks_part(const Evaluations& evaluations) {
+inline AttacksPart attacks_part(const std::vector<EvaluationRow>& rows, const Study& study,
+                                const std::string& profile) {
+  const Evaluations evaluations(rows, study, profile);
   AttacksPart part;
   std::string tables, figures;
   const auto add_table = [&](TextTable table) {
@@ -156,6 +158,10 @@ inline AttacksPart attacks_part(const Evaluations& evaluations) {
     part.figures.emplace_back(std::move(name), std::move(figure));
   };
   add_table(attacks_table(evaluations));
+  add_table(parts_table(Evaluations(rows, study, profile, "AP50_places"), "attacks_places",
+                        "AP50 with classes ignored: are boxes at their places?"));
+  add_table(parts_table(Evaluations(rows, study, profile, "rightly_named"), "attacks_names",
+                        "Of well-placed boxes, the share with the right class"));
   add_figure("worst_attack", worst_figure(evaluations));
   for (std::size_t i = 0; i < evaluations.attacks().size(); ++i) {
     const auto& attack = evaluations.attacks()[i].attack;
@@ -165,12 +171,16 @@ inline AttacksPart attacks_part(const Evaluations& evaluations) {
     add_figure(fmt::format("budgets_{}", i + 1), budgets_figure(evaluations, attack));
   }
   if (tables.empty() && figures.empty()) return part;
+  auto remarks = robustness_remarks(evaluations);
+  for (auto& remark : masking_remarks(evaluations)) remarks.push_back(std::move(remark));
+  for (auto& remark :
+       gradient_remarks(Evaluations(rows, study, "standard", "vanished_gradients"), study))
+    remarks.push_back(std::move(remark));
   part.section.html =
       "<p class=\"soft\">A network that withstands the attack it was trained against may fall to "
       "another one, or to a stronger one. Worst: per run the lowest AP50 under any attack of the "
       "table.</p>" +
-      tables + "<div class=\"figures\">" + figures + "</div>" +
-      html_list(robustness_remarks(evaluations));
+      tables + "<div class=\"figures\">" + figures + "</div>" + html_list(remarks);
   return part;
 }
 

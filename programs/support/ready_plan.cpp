@@ -15,8 +15,9 @@ struct ReadyPlan::Holder {
   deploy::Plan plan;
 };
 
-ReadyPlan ReadyPlan::make(const Yolov3& detector, deploy::PlanLabels labels) {
-  auto plan = std::make_shared<Holder>(Holder{deploy::make_plan(detector)});
+ReadyPlan ReadyPlan::make(const Yolov3& detector, deploy::PlanLabels labels, Precision precision) {
+  auto plan =
+      std::make_shared<Holder>(Holder{deploy::make_plan(detector, {.precision = precision})});
   plan->plan.labels = std::move(labels);
   return ReadyPlan(std::move(plan));
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "serpette/core/precision.hpp"
 #include "serpette/deploy/choices.hpp"
 #include "serpette/deploy/plan_labels.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -18,7 +19,9 @@ class ReadyPlan {
  public:
   /// A plan of a network on this machine.
   /// @param labels  what goes with it into a file.
-  static ReadyPlan make(const Yolov3& detector, deploy::PlanLabels labels = {});
+  /// @throws Error  for a precision that the machine has not.
+  static ReadyPlan make(const Yolov3& detector, deploy::PlanLabels labels = {},
+                        Precision precision = Precision::kFloat32);
   /// @throws Error  as deploy::load_plan.
   static ReadyPlan load(const std::filesystem::path& path);
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
@@ -25,6 +26,7 @@ struct StudyOptions {
   ExperimentOptions experiment;
   DrawnData data{.train = 1000, .test = 64};
   std::vector<std::string> scenarios;
+  std::vector<const CLI::Option*> drawn{};  ///< What there is to draw.
 
   StudyOptions() {
     for (const auto& entry : shipped_scenarios())
@@ -38,11 +40,11 @@ struct StudyOptions {
         ->delimiter(',')
         ->type_name("LIST")
         ->default_str("the paper's five");
-    app.add_option("--train-pictures", data.train,
-                   "Pictures to draw for training, where no data are given")
-        ->capture_default_str();
-    app.add_option("--test-pictures", data.test, "Pictures to draw for testing")
-        ->capture_default_str();
+    drawn = {app.add_option("--train-pictures", data.train,
+                            "Pictures to draw for training, where no data are given")
+                 ->capture_default_str(),
+             app.add_option("--test-pictures", data.test, "Pictures to draw for testing")
+                 ->capture_default_str()};
   }
 
   /// Whether people give the data; the network likewise.
@@ -55,6 +57,9 @@ struct StudyOptions {
             "should be given by all of --images, --annotations, --test-images and "
             "--test-annotations, or by none, got {}",
             given);
+    for (const auto* option : drawn)
+      require(given == 0 || option->count() == 0, option->get_name(),
+              "should come without data, where scenes are drawn; got --images and the like");
     return given == 4;
   }
   [[nodiscard]] bool network_given() const {
@@ -117,7 +122,6 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     o.runs = kind.runs;
     CLI::App app(kind.description);
     options.add_to(app);
-    if (kind.in_parts) o.part.add_to(app);
     parse(app, argc, argv);
 
     check_options(shipped_scenarios(), options.scenarios, o);  // before anything is drawn

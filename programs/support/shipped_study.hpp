@@ -10,7 +10,6 @@ struct StudyKind {
   std::string description;  ///< For --help.
   std::string out;          ///< Default of --out.
   int runs = 1;             ///< Default of --runs.
-  bool in_parts = false;    ///< Whether several processes may share the cells out.
 };
 
 /// The main function of a program of several scenarios, on data that people give or on drawn scenes

@@ -16,6 +16,7 @@
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/weights.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/io/load_annotations.hpp"
 #include "serpette/io/read_file.hpp"
@@ -29,6 +30,7 @@ struct TestData {
   std::string device = "auto";
   std::int64_t batch_size = 8, limit = 0;
   std::uint64_t seed = 1;
+  bool force = false;  ///< For programs that keep a configuration with their results.
 
   void add_to(CLI::App& app, const std::string& limit_help) {
     app.add_option("--cfg", cfg, "Network in darknet's format")->required();
@@ -37,9 +39,11 @@ struct TestData {
     app.add_option("--annotations", annotations, fmt::format("Their boxes: {}", kAnnotationsHelp))
         ->required();
     app.add_option("--out", out, "Folder for the results")->required();
-    app.add_option("--names", names,
-                   "The network's class names, one a line; --annotations are matched with them by "
-                   "name.\nWithout: the order of their ids, or COCO's names for 80 classes");
+    app.add_option(
+        "--names", names,
+        "The network's class names, one a line; --annotations are matched with them by "
+        "name.\nWithout: the .names file beside the cfg, else the order of ids, or COCO's "
+        "names for 80 classes");
     app.add_option("--limit", limit, limit_help)->check(kCount)->capture_default_str();
     app.add_option("--batch-size", batch_size, "Pictures at a time")
         ->check(kSome)
@@ -48,8 +52,9 @@ struct TestData {
     app.add_option("--device", device, std::string(kDeviceHelp))->capture_default_str();
   }
 
-  /// @throws Error  if the weights are of a part of a network.
+  /// @throws Error  if the weights are of a part of a network, or --out is the data's own folder.
   [[nodiscard]] Yolov3 load_network(at::Device where) const {
+    require_no_input(out, {images, annotations});
     return load_whole(cfg, weights, where);
   }
   static Yolov3 load_whole(const std::filesystem::path& cfg, const std::filesystem::path& weights,

@@ -18,8 +18,9 @@ namespace serpette::cli {
 AttackOptions::AttackOptions(std::string prefix, std::string name)
     : name(std::move(name)), prefix_(std::move(prefix)), needed_(this->name.empty()) {
   settings_.offer(Pgd{}, prefix_, false);  // its words for what several have
-  boost::hana::for_each(kAttacks,
-                        [&](const auto& entry) { settings_.offer(entry.policy, prefix_, false); });
+  boost::hana::for_each(kAttacks, [&](const auto& entry) {
+    settings_.offer(entry.policy, prefix_, false, entry.id);
+  });
   settings_.also("--" + option_name(prefix_, "aim"), "--" + option_name(prefix_, "aim-goal"));
 }
 
@@ -43,8 +44,10 @@ ChosenAttack AttackOptions::chosen() const {
         attack,
         [&](const std::string& option, const auto&, const auto&) { own.push_back("--" + option); },
         prefix_);
-    settings_.require_used(fmt::format(
-        "{} ({})", name, own.empty() ? "which has none" : fmt::format("{}", fmt::join(own, ", "))));
+    settings_.require_used(
+        fmt::format("{} ({})", name,
+                    own.empty() ? "which has none" : fmt::format("{}", fmt::join(own, ", "))),
+        {name});
     found = ChosenAttack::of(attack);
   });
   return *found;

@@ -16,6 +16,7 @@
 
 #include "serpette/app/dry_run.hpp"
 #include "serpette/app/load_experiment.hpp"
+#include "serpette/app/used_folder.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/deploy/plan.hpp"
 #include "serpette/graph/footprint.hpp"
@@ -49,8 +50,30 @@ std::vector<std::string> scenario_labels(const ScenarioList& scenarios,
             "should be scenarios that differ, got {} after one of the same settings", id);
     labels.push_back(entry.label);
   }
-  policies.require_used(fmt::format("{}", fmt::join(ids, ", ")));
+  policies.require_used(fmt::format("{}", fmt::join(ids, ", ")), ids);
   return labels;
+}
+
+/// Refuses settings of a budget that none of the scenarios has a use for.
+/// @throws Error  naming the option.
+void require_effect(const ScenarioList& scenarios, const std::vector<std::string>& ids,
+                    const BudgetOptions& budget) {
+  const auto any = [&](const auto& uses) {
+    return std::ranges::any_of(ids, [&](const std::string& id) {
+      return id != kOriginal && uses(find_scenario(scenarios, id).scenario.score);
+    });
+  };
+  const bool trained = any([](const ErasedScore& s) { return s.training.has_value(); });
+  const bool looks =
+      any([](const ErasedScore& s) { return s.score_all || s.needs_input || s.needs_gradient; });
+  for (const auto& option : budget.given()) {
+    require(trained || !option.starts_with("--score-training-"), option,
+            "should come with a scenario whose score is trained, as HYDRA's is, got {}",
+            fmt::join(ids, ", "));
+    require(looks || option != "--score-images", option,
+            "should come with a scenario whose score looks at images, as DeepLIFT does, got {}",
+            fmt::join(ids, ", "));
+  }
 }
 
 /// So many workers of one thread each as were asked for; else small networks keep one core busy
@@ -85,6 +108,8 @@ void check_options(const ScenarioList& scenarios, const std::vector<std::string>
   (void)parse_ratios(o.ratios);
   (void)parse_device(o.device);
   (void)scenario_labels(scenarios, ids, o.policies);
+  require_effect(scenarios, ids, o.budget);
+  o.suite.check();
 }
 
 int threads_of_cell(const Graph& graph, at::Device device, int workers) {
@@ -99,6 +124,7 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
                         loaded.device);
   if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
+  experiment.suite = o.suite.trials();
   // The network as it came is measured under the attack of the first scenario.
   const auto first = std::ranges::find_if(ids, [](const auto& id) { return id != kOriginal; });
   require(first != ids.end(), "scenarios", "should be some that prune, got {} alone", kOriginal);
@@ -106,8 +132,14 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   for (const auto& id : ids)
     applied.emplace(
         id, o.policies.apply_to(find_scenario(scenarios, id == kOriginal ? *first : id).scenario));
-  for (const auto& [id, scenario] : applied)
+  for (const auto& [id, scenario] : applied) {
     scenario.pruning.require_possible(loaded.detector.graph(), loaded.ratios);
+    if (const auto whole = scenario.pruning.left_whole(loaded.detector.graph());
+        !whole.empty() && id != kOriginal)
+      fmt::print(stderr, "note: {}: {} cannot prune {} and leaves {} whole\n", id,
+                 scenario.pruning.granularity, fmt::join(whole, ", "),
+                 whole.size() == 1 ? "it" : "them");
+  }
   const auto dispatch = [&](const std::string& id, const auto& visit) { visit(applied.at(id)); };
   const auto workers = workers_for(loaded.detector.graph(), loaded.device, o.workers);
   const auto all = with_keys(table_cells(ids, o.runs, loaded.ratios), experiment, dispatch);
@@ -117,7 +149,9 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   const auto configuration =
       configuration_of(experiment, ids, machine_kind(loaded.device, workers), dispatch);
   const bool fresh = !std::filesystem::exists(o.out);
-  const Store store = open_study(o.out, configuration, o.part.name(), all);
+  const Store store = open_used(o.out, o.force && !o.part.dry_run, [&] {
+    return open_study(o.out, configuration, o.part.name(), all);
+  });
   for (const auto& note : store.notes()) fmt::print(stderr, "note: {}\n", note);
   if (o.part.dry_run) {
     print_plan(plan, experiment, store, o.retry_failed, workers, dispatch);
@@ -155,12 +189,13 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   for (const auto& [what, data] :
        {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
     if (const auto n = data->unreadable().size(); n > 0)
-      fmt::print(stderr, "{} {} images are damaged and were left out\n", n, what);
+      fmt::print(stderr, "{} {} {} damaged and left out\n", n, what,
+                 n == 1 ? "image is" : "images are");
   if (unfinished > 0 && !o.part.collect && !o.part.time_again)
     fmt::print(
         stderr,
-        "{} cells failed (cells/*/failed.txt says why); try them again with --retry-failed\n",
-        unfinished);
+        "{} failed (cells/*/failed.txt says why); --retry-failed tries again\n",
+        unfinished == 1 ? "1 cell" : fmt::format("{} cells", unfinished));
   return unfinished > 0 ? 1 : 0;
 }
 

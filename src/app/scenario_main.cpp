@@ -20,6 +20,7 @@ int scenario_main(const ListedScenario& scenario, int argc, char** argv) {
         scenario.label));
     options.add_to(app, false);
     parse(app, argc, argv);
+    check_options({scenario}, {scenario.id}, options);
     return run_scenarios({scenario}, {scenario.id}, options);
   });
 }

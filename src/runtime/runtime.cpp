@@ -27,12 +27,10 @@ struct Runtime::Held {
   int threads;
   std::vector<std::string> names;
   std::vector<float> canvas;  // [3, height, width]
-  std::vector<Candidate> candidates;
+  Candidates candidates;
 
   Held(const std::filesystem::path& path, int threads_)
-      : plan(deploy::load_plan<decltype(plan)>(path)),
-        threads(threads_),
-        names(plan.labels.class_names) {
+      : plan(load(path, threads_)), threads(threads_), names(plan.labels.class_names) {
     require(threads >= 0, "threads", "should be 0 or more, got {}", threads);
     const auto& in = plan.graph().input;
     require(in.channels == 3, path.string(), "should be a plan for pictures of 3 channels, got {}",
@@ -42,20 +40,22 @@ struct Runtime::Held {
     canvas.resize(std::size_t(3) * std::size_t(in.height) * std::size_t(in.width));
   }
 
+  static deploy::OurExecution load(const std::filesystem::path& path, int threads) {
+    const deploy::WithThreads limit(std::max(threads, 0));
+    return deploy::load_plan<deploy::OurExecution>(path);
+  }
+
   /// What is in the picture on the canvas.
   std::vector<Detection> detect(const Letterbox& geometry, const DecodeOptions& options) {
     const deploy::WithThreads limit(threads);
     if (plan.labels.greyscale) make_grey();
-    candidates.clear();
-    std::int64_t predictions = 0;
+    candidates.begin(options.confidence);
     const auto heads = plan.graph().heads();
     plan.run(canvas.data(), [&](std::size_t k, const ConstMap& logits) {
-      const Yolo& head = plan.graph().head(heads[k]);
-      detail::add_candidates({logits.data, logits.channel_step, logits.cell_step}, head,
-                             logits.shape, geometry, options.confidence, predictions, candidates);
-      predictions += std::ssize(head.mask) * logits.cells();
+      candidates.add({logits.data, logits.channel_step, logits.cell_step},
+                     plan.graph().head(heads[k]), logits.shape);
     });
-    return detections_of(candidates, 0, options);
+    return candidates.best(geometry, 0, options.nms, options.limit);
   }
 
   /// GreyscaleRec601 of the canvas, in its order of operations.

@@ -1,4 +1,4 @@
-// expect-error: PerturbsImages
+// expect-error: PerturbsImages, InPlace
 #include "serpette/concepts/attack.hpp"
 
 struct InPlace {

@@ -1,4 +1,4 @@
-// expect-error: ExpandsToNetwork
+// expect-error: ExpandsToNetwork, Sepia
 #include "serpette/concepts/color_mode.hpp"
 
 struct Sepia {

@@ -1,4 +1,4 @@
-// expect-error: GivesBatches
+// expect-error: GivesBatches, Still
 #include "serpette/concepts/dataset.hpp"
 
 struct Still {

@@ -1,4 +1,4 @@
-// expect-error: Saves
+// expect-error: Saves, Unsaved
 #include "serpette/concepts/any_detector.hpp"
 
 struct Unsaved : serpette::AnyDetector {

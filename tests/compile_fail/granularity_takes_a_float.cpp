@@ -1,4 +1,4 @@
-// expect-error: SaysPieces
+// expect-error: SaysPieces, Halves
 #include "serpette/concepts/prune_granularity.hpp"
 
 struct Halves {

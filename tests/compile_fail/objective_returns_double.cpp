@@ -1,4 +1,4 @@
-// expect-error: GivesLoss
+// expect-error: GivesLoss, Mine
 #include "serpette/concepts/objective.hpp"
 
 struct Mine {

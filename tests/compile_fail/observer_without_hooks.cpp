@@ -1,4 +1,4 @@
-// expect-error: HearsSomething
+// expect-error: HearsSomething, Deaf
 #include "serpette/concepts/observer.hpp"
 
 struct Cell {};

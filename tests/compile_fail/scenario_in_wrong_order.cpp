@@ -1,4 +1,4 @@
-// expect-error: SaysPieces
+// expect-error: SaysPieces, NoAttack
 #include "serpette/attack/no_attack.hpp"
 #include "serpette/color/rgb.hpp"
 #include "serpette/prune/weight.hpp"

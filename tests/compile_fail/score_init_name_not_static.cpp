@@ -1,4 +1,4 @@
-// expect-error: NamedStatically
+// expect-error: NamedStatically, Changeable
 #include "serpette/concepts/score_init.hpp"
 
 struct Changeable {

@@ -1,4 +1,4 @@
-// expect-error: ScoresOneLayer
+// expect-error: ScoresOneLayerOrAllLayers, Forgetful
 #include "serpette/concepts/score_init.hpp"
 
 struct Forgetful {

@@ -1,4 +1,4 @@
-// expect-error: ScoresOneLayerOrAllLayers
+// expect-error: ScoresOneLayerOrAllLayers, Idle
 #include "serpette/concepts/score_init.hpp"
 
 struct Idle {

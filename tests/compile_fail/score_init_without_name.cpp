@@ -1,4 +1,4 @@
-// expect-error: Named
+// expect-error: Named, Nameless
 #include "serpette/concepts/score_init.hpp"
 
 struct Nameless {

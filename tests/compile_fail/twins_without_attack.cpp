@@ -1,4 +1,4 @@
-// expect-error: MakesTwins
+// expect-error: MakesTwins, Disturbed
 #include "serpette/attack/fgsm.hpp"
 #include "serpette/attack/no_attack.hpp"
 #include "serpette/color/rgb.hpp"

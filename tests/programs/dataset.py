@@ -103,6 +103,20 @@ def refusals(root):
     assert pathlib.Path("/dev/null").is_char_device()
     run("evaluate", "--annotations", "/dev/zero", "--detections", found, "--out", root / "s", status=2, says="a device")
     assert found.read_text() == "[]"
+    own = root / "own"
+    (own / "photos").mkdir(parents=True)
+    (own / "data.yaml").write_text("train: photos\nnc: 1\nnames: [cat]\n")
+    (own / "photos/0.jpg").write_bytes(b"")
+    (root / "one.json").write_text(json.dumps({"images": [{"id": 1, "width": 9, "height": 9, "file_name": "0.jpg"}],
+                                               "annotations": [], "categories": [{"id": 1, "name": "cat"}]}))
+    kept = (root / "one.json").read_text()
+    run("dataset", "stats", "--annotations", root / "one.json", "--out", root / "one.json", status=2, says="another file than")
+    assert (root / "one.json").read_text() == kept
+    yolo = ["convert", "--to", "yolo", "--annotations", root / "one.json", "--images", own / "photos", "--out"]
+    run("dataset", *yolo, own, status=2, says="a data set's own")
+    assert (own / "data.yaml").read_text().startswith("train: photos") and not (own / "labels").exists()
+    for again in range(2):
+        run("dataset", *yolo, root / "converted")  # one's own is replaced
     # Whoever listens to nothing gets a status all the same.
     for lost in [1], [2], [1, 2]:
         done = subprocess.run([BIN / "evaluate", "--annotations", coco, "--detections", root / "none", "--out", root / "s"],

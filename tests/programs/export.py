@@ -78,11 +78,22 @@ def plans(root, scenes):
     whole, bad = plan.read_bytes(), root / "bad.plan"
     for damaged, says in ((whole[:-1], "it is incomplete"), (whole[:5000], "it is incomplete"), (b"", "should be a plan file"),
                           (whole[:9000] + bytes([whole[9000] ^ 4]) + whole[9001:], "it is damaged"),
-                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 3, got 7"),
+                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 4, got 7"),
                           (whole[:40] + b"PDP-11 with 1 lane\0" + whole[59:], "got one for PDP-11 with 1 lane: write it anew")):
         bad.write_bytes(damaged)
         run("detect", "--plan", bad, *look, "--out", root / "no", status=2, says=says)
     assert not (root / "no").exists()
+
+    # In bf16 where the machine can, by name where it cannot.
+    half = root / "half.plan"
+    if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text():
+        export("plan", half, "--precision", "bf16", says="_bf16")
+        run("detect", "--plan", half, *look, "--out", root / "by_half")
+        by_half = json.loads((root / "by_half/summary.json").read_text())["AP50"]
+        assert abs(by_half - ap[0]) < 0.1, (by_half, ap)
+    else:
+        export("plan", half, "--precision", "bf16", status=2, says="should be f32 on a machine without AVX512-BF16, got bf16")
+    export("onnx", half, "--precision", "bf16", status=2, says="--precision: should come with --format plan")
 
     # A plan knows its class names and colours: pictures are all that is left to say.
     names = root / "a.names"

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,6 +70,14 @@ def main():
     assert timeless(root / "rounds/cells.csv")[0]["parameters"] == first[2]["parameters"]
     assert not list((root / "rounds/stages").glob("rounds-*")), "stages of a finished cell should go"
 
+    # How much goes where, trained with the scores: as many weights in all, not in each layer.
+    for allocation in "per-layer", "learned":
+        run("unstructured_hydra", *data, "--budget", "smoke", "--score-steps", 4, "--ratios", "50", "--allocation", allocation,
+            "--out", root / allocation)
+    kept = [int(timeless(root / allocation / "cells.csv")[0]["weights_kept"]) for allocation in ("per-layer", "learned")]
+    assert kept[0] - 100 < kept[1] <= kept[0], kept  # floor(ratio · n) in each layer, and in all
+    assert "allocation=Learned{of=weights," in (root / "learned/configuration.txt").read_text()
+
     # Killed and run again: the same cells.
     command = [BIN / "structured_hydra", *map(str, smoke), "--out", root / "killed"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -99,6 +108,14 @@ def main():
     assert timeless(root / "study/cells.csv") == collected, "timing again should change times only"
     assert (root / "study/cells.csv").read_text() != before, "timing again should give other times"
 
+    # A scenario's own program has the same words for it.
+    cells = (root / "a/cells.csv").read_text()
+    listed = run("structured_hydra", *data, "--budget", "smoke", "--ratios", "0,50,75", "--out", root / "a", "--dry-run").stdout
+    assert listed.count("  finished\n") == 2 and "1 cell left" in listed, listed
+    assert not (root / "a/cells/structured_hydra-run1-ratio75").exists() and (root / "a/cells.csv").read_text() == cells
+    run("structured_hydra", *smoke, "--out", root / "a", "--time-again")
+    assert timeless(root / "a/cells.csv") == first and (root / "a/cells.csv").read_text() != cells
+
     # Another way of measuring keeps the networks; another training is refused, by the name of its option.
     networks = {p: p.stat().st_mtime_ns for p in (root / "study").glob("cells/*/network.weights")}
     told = run("study", *study, "--timing-images", 4, "--test-limit", 4).stderr
@@ -106,6 +123,25 @@ def main():
     assert networks == {p: p.stat().st_mtime_ns for p in (root / "study").glob("cells/*/network.weights")}
     run("study", *study, "--finetune-steps", 3, status=2, says="--finetune-steps: 2 there, 3 here")
     run("study", *study, "--finetune-steps", 3, status=2, says="robust pre-trainings  1 of 1")
+
+    # --force moves results of other settings aside, and loses nothing.
+    shutil.copytree(root / "study", root / "used")
+    used = [*study[:-1], root / "used", "--finetune-steps", 3]
+    run("study", *used, status=2, says="--force")
+    used[used.index("0,90")] = "0"
+    run("study", *used, "--force", says="held results of other settings")
+    assert timeless(root / "used.1/cells.csv") == timeless(root / "study/cells.csv")
+    assert len(timeless(root / "used/cells.csv")) == 6
+
+    # A suite of attacks is a measurement too: it says what it costs, and trains nothing.
+    suite = ["--suite", "--suite-steps", 2, "--suite-restarts", 1, "--suite-queries", 3]
+    told = run("study", *study, *suite, "--dry-run").stdout
+    assert "suite: 11 attacks" in told and "suites of attacks     0 of 5" in told, told
+    run("study", *study, *suite)
+    assert networks == {p: p.stat().st_mtime_ns for p in (root / "study").glob("cells/*/network.weights")}
+    tried = {(row["scenario"], row["attack"]) for row in csv.DictReader(open(root / "study/evaluations.csv"))}
+    assert {("unstructured_hydra", attack) for attack in ("PGD", "PGD-2", "APGD", "Square", "Transfer", "Worst case")} <= tried, tried
+    assert ("original", "Worst case") in tried and ("original", "Transfer") not in tried, tried
 
     # A digit changed in a finished cell does not reach the tables.
     run("study", *study)
@@ -148,6 +184,7 @@ def main():
     refuses("--finetune-steps: 2 there, 3 here", *smoke, "--finetune-steps", 3, "--out", root / "a")  # a changed budget names the option
     for text in ("3/2", "0/2", "1", "1/2x"):
         refuses(f'--shard: should be i/n with 1 <= i <= n, got "{text}"', *smoke, "--shard", text, "--out", new, program="study")
+    refuses("should be another folder than the input", *smoke, "--out", scenes / "train/images")
     refuses("--shard excludes --collect", *smoke, "--collect", "--shard", "1/2", "--out", new, program="study")
     short = root / "short.weights"
     short.write_bytes(WEIGHTS.read_bytes()[:-400])
@@ -193,7 +230,7 @@ def main():
     victim.write_bytes(victim.read_bytes()[:200])
     refuses("training images: ", *smoke, "--out", root / "a")  # which was made with the whole picture
     told = run("unstructured_hydra", *smoke, "--out", root / "damaged").stderr
-    assert "1 training images are damaged and were left out" in told, told
+    assert "1 training image is damaged and left out" in told, told
     run("unstructured_hydra", *smoke, "--strict", "--out", root / "strict", status=2, says=victim.name)
 
     for program in sorted(BIN.iterdir()):

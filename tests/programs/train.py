@@ -101,6 +101,15 @@ def refusals(scenes, root):
     checkpoint = out.with_suffix(".checkpoint")
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     run("train", *command(scenes, out), status=2, says="damaged")
+    checkpoint.unlink()
+    with subprocess.Popen([BIN / "train", *(str(100000 if before == "--steps" else this) for before, this in
+                                          zip([None, *command(scenes, out)], command(scenes, out)))],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        while first.poll() is None and not checkpoint.exists():
+            time.sleep(0.005)
+        run("train", *command(scenes, out), status=2, says=f"should be free, but process {first.pid}")
+        first.kill()
+    checkpoint.unlink()
     run("train", *command(scenes, "/no-such-folder/x.weights"), status=2, says="at the root")
     run("train", *command(scenes, root / "x.weights", "--freeze", 1000), status=2, says="--freeze")
     run("train", *command(scenes, DEMO / "yolov3-slim.weights"), status=2, says="another file than")

@@ -37,8 +37,8 @@ ALLOWED["laws"] = {"concepts", "graph", "core", "prune", TENSOR}
 REPORT = {"core", "detail", "io", "metric", "scenario/catalogue.hpp", "study/cells.hpp", "study/columns.hpp"}
 
 # Otherwise than their folder.
-SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/per_layer.hpp", "prune/schedule.hpp"}, "scenario/catalogue.hpp": {"core"},
-          "scenario/erased.hpp": {"concepts", "core", "prune/mask.hpp", "prune/possible.hpp", "scenario/scenario.hpp"},
+SINGLE = {"scenario/scenario.hpp": {"concepts", "core", "objective/pgd_adversarial.hpp", "prune/chosen_allocation.hpp", "prune/per_layer.hpp", "prune/schedule.hpp"}, "scenario/catalogue.hpp": {"core"},
+          "scenario/erased.hpp": {"concepts", "core", "prune/chosen_allocation.hpp", "prune/learned.hpp", "prune/mask.hpp", "prune/possible.hpp", "scenario/scenario.hpp"},
           "scenario/list.hpp": {"core", "scenario/erased.hpp"},
           "formats/torchscript/write_torchscript.hpp": {"formats", "graph", "core", NN}}
 # No LibTorch at all: programs of only these start at once, and sanitizers run on them.

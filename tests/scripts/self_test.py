@@ -40,6 +40,18 @@ class Checks(unittest.TestCase):
         for script in ("check_layers.py", "check_umbrella.py", "check_paths.py", "report_lengths.py", "check_snippets.py"):
             self.expect(script, 0)
 
+    def test_the_quick_reference_has_every_word_and_no_other_option(self):
+        self.write("include/serpette/scenario/catalogue.hpp", 'CatalogueEntry{"structured_hydra", "Structured HYDRA"}\n')
+        self.write("include/serpette/attack/registry.hpp", '/// Entry<Mine>{"mine"}\nEntry<Pgd>{"pgd"}\n')
+        self.write("include/serpette/score/registry.hpp", 'Entry<Taylor>{"taylor"}\n')
+        self.write("include/serpette/method/budgets.hpp", '{{"smoke",\n')
+        self.write("programs/detect.cpp", 'app.add_option("--draw", o.draw);\n')
+        self.write("docs/reference/settings.md", "")
+        self.write("docs/reference/quick.md", "`structured_hydra` `pgd` `taylor` `smoke` `detect --draw 3`\n")
+        self.expect("check_quick.py", 0)
+        self.write("docs/reference/quick.md", "`structured_hydra` `taylor` `smoke` `detect --drow 3`\n")
+        self.expect("check_quick.py", 1, "should have the attack `pgd`", "shows --drow, which no program has")
+
     def test_families_do_not_meet(self):
         self.write("include/serpette/attack/pgd.hpp", '#include "serpette/score/random.hpp"\n')
         self.expect("check_layers.py", 1, "attack/pgd.hpp: should not include serpette/score/random.hpp")

@@ -29,9 +29,15 @@ struct SmallStudy {
   int runs = 1;
   bool retry_failed = false;
   Workers workers{};
+  at::Device device = at::kCPU;
+  std::vector<Trial> suite{};
 
   [[nodiscard]] Lab experiment() const {
-    return {TinyDetector(), train, test, budget, Seed(5), at::kCPU};
+    TinyDetector detector;
+    detector.to(device);
+    Lab lab{detector, train, test, budget, Seed(5), device};
+    lab.suite = suite;
+    return lab;
   }
   static constexpr auto dispatch = [](const std::string&, const auto& visit) {
     visit(Scenario<Hydra, Filter, Pgd, Rgb>{});
@@ -40,7 +46,7 @@ struct SmallStudy {
     return with_keys(table_cells(scenarios, runs, ratios), experiment(), dispatch);
   }
   [[nodiscard]] Configuration configuration() const {
-    return configuration_of(experiment(), scenarios, machine_kind(at::kCPU, workers), dispatch);
+    return configuration_of(experiment(), scenarios, machine_kind(device, workers), dispatch);
   }
   [[nodiscard]] Store open(const std::filesystem::path& folder) const {
     return open_study(folder, configuration(), "all", plan());

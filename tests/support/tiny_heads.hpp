@@ -81,7 +81,7 @@ inline DetectionLoss tiny_loss(const Graph& graph, const std::vector<at::Tensor>
           for (std::int64_t other = 0; other < yolo.classes; ++other)
             if (other != c)
               margin = at::minimum(margin, p[image][a][5 + c][y][x] - p[image][a][5 + other][y][x]);
-          const auto one = at::one_hot(at::tensor(image), n).to(margin.scalar_type()).squeeze(0);
+          const auto one = at::one_hot(at::tensor(image), n).squeeze(0).to(margin.options());
           total.objectness = total.objectness + one * margin.clamp_min(0);
         }
       continue;
@@ -139,7 +139,7 @@ inline std::vector<std::vector<Detection>> tiny_detections(const Graph& graph,
   for (std::size_t h = 0; h < heads.size(); ++h) {
     const auto& yolo = graph.head(graph.heads()[h]);
     const int width = 5 + yolo.classes;
-    const auto raw = heads[h].detach().to(at::kFloat).contiguous();
+    const auto raw = heads[h].detach().to(at::kCPU, at::kFloat).contiguous();
     const auto p = raw.accessor<float, 4>();
     const auto sigmoid = [](float v) { return 1 / (1 + std::exp(-double{v})); };
     for (int n = 0; n < raw.size(0); ++n)

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/device.hpp"
@@ -32,6 +35,7 @@ inline std::string budget_table() {
 /// one stage over those of all stages, in whatever order they come.
 struct BudgetOptions {
   std::string name = "demo";
+  double stretch = 1;  ///< Of the steps of robust training and fine-tuning; a program's, no option.
 
   BudgetOptions() {
     alone_.offer(Budget{}, {}, false);
@@ -49,15 +53,28 @@ struct BudgetOptions {
   }
 
   /// The budget of that name with the settings that were given.
-  /// @throws Error  if there is no budget of that name.
+  /// @throws Error  if there is no budget of that name, or a setting has no effect.
   [[nodiscard]] Budget chosen() const {
     Budget b = budget_named(name).budget;
     for (auto* stage : {&b.pretrain, &b.scores, &b.finetune}) {
       stage->batch_size = batch_size_.value_or(stage->batch_size);
       stage->precision = precision_.value_or(stage->precision);
     }
-    return alone_.apply_to(b);
+    b = alone_.apply_to(b);
+    for (auto* stage : {&b.pretrain, &b.finetune})
+      stage->steps = std::llround(stretch * static_cast<double>(stage->steps));
+    for (const auto& [stage, settings] :
+         {std::pair{"pretrain", &b.pretrain}, std::pair{"finetune", &b.finetune}})
+      require(settings->optimizer == TrainSettings::Optimizer::kSgd ||
+                  !alone_.given()(fmt::format("{}-momentum", stage)),
+              fmt::format("--{}-momentum", stage),
+              "should come with --{}-optimizer sgd, got {}, which has its own", stage,
+              typed_text(settings->optimizer));
+    return b;
   }
+
+  /// The settings that were given alone, by the names of their options.
+  [[nodiscard]] std::vector<std::string> given() const { return alone_.names_given(); }
 
  private:
   std::optional<std::int64_t> batch_size_;

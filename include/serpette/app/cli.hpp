@@ -90,6 +90,12 @@ void under(CLI::App& app, const std::string& heading, Add&& add) {
   for (std::size_t i = before; i < options.size(); ++i) options[i]->group(heading);
 }
 
+/// Adds --force (app/used_folder.hpp).
+inline void add_force(CLI::App& app, bool& force) {
+  app.add_flag("--force", force,
+               "Where --out holds results of other settings, move them to OUT.1 (.2, …) first");
+}
+
 /// An option that is one of an enumeration's words.
 template <HasWords Value>
 void add_choice(CLI::App& app, const std::string& name, std::optional<Value>& value,

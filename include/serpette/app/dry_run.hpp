@@ -70,6 +70,7 @@ void print_plan(const std::vector<PlannedCell>& plan, const Experiment<D, Train,
       continue;
     }
     Estimate estimate;
+    estimate.weigh(experiment.suite);
     dispatch(cell.id.scenario, [&](const auto& scenario) {
       const auto& id = cell.id.scenario;
       if (!step.contains(id)) step[id] = seconds_of_step(scenario, experiment);
@@ -80,17 +81,23 @@ void print_plan(const std::vector<PlannedCell>& plan, const Experiment<D, Train,
     });
     const double seconds = estimate.left(1);
     fmt::print("{}  {}about {}\n", name,
-               files.evaluated() ? "to be timed anew, "
-               : files.trained() ? "to be measured anew, "
-                                 : "",
+               files.timed()       ? "under the suite, "
+               : files.evaluated() ? "to be timed anew, "
+               : files.trained()   ? "to be measured anew, "
+                                   : "",
                clock_text(seconds));
     total += seconds;
     ++open;
   }
   fmt::print("what is there and holds:\n{}", status_of(store.root(), plan).text());
+  double passes = 0;
+  for (const Trial& trial : experiment.suite) passes += trial.passes;
+  if (passes > 0)
+    fmt::print("suite: {} attacks, up to {:.0f} forward and backward passes an image\n",
+               experiment.suite.size() - 1, passes);
   constexpr double kFloat = 4;  // the network of every cell is kept
-  fmt::print("{} cells left: about {} with {} at once, {:.1f} GB of disk\n", open,
-             clock_text(total / workers.count), workers.count,
+  fmt::print("{} {} left: about {} with {} at once, {:.1f} GB of disk\n", open,
+             open == 1 ? "cell" : "cells", clock_text(total / workers.count), workers.count,
              static_cast<double>(open) * kFloat *
                  static_cast<double>(parameters(experiment.pretrained.graph())) / 1e9);
 }

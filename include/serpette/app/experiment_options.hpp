@@ -14,6 +14,7 @@
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/part_options.hpp"
 #include "serpette/app/policy_options.hpp"
+#include "serpette/app/suite_options.hpp"
 
 namespace serpette::cli {
 
@@ -25,11 +26,13 @@ struct ExperimentOptions {
   std::uint64_t seed = 1;
   std::string device = "auto";
   bool retry_failed = false;
+  bool force = false;   ///< What --out holds of other settings is set aside.
   bool strict = false;  ///< A damaged image is an error.
   int workers = 0;      ///< 0: chosen by the size of the network.
   BudgetOptions budget;
   PolicyOptions policies;
-  PartOptions part;  ///< Its options are added by programs that share their cells out.
+  SuiteOptions suite;
+  PartOptions part;
 
   /// @param own_data  whether the program can do without data, network and --out.
   void add_to(CLI::App& app, bool own_data) {
@@ -63,7 +66,10 @@ struct ExperimentOptions {
                  "Read every image first and refuse the data if one is damaged, rather than report "
                  "and go on");
     app.add_flag("--retry-failed", retry_failed, "Try cells again that failed before");
+    add_force(app, force);
+    under(app, "Which part of the cells, and what of them", [&] { part.add_to(app); });
     under(app, "Budget", [&] { budget.add_to(app); });
+    under(app, "Other attacks", [&] { suite.add_to(app); });
     under(app, "Settings of the policies", [&] { policies.add_to(app); });
   }
 };

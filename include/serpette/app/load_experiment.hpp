@@ -16,6 +16,7 @@
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/run_cell.hpp"
 
@@ -77,6 +78,7 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   for (const auto& file : {o.cfg, o.weights, o.annotations, o.test_annotations})
     require(!std::filesystem::is_fifo(file), file.string(),
             "should be a file, got a pipe: it is read more than once");
+  require_no_input(o.out, {o.images, o.test_images});
   auto detector = Yolov3::load(o.cfg, o.weights);
   say_notes(detector, o.cfg, o.weights);
   const auto& in = detector.graph().input;

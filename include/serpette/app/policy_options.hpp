@@ -14,7 +14,7 @@ namespace serpette::cli {
 struct PolicyOptions : SettingOptions {
   /// Takes up the policies of some scenarios.
   void offer_scenarios(const ScenarioList& scenarios) {
-    for (const auto& entry : scenarios) offer(entry.scenario.typed());
+    for (const auto& entry : scenarios) offer(entry.scenario.typed(), true, entry.id);
     for (const auto& [former, name] :  // before settings were described
          {std::pair{"--epsilon", "--attack-epsilon"},
           {"--attacked", "--objective-attacked"},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 #include <list>
 #include <optional>
@@ -23,12 +24,15 @@ class SettingOptions {
   /// Takes up the settings of a value. One that several have is one option, checked by each in
   /// turn when it is applied.
   /// @param prefix  of the options, e.g. "attack".
+  /// @param owner   what errors call it.
   template <class T>
-  void offer(const T& defaults, const std::string& prefix = {}, bool show_defaults = true) {
-    offer(typed_settings(defaults, prefix), show_defaults);
+  void offer(const T& defaults, const std::string& prefix = {}, bool show_defaults = true,
+             std::string_view owner = {}) {
+    offer(typed_settings(defaults, prefix), show_defaults, owner);
   }
   /// The same of a value that is known by its settings alone.
-  void offer(const std::vector<TypedSetting>& settings, bool show_defaults = true) {
+  void offer(const std::vector<TypedSetting>& settings, bool show_defaults = true,
+             std::string_view owner = {}) {
     for (const auto& setting : settings) {
       auto& option = named("--" + setting.option);
       if (option.readers.empty()) {
@@ -38,6 +42,7 @@ class SettingOptions {
         if (show_defaults) option.otherwise = setting.value;
       }
       option.readers.push_back(setting.check);
+      if (!owner.empty()) option.owners.emplace_back(owner);
     }
   }
 
@@ -79,11 +84,27 @@ class SettingOptions {
     };
   }
 
-  /// @throws Error  if an option was given that nothing has used.
-  void require_used(std::string_view of) const {
+  /// The options that were given, by their own names.
+  [[nodiscard]] std::vector<std::string> names_given() const {
+    std::vector<std::string> names;
     for (const auto& option : options_)
-      require(!option.given() || option.used, option.name(),
-              "should be a setting of {}, got one of others", of);
+      if (option.given()) names.push_back(option.name());
+    return names;
+  }
+
+  /// @param of      what is at work, as errors call it.
+  /// @param owners  the same, as it was offered.
+  /// @throws Error  if an option was given that nothing has used: one of others, or one that has no
+  /// effect as the others are set.
+  void require_used(std::string_view of, const std::vector<std::string>& owners = {}) const {
+    for (const auto& option : options_) {
+      if (!option.given() || option.used) continue;
+      for (const auto& owner : owners)
+        require(std::ranges::find(option.owners, owner) == option.owners.end(), option.name(),
+                "should have an effect beside the other settings of {}, got none", owner);
+      fail(option.name(), "should be a setting of {}, got one of {}", of,
+           option.owners.empty() ? "others" : fmt::format("{}", fmt::join(option.owners, ", ")));
+    }
   }
 
  private:
@@ -92,7 +113,8 @@ class SettingOptions {
     std::vector<std::string> names;  ///< First the one that follows from the description.
     std::string help{}, wanted{}, otherwise{};
     bool flag = false;
-    std::vector<Reader> readers{};  ///< One per value that has the setting.
+    std::vector<Reader> readers{};      ///< One per value that has the setting.
+    std::vector<std::string> owners{};  ///< What these values are called, where that is known.
     std::optional<std::string> text{};
     std::vector<std::string> flags{};  ///< What was given where it is a flag.
     mutable bool used = false;

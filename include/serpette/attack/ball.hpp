@@ -1,6 +1,8 @@
 #pragma once
 
+#include <ATen/ops/aminmax.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
 
 #include <array>
 #include <string_view>
@@ -33,7 +35,9 @@ class Ball {
     require(centre_.dim() == 4 && centre_.is_floating_point(), attack,
             "images should be a float tensor [N, C, H, W], got {} dimensions", centre_.dim());
     if (centre_.numel() == 0) return;
-    const double low = centre_.min().item<double>(), high = centre_.max().item<double>();
+    const auto [lowest, highest] = at::aminmax(centre_);
+    const auto ends = at::stack({lowest, highest}).to(at::kCPU, at::kDouble);
+    const double low = ends.const_data_ptr<double>()[0], high = ends.const_data_ptr<double>()[1];
     require(low >= 0 && high <= 1, attack, "images should lie in [0, 1], got values from {} to {}",
             low, high);
   }

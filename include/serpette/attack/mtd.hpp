@@ -18,7 +18,7 @@ struct Mtd {
   Pgd pgd{};  ///< Radius, steps and norm of both; its aim is set aside.
 
   static constexpr auto describe() {
-    return settings(part<&Mtd::pgd>("", {"goal", "box", "objectness", "classes"}));
+    return settings(part<&Mtd::pgd>("", {"goal", "box", "objectness", "classes", "own"}));
   }
 
   /// @throws Error  as Pgd.

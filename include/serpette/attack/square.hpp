@@ -1,12 +1,15 @@
 #pragma once
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "serpette/attack/ball.hpp"
 #include "serpette/concepts/attack.hpp"
@@ -44,10 +47,12 @@ struct Square {
     const Ball ball(name, images, epsilon);
     const auto n = images.size(0), channels = images.size(1), height = images.size(2),
                width = images.size(3);
-    const auto signs = [&](at::IntArrayRef shape) {
-      const auto draw =
-          at::empty(shape, ball.centre().options().device(at::kCPU)).uniform_(-1, 1, rng.torch());
-      return at::where(draw >= 0, 1.0, -1.0).to(ball.centre().options()) * epsilon;
+    const auto draw = [&](at::IntArrayRef shape) {
+      return at::empty(shape, ball.centre().options().device(at::kCPU))
+          .uniform_(-1, 1, rng.torch());
+    };
+    const auto signs = [&](const at::Tensor& drawn) {
+      return at::where(drawn >= 0, 1.0, -1.0).to(ball.centre().options()) * epsilon;
     };
 
     const Victim faced = victim.facing(ball.centre(), aim);
@@ -56,20 +61,29 @@ struct Square {
     for (int q = 0; q < queries; ++q) {
       auto candidate = best.clone();
       if (q == 0) {
-        candidate = ball.centre() + signs({n, channels, 1, width});
+        candidate = ball.centre() + signs(draw({n, channels, 1, width}));
       } else {
         const auto wanted = static_cast<std::int64_t>(std::lround(
             std::sqrt(area(q) * static_cast<double>(height) * static_cast<double>(width))));
         const auto side = std::clamp<std::int64_t>(wanted, 1, std::min(height, width));
+        const auto start_of_side = [&](std::int64_t length) {
+          return static_cast<std::int64_t>(
+              rng.below(static_cast<std::uint64_t>(length - side + 1)));
+        };
+        std::vector<std::pair<std::int64_t, std::int64_t>> places;
+        std::vector<at::Tensor> drawn;
         for (std::int64_t i = 0; i < n; ++i) {
-          const auto top =
-              static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(height - side + 1)));
-          const auto left =
-              static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(width - side + 1)));
+          const auto top = start_of_side(height), left = start_of_side(width);
+          places.emplace_back(top, left);
+          drawn.push_back(draw({channels, 1, 1}));
+        }
+        const auto sign = signs(at::stack(drawn));  // sent to the device at once
+        for (std::int64_t i = 0; i < n; ++i) {
           const auto window = [&](const at::Tensor& t) {
+            const auto [top, left] = places[static_cast<std::size_t>(i)];
             return t[i].narrow(1, top, side).narrow(2, left, side);
           };
-          window(candidate).copy_(window(ball.centre()) + signs({channels, 1, 1}));
+          window(candidate).copy_(window(ball.centre()) + sign[i]);
         }
       }
       candidate = ball.project(candidate);

@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "serpette/concepts/named.hpp"
@@ -31,5 +32,25 @@ concept SaysHowMany = requires(const A& a, const Graph& graph, const std::vector
 /// docs/policies/prune_granularity.md; laws in serpette/laws/allocation.hpp.
 template <class A>
 concept Allocation = req::Value<A> && req::Named<A> && req::SaysHowMany<A>;
+
+/// Whether an allocation's rates are trained with the scores whatever its settings: `static
+/// constexpr bool learns = true`.
+template <Allocation A>
+inline constexpr bool always_learns = requires {
+  requires std::same_as<std::remove_cv_t<decltype(A::learns)>, bool>;
+  requires A::learns;
+};
+
+/// Whether its rates are trained with the scores. Where settings decide, the policy has `bool
+/// learns() const`.
+template <Allocation A>
+constexpr bool learns(const A& allocation) {
+  if constexpr (always_learns<A>) return true;
+  if constexpr (requires {
+                  { allocation.learns() } -> std::same_as<bool>;
+                })
+    return allocation.learns();
+  return false;
+}
 
 }  // namespace serpette

@@ -3,6 +3,7 @@
 #include <array>
 #include <concepts>
 #include <functional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -31,6 +32,15 @@ struct Aim {
   [[nodiscard]] bool needs_clean() const { return goal == Goal::kMislabel || (own && has_boxes()); }
   /// Whether it matters where boxes are.
   [[nodiscard]] bool has_boxes() const { return goal != Goal::kVanish && goal != Goal::kFabricate; }
+
+  /// Whether a setting has an effect under the goal.
+  [[nodiscard]] bool has(std::string_view setting) const {
+    if (setting == "own") return has_boxes();
+    if (setting == "objectness") return goal != Goal::kEvade;
+    if (setting == "box" || setting == "classes")
+      return goal == Goal::kTruth || goal == Goal::kMislabel;
+    return true;
+  }
 
   friend bool operator==(const Aim&, const Aim&) = default;
 
@@ -114,13 +124,19 @@ concept PerturbsImages =
     requires(const P& p, const Victim& victim, const at::Tensor& images, Generator& rng) {
       { p.perturb(victim, images, rng) } -> std::same_as<at::Tensor>;
     };
+/// `is_identity`, where there is one, is static and known to the compiler: any other would count
+/// as false.
+template <class P>
+concept IdentityFlagIsConstant =
+    !requires { P::is_identity; } || requires { typename std::bool_constant<P::is_identity>; };
 }  // namespace req
 
 /// A way to change images so that the detector fails. An identity (NoAttack) says `static constexpr
 /// bool is_identity = true`, and the driver then skips the second half of every batch and the
 /// attacked evaluation.
 template <class P>
-concept Attack = req::Value<P> && req::Named<P> && req::PerturbsImages<P>;
+concept Attack =
+    req::Value<P> && req::Named<P> && req::PerturbsImages<P> && req::IdentityFlagIsConstant<P>;
 
 /// Whether the attack leaves images as they are.
 template <Attack P>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <type_traits>
 
 #include "serpette/concepts/named.hpp"
 #include "serpette/torch/tensor.hpp"
@@ -8,11 +9,10 @@
 namespace serpette {
 
 namespace req {
-/// Number of channels an image has in this mode; attacks perturb these channels.
+/// `static constexpr int channels`: how many an image has in this mode; attacks perturb these. A
+/// number that the compiler does not know is none.
 template <class P>
-concept CountsChannels = requires {
-  { P::channels } -> std::convertible_to<int>;
-};
+concept CountsChannels = requires { typename std::integral_constant<int, int(P::channels)>; };
 /// RGB [N, 3, H, W] in [0, 1] → [N, channels, H, W] in [0, 1].
 template <class P>
 concept EncodesRgb = requires(const P& p, const at::Tensor& rgb) {

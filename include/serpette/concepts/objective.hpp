@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <functional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -97,13 +98,21 @@ concept GivesLoss = requires(const P& p, const TrainingContext& context, AnyDete
                              const ImageBatch& batch, const Adversary& adversary) {
   { p.start(context).loss(detector, batch, adversary) } -> std::same_as<at::Tensor>;
 };
+/// `replays` and `needs_teacher`, where they are, are static and known to the compiler: any other
+/// would be passed over.
+template <class P>
+concept TrainingFlagsAreConstants =
+    (!requires { P::replays; } || requires { typename std::integral_constant<int, P::replays>; }) &&
+    (!requires { P::needs_teacher; } ||
+     requires { typename std::bool_constant<P::needs_teacher>; });
 }  // namespace req
 
 /// What a training step minimises, in robust training, fine-tuning and score training alike.
 /// Optional: `static constexpr int replays` (steps made of every batch, default 1) and `static
 /// constexpr bool needs_teacher`.
 template <class P>
-concept Objective = req::Value<P> && req::Named<P> && req::StartsTraining<P> && req::GivesLoss<P>;
+concept Objective = req::Value<P> && req::Named<P> && req::StartsTraining<P> && req::GivesLoss<P> &&
+                    req::TrainingFlagsAreConstants<P>;
 
 /// How many steps are made of every batch.
 template <Objective P>

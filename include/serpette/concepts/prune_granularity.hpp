@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <type_traits>
 #include <vector>
 
 #include "serpette/concepts/named.hpp"
@@ -26,6 +27,14 @@ template <class P>
 concept MakesMask = requires(const P& p, const Graph& graph, const Choice& choice) {
   { p.mask(graph, choice) } -> std::same_as<Mask>;
 };
+/// `removes_filters` and `removes_layers`, where they are, are static and known to the compiler:
+/// any other would count as false.
+template <class P>
+concept RemovalFlagsAreConstants =
+    (!requires { P::removes_filters; } ||
+     requires { typename std::bool_constant<P::removes_filters>; }) &&
+    (!requires { P::removes_layers; } ||
+     requires { typename std::bool_constant<P::removes_layers>; });
 }  // namespace req
 
 /// What is removed as one piece: a weight, a k×k kernel, a filter with its whole coupled group.
@@ -51,8 +60,9 @@ concept MakesMask = requires(const P& p, const Graph& graph, const Choice& choic
 ///     Mask composed(graph, scores, ratio, allocation) const
 ///         where one mask follows another (hybrids)
 template <class P>
-concept PruneGranularity = req::Value<P> && req::Named<P> && req::SaysPieces<P> &&
-                           req::WeighsPieces<P> && req::MakesMask<P>;
+concept PruneGranularity =
+    req::Value<P> && req::Named<P> && req::SaysPieces<P> && req::WeighsPieces<P> &&
+    req::MakesMask<P> && req::RemovalFlagsAreConstants<P>;
 
 template <PruneGranularity P>
 inline constexpr bool removes_filters = requires { requires P::removes_filters; };

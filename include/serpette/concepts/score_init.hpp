@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <type_traits>
 
 #include "serpette/concepts/any_detector.hpp"
 #include "serpette/concepts/named.hpp"
@@ -30,6 +31,21 @@ concept ScoresOneLayerOrAllLayers = ScoresOneLayer<P> || ScoresAllLayers<P>;
 /// `P::optimizer`: settings of a score training that follows the start (HYDRA's).
 template <class P>
 concept TrainsScores = requires(const P& p) { p.optimizer; };
+/// The `optimizer`, where there is one, has `learning_rate`, `momentum` and `gradient(∂L/∂eff, w,
+/// s)`, which gives ∂L/∂s of one layer.
+template <class P>
+concept TrainsByGradient = !TrainsScores<P> || requires(const P& p, const at::Tensor& t) {
+  { p.optimizer.gradient(t, t, t) } -> std::same_as<at::Tensor>;
+  double(p.optimizer.learning_rate);
+  double(p.optimizer.momentum);
+};
+/// `needs_input` and `needs_gradient`, where they are, are static and known to the compiler: any
+/// other would be passed over.
+template <class P>
+concept InputFlagsAreConstants =
+    (!requires { P::needs_input; } || requires { typename std::bool_constant<P::needs_input>; }) &&
+    (!requires { P::needs_gradient; } ||
+     requires { typename std::bool_constant<P::needs_gradient>; });
 }  // namespace req
 
 /// Where importance scores come from. Either form will do; the driver picks by `if constexpr`. A
@@ -38,7 +54,8 @@ concept TrainsScores = requires(const P& p) { p.optimizer; };
 /// Optional flags: `needs_input` (default true for one-layer policies), `needs_gradient` (default
 /// false).
 template <class P>
-concept ScoreInit = req::Value<P> && req::Named<P> && req::ScoresOneLayerOrAllLayers<P>;
+concept ScoreInit = req::Value<P> && req::Named<P> && req::ScoresOneLayerOrAllLayers<P> &&
+                    req::TrainsByGradient<P> && req::InputFlagsAreConstants<P>;
 
 /// Whether a one-layer policy reads `LayerView::input`.
 template <ScoreInit P>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <mutex>
 #include <system_error>
@@ -51,5 +52,14 @@ template <class Job>
 void in_parallel(std::size_t workers, std::size_t count, const Job& job) {
   in_parallel(workers, count, job, [](const auto& work) { work(); });
 }
+
+/// By the calling thread, where a function asks for `parallel`:  parallel(count, f) calls f(begin,
+/// end) for ranges that make up [0, count), perhaps at the same time.
+struct Serially {
+  template <class F>
+  void operator()(std::int64_t count, const F& f) const {
+    if (count > 0) f(std::int64_t{0}, count);
+  }
+};
 
 }  // namespace serpette

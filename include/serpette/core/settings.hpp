@@ -39,7 +39,9 @@
 /// command line with their help and checks (app/setting_options.hpp), the lines of
 /// configuration.txt and the tables of the documentation (settings_table.hpp). The name of a
 /// setting is its member's, so the two cannot part. Where settings depend on each other, the type
-/// has `void check() const` too, which throws Error.
+/// has `void check() const` too, which throws Error; where some mean nothing beside what others
+/// are, `bool has(std::string_view name) const`, and those it says no to are refused as options of
+/// a value that is set so. Settings that decide stand in front of those they decide about.
 
 namespace serpette {
 
@@ -85,7 +87,7 @@ struct Setting<Member> {
   std::string_view help;  ///< For people: meaning and [unit], from a capital letter, no full stop.
   Bounds bounds{};
   std::string_view option = name;  ///< Its word on the command line, where `_` reads `-`.
-  std::array<std::string_view, 4> without{};  ///< Settings of the part that have no effect here.
+  std::array<std::string_view, 5> without{};  ///< Settings of the part that have no effect here.
 
   [[nodiscard]] constexpr Setting as(std::string_view word) const {
     auto renamed = *this;
@@ -107,7 +109,7 @@ constexpr Setting<Member> setting(std::string_view help, Bounds bounds = {}) {
 /// @param without  names of those that have no effect in this place, and so no option.
 template <auto Member>
 constexpr Setting<Member> part(std::string_view prefix,
-                               std::array<std::string_view, 4> without = {}) {
+                               std::array<std::string_view, 5> without = {}) {
   return {.help = {}, .bounds = {}, .option = prefix, .without = without};
 }
 
@@ -243,17 +245,26 @@ inline std::string option_name(std::string_view prefix, std::string_view name) {
   return text;
 }
 
+/// Which settings of a value are looked at.
+enum class Which {
+  kAtWork,  ///< Those that mean something beside what the others are (`has`).
+  kAll
+};
+
 /// Calls `visit(option, setting, value)` for every setting that people can type, those of parts
 /// included. A type without a description has none.
 /// @param value   may be const.
 /// @param prefix  of the options, e.g. "attack".
 template <class T, class Visit>
-void each_setting(T& value, Visit&& visit, const std::string& prefix = {}) {
+void each_setting(T& value, Visit&& visit, const std::string& prefix = {},
+                  Which which = Which::kAtWork) {
   using Type = std::remove_const_t<T>;
   if constexpr (Described<Type>) {
     static_assert(detail::describes_all<Type>(), "describe() should name every member of the type");
     boost::hana::for_each(Type::describe(), [&](const auto& setting) {
       using Member = typename std::remove_cvref_t<decltype(setting)>::type;
+      if constexpr (requires { value.has(setting.name); })
+        if (which == Which::kAtWork && !value.has(setting.name)) return;
       const auto option = option_name(prefix, setting.option);
       auto& member = setting.of(value);
       if constexpr (Described<Member>) {
@@ -261,7 +272,7 @@ void each_setting(T& value, Visit&& visit, const std::string& prefix = {}) {
           if (std::ranges::find(setting.without, inner.name) == setting.without.end())
             visit(name, inner, of_inner);
         };
-        each_setting(member, of_part, option);
+        each_setting(member, of_part, option, which);
       } else if constexpr (Typed<Member>) {
         visit(option, setting, member);
       }

@@ -21,7 +21,7 @@ std::string settings_table(const std::string& prefix, const T& defaults = {}) {
         table += fmt::format("| `--{}` | {} | {} | {} |\n", option, typed_text(value),
                              wanted<Member>(setting.bounds), setting.help);
       },
-      prefix);
+      prefix, Which::kAll);
   return table;
 }
 

@@ -21,7 +21,8 @@ struct TypedSetting {
   std::function<void(std::string_view text, std::string_view place)> check;
 };
 
-/// All settings of a value that people can type, in the order of its description.
+/// All settings of a value that people can type, in the order of its description, those included
+/// that mean nothing as the others are.
 /// @param prefix  of the options, e.g. "attack".
 template <class T>
 std::vector<TypedSetting> typed_settings(const T& value, const std::string& prefix = {}) {
@@ -37,7 +38,7 @@ std::vector<TypedSetting> typed_settings(const T& value, const std::string& pref
                          read_setting(text, read, bounds, place);
                        }});
       },
-      prefix);
+      prefix, Which::kAll);
   return all;
 }
 

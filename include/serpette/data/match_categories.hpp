@@ -56,9 +56,12 @@ inline std::vector<std::string> match_categories(Instances& instances, int class
   for (std::size_t k = 0; k < categories.size(); ++k)
     (boxes[k] > 0 ? all : empty).push_back(shown(k));
   const auto refuse = [&](std::string_view wanted) {
-    fail(instances.source, "should have {} of {}, got {} categories with boxes ({}){}", wanted,
-         network, all.size(), fmt::join(all, ", "),
-         empty.empty() ? "" : fmt::format(" and without: {}", fmt::join(empty, ", ")));
+    const auto some = [&] {
+      return fmt::format("{} categories with boxes ({})", all.size(), fmt::join(all, ", "));
+    };
+    fail(instances.source, "should have {} of {}, got {}{}", wanted, network,
+         all.empty() ? "no box at all" : some(),
+         empty.empty() ? "" : fmt::format("; without boxes: {}", fmt::join(empty, ", ")));
   };
 
   std::vector<std::size_t> order;  // class → category

@@ -6,17 +6,21 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "serpette/deploy/bfloat16.hpp"
 #include "serpette/deploy/finish.hpp"
 
 namespace serpette::deploy {
 
 /// A block of a matrix product:  out[r][n] = finish(bias[n] + Σ_t Σ_k in[t][r][k] · weights[t·K +
 /// k][n]). One tap t is a plain product; the taps of a convolution each have rows of their own.
+/// @tparam Number  of the operands: float, or BFloat16, of which two k lie side by side in
+/// `weights`.
+template <class Number>
 struct MultiplyJob {
-  const float* const* in = nullptr;  ///< [taps][rows] where each row's K numbers begin.
-  std::int64_t taps = 1, depth = 0;  ///< K
-  const float* weights = nullptr;    ///< [taps · K][whole vectors]
-  const float* bias = nullptr;       ///< [whole vectors], or null for zeros.
+  const Number* const* in = nullptr;  ///< [taps][rows] where each row's K numbers begin.
+  std::int64_t taps = 1, depth = 0;   ///< K, a multiple of kTogether.
+  const Number* weights = nullptr;    ///< [taps · K][whole vectors]
+  const float* bias = nullptr;        ///< [whole vectors], or null for zeros.
   float* out = nullptr;
   std::ptrdiff_t pitch = 0;  ///< From one row of `out` (and of the residual) to the next.
   int columns = 0;           ///< That are stored of each row.
@@ -24,12 +28,13 @@ struct MultiplyJob {
 };
 
 /// One 6×6 tile of the input, channels side by side, taken to the transform domain: Bᵀ d B.
+template <class Number>
 struct TileInJob {
   const float* image = nullptr;  ///< [height, width, channels]
   int height = 0, width = 0, channels = 0;
   int row = 0, column = 0;       ///< Top left of the tile; may lie outside the image.
   const float* zeros = nullptr;  ///< [channels] for the cells that do.
-  float* to = nullptr;           ///< 36 rows of `channels`, rounded up to whole vectors.
+  Number* to = nullptr;          ///< 36 rows of `channels`, rounded up to whole vectors.
   std::ptrdiff_t step = 0;       ///< From one of the 36 to the next.
 };
 
@@ -55,16 +60,25 @@ struct TurnJob {
 /// Numbers of rows that a block of a product may have.
 inline constexpr std::array kBlockRows{1, 2, 4, 6, 8, 10, 12};
 
-/// The inner loops for one instruction set.
-struct DenseKernels {
-  using Multiply = void (*)(const MultiplyJob&);
+/// The inner loops of products for one instruction set.
+template <class Number>
+struct ProductKernels {
+  using Multiply = void (*)(const MultiplyJob<Number>&);
   int lanes = 1;      ///< Floats of a vector.
   int most_rows = 1;  ///< Rows of a block that registers can hold.
   /// By index in kBlockRows and vectors − 1.
   std::array<std::array<Multiply, 2>, kBlockRows.size()> multiply{};
-  void (*tile_in)(const TileInJob&) = nullptr;
+  void (*tile_in)(const TileInJob<Number>&) = nullptr;
+};
+
+struct DenseKernels : ProductKernels<float> {
   void (*tile_out)(const TileOutJob&) = nullptr;
   void (*turn)(const TurnJob&) = nullptr;
+};
+
+struct BFloat16Kernels : ProductKernels<BFloat16> {
+  /// Rounds n numbers.
+  void (*round)(const float* from, std::int64_t n, BFloat16* to) = nullptr;
 };
 
 }  // namespace serpette::deploy

@@ -45,7 +45,7 @@ HWY_INLINE void finish(D d, hn::Vec<D> v, const Finish& f, float* out, std::ptrd
 }
 
 template <class D, int Rows, int Vectors>
-void multiply(const MultiplyJob& job) {
+void multiply(const MultiplyJob<float>& job) {
   const D d;
   using V = hn::Vec<D>;
   const std::size_t lanes = hn::Lanes(d);
@@ -114,28 +114,44 @@ HWY_INLINE void rows_out(D d, const hn::Vec<D> (&m)[6], hn::Vec<D> (&y)[4]) {
   y[3] = hn::Add(hn::MulAdd(half, odd_q, hn::Mul(two, odd_r)), m[5]);
 }
 
+/// Where the 36 cells of a tile of the input begin.
+struct TileCells {
+  const float* at[6][6];
+
+  template <class Job>
+  explicit TileCells(const Job& job) {
+    for (int i = 0; i < 6; ++i)
+      for (int j = 0; j < 6; ++j) {
+        const int y = job.row + i, x = job.column + j;
+        const bool inside = y >= 0 && y < job.height && x >= 0 && x < job.width;
+        at[i][j] =
+            inside ? job.image + (std::ptrdiff_t{y} * job.width + x) * job.channels : job.zeros;
+      }
+  }
+};
+
+/// Bᵀ d of up to a vector of channels from c on.
 template <class D>
-void tile_in(const TileInJob& job) {
+HWY_INLINE void columns_in(D d, const TileCells& cells, int c, std::size_t count,
+                           hn::Vec<D> (&half_done)[6][6]) {
+  for (int j = 0; j < 6; ++j) {
+    hn::Vec<D> x[6], y[6];
+    for (int i = 0; i < 6; ++i) x[i] = load_first(d, cells.at[i][j] + c, count);
+    rows_in(d, x, y);
+    for (int i = 0; i < 6; ++i) half_done[i][j] = y[i];
+  }
+}
+
+template <class D>
+void tile_in(const TileInJob<float>& job) {
   const D d;
   using V = hn::Vec<D>;
   const int lanes = static_cast<int>(hn::Lanes(d));
-  const float* cell[6][6];
-  for (int i = 0; i < 6; ++i)
-    for (int j = 0; j < 6; ++j) {
-      const int y = job.row + i, x = job.column + j;
-      const bool inside = y >= 0 && y < job.height && x >= 0 && x < job.width;
-      cell[i][j] =
-          inside ? job.image + (std::ptrdiff_t{y} * job.width + x) * job.channels : job.zeros;
-    }
+  const TileCells cells(job);
   V half_done[6][6];
   for (int c = 0; c < job.channels; c += lanes) {
     const auto count = static_cast<std::size_t>(std::min(lanes, job.channels - c));
-    for (int j = 0; j < 6; ++j) {
-      V x[6], y[6];
-      for (int i = 0; i < 6; ++i) x[i] = load_first(d, cell[i][j] + c, count);
-      rows_in(d, x, y);
-      for (int i = 0; i < 6; ++i) half_done[i][j] = y[i];
-    }
+    columns_in(d, cells, c, count, half_done);
     float* to = job.to + c;
     for (int i = 0; i < 6; ++i) {
       V y[6];

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
-#include "serpette/deploy/dense_kernels.hpp"
+#include "serpette/deploy/bfloat16_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"
@@ -27,25 +27,31 @@ namespace serpette::deploy {
 /// the rows of the input are read where they lie, through one pointer per tap (XNNPACK's
 /// indirection: Dukhan 2019), so nothing is copied. A block of cells stays in the cache while the
 /// panels of weights pass by. The order of summation depends on nothing but the layer.
-class DirectConvolution {
+/// @tparam Number  float, or BFloat16: operands are rounded to it, the input as a whole first; sums
+///                 stay in float.
+template <class Number>
+class DirectConvolutionOf {
  public:
   /// @param weight  [C_out, C_in, k, k]
   /// @param bias    [C_out]
-  DirectConvolution(const Convolutional& c, const Shape& in, const float* weight, const float* bias)
-      : DirectConvolution(c, in, [&](auto... extents) { return PackedMatrix(extents...); }) {
+  DirectConvolutionOf(const Convolutional& c, const Shape& in, const float* weight,
+                      const float* bias)
+      : DirectConvolutionOf(c, in,
+                            [&](auto... extents) { return PackedMatrix<Number>(extents...); }) {
     const int area = c.size * c.size;
     for (int f = 0; f < c.filters; ++f)
       for (int i = 0; i < in.channels; ++i)
         for (int tap = 0; tap < area; ++tap)
-          weights_.at(std::int64_t{tap} * in.channels + i, f) =
+          weights_.at(tap * depth_ + i, f) =
               weight[(std::int64_t{f} * in.channels + i) * area + tap];
     std::vector<float> whole(whole_filters(), 0.0F);
     std::copy_n(bias, c.filters, whole.begin());
     bias_ = std::move(whole);
   }
   /// What `write` wrote of the same convolution.
-  DirectConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
-      : DirectConvolution(c, in, [&](auto... extents) { return PackedMatrix(extents..., from); }) {
+  DirectConvolutionOf(const Convolutional& c, const Shape& in, PlanReader& from)
+      : DirectConvolutionOf(
+            c, in, [&](auto... extents) { return PackedMatrix<Number>(extents..., from); }) {
     bias_ = from.array<float>(whole_filters());
   }
 
@@ -64,6 +70,7 @@ class DirectConvolution {
   template <class Parallel>
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
            int threads) const {
+    const Number* from = operand(x, parallel);
     const auto panels = weights_.panels();
     const auto parts =
         threads == 1 ? std::int64_t{1}
@@ -71,7 +78,7 @@ class DirectConvolution {
     parallel(blocks_ * parts, [&](std::int64_t begin, std::int64_t end) {
       for (auto piece = begin; piece < end; ++piece) {
         const auto block = piece / parts, part = piece % parts;
-        run_block(x, y, finish, cells() * block / blocks_, cells() * (block + 1) / blocks_,
+        run_block(from, y, finish, cells() * block / blocks_, cells() * (block + 1) / blocks_,
                   panels * part / parts, panels * (part + 1) / parts);
       }
     });
@@ -79,16 +86,17 @@ class DirectConvolution {
 
  private:
   template <class MakeMatrix>
-  DirectConvolution(const Convolutional& c, const Shape& in, const MakeMatrix& matrix)
-      : kernels_(&dense_kernels_here()),
+  DirectConvolutionOf(const Convolutional& c, const Shape& in, const MakeMatrix& matrix)
+      : kernels_(&product_kernels_here<Number>()),
         conv_(c),
         in_(in),
         out_(output_shape(c, in)),
-        weights_(matrix(std::int64_t{c.size} * c.size * in.channels, c.filters, kernels_->lanes)),
-        zeros_(static_cast<std::size_t>(in.channels), 0.0F) {
+        depth_((in.channels + kTogether<Number> - 1) / kTogether<Number> * kTogether<Number>),
+        weights_(matrix(c.size * c.size * depth_, c.filters, kernels_->lanes)),
+        zeros_(static_cast<std::size_t>(depth_)) {
     require(fits(c), "direct convolution", "should be in one group, got {} groups", c.groups);
     constexpr std::int64_t kCache = 256 << 10;
-    const std::int64_t bytes = 4 * std::int64_t{in.channels} * c.stride * c.stride;
+    const auto bytes = std::int64_t{sizeof(Number)} * depth_ * c.stride * c.stride;
     const auto wanted = std::clamp<std::int64_t>(kCache / bytes, 24, 480);
     blocks_ = (cells() + wanted - 1) / wanted;
   }
@@ -99,28 +107,53 @@ class DirectConvolution {
   }
   [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
 
+  /// The input as the kernels read it, [cells][depth_]: itself, or rounded in this thread's
+  /// scratch.
+  template <class Parallel>
+  [[nodiscard]] const Number* operand(const float* x, const Parallel& parallel) const {
+    if constexpr (kTogether<Number> == 1) {
+      return x;
+    } else {
+      const auto cells = std::int64_t{in_.height} * in_.width,
+                 channels = std::int64_t{in_.channels};
+      auto* to = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(cells * depth_));
+      parallel(cells, [&](std::int64_t begin, std::int64_t end) {
+        if (depth_ == channels) {
+          bfloat16_kernels_here().round(x + begin * channels, (end - begin) * channels,
+                                        to + begin * channels);
+          return;
+        }
+        for (auto cell = begin; cell < end; ++cell) {
+          std::fill_n(to + cell * depth_, depth_, Number());
+          bfloat16_kernels_here().round(x + cell * channels, channels, to + cell * depth_);
+        }
+      });
+      return to;
+    }
+  }
+
   /// The cell of the input under a tap of a cell of the output.
-  [[nodiscard]] const float* under(const float* x, std::int64_t cell, int tap) const {
+  [[nodiscard]] const Number* under(const Number* x, std::int64_t cell, int tap) const {
     const auto row = cell / out_.width * conv_.stride - conv_.padding + tap / conv_.size,
                column = cell % out_.width * conv_.stride - conv_.padding + tap % conv_.size;
     const bool inside = row >= 0 && row < in_.height && column >= 0 && column < in_.width;
-    return inside ? x + (row * in_.width + column) * in_.channels : zeros_.data();
+    return inside ? x + (row * in_.width + column) * depth_ : zeros_.data();
   }
 
-  void run_block(const float* x, float* y, const Finish& finish, std::int64_t first,
+  void run_block(const Number* x, float* y, const Finish& finish, std::int64_t first,
                  std::int64_t last, std::int64_t first_panel, std::int64_t last_panel) const {
     const RowBlocks rows(last - first, *kernels_);
     const int taps = conv_.size * conv_.size, size = rows.size();
-    thread_local std::vector<const float*> places;  // [block][tap][row]
+    thread_local std::vector<const Number*> places;  // [block][tap][row]
     places.resize(static_cast<std::size_t>(rows.count() * taps * size));
     auto* place = places.data();
     for (std::int64_t b = 0; b < rows.count(); ++b)
       for (int tap = 0; tap < taps; ++tap)
         for (int r = 0; r < size; ++r) *place++ = under(x, first + rows.first(b) + r, tap);
 
-    MultiplyJob job;
+    MultiplyJob<Number> job;
     job.taps = taps;
-    job.depth = in_.channels;
+    job.depth = depth_;
     job.pitch = out_.channels;
     job.finish = finish;
     for (auto panel = first_panel; panel < last_panel; ++panel) {
@@ -140,13 +173,16 @@ class DirectConvolution {
     }
   }
 
-  const DenseKernels* kernels_;
+  const ProductKernels<Number>* kernels_;
   Convolutional conv_;
   Shape in_, out_;
+  std::int64_t depth_;  // C_in in whole pairs
   std::int64_t blocks_ = 1;
-  PackedMatrix weights_;      // [taps · C_in, C_out]
-  StoredArray<float> bias_;   // in whole vectors
-  std::vector<float> zeros_;  // what lies outside the map
+  PackedMatrix<Number> weights_;  // [taps · depth, C_out]
+  StoredArray<float> bias_;       // in whole vectors
+  std::vector<Number> zeros_;     // what lies outside the map
 };
+
+using DirectConvolution = DirectConvolutionOf<float>;
 
 }  // namespace serpette::deploy

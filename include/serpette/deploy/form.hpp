@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "serpette/concepts/named.hpp"
+#include "serpette/core/precision.hpp"
 #include "serpette/deploy/finish.hpp"
 #include "serpette/deploy/map.hpp"
 #include "serpette/deploy/plan_archive.hpp"
@@ -18,10 +19,11 @@ struct FoldedLayer {
   Convolutional settings;  ///< With an activation that is linear on both sides of 0: another one
                            ///< is linear here, and follows the form.
   Shape in, out;
-  std::span<const float> weight;  ///< [C_out, C_in / groups, k, k], somebody else's
-  std::span<const float> bias;    ///< [C_out]
-  std::int64_t weights_left = 0;  ///< Nonzero weights.
-  std::int64_t kernels_left = 0;  ///< k×k slices with a nonzero weight.
+  std::span<const float> weight;              ///< [C_out, C_in / groups, k, k], somebody else's
+  std::span<const float> bias;                ///< [C_out]
+  Precision precision = Precision::kFloat32;  ///< The coarsest that the plan allows.
+  std::int64_t weights_left = 0;              ///< Nonzero weights.
+  std::int64_t kernels_left = 0;              ///< k×k slices with a nonzero weight.
 
   /// Nonzero weights ÷ weights.
   [[nodiscard]] double density() const {

@@ -9,6 +9,7 @@
 namespace serpette::deploy {
 
 /// The forms that serpette has: of the plans that it makes, and of those that its runtime reads.
-using OurExecution = Execution<WinogradForm, DirectForm, WeightsForm, KernelsForm>;
+using OurExecution = Execution<WinogradForm, DirectForm, WeightsForm, KernelsForm,
+                               WinogradBFloat16Form, DirectBFloat16Form>;
 
 }  // namespace serpette::deploy

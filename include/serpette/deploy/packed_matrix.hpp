@@ -6,20 +6,23 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "serpette/deploy/dense_kernels.hpp"
+#include "serpette/deploy/dense_job.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/stored_array.hpp"
 
 namespace serpette::deploy {
 
 /// A matrix [K, N] as MultiplyJob reads it: panels of two vectors of columns (the last perhaps of
-/// one), each [K][columns] in one run, zeros behind the last column.
+/// one), each [K][columns] in one run, of BFloat16 [K / 2][columns][2], zeros behind the last
+/// column.
+template <class Number>
 class PackedMatrix {
  public:
   /// Zeros, to be filled by `at`.
+  /// @param rows  a multiple of kTogether.
   PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes)
       : rows_(rows), lanes_(lanes), vectors_((columns + lanes - 1) / lanes) {
-    const AlignedZeros<float> zeros(size());
+    const AlignedZeros<Number> zeros(size());
     filled_ = zeros.data;
     data_ = zeros.stored();
   }
@@ -28,7 +31,7 @@ class PackedMatrix {
       : rows_(rows),
         lanes_(lanes),
         vectors_((columns + lanes - 1) / lanes),
-        data_(from.array<float>(size())) {}
+        data_(from.array<Number>(size())) {}
 
   void write(PlanWriter& to) const { to.array(data_); }
 
@@ -38,14 +41,16 @@ class PackedMatrix {
   }
   /// First column of a panel.
   [[nodiscard]] std::int64_t column(std::int64_t panel) const { return panel * 2 * lanes_; }
-  [[nodiscard]] const float* panel(std::int64_t panel) const {
+  [[nodiscard]] const Number* panel(std::int64_t panel) const {
     return data_.data() + column(panel) * rows_;
   }
 
   /// Of one that is filled, not read.
-  [[nodiscard]] float& at(std::int64_t row, std::int64_t column) {
+  [[nodiscard]] Number& at(std::int64_t row, std::int64_t column) {
+    constexpr int kPair = kTogether<Number>;
     const auto p = column / (2 * lanes_), width = std::int64_t{vectors(p)} * lanes_;
-    return filled_[this->column(p) * rows_ + row * width + column - this->column(p)];
+    return filled_[this->column(p) * rows_ +
+                   (row / kPair * width + column - this->column(p)) * kPair + row % kPair];
   }
 
  private:
@@ -54,15 +59,17 @@ class PackedMatrix {
   }
 
   std::int64_t rows_, lanes_, vectors_;
-  StoredArray<float> data_;
-  float* filled_ = nullptr;
+  StoredArray<Number> data_;
+  Number* filled_ = nullptr;
 };
 
 /// Rows of a product cut into blocks of one size that registers hold, with the least of them
 /// computed twice: the last block ends with the last row.
+template <class Number>
 class RowBlocks {
  public:
-  RowBlocks(std::int64_t rows, const DenseKernels& kernels) : rows_(rows), kernels_(&kernels) {
+  RowBlocks(std::int64_t rows, const ProductKernels<Number>& kernels)
+      : rows_(rows), kernels_(&kernels) {
     std::int64_t least = 0;
     for (std::size_t i = 0; i < kBlockRows.size(); ++i) {
       const std::int64_t size = kBlockRows[i], blocks = (rows + size - 1) / size;
@@ -80,13 +87,13 @@ class RowBlocks {
   [[nodiscard]] std::int64_t first(std::int64_t block) const {
     return std::min(block * size(), rows_ - size());
   }
-  [[nodiscard]] DenseKernels::Multiply kernel(int vectors) const {
+  [[nodiscard]] typename ProductKernels<Number>::Multiply kernel(int vectors) const {
     return kernels_->multiply[which_][static_cast<std::size_t>(vectors - 1)];
   }
 
  private:
   std::int64_t rows_;
-  const DenseKernels* kernels_;
+  const ProductKernels<Number>* kernels_;
   std::size_t which_ = 0;
 };
 

@@ -17,12 +17,13 @@
 #include <string_view>
 #include <utility>
 
-#include "serpette/core/checksum.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/deploy/checksum.hpp"
 #include "serpette/deploy/dense_kernels.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/plan_labels.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"
+#include "serpette/deploy/workers.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/mapped_file.hpp"
@@ -30,7 +31,7 @@
 namespace serpette::deploy {
 
 /// Of the bytes in a plan file: raised whenever what a form prepares changes.
-inline constexpr std::uint32_t kPlanVersion = 3;
+inline constexpr std::uint32_t kPlanVersion = 4;
 
 /// The kind of CPU that plans are prepared for here: its instruction set, and the widths of vectors
 /// that weights are laid out in.
@@ -113,7 +114,8 @@ void save_plan(const AnyPlan& plan, const std::filesystem::path& path) {
 
 /// A plan as it was saved: the same forms, the same bits in its outputs. Its weights stay in the
 /// mapped file, which must not be changed in place while the plan lives (ours are replaced, never
-/// changed); processes that load the same file share them. The checksum notices damage, not people
+/// changed); processes that load the same file share them. The checksum is computed on as many
+/// threads as plans run on, which is what a start waits for; it notices damage, not people
 /// who mean harm: load what you would run.
 /// @throws Error  if it is no plan, of another version or kind of CPU, incomplete or damaged, or a
 ///                layer has a form that is none of AnyPlan's.
@@ -133,7 +135,8 @@ AnyPlan load_plan(const std::filesystem::path& path) {
           kPlanVersion, header.version);
   require(header.bytes == bytes.size(), place, "should have {} bytes, got {}: it is incomplete",
           header.bytes, bytes.size());
-  const auto sum = checksum(bytes.subspan(sizeof header));
+  const auto sum =
+      checksum(bytes.subspan(sizeof header), workers_for(static_cast<std::int64_t>(bytes.size())));
   require(sum == header.checksum, place,
           "should have the checksum {:016x}, got {:016x}: it is damaged", header.checksum, sum);
   const auto cpu = cpu_kind();

@@ -12,16 +12,19 @@ namespace serpette::deploy {
 enum class Scratch { kFirst, kSecond };
 
 /// A buffer of this thread for what one layer computes on the way, aligned to a cache line and
-/// kept from call to call; at least `floats` long, with anything in it.
-inline float* scratch(Scratch which, std::size_t floats) {
-  thread_local std::vector<float> buffers[2];
+/// kept from call to call; at least `count` numbers long, with anything in it.
+template <class Number = float>
+Number* scratch(Scratch which, std::size_t count) {
+  constexpr std::size_t kLine = 64;
+  thread_local std::vector<std::byte> buffers[2];
   auto& buffer = buffers[static_cast<std::size_t>(which)];
-  if (buffer.size() < floats + 16) {
+  const auto bytes = count * sizeof(Number) + kLine;
+  if (buffer.size() < bytes) {
     buffer.clear();  // nothing to be copied
-    buffer.resize(floats + 16);
+    buffer.resize(bytes);
   }
   const auto address = reinterpret_cast<std::uintptr_t>(buffer.data());
-  return buffer.data() + (64 - address % 64) % 64 / sizeof(float);
+  return reinterpret_cast<Number*>(buffer.data() + (kLine - address % kLine) % kLine);
 }
 
 }  // namespace serpette::deploy

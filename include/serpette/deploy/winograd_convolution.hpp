@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
-#include "serpette/deploy/dense_kernels.hpp"
+#include "serpette/deploy/bfloat16_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"
@@ -31,26 +31,30 @@ namespace serpette::deploy {
 /// times the memory. In float the error is some 10⁻⁶ of the largest output. The order of summation
 /// depends on nothing but the channels. Sources: Lavin and Gray 2016; points of Barabasz et al.
 /// 2020.
-class WinogradConvolution {
+/// @tparam Number  float, or BFloat16: the operands of the products, that is what is transformed,
+/// are
+///                 rounded to it; transforms and sums stay in float.
+template <class Number>
+class WinogradConvolutionOf {
  public:
   /// @param c       3×3, stride 1, one group.
   /// @param in      shape of the input.
   /// @param weight  [C_out, C_in, 3, 3]
   /// @param bias    [C_out]
-  WinogradConvolution(const Convolutional& c, const Shape& in, const float* weight,
-                      const float* bias)
-      : WinogradConvolution(c, in) {
+  WinogradConvolutionOf(const Convolutional& c, const Shape& in, const float* weight,
+                        const float* bias)
+      : WinogradConvolutionOf(c, in) {
     std::vector<float> whole_bias(static_cast<std::size_t>(whole(out_.channels)), 0.0F);
     std::copy_n(bias, out_.channels, whole_bias.begin());
     bias_ = std::move(whole_bias);
     transform(weight);
   }
   /// What `write` wrote of the same convolution.
-  WinogradConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
-      : WinogradConvolution(c, in) {
+  WinogradConvolutionOf(const Convolutional& c, const Shape& in, PlanReader& from)
+      : WinogradConvolutionOf(c, in) {
     bias_ = from.array<float>(static_cast<std::size_t>(whole(out_.channels)));
     for (int k = 0; k < 36; ++k)
-      weights_.emplace_back(in_.channels, out_.channels, kernels_->lanes, from);
+      weights_.emplace_back(depth(), out_.channels, kernels_->lanes, from);
   }
 
   void write(PlanWriter& to) const {
@@ -87,8 +91,11 @@ class WinogradConvolution {
   }
 
  private:
-  WinogradConvolution(const Convolutional& c, const Shape& in)
-      : kernels_(&dense_kernels_here()), in_(in), out_(output_shape(c, in)), padding_(c.padding) {
+  WinogradConvolutionOf(const Convolutional& c, const Shape& in)
+      : kernels_(&product_kernels_here<Number>()),
+        in_(in),
+        out_(output_shape(c, in)),
+        padding_(c.padding) {
     require(fits(c), "Winograd convolution",
             "should be 3×3 with stride 1 in one group, got {}×{} with stride {} in {} groups",
             c.size, c.size, c.stride, c.groups);
@@ -96,7 +103,8 @@ class WinogradConvolution {
     weights_.reserve(36);
     // Tiles whose transforms stay in the cache; more where the weights would pass by too often.
     constexpr std::int64_t kCache = 768 << 10;
-    const std::int64_t bytes = 36 * 4 * (whole(in_.channels) + whole(out_.channels));
+    const std::int64_t bytes =
+        36 * (std::int64_t{sizeof(Number)} * whole(in_.channels) + 4 * whole(out_.channels));
     const std::int64_t least = in_.channels * out_.channels < 65'536 ? 24 : 64;
     const auto wanted = std::clamp<std::int64_t>(kCache / bytes, least, 480);
     blocks_ = (tiles() + wanted - 1) / wanted;
@@ -105,12 +113,15 @@ class WinogradConvolution {
   [[nodiscard]] std::int64_t whole(int channels) const {
     return (channels + kernels_->lanes - 1) / kernels_->lanes * kernels_->lanes;
   }
+  /// Channels of the input, in whole pairs.
+  [[nodiscard]] int depth() const {
+    return (in_.channels + kTogether<Number> - 1) / kTogether<Number> * kTogether<Number>;
+  }
   [[nodiscard]] int tile_columns() const { return WinogradTiles(out_).columns; }
   [[nodiscard]] std::int64_t tiles() const { return WinogradTiles(out_).count(); }
 
   void transform(const float* weight) {
-    for (int k = 0; k < 36; ++k)
-      weights_.emplace_back(in_.channels, out_.channels, kernels_->lanes);
+    for (int k = 0; k < 36; ++k) weights_.emplace_back(depth(), out_.channels, kernels_->lanes);
     for (int f = 0; f < out_.channels; ++f)
       for (int c = 0; c < in_.channels; ++c) {
         const auto u = winograd_weights(weight + (std::int64_t{f} * in_.channels + c) * 9);
@@ -124,12 +135,14 @@ class WinogradConvolution {
     const auto count = last - first;
     const auto c_in = whole(in_.channels), c_out = whole(out_.channels);
     // One line of the cache more, or the 36 matrices would lie in the same places of it.
-    const auto step_in = count * c_in + 16, step_out = count * c_out + 16;
-    float* in = scratch(Scratch::kFirst, static_cast<std::size_t>(36 * step_in));
+    const auto step_in = count * c_in + std::int64_t{64 / sizeof(Number)},
+               step_out = count * c_out + 16;
+    auto* in = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(36 * step_in));
     float* products = scratch(Scratch::kSecond, static_cast<std::size_t>(36 * step_out));
 
     parallel(count, [&](std::int64_t begin, std::int64_t end) {
-      TileInJob job{x, in_.height, in_.width, in_.channels, 0, 0, zeros_.data(), nullptr, step_in};
+      TileInJob<Number> job{x, in_.height,    in_.width, in_.channels, 0,
+                            0, zeros_.data(), nullptr,   step_in};
       for (auto t = begin; t < end; ++t) {
         job.row = static_cast<int>((first + t) / tile_columns()) * 4 - padding_;
         job.column = static_cast<int>((first + t) % tile_columns()) * 4 - padding_;
@@ -143,10 +156,10 @@ class WinogradConvolution {
       for (auto piece = begin; piece < end; ++piece) {
         const auto k = piece / panels, panel = piece % panels;
         const auto& matrix = weights_[static_cast<std::size_t>(k)];
-        std::array<const float*, 16> from{};
-        MultiplyJob job;
+        std::array<const Number*, 16> from{};
+        MultiplyJob<Number> job;
         job.in = from.data();
-        job.depth = in_.channels;
+        job.depth = depth();
         job.weights = matrix.panel(panel);
         job.pitch = c_out;
         job.columns = matrix.vectors(panel) * kernels_->lanes;
@@ -175,18 +188,20 @@ class WinogradConvolution {
         job.finish.residual = finish.residual == nullptr ? nullptr : finish.residual + at;
         job.rows = std::min(4, out_.height - row);
         job.columns = std::min(4, out_.width - column);
-        kernels_->tile_out(job);
+        dense_kernels_here().tile_out(job);
       }
     });
   }
 
-  const DenseKernels* kernels_;
+  const ProductKernels<Number>* kernels_;
   Shape in_, out_;
   int padding_;
   std::int64_t blocks_ = 1;
-  std::vector<PackedMatrix> weights_;  // 36
-  StoredArray<float> bias_;            // in whole vectors, as
+  std::vector<PackedMatrix<Number>> weights_;  // 36
+  StoredArray<float> bias_;                    // in whole vectors, as
   std::vector<float> zeros_;
 };
+
+using WinogradConvolution = WinogradConvolutionOf<float>;
 
 }  // namespace serpette::deploy

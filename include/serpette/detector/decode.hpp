@@ -38,29 +38,32 @@ inline std::vector<std::vector<Detection>> decode(const Graph& graph,
               static_cast<std::int64_t>(batch.image_ids.size()) == images,
           "batch", "should hold the geometry and ids of {} images, got {} and {}", images,
           batch.geometry.size(), batch.image_ids.size());
-  std::vector<std::vector<Candidate>> candidates(static_cast<std::size_t>(images));
-  std::int64_t offset = 0;
+  std::vector<at::Tensor> logits;
   for (std::size_t h = 0; h < heads.size(); ++h) {
     const auto& layer = graph[indices[h]];
-    const Yolo& yolo = graph.head(indices[h]);
     const Shape& grid = layer.output;
     require(heads[h].sizes() == at::IntArrayRef({images, grid.channels, grid.height, grid.width}),
             "heads", "shape should be [{}, {}, {}, {}] as {}, got another", images, grid.channels,
             grid.height, grid.width, layer.name);
-    auto logits = heads[h].detach().to(at::kCPU, at::kFloat);
-    if (!logits.is_contiguous(at::MemoryFormat::ChannelsLast)) logits = logits.contiguous();
-    const bool last = !logits.is_contiguous();
-    const std::int64_t cells = std::int64_t{grid.height} * grid.width;
-    for (std::int64_t n = 0; n < images; ++n)
-      detail::add_candidates({logits.const_data_ptr<float>() + n * grid.channels * cells,
-                              last ? 1 : cells, last ? grid.channels : 1},
-                             yolo, grid, batch.geometry[static_cast<std::size_t>(n)],
-                             options.confidence, offset, candidates[static_cast<std::size_t>(n)]);
-    offset += static_cast<std::int64_t>(yolo.mask.size()) * grid.height * grid.width;
+    const auto& head = logits.emplace_back(heads[h].detach().to(at::kCPU, at::kFloat));
+    if (!head.is_contiguous(at::MemoryFormat::ChannelsLast)) logits.back() = head.contiguous();
   }
-  std::vector<std::vector<Detection>> found(candidates.size());
-  for (std::size_t n = 0; n < candidates.size(); ++n)
-    found[n] = detections_of(candidates[n], batch.image_ids[n], options);
+  std::vector<std::vector<Detection>> found;
+  thread_local Candidates candidates;  // for its buffers
+  for (std::size_t n = 0; n < batch.geometry.size(); ++n) {
+    candidates.begin(options.confidence);
+    for (std::size_t h = 0; h < heads.size(); ++h) {
+      const Shape& grid = graph[indices[h]].output;
+      const std::int64_t cells = std::int64_t{grid.height} * grid.width;
+      const bool last = !logits[h].is_contiguous();
+      const auto* data =
+          logits[h].const_data_ptr<float>() + static_cast<std::int64_t>(n) * grid.channels * cells;
+      candidates.add({data, last ? 1 : cells, last ? grid.channels : 1}, graph.head(indices[h]),
+                     grid);
+    }
+    found.push_back(
+        candidates.best(batch.geometry[n], batch.image_ids[n], options.nms, options.limit));
+  }
   return found;
 }
 

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/softplus.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
 #include <cstdint>
+#include <utility>
 
 #include "serpette/torch/nn.hpp"
 
@@ -23,6 +26,15 @@ struct HeadAssignment {
                           ///< ignored).
   double scale_x_y = 1;   ///< The head's.
   bool new_coords = false;  ///< The head's: σ(tw), σ(th) meet their targets, not tw, th.
+
+  /// The positives on a device, sent as two tensors; without background.
+  [[nodiscard]] HeadAssignment to(at::Device device) && {
+    if (device.is_cpu()) return std::move(*this);
+    const auto places = at::stack({image, slot, row, column}).to(device);
+    const auto values = at::cat({box, box_weight.unsqueeze(1), classes}, 1).to(device);
+    return {places[0],           places[1],          places[2], places[3], values.narrow(1, 0, 4),
+            values.select(1, 4), values.slice(1, 5), {},        scale_x_y, new_coords};
+  }
 };
 
 namespace detail {

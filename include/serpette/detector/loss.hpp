@@ -37,9 +37,10 @@ using Assignment = std::vector<HeadAssignment>;
 /// What truths alone decide of an assignment: an attack asks for it once, whatever its steps make
 /// of the logits.
 struct Matches {
-  Assignment positives;     ///< Without background.
-  at::Tensor boxes;         ///< [M, 6] the truths with an area.
-  std::int64_t images = 0;  ///< N
+  Assignment positives;             ///< Without background.
+  at::Tensor boxes;                 ///< [M, 6] the truths with an area.
+  std::vector<at::Tensor> anchors;  ///< By head, [1, A, 2, 1, 1] in pixels of the canvas.
+  std::int64_t images = 0;          ///< N
 };
 
 /// Darknet's YOLOv3 loss:
@@ -75,8 +76,8 @@ class YoloLoss {
     require(!heads_.empty(), "network", "should have at least one [yolo] head, got none");
   }
 
-  /// Decides who is positive, background or ignored. Everything happens on the device of the heads,
-  /// without gradient, and gives the same result every time.
+  /// Decides who is positive, background or ignored, without gradient, and the same every time.
+  /// What truths alone decide is decided on the CPU, so that no GPU is waited for at every number.
   /// @param heads  raw logits [N, A·(5 + C), h, w].
   /// @param truth  [M, 6] as in ImageBatch. Rows without area are left out.
   /// @throws Error  if shapes do not fit or a class is not one of the network's.
@@ -97,8 +98,11 @@ class YoloLoss {
     auto result = matches.positives;
     for (std::size_t h = 0; h < heads_.size(); ++h) {
       auto& a = result[h];
-      a.background = background(split(heads[h], heads_[h]), heads_[h], matches.boxes, image);
-      a.background.index_put_({a.image, a.slot, a.row, a.column}, 0);
+      a.background = background(split(heads[h], heads_[h]), heads_[h], matches.anchors[h],
+                                matches.boxes, image);
+      // As a tensor of the device: a number would be sent there.
+      a.background.index_put_({a.image, a.slot, a.row, a.column},
+                              at::zeros({}, a.background.options()));
     }
     return result;
   }
@@ -111,9 +115,9 @@ class YoloLoss {
   [[nodiscard]] Matches match(const at::Tensor& truth, std::int64_t images,
                               const at::TensorOptions& like) const {
     const torch::NoGradGuard no_grad;
-    const auto t = usable(truth, images, like);
+    const auto t = usable(truth, images, c10::typeMetaToScalarType(like.dtype()));
     const auto image = t.select(1, 0).to(at::kLong), category = t.select(1, 1).to(at::kLong);
-    Matches result{{}, t, images};
+    Matches result{{}, t.to(like.device()), anchors(t.options(), like.device()), images};
     for (const auto& head : heads_) {
       const auto slots = at::tensor(head.slot_of_anchor, t.options().dtype(at::kLong))
                              .index({best_anchor(t, head)});
@@ -147,7 +151,7 @@ class YoloLoss {
                          side(box.select(1, 3) * canvas_.height / anchor.select(1, 1))},
                         1);
       a.box_weight = 2 - box.select(1, 2) * box.select(1, 3);
-      result.positives.push_back(std::move(a));
+      result.positives.push_back(std::move(a).to(like.device()));
     }
     return result;
   }
@@ -268,13 +272,28 @@ class YoloLoss {
     }
   }
 
-  /// The truths with an area, in the precision of the heads.
+  /// The heads' anchors, sent as one tensor.
+  [[nodiscard]] std::vector<at::Tensor> anchors(const at::TensorOptions& numbers,
+                                                at::Device device) const {
+    std::vector<double> all;
+    std::vector<std::int64_t> counts;
+    for (const auto& head : heads_) {
+      const auto mine = flat(head.anchors);
+      all.insert(all.end(), mine.begin(), mine.end());
+      counts.push_back(static_cast<std::int64_t>(mine.size()));
+    }
+    auto parts = at::tensor(all, numbers).to(device).split_with_sizes(counts);
+    for (auto& part : parts) part = part.view({1, -1, 2, 1, 1});
+    return parts;
+  }
+
+  /// The truths with an area, in the precision of the heads, on the CPU.
   [[nodiscard]] at::Tensor usable(const at::Tensor& truth, std::int64_t images,
-                                  const at::TensorOptions& like) const {
+                                  at::ScalarType precision) const {
     require(truth.dim() == 2 && truth.size(1) == 6, "truth",
             "shape should be [M, 6] (image, class, cx, cy, w, h), got [{}]",
             fmt::join(truth.sizes().vec(), ", "));
-    const auto t = truth.to(like.device(), c10::typeMetaToScalarType(like.dtype()));
+    const auto t = truth.to(at::kCPU, precision);
     if (t.size(0) == 0) return t;
     const auto top_class = t.select(1, 1).max().item<double>(),
                top_image = t.select(1, 0).max().item<double>();
@@ -322,11 +341,11 @@ class YoloLoss {
   /// [N, A, h, w]: 1 where no truth of the image overlaps the predicted box by more than
   /// ignore_thresh.
   [[nodiscard]] at::Tensor background(const at::Tensor& logits, const Head& head,
-                                      const at::Tensor& t, const at::Tensor& image) const {
+                                      const at::Tensor& anchors, const at::Tensor& t,
+                                      const at::Tensor& image) const {
     const auto n = logits.size(0), a = logits.size(1), height = logits.size(3),
                width = logits.size(4);
     if (t.size(0) == 0) return at::ones({n, a, height, width}, t.options());
-    const auto anchors = at::tensor(flat(head.anchors), t.options()).view({1, a, 2, 1, 1});
     const auto column = at::arange(width, t.options()),
                row = at::arange(height, t.options()).view({-1, 1});
     // Corners [N, P] of all predictions, P = A·h·w, as fractions of the canvas.

@@ -27,4 +27,14 @@ struct LayerMask {
 /// One LayerMask per convolution, in the order of `Graph::convolutions()`.
 using Mask = std::vector<LayerMask>;
 
+/// What the loss does when a gate of a convolution opens: its derivative by a factor on the weight,
+/// or on the filter's output, at the mask as it is; of what is pruned, too.
+struct LayerSlopes {
+  at::Tensor weight;  ///< ∂L/∂eff · w, like the weight.
+  at::Tensor filter;  ///< [C_out].
+};
+
+/// One LayerSlopes per convolution, likewise.
+using Slopes = std::vector<LayerSlopes>;
+
 }  // namespace serpette

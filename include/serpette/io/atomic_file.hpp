@@ -100,15 +100,16 @@ inline void require_writable(const std::filesystem::path& path) {
 }
 
 /// Refuses output that would replace what it is made from.
-/// @throws Error  if `output` is one of these files, under whatever name.
+/// @throws Error  if `output` is one of these files or folders, under whatever name.
 inline void require_no_input(const std::filesystem::path& output,
                              std::initializer_list<std::filesystem::path> inputs) {
   for (const auto& input : inputs) {
     std::error_code code;
-    require(input.empty() || !std::filesystem::is_regular_file(input, code) ||
+    const bool folder = std::filesystem::is_directory(input, code);
+    require(input.empty() || !(folder || std::filesystem::is_regular_file(input, code)) ||
                 !std::filesystem::equivalent(output, input, code),
-            output.string(), "should be another file than the input {}, got the same",
-            input.string());
+            output.string(), "should be another {} than the input {}, got the same",
+            folder ? "folder" : "file", input.string());
   }
 }
 

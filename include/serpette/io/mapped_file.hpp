@@ -19,8 +19,8 @@
 namespace serpette {
 
 /// All bytes of a file, without a copy where it can be mapped; what is no plain file (a pipe) is
-/// read. The file must not shrink while this lives: our own files are renamed into place, never
-/// cut.
+/// read. Pages come as they are read, in the thread that reads them. The file must not shrink while
+/// this lives: our own files are renamed into place, never cut.
 class MappedFile {
  public:
   /// @throws Error  if it cannot be read; the message says why.
@@ -32,7 +32,7 @@ class MappedFile {
     const bool is_plain = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
     if (is_plain && status.st_size > 0) {
       const auto size = static_cast<std::size_t>(status.st_size);
-      void* pages = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
+      void* pages = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
       if (pages != MAP_FAILED) mapped_ = {static_cast<const std::byte*>(pages), size};
     }
     ::close(file);

@@ -143,13 +143,19 @@ inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictur
 /// @param images  folder of the pictures.
 /// @return        boxes left out.
 /// @throws Error  if two pictures differ only by their suffix, a picture has no size, or
-/// `FOLDER/images` is there and another folder.
+/// `FOLDER/images` is there and another folder, or a `data.yaml` that was not written by this.
 inline std::int64_t save_yolo(const std::filesystem::path& folder, const Instances& instances,
                               const std::filesystem::path& images) {
   namespace fs = std::filesystem;
   const auto stems = detail::label_stems(instances, true);
   const auto whole = fs::absolute(folder).lexically_normal();
   const auto link = whole / "images";
+  const auto yaml_head =
+      fmt::format("path: {}\ntrain: images.txt\n", detail::json_string(whole.string()));
+  if (const auto yaml = whole / "data.yaml"; fs::exists(yaml))
+    require(read_file(yaml).starts_with(yaml_head), yaml.string(),
+            "should be one that was written by this before, got a data set's own; take another "
+            "folder");
   fs::create_directories(whole);
   if (!fs::exists(fs::symlink_status(link)))
     fs::create_directory_symlink(fs::canonical(images), link);
@@ -186,10 +192,8 @@ inline std::int64_t save_yolo(const std::filesystem::path& folder, const Instanc
              std::string_view(
                  fmt::format("classes = {}\ntrain = {}\nnames = {}\n", instances.categories.size(),
                              (whole / "images.txt").string(), (whole / "obj.names").string())));
-  write_file(whole / "data.yaml",
-             std::string_view(fmt::format("path: {}\ntrain: images.txt\nnc: {}\nnames:\n{}",
-                                          detail::json_string(whole.string()),
-                                          instances.categories.size(), yaml)));
+  write_file(whole / "data.yaml", std::string_view(fmt::format("{}nc: {}\nnames:\n{}", yaml_head,
+                                                               instances.categories.size(), yaml)));
   return left_out;
 }
 

@@ -20,6 +20,7 @@ struct StageKeys {
   std::string rounds, trained_scores,
       finetuning;                  ///< The cell's own; the last is that of its network.
   std::string evaluation, timing;  ///< Of the network's numbers, and of its times.
+  std::string suite;               ///< Of those under the suite; empty where there is none.
 };
 
 namespace detail {
@@ -33,6 +34,9 @@ void add_measurement(StageKeys& keys, const E& e) {
       fmt::format("{}evaluation: {} images, {} at once\n", data, s.images, s.batch_size);
   keys.timing =
       fmt::format("{}timing: {} images after {}\n", data, s.timing_images, s.timing_warmup);
+  for (const Trial& trial : e.suite)
+    keys.suite += fmt::format("suite {}: {}\n", trial.id, trial.attack.settings);
+  if (!keys.suite.empty()) keys.suite = keys.evaluation + keys.suite;
 }
 }  // namespace detail
 

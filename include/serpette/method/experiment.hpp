@@ -9,6 +9,7 @@
 #include "serpette/core/ratio.hpp"
 #include "serpette/method/identity.hpp"
 #include "serpette/method/settings.hpp"
+#include "serpette/method/trial.hpp"
 #include "serpette/version.hpp"
 
 namespace serpette {
@@ -54,6 +55,9 @@ class Experiment {
   /// What is timed: the finished network in the form it would be used in, made once per cell.
   std::function<Deployed(const D&)> deploy = deploy_frozen<D>;
   int loader_threads = 1;
+  /// Attacks that finished networks are measured under besides the scenario's own; none unless
+  /// asked for. They key no training.
+  std::vector<Trial> suite{};
 
   /// What training starts from, one `name: value` a line.
   [[nodiscard]] std::string origin() const {

@@ -9,22 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "serpette/concepts/chosen_attack.hpp"
 #include "serpette/method/evaluate.hpp"
+#include "serpette/method/trial.hpp"
 #include "serpette/metric/masked_gradients.hpp"
 #include "serpette/metric/stopwatch.hpp"
 #include "serpette/metric/worst_case.hpp"
 
 namespace serpette {
-
-/// One attack of a suite at one strength.
-struct Trial {
-  std::string id;       ///< Names its files: letters, digits, `-` and `.`.
-  ChosenAttack attack;  ///< Its label is what tables call it.
-  Access access = Access::kGradient;
-  int steps = 0;           ///< Of gradient.
-  bool for_curve = false;  ///< One of the strengths of a curve; no part of the worst case.
-};
 
 /// What one of them left of the detector.
 struct TrialResult {
@@ -64,12 +55,16 @@ TrialResult evaluate_trial(D& detector, Network& network, D& attacked, const Tes
   return result;
 }
 
-/// The ground truth of the images that are evaluated.
+/// The ground truth of the images that are evaluated, without those that turned out unreadable.
 template <Dataset Test>
 Instances evaluated_truth(const Test& test, const EvaluateSettings& settings) {
   std::unordered_set<std::int64_t> ids;
   for (std::int64_t i = 0; i < evaluated_images(test, settings); ++i)
     ids.insert(test.instances().images[static_cast<std::size_t>(i)].id);
+  if constexpr (requires { test.unreadable().contains(0); })
+    std::erase_if(ids, [unreadable = test.unreadable()](std::int64_t id) {
+      return unreadable.contains(id);
+    });
   return only(test.instances(), ids);
 }
 

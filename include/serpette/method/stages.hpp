@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -145,10 +146,16 @@ Teacher teacher_of(const C& cell, const typename C::detector_type& detector) {
 }
 
 /// What stays at the cell's ratio.
-/// @param scores  on the device.
+/// @param scores  on the device; behind them the logits of rates that were trained, if any were.
 template <AnyCell C>
-Mask pruning_mask(const C& cell, const ScoreMap& scores) {
-  return cell.scenario.pruning.mask(cell.experiment.pretrained.graph(), scores, cell.id.ratio);
+Mask pruning_mask(const C& cell, ScoreMap scores) {
+  const auto& graph = cell.experiment.pretrained.graph();
+  const auto& pruning = cell.scenario.pruning;
+  if (scores.size() == graph.convolutions().size())
+    return pruning.mask(graph, scores, cell.id.ratio);
+  const auto logits = scores.back().cpu();
+  scores.pop_back();
+  return pruning.learning->mask(graph, scores, cell.id.ratio, logits);
 }
 
 namespace detail {
@@ -168,7 +175,8 @@ std::string in_round(const C& cell, std::string_view stage, std::size_t round) {
                                          : fmt::format("{}, round {}", stage, round + 1);
 }
 
-/// HYDRA's score training in a round; scores of others stay as they are.
+/// HYDRA's score training in a round; scores of others stay as they are. Rates that are trained
+/// with them begin alike, and their logits come behind the scores.
 template <AnyCell C>
 ScoreMap round_of_scores(const C& cell, typename C::detector_type& detector, ScoreMap scores,
                          std::size_t round, const Teacher& teacher) {
@@ -177,14 +185,26 @@ ScoreMap round_of_scores(const C& cell, typename C::detector_type& detector, Sco
   const auto& e = cell.experiment;
   const auto settings = in_round(e.budget.scores, round, cell.rounds.size());
   notify::stage(cell.observer, "score training", settings.steps);
+  const auto& graph = detector.graph();
+  const Ratio ratio = cell.rounds[round];
+  std::optional<MovedRates> rates;
+  if (const auto& learning = cell.scenario.pruning.learning)
+    rates = MovedRates{
+        .logits = learning->start(graph),
+        .rate = learning->rate,
+        .mask = [&](const ScoreMap& now,
+                    const at::Tensor& logits) { return learning->mask(graph, now, ratio, logits); },
+        .gradient =
+            [&](const ScoreMap& now, const at::Tensor& logits, const Slopes& slopes) {
+              return learning->gradient(graph, now, ratio, logits, slopes);
+            }};
   return train_scores(
       detector, std::move(scores), *training,
-      [&](const ScoreMap& now) {
-        return cell.scenario.pruning.mask(detector.graph(), now, cell.rounds[round]);
-      },
+      [&](const ScoreMap& now) { return cell.scenario.pruning.mask(graph, now, ratio); },
       training_batches(cell, in_round(cell, "scores", round), settings),
       defence_of(cell.scenario, teacher), settings,
-      cell.seed.derive(in_round(cell, "train_scores", round)), e.device, cell.observer);
+      cell.seed.derive(in_round(cell, "train_scores", round)), e.device, cell.observer,
+      std::move(rates));
 }
 
 /// Robust fine-tuning of a round.

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,15 @@ namespace serpette {
 /// The mask of scores.
 using MakeMask = std::function<Mask(const ScoreMap&)>;
 
+/// Keep rates that move with the scores (prune/learned.hpp).
+struct MovedRates {
+  at::Tensor logits;  ///< That the training begins with.
+  double rate = 1;    ///< Beside the scores' learning rate.
+  std::function<Mask(const ScoreMap&, const at::Tensor& logits)> mask;
+  /// ∂L/∂logits, where gates have these slopes.
+  std::function<at::Tensor(const ScoreMap&, const at::Tensor& logits, const Slopes&)> gradient;
+};
+
 /// What score training moves: importance scores, while the weights stay. The network runs on
 ///   eff = w · M(|s|)
 /// with the mask of the current scores, and the loss's gradient by eff passes straight through the
@@ -20,36 +30,49 @@ using MakeMask = std::function<Mask(const ScoreMap&)>;
 /// and a dropped filter could never come back. A filter without a kept weight in front of batch
 /// norm gives no gradient: its variance is 0, and what comes back is 1/√ε of nothing. Batch norm's
 /// statistics move as in any training, so that attacks meet the network that is trained.
+///
+/// Where rates are trained too, their logits are the last of the tensors. Of their gradient only
+/// the direction counts, at a root mean square of 1: a loss that is a sum over boxes has no scale.
 template <Detector D>
 class MovedScores {
  public:
   /// @param detector  outlives this; hooked and masked from `prepare` on.
+  /// @param rates     where they are trained; the mask is then theirs.
   MovedScores(D& detector, const ScoreMap& scores, const ErasedScoreTraining& policy,
-              MakeMask make_mask)
-      : detector_(detector), policy_(policy), make_mask_(std::move(make_mask)) {
+              MakeMask make_mask, std::optional<MovedRates> rates = {})
+      : detector_(detector),
+        policy_(policy),
+        make_mask_(std::move(make_mask)),
+        rates_(std::move(rates)) {
     for (const int index : detector.graph().convolutions()) {
       weights_.push_back(LayerParameters(detector.layer(index)).weight);
       dense_.push_back(weights_.back().detach().clone());
     }
-    for (const auto& score : scores) scores_.plain.push_back(score.detach().clone());
+    for (const auto& score : scores) moved_.plain.push_back(score.detach().clone());
+    if (rates_) moved_.plain.push_back(rates_->logits.detach().clone());
     alive_.resize(weights_.size());
   }
 
-  [[nodiscard]] const MovedTensors& tensors() const { return scores_; }
+  [[nodiscard]] const MovedTensors& tensors() const { return moved_; }
 
   /// Makes the detector compute with the mask of the current scores.
   void prepare() {
     const torch::NoGradGuard no_grad;
-    const Mask mask = make_mask_(scores_.plain);
+    const Mask mask = rates_ ? rates_->mask(scores(), logits()) : make_mask_(moved_.plain);
     const auto convolutions = detector_.graph().convolutions();
     std::map<int, at::Tensor> outputs;  // by graph index: which are kept, [1, C_out, 1, 1]
+    std::vector<at::Tensor> whole;      // whether all filters of a layer are, where some may not be
+    for (const auto& layer : mask)
+      if (layer.filter.defined()) whole.push_back(layer.filter.all());
+    if (!whole.empty()) whole = at::stack(whole).cpu().unbind();  // one copy, not one a layer
+    auto is_whole = whole.begin();
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       auto kept = mask[i].weight;
       if (const auto& filter = mask[i].filter; filter.defined()) {
         const auto read = kept.any(3).any(2).any(0);  // input channels that some weight reads
         kept = kept.logical_or(filter.logical_not().view({-1, 1, 1, 1}))
                    .logical_or(read.logical_not().view({1, -1, 1, 1}));
-        if (!filter.all().template item<bool>())
+        if (!(is_whole++)->template item<bool>())
           outputs.emplace(convolutions[i], filter.view({1, -1, 1, 1}));
       }
       weights_[i].copy_(dense_[i] * kept);
@@ -65,17 +88,23 @@ class MovedScores {
   }
 
   /// ∂L/∂eff, after a backward pass.
-  [[nodiscard]] std::vector<at::Tensor> gradients() const {
+  [[nodiscard]] std::vector<at::Tensor> gradients() {
     for (std::size_t i = 0; i < weights_.size(); ++i)
       if (alive_[i].defined()) weights_[i].grad().mul_(alive_[i]);
+    if (rates_) {  // before anything clips
+      const torch::NoGradGuard no_grad;
+      auto gradient = rates_->gradient(scores(), logits(), slopes());
+      const auto scale = gradient.square().mean().sqrt();
+      logits().mutable_grad() = gradient.mul_(rates_->rate).div_(scale.masked_fill(scale == 0, 1));
+    }
     return weights_;
   }
 
   void step(torch::optim::Optimizer& optimizer) {
     const torch::NoGradGuard no_grad;
     for (std::size_t i = 0; i < weights_.size(); ++i)
-      scores_.plain[i].mutable_grad() =
-          policy_.gradient(weights_[i].grad(), dense_[i], scores_.plain[i]);
+      moved_.plain[i].mutable_grad() =
+          policy_.gradient(weights_[i].grad(), dense_[i], moved_.plain[i]);
     optimizer.step();
   }
 
@@ -83,18 +112,40 @@ class MovedScores {
   /// All that steps change: what a checkpoint holds.
   [[nodiscard]] std::vector<at::Tensor> state() const {
     auto all = tensors_of(detector_);
-    all.insert(all.end(), scores_.plain.begin(), scores_.plain.end());
+    all.insert(all.end(), moved_.plain.begin(), moved_.plain.end());
     return all;
   }
-  [[nodiscard]] std::vector<at::Tensor> averaged() const { return scores_.plain; }
+  [[nodiscard]] std::vector<at::Tensor> averaged() const { return moved_.plain; }
 
  private:
+  [[nodiscard]] ScoreMap scores() const {
+    return {moved_.plain.begin(), moved_.plain.begin() + std::ssize(weights_)};
+  }
+  [[nodiscard]] const at::Tensor& logits() const { return moved_.plain.back(); }
+
+  /// The gates' of all convolutions: of a weight ∂L/∂eff · w; of a filter's output what a factor on
+  /// it does, behind batch norm γ ∂L/∂γ + β ∂L/∂β.
+  [[nodiscard]] Slopes slopes() const {
+    Slopes slopes;
+    const auto convolutions = detector_.graph().convolutions();
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      const LayerParameters layer = detector_.layer(convolutions[i]);
+      auto weight = weights_[i].grad() * dense_[i];
+      auto filter = layer.gamma.defined() ? at::zeros_like(layer.gamma) : weight.flatten(1).sum(1);
+      for (const auto& factor : {layer.gamma, layer.beta, layer.bias})
+        if (factor.defined() && factor.grad().defined()) filter = filter + factor.grad() * factor;
+      slopes.push_back({std::move(weight), std::move(filter)});
+    }
+    return slopes;
+  }
+
   D& detector_;
   ErasedScoreTraining policy_;
   MakeMask make_mask_;
+  std::optional<MovedRates> rates_;
   std::vector<at::Tensor> weights_, dense_;  // what the detector computes with, and what it had
   std::vector<at::Tensor> alive_;            // filters that give a gradient; undefined where all do
-  MovedTensors scores_;
+  MovedTensors moved_;                       // scores, and logits where there are some
 };
 
 /// HYDRA's score training, on the loop of all training (train.hpp): the same objective, attacks,
@@ -102,18 +153,24 @@ class MovedScores {
 /// comes back as it was, batch norm statistics included.
 /// @param optimizer  the policy's: learning_rate, momentum, gradient(∂L/∂eff, w, s).
 /// @param make_mask  the mask of scores.
+/// @param rates      where they are trained too.
+/// @return           the scores, and behind them the rates' logits where there are some.
 template <Detector D, Observer O>
 ScoreMap train_scores(D& detector, ScoreMap scores, const ErasedScoreTraining& optimizer,
                       MakeMask make_mask, const BatchSource& next, const Defence& defence,
-                      TrainSettings settings, Seed seed, at::Device device, O& observer) {
-  if (settings.steps == 0) return scores;
+                      TrainSettings settings, Seed seed, at::Device device, O& observer,
+                      std::optional<MovedRates> rates = {}) {
+  if (settings.steps == 0) {
+    if (rates) scores.push_back(rates->logits);
+    return scores;
+  }
   const Peers peers = peers_of(detector);
   take_from_first(peers, tensors_of(detector));
   take_from_first(peers, scores);
   const Untouched guard(detector, "score training");
   settings.learning_rate = optimizer.learning_rate;
   settings.momentum = optimizer.momentum;
-  MovedScores moves(detector, scores, optimizer, std::move(make_mask));
+  MovedScores moves(detector, scores, optimizer, std::move(make_mask), std::move(rates));
   train(detector, moves, next, defence, settings, seed, device, observer);
   return moves.tensors().plain;
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "serpette/core/settings.hpp"
@@ -64,24 +65,25 @@ struct Both {
   [[nodiscard]] Mask composed(const Graph& graph, const ScoreMap& scores, Ratio ratio,
                               const A& allocation) const {
     const auto level = ratio.count(Ratio::kLevels);
+    const auto here = checked_scores(graph, scores);
     const auto coarse = make_mask(
-        graph, scores, Ratio::level(std::llround(std::floor(share * static_cast<double>(level)))),
+        graph, here, Ratio::level(std::llround(std::floor(share * static_cast<double>(level)))),
         first, allocation);
     const auto sets = second.pieces(graph);
-    const auto importance = second.importance(graph, checked_scores(graph, scores));
+    const auto importance = second.importance(graph, here);
     const auto with = [&](std::int64_t fine) {
       auto mask = second.mask(graph, keep_most_important(sets, importance,
                                                          allocation.removed(graph, sets, importance,
                                                                             Ratio::level(fine))));
       for (std::size_t i = 0; i < mask.size(); ++i) {
-        mask[i].weight = mask[i].weight.to(scores[i].device()).logical_and(coarse[i].weight);
+        mask[i].weight = mask[i].weight.logical_and(coarse[i].weight);
         mask[i].filter = coarse[i].filter;
         mask[i].input = coarse[i].input;
       }
       return mask;
     };
     std::int64_t all = 0;
-    for (const auto& score : scores) all += score.numel();
+    for (const auto& score : here) all += score.numel();
     const auto fits = [&](const Mask& mask) {
       std::int64_t kept = 0;
       for (const auto& layer : mask)
@@ -99,7 +101,7 @@ struct Both {
         high = middle;
       }
     }
-    return found;
+    return beside(scores, std::move(found));
   }
 };
 static_assert(PruneGranularity<Both<Filter, Weight>>);

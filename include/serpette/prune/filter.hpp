@@ -29,11 +29,13 @@ enum class RatioOf {
                 ///< them.
   kFilters,     ///< Each coupled group's filters: half of them are about three quarters of the
                 ///< parameters, since the weights that read a removed filter go too.
+  kMacs,        ///< The network's multiply-adds, likewise as the smaller network has them.
 };
 
 constexpr auto words(RatioOf) {
-  return std::array<Word<RatioOf>, 2>{
-      {{"parameters", RatioOf::kParameters}, {"filters", RatioOf::kFilters}}};
+  return std::array<Word<RatioOf>, 3>{{{"parameters", RatioOf::kParameters},
+                                       {"filters", RatioOf::kFilters},
+                                       {"macs", RatioOf::kMacs}}};
 }
 
 /// Whom a coupled group listens to.
@@ -55,10 +57,10 @@ constexpr auto words(CoupledRule) {
 ///
 /// so that layers of different scale count alike. One fraction of the channels goes from every
 /// coupled group (under `PerLayer`), the largest at which no more than `ratio` of the network's
-/// parameters are gone, exact to one channel; at least one of each group stays; head outputs are
-/// exempt. Gone with a filter are its γ, β and bias, and the weights that read it: masked and
-/// compacted network give the same outputs. Ties and nesting as for `Weight`. Source: the paper's
-/// "structured pruning"; docs/policies/prune_granularity.md.
+/// parameters (or multiply-adds) are gone, exact to one channel; at least one of each group stays;
+/// head outputs are exempt. Gone with a filter are its γ, β and bias, and the weights that read it:
+/// masked and compacted network give the same outputs. Ties and nesting as for `Weight`. Source:
+/// the paper's "structured pruning"; docs/policies/prune_granularity.md.
 struct Filter {
   static constexpr std::string_view name = "Structured";
   static constexpr bool removes_filters = true;
@@ -68,10 +70,9 @@ struct Filter {
   CoupledRule coupled = CoupledRule::kMean;  ///< How those of coupled filters become one.
 
   static constexpr auto describe() {
-    return settings(
-        setting<&Filter::ratio_of>("What the ratio is a share of: parameters, or filters"),
-        setting<&Filter::reduce>("How the scores of a filter become its importance"),
-        setting<&Filter::coupled>("How the importances of coupled filters become one"));
+    return settings(setting<&Filter::ratio_of>("What the ratio is a share of"),
+                    setting<&Filter::reduce>("How the scores of a filter become its importance"),
+                    setting<&Filter::coupled>("How the importances of coupled filters become one"));
   }
 
   /// The channels of each coupled group that may lose some; heads are no part of it.
@@ -145,28 +146,39 @@ struct Filter {
     return mask;
   }
 
-  /// How many channels of each group go, so that the share of parameters is met.
-  template <class Allocate>
-  [[nodiscard]] std::vector<std::int64_t> counts(const Graph& graph,
-                                                 const std::vector<PieceSet>& sets, Ratio ratio,
-                                                 const Allocate& allocate) const {
-    if (ratio_of == RatioOf::kFilters) return allocate(ratio);
-    const auto groups = removable_channels(graph);
-    const auto all = parameters(graph);
-    // Which channels go makes no difference to how many parameters do.
-    const auto gone = [&](const std::vector<std::int64_t>& removed) {
+  /// What a ratio counts: cost(graph)(removed) is what goes with so many channels of each group, in
+  /// parameters or multiply-adds of the network, or weights of the filters. Which channels makes no
+  /// difference.
+  [[nodiscard]] auto cost(const Graph& graph) const {
+    return [this, &graph, sets = pieces(graph), groups = removable_channels(graph),
+            all = size_of(graph)](const std::vector<std::int64_t>& removed) {
+      std::int64_t weights = 0;
       auto kept = all_filters(graph);
-      for (std::size_t g = 0; g < sets.size(); ++g)
+      for (std::size_t g = 0; g < groups.size(); ++g) {
+        weights += removed[g] * sets[g].size;
         for (std::size_t c = 0; c < position(removed[g]); ++c) remove(groups[g].channels[c], kept);
-      return all - parameters(plan_compaction(graph, kept).graph);
+      }
+      return ratio_of == RatioOf::kFilters ? weights
+                                           : all - size_of(plan_compaction(graph, kept).graph);
     };
+  }
+
+  /// How many channels of each group go, so that the share is met.
+  template <class Allocate>
+  [[nodiscard]] std::vector<std::int64_t> counts(const Graph& graph, const std::vector<PieceSet>&,
+                                                 Ratio ratio, const Allocate& allocate) const {
+    if (ratio_of == RatioOf::kFilters) return allocate(ratio);
     return farthest_within(
-        ratio.count(all), Ratio::kLevels,
-        [&](std::int64_t level) { return allocate(Ratio::level(level)); }, gone);
+        ratio.count(size_of(graph)), Ratio::kLevels,
+        [&](std::int64_t level) { return allocate(Ratio::level(level)); }, cost(graph));
   }
 
  private:
   using Kept = std::vector<std::vector<bool>>;  // per convolution, per filter
+
+  [[nodiscard]] std::int64_t size_of(const Graph& graph) const {
+    return ratio_of == RatioOf::kMacs ? macs(graph) : parameters(graph);
+  }
 
   template <class Integer>
   static std::size_t position(Integer i) {

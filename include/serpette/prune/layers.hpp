@@ -91,24 +91,32 @@ struct Layers {
     return mask;
   }
 
+  /// @throws Error  for one that was chosen while the program runs and is not `PerLayer`; another
+  /// type does not compile.
+  template <Allocation A>
+  void require_allocation(const A& allocation) const {
+    if constexpr (requires { allocation.is_per_layer(); })
+      require(allocation.is_per_layer(), name,
+              "ranks the blocks of the whole network by itself and should come with --allocation "
+              "per-layer, whose limits it keeps, got {}",
+              typed_text(allocation.kind));
+    else
+      static_assert(std::same_as<A, PerLayer>,
+                    "Layers ranks the blocks of the whole network by itself and should come with "
+                    "PerLayer, whose limits it keeps; see docs/policies/prune_granularity.md");
+  }
+
   /// Which blocks go is one question for the whole network; of the allocation only what it spares.
   template <Allocation A>
   [[nodiscard]] Mask composed(const Graph& graph, const ScoreMap& scores, Ratio ratio,
                               const A& allocation) const {
-    static_assert(std::same_as<A, PerLayer>,
-                  "Layers ranks the blocks of the whole network by itself and should come with "
-                  "PerLayer, whose limits it keeps; see docs/policies/prune_granularity.md");
+    require_allocation(allocation);
     const auto sets = allocation.limits.applied(graph, pieces(graph));
     const auto values = importance(graph, checked_scores(graph, scores));
     require_ranking(sets, values, scores);
-    auto mask = this->mask(
-        graph,
-        keep_most_important(sets, values, lowest_of_all(sets, values, budget_of(ratio, sets))));
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-      mask[i].weight = mask[i].weight.to(scores[i].device());
-      mask[i].filter = mask[i].filter.to(scores[i].device());
-    }
-    return mask;
+    return beside(scores, mask(graph, keep_most_important(
+                                          sets, values,
+                                          lowest_of_all(sets, values, budget_of(ratio, sets)))));
   }
 
  private:

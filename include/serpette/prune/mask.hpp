@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
 #include <cstddef>
@@ -31,13 +32,49 @@ inline Choice keep_most_important(const std::vector<PieceSet>& sets, const Impor
   return choice;
 }
 
+/// How many pieces of each set go.
+/// @param sets  the granularity's.
+template <PruneGranularity Granularity, Allocation A>
+[[nodiscard]] std::vector<std::int64_t> removed_pieces(const Graph& graph,
+                                                       const std::vector<PieceSet>& sets,
+                                                       const Importance& importance, Ratio ratio,
+                                                       const Granularity& granularity,
+                                                       const A& allocation) {
+  const auto allocate = [&](Ratio share) {
+    return allocation.removed(graph, sets, importance, share);
+  };
+  if constexpr (requires { granularity.counts(graph, sets, ratio, allocate); })
+    return granularity.counts(graph, sets, ratio, allocate);
+  else
+    return allocate(ratio);
+}
+
+/// A mask that was made on the CPU, where the scores of its layers are; to a GPU it goes in one
+/// copy.
+[[nodiscard]] inline Mask beside(const ScoreMap& scores, Mask mask) {
+  std::vector<at::Tensor*> parts;
+  for (auto& layer : mask)
+    for (auto* part : {&layer.weight, &layer.filter, &layer.input})
+      if (part->defined()) parts.push_back(part);
+  if (parts.empty() || scores.front().is_cpu()) return mask;
+  std::vector<at::Tensor> flat;
+  std::vector<std::int64_t> counts;
+  for (const auto* part : parts) {
+    flat.push_back(part->to(at::kCPU).flatten());
+    counts.push_back(part->numel());
+  }
+  const auto moved = at::cat(flat).to(scores.front().device()).split_with_sizes(counts);
+  for (std::size_t i = 0; i < parts.size(); ++i) *parts[i] = moved[i].view(parts[i]->sizes());
+  return mask;
+}
+
 /// The mask of a network: `granularity` says what a piece is and what it is worth, `allocation` how
 /// many go where; of each set of pieces the least important ones go, the lower index first among
 /// equals.
 ///
 /// At ratio 0 nothing goes, and masks of one score set nest as the ratio grows.
-/// @param scores  per convolution, like its weight, finite, any device; |score| ranks.
-/// @return        on the scores' devices.
+/// @param scores  per convolution, like its weight, finite, all on one device; |score| ranks.
+/// @return        on the scores' device.
 /// @throws Error  for a wrong shape or a score that is not finite, naming the layer; and before any
 ///                work if granularity or allocation do not fit the network.
 template <PruneGranularity Granularity, Allocation A = PerLayer>
@@ -48,21 +85,8 @@ template <PruneGranularity Granularity, Allocation A = PerLayer>
   } else {
     const auto sets = granularity.pieces(graph);
     const auto importance = granularity.importance(graph, checked_scores(graph, scores));
-    const auto allocate = [&](Ratio share) {
-      return allocation.removed(graph, sets, importance, share);
-    };
-    const auto removed = [&] {
-      if constexpr (requires { granularity.counts(graph, sets, ratio, allocate); })
-        return granularity.counts(graph, sets, ratio, allocate);
-      else
-        return allocate(ratio);
-    }();
-    auto mask = granularity.mask(graph, keep_most_important(sets, importance, removed));
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-      mask[i].weight = mask[i].weight.to(scores[i].device());
-      if (mask[i].filter.defined()) mask[i].filter = mask[i].filter.to(scores[i].device());
-    }
-    return mask;
+    const auto removed = removed_pieces(graph, sets, importance, ratio, granularity, allocation);
+    return beside(scores, granularity.mask(graph, keep_most_important(sets, importance, removed)));
   }
 }
 

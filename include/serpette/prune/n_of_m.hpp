@@ -19,6 +19,9 @@ namespace serpette {
 /// (M − N) / M exactly N of every M are left, the pattern that sparse tensor cores read (2:4); more
 /// never goes; at lower ratios the least important of the M − N go.
 ///
+/// A layer whose input channels are no multiple of M, as those that read an RGB image, is left
+/// whole, as the libraries of such hardware do; `left_whole` in prune/possible.hpp names them.
+///
 /// Masks nest. Source: Mishra et al. 2021; docs/policies/prune_granularity.md.
 template <int N, int M>
   requires(0 < N && N < M)
@@ -29,11 +32,11 @@ struct NofM {
  public:
   static constexpr std::string_view name = kName;
 
-  bool skip_uneven = false;  ///< Leave layers whole whose input channels are no multiple of M.
+  bool skip_uneven = true;  ///< Leave layers whole whose input channels are no multiple of M.
 
   static constexpr auto describe() {
     return settings(setting<&NofM::skip_uneven>(
-        "Leave layers whole whose input channels are no multiple of M"));
+        "Leave layers whole whose input channels are no multiple of M, not refuse them"));
   }
 
   /// @throws Error  for a layer that cannot have the pattern, unless such layers are left whole.
@@ -44,8 +47,8 @@ struct NofM {
     for (std::size_t i = 0; i < sets.size(); ++i) {
       const auto channels = weight_shape(graph, convolutions[i])[1];
       require(channels % M == 0 || skip_uneven, sets[i].name,
-              "{} should have input channels in multiples of {}, got {}; set skip_uneven to leave "
-              "such layers whole",
+              "{} should have input channels in multiples of {}, got {}; skip_uneven leaves such "
+              "layers whole",
               name, M, channels);
       sets[i].removable = channels % M == 0 ? sets[i].pieces / M * (M - N) : 0;
     }

@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "serpette/concepts/allocation.hpp"
 #include "serpette/concepts/prune_granularity.hpp"
@@ -13,16 +16,18 @@
 namespace serpette {
 
 /// Refuses, before any work, what cannot be pruned of a network: a granularity that does not fit
-/// its layers, layers to spare that it does not have, and ratios beyond what the granularity lets
-/// go (2:4 ends at 50 %).
+/// its layers, layers to spare that it does not have, and ratios beyond what granularity and
+/// allocation let go (2:4 ends at 50 %, a half that has to stay everywhere likewise).
 /// @param place   what errors about ratios call them.
 /// @throws Error  that says what would do.
 template <PruneGranularity G, Allocation A>
 void require_possible(const Graph& graph, std::span<const Ratio> ratios, const G& granularity,
                       const A& allocation, std::string_view place = "--ratios") {
-  const auto sets = granularity.pieces(graph);
+  if constexpr (requires { granularity.require_allocation(allocation); })
+    granularity.require_allocation(allocation);
+  auto sets = granularity.pieces(graph);
   if constexpr (requires { allocation.limits.applied(graph, sets); })
-    (void)allocation.limits.applied(graph, sets);
+    sets = allocation.limits.applied(graph, std::move(sets));
   std::int64_t all = 0, reachable = 0, pieces = 0;
   for (const PieceSet& set : sets) {
     if (set.removable == 0) continue;
@@ -36,9 +41,19 @@ void require_possible(const Graph& graph, std::span<const Ratio> ratios, const G
       sets.size());
   for (const Ratio ratio : ratios)
     require(ratio.count(all) <= reachable + pieces, place,
-            "should be at most {:.4g} %, all that {} lets go of this network; got {}",
+            "should be at most {:.4g} %, all that {} and what is to be spared let go of this "
+            "network; got {}",
             100.0 * static_cast<double>(reachable) / static_cast<double>(all), G::name,
             ratio.str());
+}
+
+/// The layers of which a granularity lets nothing go, by name.
+template <PruneGranularity G>
+std::vector<std::string> left_whole(const Graph& graph, const G& granularity) {
+  std::vector<std::string> names;
+  for (const PieceSet& set : granularity.pieces(graph))
+    if (set.removable == 0) names.push_back(set.name);
+  return names;
 }
 
 }  // namespace serpette

@@ -5,6 +5,7 @@
 /// layer by layer.
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/cat.h>
 
 #include <atomic>
 #include <cstddef>
@@ -25,7 +26,9 @@ inline ScoreMap checked_scores(const Graph& graph, const ScoreMap& scores) {
   const auto convolutions = graph.convolutions();
   require(scores.size() == convolutions.size(), "scores",
           "should be {} tensors, one per convolution, got {}", convolutions.size(), scores.size());
-  ScoreMap checked;
+  std::vector<at::Tensor> flat;
+  std::vector<std::int64_t> counts;
+  bool at_once = !scores.empty();  // from a device: one copy, not one a layer
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const auto& name = graph[convolutions[i]].name;
     require(scores[i].defined(), "scores",
@@ -34,9 +37,18 @@ inline ScoreMap checked_scores(const Graph& graph, const ScoreMap& scores) {
     require(scores[i].sizes() == at::IntArrayRef(expected), "scores",
             "shape should be [{}] as layer \"{}\", got [{}]", fmt::join(expected, ", "), name,
             fmt::join(scores[i].sizes(), ", "));
-    checked.push_back(scores[i].detach().to(at::kCPU, at::kFloat).contiguous());
+    flat.push_back(scores[i].detach().to(at::kFloat).contiguous());
+    counts.push_back(scores[i].numel());
+    at_once = at_once && !scores[i].is_cpu() && scores[i].device() == scores[0].device();
   }
-  return checked;
+  if (at_once) {
+    auto all = flat;
+    for (auto& score : all) score = score.view(-1);
+    const auto parts = at::cat(all).cpu().split_with_sizes(counts);
+    for (std::size_t i = 0; i < flat.size(); ++i) flat[i] = parts[i].view(flat[i].sizes());
+  }
+  for (auto& score : flat) score = score.cpu();
+  return flat;
 }
 
 /// One set of pieces per convolution, where every layer is ranked by itself and keeps at least one

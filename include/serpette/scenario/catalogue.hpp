@@ -74,8 +74,8 @@ inline std::string scenario_label(std::string_view id) {
   return label;
 }
 
-/// Whether files may be named by an id: letters, digits, `_`, `-` and `.`, a letter or digit first,
-/// at most 100 in all.
+/// Whether files may be named by an id: letters, digits, underscores, hyphens and dots, a letter or
+/// digit first, at most 100 in all.
 constexpr bool is_file_id(std::string_view id) {
   const auto plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

@@ -13,17 +13,25 @@
 #include "serpette/concepts/score_init.hpp"
 #include "serpette/core/settings.hpp"
 #include "serpette/objective/pgd_adversarial.hpp"
+#include "serpette/prune/chosen_allocation.hpp"
 #include "serpette/prune/per_layer.hpp"
 #include "serpette/prune/schedule.hpp"
 
 namespace serpette {
 
+namespace req {
+/// A score that is trained, where the allocation learns its rates with it.
+template <class Score, class Share>
+concept TrainsWithRates = !always_learns<Share> || TrainsScores<Score>;
+}  // namespace req
+
 /// An experimental scenario: its policies as one value. `Scenario<Hydra, Filter, Pgd, Rgb>{}` has
 /// the papers' settings; `{.attack = {.epsilon = 4.0 / 255}}` is another configuration of the same
 /// type.
 template <ScoreInit Score, PruneGranularity Granularity, Attack AttackPolicy, ColorMode Color,
-          Objective Goal = PgdAdversarial, Allocation Share = PerLayer, Schedule Way = Rounds>
-  requires req::MakesTwins<AttackPolicy, Score>
+          Objective Goal = PgdAdversarial, Allocation Share = ChosenAllocation,
+          Schedule Way = Rounds>
+  requires req::MakesTwins<AttackPolicy, Score> && req::TrainsWithRates<Score, Share>
 struct Scenario {
   Score score{};
   Granularity granularity{};
@@ -108,6 +116,7 @@ concept AnyScenario = std::copyable<S> && requires {
   requires Allocation<AllocationOf<S>>;
   requires Schedule<ScheduleOf<S>>;
   requires req::MakesTwins<AttackOf<S>, ScoreOf<S>>;
+  requires req::TrainsWithRates<ScoreOf<S>, AllocationOf<S>>;
 };
 
 }  // namespace serpette

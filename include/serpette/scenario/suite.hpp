@@ -14,30 +14,10 @@
 #include "serpette/attack/restarts.hpp"
 #include "serpette/attack/square.hpp"
 #include "serpette/attack/tog.hpp"
-#include "serpette/core/settings.hpp"
 #include "serpette/method/robustness.hpp"
+#include "serpette/scenario/suite_settings.hpp"
 
 namespace serpette {
-
-/// How hard the suite looks.
-struct SuiteSettings {
-  double epsilon = 0.05;  ///< Radius of every attack's L∞ ball [pixel value].
-  int steps = 50;         ///< Of PGD, APGD, and of C&W for each price.
-  int restarts = 3;       ///< Random starts of PGD; an image that is evaded needs no other.
-  int queries = 500;      ///< Images that Square shows to the detector.
-  int curve_steps = 20;   ///< Of PGD at every strength of the curve.
-
-  static constexpr auto describe() {
-    return settings(
-        setting<&SuiteSettings::epsilon>("Radius of every attack's ball [pixel value]",
-                                         above(0, 1)),
-        setting<&SuiteSettings::steps>("Steps of PGD, APGD and C&W", at_least(1)),
-        setting<&SuiteSettings::restarts>("Random starts of PGD", from_to(1, 1000)),
-        setting<&SuiteSettings::queries>("Images that Square shows to the detector", at_least(1)),
-        setting<&SuiteSettings::curve_steps>("Steps of PGD at every strength of the curve",
-                                             at_least(1)));
-  }
-};
 
 /// PGD of the usual step, 2.5·ε / steps, from random starts (Madry et al. 2018).
 inline Restarts<Pgd> suite_pgd(double epsilon, int steps, int restarts = 1) {
@@ -57,29 +37,32 @@ inline Restarts<Pgd> suite_pgd(double epsilon, int steps, int restarts = 1) {
 inline std::vector<Trial> robustness_suite(const SuiteSettings& s, bool transfer) {
   std::vector<Trial> suite;
   const auto add = [&](std::string id, const auto& attack, std::string_view label, Access access,
-                       int steps) {
-    suite.push_back({std::move(id), ChosenAttack::of(attack, label), access, steps});
+                       int steps, double passes) {
+    suite.push_back({std::move(id), ChosenAttack::of(attack, label), access, steps, passes});
   };
   const auto add_tog = [&](std::string id, auto attack) {
     attack.epsilon = s.epsilon;
     attack.step = s.epsilon / 4;  // as 2/255 is of 8/255
-    add(std::move(id), attack, attack.name, Access::kGradient, attack.steps);
+    add(std::move(id), attack, attack.name, Access::kGradient, attack.steps, attack.steps);
   };
-  add("clean", Unattacked{}, Unattacked::name, Access::kNone, 0);
-  add("noise", Noise{s.epsilon}, Noise::name, Access::kNoise, 0);
-  add("pgd-5", suite_pgd(s.epsilon, 5), "PGD-5", Access::kGradient, 5);
+  add("clean", Unattacked{}, Unattacked::name, Access::kNone, 0, 0);
+  add("noise", Noise{s.epsilon}, Noise::name, Access::kNoise, 0, 0);
+  add("pgd-5", suite_pgd(s.epsilon, 5), "PGD-5", Access::kGradient, 5, 5);
   add(fmt::format("pgd-{}", s.steps), suite_pgd(s.epsilon, s.steps, s.restarts),
-      fmt::format("PGD-{}", s.steps), Access::kGradient, s.steps);
-  add("apgd", Apgd{.epsilon = s.epsilon, .steps = s.steps}, Apgd::name, Access::kGradient, s.steps);
-  add("cw", CarliniWagner{.epsilon = s.epsilon, .steps = s.steps}, CarliniWagner::name,
-      Access::kGradient, s.steps);
+      fmt::format("PGD-{}", s.steps), Access::kGradient, s.steps, double(s.steps) * s.restarts);
+  add("apgd", Apgd{.epsilon = s.epsilon, .steps = s.steps}, Apgd::name, Access::kGradient, s.steps,
+      s.steps);
+  const CarliniWagner nearest{.epsilon = s.epsilon, .steps = s.steps};
+  add("cw", nearest, CarliniWagner::name, Access::kGradient, s.steps,
+      double(s.steps) * nearest.searches);
   add_tog("tog-untargeted", TogUntargeted{});
   add_tog("tog-vanishing", TogVanishing{});
   add_tog("tog-fabrication", TogFabrication{});
   add_tog("tog-mislabelling", TogMislabelling{});
-  add("square", Square{.epsilon = s.epsilon, .queries = s.queries}, Square::name, Access::kLoss, 0);
+  add("square", Square{.epsilon = s.epsilon, .queries = s.queries}, Square::name, Access::kLoss, 0,
+      s.queries / 3.0);
   if (transfer)
-    add("transfer", suite_pgd(s.epsilon, s.steps), "Transfer", Access::kTransfer, s.steps);
+    add("transfer", suite_pgd(s.epsilon, s.steps), "Transfer", Access::kTransfer, s.steps, s.steps);
   // Five steps are PGD-5 already.
   if (s.steps == 5) suite.erase(suite.begin() + 2);
   return suite;
@@ -93,7 +76,7 @@ inline std::vector<Trial> strength_curve(const SuiteSettings& s,
     curve.push_back({fmt::format("curve-{}", epsilon),
                      ChosenAttack::of(suite_pgd(epsilon, s.curve_steps),
                                       fmt::format("PGD-{} curve", s.curve_steps)),
-                     Access::kGradient, s.curve_steps, true});
+                     Access::kGradient, s.curve_steps, double(s.curve_steps), true});
   return curve;
 }
 

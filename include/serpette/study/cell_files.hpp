@@ -24,10 +24,11 @@
 
 namespace serpette {
 
-/// The files of one cell, in two parts, each sealed by a text that is written last:
+/// The files of one cell, in parts, each sealed by a text that is written last:
 ///
 ///     network.cfg network.weights network.names  trained.txt    the network, and what it took
 ///     cells.csv evaluations.csv detections*.csv  measured.txt   its numbers
+///     suite.csv                                  suite.txt      those under a suite, if any
 ///
 /// A part holds if its seal names what the part depends on now, and its files are those that were
 /// sealed: the size of the network's and the detections', every byte of the tables'. What does not
@@ -40,22 +41,39 @@ class CellFiles {
         id_(cell.id),
         training_(fingerprint(cell.keys.finetuning)),
         evaluation_(fingerprint(cell.keys.evaluation)),
-        timing_(fingerprint(cell.keys.timing)) {}
+        timing_(fingerprint(cell.keys.timing)),
+        suite_(cell.keys.suite.empty() ? std::string() : fingerprint(cell.keys.suite)) {}
 
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
   [[nodiscard]] std::filesystem::path sample() const { return folder_ / "sample.png"; }
   [[nodiscard]] std::string cells() const { return read_file(folder_ / "cells.csv"); }
-  [[nodiscard]] std::string evaluations() const { return read_file(folder_ / "evaluations.csv"); }
+  /// With those under the suite, where one is asked for.
+  [[nodiscard]] std::string evaluations() const {
+    auto all = read_file(folder_ / "evaluations.csv");
+    if (!suite_.empty()) append_csv(all, read_file(folder_ / "suite.csv"));
+    return all;
+  }
+  /// Where finished attacks of a suite are kept while it runs.
+  [[nodiscard]] std::filesystem::path trials() const { return folder_ / "suite"; }
 
   /// Whether the network is there.
   [[nodiscard]] bool trained() const { return trained_seal().has_value(); }
   /// Whether its numbers are, at least but for its times.
   [[nodiscard]] bool evaluated() const { return measured_seal().has_value(); }
-  /// Whether nothing is left to do.
-  [[nodiscard]] bool finished() const {
+  /// Whether its times are, too.
+  [[nodiscard]] bool timed() const {
     const auto seal = measured_seal();
     return seal && seal->text("timing") == timing_;
   }
+  /// Whether its numbers under the suite are, or none is asked for.
+  [[nodiscard]] bool has_suite() const {
+    if (suite_.empty()) return true;
+    const auto seal = Seal::read(folder_ / "suite.txt");
+    return seal && seal->text("suite") == suite_ && seal->holds(folder_ / "suite.csv") &&
+           evaluated();
+  }
+  /// Whether nothing is left to do.
+  [[nodiscard]] bool finished() const { return timed() && has_suite(); }
   /// Why it failed, if it did, as it is now.
   [[nodiscard]] std::optional<std::string> failure() const {
     const auto seal = Seal::read(folder_ / "failed.txt");
@@ -78,7 +96,7 @@ class CellFiles {
   void write(const TrainedCell<D>& cell, const std::vector<CocoCategory>& classes,
              std::string_view computed) const {
     std::filesystem::create_directories(folder_);
-    for (const char* stale : {"trained.txt", "measured.txt"})
+    for (const char* stale : {"trained.txt", "measured.txt", "suite.txt"})
       std::filesystem::remove(folder_ / stale);
     cell.network.save(folder_ / "network.cfg", folder_ / "network.weights");
     write_class_names(folder_ / "network.names", classes);
@@ -138,6 +156,23 @@ class CellFiles {
     std::filesystem::remove(folder_ / "measured.txt");
     write_tables(rows, evaluations);
     return rows;
+  }
+
+  /// What was found on clean images.
+  [[nodiscard]] std::vector<Detection> clean_detections(const Instances& truth) const {
+    return read_detections(folder_ / "detections.csv", truth);
+  }
+
+  /// Keeps the numbers under the suite; its attacks' detections have served.
+  void write_suite(const std::vector<EvaluationRow>& rows) const {
+    std::filesystem::remove(folder_ / "suite.txt");
+    write_file(folder_ / "suite.csv", evaluations_csv(rows));
+    Seal seal;
+    seal.set("suite", suite_);
+    seal.set_file(folder_ / "suite.csv");
+    seal.write(folder_ / "suite.txt");
+    std::filesystem::remove(folder_ / "failed.txt");
+    std::filesystem::remove_all(trials());
   }
 
  private:
@@ -207,7 +242,7 @@ class CellFiles {
 
   std::filesystem::path folder_;
   CellId id_;
-  std::string training_, evaluation_, timing_;
+  std::string training_, evaluation_, timing_, suite_;
 };
 
 }  // namespace serpette

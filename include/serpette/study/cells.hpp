@@ -127,8 +127,8 @@ inline constexpr std::array kEvaluationColumns{
     Column<EvaluationRow>{"profile", Role::kIdentity, &EvaluationRow::profile, "",
                           "as in cells.csv"},
     Column<EvaluationRow>{"metric", Role::kIdentity, &EvaluationRow::metric, "",
-                          "COCO's twelve (`AP`, `AP50`, … `ARl`), `ms_…_mean`; of `robustness` "
-                          "also `AP50_places`, `placed`, `rightly_named`"},
+                          "COCO's twelve (`AP`, `AP50`, … `ARl`), `ms_…_mean`; of a suite also "
+                          "`AP50_places`, `placed`, `rightly_named`, `vanished_gradients`"},
     Column<EvaluationRow>{"value", Role::kQuality, &EvaluationRow::value, "", "the number"},
 };
 

@@ -26,6 +26,8 @@ Configuration configuration_of(const Experiment<D, Train, Test>& e,
   };
   each_setting(e.budget, add(c.training));
   each_setting(e.budget.evaluate, add(c.measuring));
+  for (const Trial& trial : e.suite)
+    c.measuring.push_back({"suite " + trial.id, trial.attack.settings});
   std::erase_if(c.training, [&](const auto& line) {
     return std::ranges::find(c.measuring, line.name, &ConfigurationLine::name) != c.measuring.end();
   });

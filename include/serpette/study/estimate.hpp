@@ -7,9 +7,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "serpette/core/ratio.hpp"
 #include "serpette/method/evaluate.hpp"
+#include "serpette/method/trial.hpp"
 #include "serpette/study/cell_files.hpp"
 #include "serpette/study/store.hpp"
 
@@ -18,6 +20,9 @@ namespace serpette {
 /// Steps of stages, by the names that observers hear: optimizer steps of training, images of
 /// evaluation and timing.
 using Work = std::map<std::string, double, std::less<>>;
+
+/// The stage that an attack of a suite is.
+inline std::string suite_stage(const Trial& trial) { return "suite, " + trial.id; }
 
 /// Predicts how long work takes: by the pace of each stage so far, and for a stage that has not run
 /// yet by what others took.
@@ -38,6 +43,13 @@ class Estimate {
     pace.steps += steps;
     pace.seconds += seconds;
   }
+  /// How long a step of a stage is beside others', roughly: a step of training is 1.
+  void weigh(const std::string& stage, double weight) { weights_[stage] = weight; }
+  /// Those of a suite's stages: by what an attack costs an image.
+  void weigh(const std::vector<Trial>& suite) {
+    constexpr double kForward = 0.01, kPass = 0.02;
+    for (const Trial& trial : suite) weigh(suite_stage(trial), kForward + kPass * trial.passes);
+  }
   /// Whether there is a pace to go by.
   [[nodiscard]] bool known() const { return seconds_per_unit() > 0; }
   /// Seconds that what is left takes so many workers.
@@ -53,7 +65,8 @@ class Estimate {
   };
 
   /// How long a step of a stage is beside others', roughly: a step of training is 1.
-  static double weight(std::string_view stage) {
+  [[nodiscard]] double weight(std::string_view stage) const {
+    if (const auto known = weights_.find(stage); known != weights_.end()) return known->second;
     constexpr std::array kWeights{std::pair{std::string_view("evaluation"), 0.03},
                                   std::pair{std::string_view("evaluation under attack"), 0.1},
                                   std::pair{std::string_view("timing"), 0.05}};
@@ -77,6 +90,7 @@ class Estimate {
 
   Work left_;
   std::map<std::string, Pace, std::less<>> done_;
+  Work weights_;
 };
 
 /// What is left to do of one cell, but for its pre-training, which cells share.
@@ -98,7 +112,12 @@ Work work_of(const ErasedScenario& scenario, const Experiment<D, Train, Test>& e
     work["evaluation"] = images;
     if (!scenario.attack.is_identity) work["evaluation under attack"] = images;
   }
-  if (!files.finished())
+  if (!files.has_suite())
+    for (const Trial& trial : e.suite)
+      if (trial.access != Access::kNone &&
+          (trial.access != Access::kTransfer || cell.id.scenario != kOriginal))
+        work[suite_stage(trial)] = static_cast<double>(evaluated_images(e.test, b.evaluate));
+  if (!files.timed())
     work["timing"] = static_cast<double>(b.evaluate.timing_images + b.evaluate.timing_warmup);
   return work;
 }

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "serpette/study/cells.hpp"
 #include "serpette/study/estimate.hpp"
@@ -32,13 +33,17 @@ inline std::string clock_text(double seconds) {
 }
 
 /// An observer for programs: one live line on a terminal (cells done, running and failed, stage,
-/// loss, time left, last AP50); in a pipe one plain line per cell, or where there are no cells one
-/// a minute. Ctrl-C, a hangup and a termination end the run at the next step. Several workers may
-/// report to one Progress.
+/// loss, time left, last AP50); in a pipe one plain line per cell, and one a minute between them.
+/// Ctrl-C, a hangup and a termination end the run at the next step. Several workers may report to
+/// one Progress.
 class Progress {
  public:
+  using Clock = std::chrono::steady_clock;
+
   /// @param cells  how many there are to do; 0 for work that is not of cells.
-  explicit Progress(std::int64_t cells = 0) : cells_(cells), live_(::isatty(STDERR_FILENO) != 0) {
+  /// @param quiet  between two lines in a pipe.
+  explicit Progress(std::int64_t cells = 0, Clock::duration quiet = std::chrono::minutes(1))
+      : cells_(cells), quiet_(quiet), live_(::isatty(STDERR_FILENO) != 0) {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, note_signal);
   }
 
@@ -47,6 +52,12 @@ class Progress {
     const std::lock_guard lock(mutex_);
     estimate_.plan(work);
     workers_ = workers;
+  }
+
+  /// What the attacks of a suite cost, for the same estimate.
+  void on_suite(const std::vector<Trial>& suite) {
+    const std::lock_guard lock(mutex_);
+    estimate_.weigh(suite);
   }
 
   void on_stage(std::string_view stage, std::int64_t steps) {
@@ -100,6 +111,7 @@ class Progress {
     end_cell();
     ++done_;
     last_ap50_ = row.ap50;
+    if (!live_) drawn_ = Clock::now();
     clear();
     fmt::print(
         "{} run {} ratio {:>4} %  AP50 {:.3f}  robust {:.3f}  {} parameters  network {:.2f} ms{}\n",
@@ -136,7 +148,6 @@ class Progress {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   /// What one worker is at.
   struct Worker {
     std::string stage;
@@ -165,7 +176,7 @@ class Progress {
     clear();
     fmt::print(stderr,
                "note: other processes kept {:.1f} cores busy while times were taken, which are too "
-               "long so; take them again when the machine is quiet\n",
+               "long so; --time-again takes them anew when the machine is quiet\n",
                others);
   }
 
@@ -203,8 +214,7 @@ class Progress {
   void draw(const Worker& worker, double loss) {
     const auto now = Clock::now();
     if (!live_) {
-      constexpr auto kQuiet = std::chrono::minutes(1);
-      if (cells_ > 0 || worker.done == 0 || now - std::max(drawn_, start_) < kQuiet) return;
+      if (worker.done == 0 || now - std::max(drawn_, start_) < quiet_) return;
       drawn_ = now;
       fmt::print(stderr, "{}\n", line_of(worker, loss));
       return;
@@ -245,6 +255,7 @@ class Progress {
   int workers_ = 1;
   std::int64_t cells_, done_ = 0, known_ = 0, failed_ = 0, running_ = 0;
   double last_ap50_ = 0;
+  Clock::duration quiet_;
   bool live_, told_busy_ = false;
   std::unordered_map<std::thread::id, Worker> workers_now_;
   Clock::time_point start_ = Clock::now(), drawn_{};

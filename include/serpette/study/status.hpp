@@ -22,6 +22,7 @@ struct StudyStatus {
   };
   Part pretrainings, scores;       ///< Each counted once, however many cells share it.
   Part trained, evaluated, timed;  ///< Cells.
+  Part suites;                     ///< Cells, where a suite is asked for.
 
   /// A line per part, for people.
   [[nodiscard]] std::string text() const {
@@ -31,6 +32,8 @@ struct StudyStatus {
           std::pair{"trained networks", trained}, std::pair{"evaluations", evaluated},
           std::pair{"timings", timed}})
       lines += fmt::format("  {:<22}{} of {}\n", what, part.there, part.all);
+    if (suites.all > 0)
+      lines += fmt::format("  {:<22}{} of {}\n", "suites of attacks", suites.there, suites.all);
     return lines;
   }
 };
@@ -52,7 +55,10 @@ inline StudyStatus status_of(const std::filesystem::path& root,
     for (auto* part : {&status.trained, &status.evaluated, &status.timed}) ++part->all;
     status.trained.there += files.trained();
     status.evaluated.there += files.evaluated();
-    status.timed.there += files.finished();
+    status.timed.there += files.timed();
+    if (cell.keys.suite.empty()) continue;
+    ++status.suites.all;
+    status.suites.there += files.has_suite();
   }
   return status;
 }

@@ -14,6 +14,7 @@
 #include "serpette/study/cell_files.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/store.hpp"
+#include "serpette/study/suite.hpp"
 #include "serpette/study/workers.hpp"
 
 namespace serpette {
@@ -42,8 +43,8 @@ void unless_it_fails(Work&& work, Failed&& failed) {
   }
 }
 
-/// Does what is left to do of one cell: trains it, measures it, or only its times. A cell that
-/// fails is noted with its reason and does not stop the others.
+/// Does what is left to do of one cell: trains it, measures it, or only its times, or under a
+/// suite. A cell that fails is noted with its reason and does not stop the others.
 /// @return  whether the cell is finished now.
 template <Detector D, Dataset Train, Dataset Test>
 bool finish_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test>& experiment,
@@ -57,6 +58,7 @@ bool finish_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test
       [&] {
         std::optional<TrainedCell<D>> trained = files.template read<D>(e.device);
         const bool known = trained && files.evaluated();
+        const bool timed = trained && files.timed();
         if (!trained) {
           trained = cell.id.scenario == kOriginal
                         ? original_cell(e)
@@ -66,7 +68,9 @@ bool finish_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test
           drop_cell_stages(store, cell.keys);
         }
         std::vector<CellRow> rows;
-        if (known) {
+        if (timed) {
+          rows = read_cells(files.folder() / "cells.csv");
+        } else if (known) {
           const auto [paper, standard] = cell_times(scenario, e, trained->network, progress);
           store.begin();
           rows = files.write(paper, standard);
@@ -76,6 +80,9 @@ bool finish_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test
           rows =
               files.write(scenario, e.seed, *trained, measured, e.test, e.budget.evaluate.images);
         }
+        if (!files.has_suite())
+          files.write_suite(suite_of_cell(scenario, e, store, trained->network, cell.id,
+                                          cell.keys.suite, files, progress));
         progress.on_cell(rows.back());
         finished = true;
       },
@@ -98,6 +105,7 @@ std::int64_t run_cells(const std::vector<PlannedCell>& plan,
   std::vector<const PlannedCell*> open, pretraining, scores;
   std::atomic<std::int64_t> unfinished{0};
   std::set<std::string> seen;
+  progress.on_suite(experiment.suite);
   for (const auto& cell : plan) {
     const CellFiles files(store.root(), cell);
     const bool finished = files.finished();

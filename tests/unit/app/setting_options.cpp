@@ -81,6 +81,38 @@ TEST_CASE("a setting that nothing at work has is refused", "[app][settings]") {
   CHECK_NOTHROW(options.require_used("branch"));
 }
 
+TEST_CASE("a refusal says whose the setting is", "[app][settings]") {
+  cli::SettingOptions options;
+  options.offer(Branch{}, "tree", true, "branch");
+  options.offer(Twig{}, "tree", true, "twig");
+  CLI::App app;
+  options.add_to(app);
+  app.parse("--tree-wood ash");
+  CHECK(options.names_given() == std::vector<std::string>{"--tree-wood"});
+  CHECK_THROWS_WITH(options.require_used("twig (--tree-length)", {"twig"}),
+                    "--tree-wood: should be a setting of twig (--tree-length), got one of branch");
+  CHECK_THROWS_WITH(options.require_used("branch", {"branch"}),
+                    "--tree-wood: should have an effect beside the other settings of branch, got "
+                    "none");
+}
+
+TEST_CASE("momentum is SGD's alone", "[app][settings]") {
+  const auto chosen = [](const std::string& line) {
+    cli::BudgetOptions budget;
+    CLI::App app;
+    budget.add_to(app);
+    app.parse(line);
+    return budget.chosen();
+  };
+  CHECK(chosen("--budget smoke --finetune-momentum 0.5").finetune.momentum == 0.5);
+  CHECK_THROWS_WITH(chosen("--budget demo --finetune-momentum 0.5"),
+                    "--finetune-momentum: should come with --finetune-optimizer sgd, got adam, "
+                    "which has its own");
+  CHECK(
+      chosen("--budget demo --finetune-momentum 0.5 --finetune-optimizer sgd").finetune.momentum ==
+      0.5);
+}
+
 TEST_CASE("a budget's numbers are options: all stages, then one", "[app][settings]") {
   cli::BudgetOptions budget;
   CLI::App app;

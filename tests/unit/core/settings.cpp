@@ -1,6 +1,7 @@
 #include "serpette/core/settings.hpp"
 
 #include <fstream>
+#include <optional>
 #include <set>
 
 #include "serpette/attack/apgd.hpp"
@@ -13,6 +14,7 @@
 #include "serpette/attack/square.hpp"
 #include "serpette/attack/tog.hpp"
 #include "serpette/core/settings_table.hpp"
+#include "serpette/core/typed_settings.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/settings.hpp"
@@ -23,6 +25,7 @@
 #include "serpette/objective/trades_like.hpp"
 #include "serpette/objective/under.hpp"
 #include "serpette/prune/block.hpp"
+#include "serpette/prune/chosen_allocation.hpp"
 #include "serpette/prune/both.hpp"
 #include "serpette/prune/global.hpp"
 #include "serpette/prune/input_channel.hpp"
@@ -92,11 +95,25 @@ class Shut {
   int depth_ = 4;
 };
 
-std::set<std::string> options_of(const auto& value) {
+/// One of whose settings means nothing without another.
+struct Pot {
+  bool planted = false;
+  Branch plant{};
+
+  static constexpr auto describe() {
+    return settings(setting<&Pot::planted>(""), part<&Pot::plant>("plant"));
+  }
+  [[nodiscard]] bool has(std::string_view setting) const { return setting != "plant" || planted; }
+};
+
+std::set<std::string> options_of(const auto& value, Which which = Which::kAtWork) {
   std::set<std::string> names;
-  each_setting(value, [&](const std::string& name, const auto&, const auto&) {
-    CHECK(names.insert(name).second);  // no two alike
-  });
+  each_setting(
+      value,
+      [&](const std::string& name, const auto&, const auto&) {
+        CHECK(names.insert(name).second);  // no two alike
+      },
+      "", which);
   return names;
 }
 
@@ -129,6 +146,25 @@ TEST_CASE("options follow from descriptions, parts and all", "[core][settings]")
     CHECK(scenario.contains(name));
   CHECK_FALSE(scenario.contains("score-learning-rate"));  // HYDRA's
   options_of(Budget{});
+}
+
+TEST_CASE("settings without effect are no options of a value that is set so", "[core][settings]") {
+  CHECK(options_of(Pot{}) == std::set<std::string>{"planted"});
+  CHECK(options_of(Pot{.planted = true}).contains("plant-twigs"));
+  CHECK(options_of(Pot{}, Which::kAll).contains("plant-twigs"));
+  // What decides is read first.
+  const auto typed = [](const std::string& option) {
+    return option == "planted"       ? std::optional<std::string>("true")
+           : option == "plant-twigs" ? std::optional<std::string>("9")
+                                     : std::nullopt;
+  };
+  CHECK(with_settings(Pot{}, typed).plant.twigs == 9);
+  const auto of_goal = [](Aim::Goal goal) { return options_of(Aim{.goal = goal}); };
+  CHECK(of_goal(Aim::Goal::kTruth).size() == 5);
+  CHECK(of_goal(Aim::Goal::kMislabel).size() == 5);
+  CHECK(of_goal(Aim::Goal::kVanish) == std::set<std::string>{"goal", "objectness"});
+  CHECK(of_goal(Aim::Goal::kEvade) == std::set<std::string>{"goal", "own"});
+  CHECK_FALSE(options_of(Mtd{}).contains("aim-own"));  // its aims are its own
 }
 
 TEST_CASE("what people type is read within its bounds", "[core][settings]") {
@@ -205,6 +241,9 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`Iterative`, `Cubic`", settings_table<Cubic>("schedule"));
   add("`PerLayer`, `ErdosRenyiKernel`, `Lamp`", settings_table<PerLayer>("allocation"));
   add("`Global`", settings_table<Global>("allocation"));
+  add("`Learned`", settings_table<Learned>("allocation"));
+  add("`ChosenAllocation`, any of these, of shipped scenarios",
+      settings_table<ChosenAllocation>("allocation"));
   add("`PgdAdversarial`", settings_table<PgdAdversarial>("objective"));
   add("`FreeAdversarial`", settings_table<FreeAdversarial<4>>("objective"));
   add("`FastAdversarial`", settings_table<FastAdversarial>("objective"));

@@ -109,10 +109,11 @@ TEST_CASE("heads of AlexeyAB's layers are OpenCV's within 1e-4", "[detector][yol
               return yolo.scale_x_y * serpette::detail::sigmoid(logit(k)) -
                      (yolo.scale_x_y - 1) / 2;
             };
-            const double box[] = {(centre(0) + x) / s.width, (centre(1) + y) / s.height,
-                                  serpette::detail::growth(yolo, logit(2)) * anchor[0] / 32,
-                                  serpette::detail::growth(yolo, logit(3)) * anchor[1] / 32,
-                                  serpette::detail::sigmoid(logit(4))};
+            const double box[] = {
+                (centre(0) + x) / s.width, (centre(1) + y) / s.height,
+                serpette::detail::growth(yolo.new_coords, logit(2)) * anchor[0] / 32,
+                serpette::detail::growth(yolo.new_coords, logit(3)) * anchor[1] / 32,
+                serpette::detail::sigmoid(logit(4))};
             for (int k = 0; k < 5; ++k)
               worst = std::max(worst, std::abs(box[k] - boxes[y][x][a][k].item<double>()));
           }

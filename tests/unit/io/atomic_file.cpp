@@ -110,6 +110,9 @@ TEST_CASE("output that names an input is refused", "[io][atomic_file]") {
   CHECK_THROWS_WITH(serpette::require_no_input(folder / "other name", {folder / "x", input}),
                     ContainsSubstring("should be another file than the input"));
   CHECK_NOTHROW(serpette::require_no_input(folder / "new", {input, folder / "none", ""}));
+  fs::create_directory(folder / "pictures");
+  CHECK_THROWS_WITH(serpette::require_no_input(folder / "pictures/.", {folder / "pictures"}),
+                    ContainsSubstring("should be another folder than the input"));
   CHECK_NOTHROW(serpette::require_no_input("/dev/null", {"/dev/null"}));
 }
 

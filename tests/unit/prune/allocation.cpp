@@ -15,6 +15,7 @@
 #include "serpette/prune/input_channel.hpp"
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/lamp.hpp"
+#include "serpette/prune/learned.hpp"
 #include "serpette/prune/n_of_m.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"
@@ -64,13 +65,13 @@ std::vector<std::int64_t> one_by_one(const Situation& s,
 }  // namespace
 
 TEMPLATE_TEST_CASE("allocations hold their laws under every granularity", "[allocation][law]",
-                   PerLayer, Global, Lamp, ErdosRenyiKernel) {
+                   PerLayer, Global, Lamp, ErdosRenyiKernel, Learned) {
   const auto g = slim_yolov3();
   laws::allocation(TestType{}, g, Weight{});
   laws::allocation(TestType{}, g, Kernel{});
   laws::allocation(TestType{}, g, Filter{});
   laws::allocation(TestType{}, g, InputChannel{});
-  laws::allocation(TestType{}, g, NofM<2, 4>{.skip_uneven = true});
+  laws::allocation(TestType{}, g, NofM<2, 4>{});
   laws::allocation(TestType{}, g, Block<4, 4>{});
   laws::allocation(TestType{.limits = {.spare_heads = true, .spare_first = true, .at_least = 0.2}},
                    g, Weight{});
@@ -220,4 +221,5 @@ TEST_CASE("under Filter every allocation meets the ratio of parameters", "[alloc
   check(Global{});
   check(Lamp{});
   check(ErdosRenyiKernel{});
+  check(Learned{});
 }

@@ -17,8 +17,8 @@ using serpette::test::slim_yolov3;
 TEST_CASE("more granularities hold their laws", "[granularity][law]") {
   const auto g = slim_yolov3();
   laws::prune_granularity(InputChannel{}, g);
-  laws::prune_granularity(NofM<2, 4>{.skip_uneven = true}, g);
-  laws::prune_granularity(NofM<1, 3>{.skip_uneven = true}, g);
+  laws::prune_granularity(NofM<2, 4>{}, g);
+  laws::prune_granularity(NofM<1, 3>{}, g);
   laws::prune_granularity(Block<4, 4>{}, g);
   laws::prune_granularity(Block<1, 5>{.reduce = Reducer::kRms}, g);
   CHECK(NofM<2, 4>::name == "2:4");
@@ -49,7 +49,7 @@ TEST_CASE("2:4 keeps exactly two of every four input channels, the larger ones",
   auto scores = laws::random_scores(g, Seed(2));
   scores[1] = scores[1].round();  // ties
   const auto even = [&](std::size_t i) { return scores[i].size(1) % 4 == 0; };
-  const NofM<2, 4> granularity{.skip_uneven = true};
+  const NofM<2, 4> granularity{};
   const auto full = make_mask(g, scores, Ratio::percent(50), granularity);
   const auto beyond = make_mask(g, scores, Ratio::percent(90), granularity);
   const auto some = make_mask(g, scores, Ratio::percent(30), granularity);
@@ -77,9 +77,9 @@ TEST_CASE("2:4 keeps exactly two of every four input channels, the larger ones",
         }
   }
   CHECK_THROWS_WITH(make_mask(slim_yolov3(3), laws::random_scores(slim_yolov3(3), Seed(2)),
-                              Ratio::percent(50), NofM<2, 4>{}),
-                    "conv_0: 2:4 should have input channels in multiples of 4, got 3; set "
-                    "skip_uneven to leave such layers whole");
+                              Ratio::percent(50), NofM<2, 4>{.skip_uneven = false}),
+                    "conv_0: 2:4 should have input channels in multiples of 4, got 3; skip_uneven "
+                    "leaves such layers whole");
 }
 
 TEST_CASE("Block drops whole blocks, smaller ones at the edge", "[granularity][block]") {

@@ -17,13 +17,22 @@ TEST_CASE("what cannot be pruned is refused before any work", "[prune][possible]
   const std::array ratios{Ratio::percent(0), Ratio::percent(75), Ratio::percent(99)};
   CHECK_NOTHROW(require_possible(graph, ratios, Weight{}, PerLayer{}));
   CHECK_NOTHROW(require_possible(graph, ratios, Filter{}, PerLayer{}));
-  CHECK_THROWS_WITH(require_possible(graph, ratios, NofM<2, 4>{}, PerLayer{}),
+  const NofM<2, 4> strict{.skip_uneven = false}, uneven{};
+  CHECK_THROWS_WITH(require_possible(graph, ratios, strict, PerLayer{}),
                     ContainsSubstring("should have input channels in multiples of 4, got 3"));
-  const NofM<2, 4> uneven{.skip_uneven = true};
   CHECK_NOTHROW(require_possible(graph, std::array{Ratio::percent(50)}, uneven, PerLayer{}));
+  const auto whole = left_whole(graph, uneven);
+  REQUIRE_FALSE(whole.empty());
+  CHECK(whole.front() == graph[graph.convolutions().front()].name);
+  CHECK(left_whole(graph, Weight{}).empty());
   CHECK_THROWS_WITH(require_possible(graph, ratios, uneven, PerLayer{}),
-                    ContainsSubstring("--ratios: should be at most 50 %, all that 2:4 lets go"));
+                    ContainsSubstring("--ratios: should be at most 50 %, all that 2:4"));
   CHECK_THROWS_WITH(
       require_possible(graph, ratios, Weight{}, PerLayer{.limits = {.spare = "conv_99"}}),
       ContainsSubstring("conv_99"));
+  // What has to stay bounds what can go.
+  const PerLayer half{.limits = {.at_least = 0.5}};
+  CHECK_NOTHROW(require_possible(graph, std::array{Ratio::percent(50)}, Weight{}, half));
+  CHECK_THROWS_WITH(require_possible(graph, ratios, Weight{}, half),
+                    ContainsSubstring("--ratios: should be at most"));
 }

@@ -77,6 +77,53 @@ TEST_CASE("an AP50 that rises with the attack's strength is called a sign of a f
                              "Structured HYDRA at 0 %: AP50 rises from 0.320 at ε 0.05 to 0.420"));
 }
 
+TEST_CASE("attacks that see no gradient and find more are called a sign of masking",
+          "[report][evaluations]") {
+  const Study study(test::with_original(test::some_cells()));
+  CHECK(masking_remarks(Evaluations(some_evaluations(), study, "standard")).empty());
+  auto rows = some_evaluations();
+  for (auto& row : rows)
+    if (row.attack == "Square" && row.scenario == "structured_hydra" && row.ratio == "0")
+      row.value -= 0.2;
+  const auto remarks = masking_remarks(Evaluations(rows, study, "standard"));
+  REQUIRE(remarks.size() == 1);
+  CHECK_THAT(remarks[0], ContainsSubstring("Structured HYDRA at 0 %: Square leaves an AP50 of") &&
+                             ContainsSubstring("PGD 0.320") && ContainsSubstring("masked"));
+}
+
+TEST_CASE("places and names have tables of their own, and vanished gradients a word",
+          "[report][evaluations]") {
+  const Study study(test::with_original(test::some_cells()));
+  auto rows = some_evaluations();
+  const auto all = rows;
+  for (const auto& row : all) {
+    if (row.metric != "AP50" || row.profile != "standard" || row.epsilon == 0.1) continue;
+    rows.push_back(row);
+    rows.back().metric = "AP50_places";
+    rows.push_back(row);
+    rows.back().metric = "rightly_named";
+    if (row.attack == "Square") rows.back().value = -1;  // nothing is placed
+    if (row.attack != "None") continue;
+    rows.push_back(row);
+    rows.back().metric = "vanished_gradients";
+    rows.back().value = row.scenario == "structured_hydra" && row.ratio == "90" ? 0.5 : 0;
+  }
+  const Evaluations names(rows, study, "standard", "rightly_named");
+  const auto table = parts_table(names, "names", "Names");
+  CHECK(table.header == std::vector<std::string>{"Scenario", "Pruned", "clean", "PGD, ε 0.05"});
+  REQUIRE(table.rows.size() == 4);
+  CHECK(table.rows[0] == std::vector<std::string>{"Original", "0 %", "0.620", "0.320"});
+  const auto remarks =
+      gradient_remarks(Evaluations(rows, study, "standard", "vanished_gradients"), study);
+  REQUIRE(remarks.size() == 1);
+  CHECK_THAT(remarks[0], ContainsSubstring("Structured HYDRA at 90 %") &&
+                             ContainsSubstring("on 50 % of the images"));
+  const auto part = serpette::detail::attacks_part(rows, study, "standard");
+  CHECK(part.tables.at(1).name == "attacks_places");
+  CHECK(part.tables.at(2).name == "attacks_names");
+  CHECK_THAT(part.section.html, ContainsSubstring("on 50 % of the images"));
+}
+
 TEST_CASE("evaluations that fit no cell, stand twice or are no fraction are refused",
           "[report][evaluations]") {
   const Study study(test::with_original(test::some_cells()));

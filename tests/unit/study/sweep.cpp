@@ -2,7 +2,12 @@
 
 #include <ATen/Parallel.h>
 #include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
 
+#include "serpette/scenario/suite.hpp"
 #include "serpette/study/time_again.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
@@ -24,6 +29,15 @@ std::vector<Time> trained(const std::filesystem::path& folder) {
     times.push_back(std::filesystem::last_write_time(cell.path() / "network.weights"));
   return times;
 }
+
+/// Stands for an attack that was stopped.
+struct Broken {
+  static constexpr std::string_view name = "Broken";
+
+  [[nodiscard]] at::Tensor perturb(const Victim&, const at::Tensor&, Generator&) const {
+    fail("broken", "should work, got this");
+  }
+};
 
 }  // namespace
 
@@ -97,6 +111,75 @@ TEST_CASE("a changed way of measuring keeps the training and measures anew", "[s
   const test::Scratch fresh;
   REQUIRE(study.run(fresh.path()) == 0);
   CHECK(in_place == timeless(fresh / "cells.csv"));
+}
+
+TEST_CASE("a suite of attacks measures the networks that are there, and goes on where it was",
+          "[study][suite]") {
+  const test::Scratch folder;
+  SmallStudy study;
+  study.scenarios = {"original", "structured_hydra"};
+  REQUIRE(study.run(folder.path()) == 0);
+  const auto networks = trained(folder.path());
+  const auto cells = read_file(folder / "cells.csv"),
+             numbers = read_file(folder / "evaluations.csv");
+
+  study.suite = robustness_suite({.steps = 4, .restarts = 1, .queries = 5}, true);
+  std::erase_if(study.suite,
+                [](const Trial& t) { return t.id.starts_with("tog") || t.id == "cw"; });
+  const auto asked = study.suite;
+  CHECK(status_of(folder.path(), study.plan())
+            .text()
+            .ends_with("  timings               3 of 3\n  suites of attacks     0 of 3\n"));
+  // Stopped in the middle: an attack that fails stands for it.
+  study.suite.back().attack = ChosenAttack::of(Broken{}, study.suite.back().attack.label);
+  study.suite.back().attack.settings = asked.back().attack.settings;
+  CHECK(study.run(folder.path()) > 0);
+  std::map<std::filesystem::path, Time> kept;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder / "cells"))
+    if (file.path().filename() == "seal.txt") kept[file.path()] = file.last_write_time();
+  CHECK(kept.size() >= 2 * (asked.size() - 2));
+  study.suite = asked;
+  study.retry_failed = true;
+  REQUIRE(study.run(folder.path()) == 0);
+
+  // Nothing else changed: networks, their numbers, their times.
+  CHECK((trained(folder.path()) == networks));
+  CHECK(read_file(folder / "cells.csv") == cells);
+  const auto rows = read_evaluations(folder / "evaluations.csv");
+  std::vector<EvaluationRow> of_cells, of_suite;
+  std::set<std::string> attacks;
+  for (const auto& row : rows) {
+    const bool own =
+        row.attack == "PGD" ||
+        (row.attack == "None" && row.metric != "placed" && row.metric != "AP50_places" &&
+         row.metric != "rightly_named" && row.metric != "vanished_gradients");
+    (own ? of_cells : of_suite).push_back(row);
+    if (!own) attacks.insert(row.scenario + " " + row.attack);
+  }
+  CHECK(evaluations_csv(of_cells) == numbers);
+  const auto has = [&](const char* name) { return attacks.contains(name); };
+  for (const char* name :
+       {"structured_hydra PGD-4", "structured_hydra APGD", "structured_hydra Square",
+        "structured_hydra Transfer", "structured_hydra Worst case", "original Worst case"})
+    CHECK(has(name));
+  CHECK_FALSE(has("original Transfer"));
+  // The same as at once, and as of one's own that never stopped.
+  CHECK(status_of(folder.path(), study.plan()).suites.there == 3);
+  CHECK(std::filesystem::exists(folder / "cells" / "original-run1-ratio0" / "suite.csv"));
+  CHECK_FALSE(std::filesystem::exists(folder / "cells" / "original-run1-ratio0" / "suite"));
+  const test::Scratch fresh;
+  study.retry_failed = false;
+  REQUIRE(study.run(fresh.path()) == 0);
+  const auto timeless_rows = [](const std::filesystem::path& file) {
+    auto all = read_evaluations(file);
+    std::erase_if(all, [](const auto& row) { return row.metric.starts_with("ms_"); });
+    return evaluations_csv(all);
+  };
+  CHECK(timeless_rows(folder / "evaluations.csv") == timeless_rows(fresh / "evaluations.csv"));
+  // Without it, the study is what it was.
+  study.suite.clear();
+  REQUIRE(study.run(folder.path()) == 0);
+  CHECK(read_file(folder / "evaluations.csv") == numbers);
 }
 
 TEST_CASE("another training is refused, naming what changed and what would hold",

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <string_view>
 
+#include "serpette/deploy/bfloat16.hpp"
 #include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/forms/own.hpp"
@@ -11,22 +13,36 @@
 namespace serpette::deploy {
 
 /// Our own dense convolution: a call costs next to nothing, and the residual is added in passing.
-struct DirectForm : OwnForm<DirectConvolution, Layout::kChannelsLast> {
-  static constexpr std::string_view name = "direct";
+template <class Number>
+struct DirectFormOf : OwnForm<DirectConvolutionOf<Number>, Layout::kChannelsLast> {
+  static bool fits(const FoldedLayer& layer) {
+    return computes_in<Number>(layer.precision) &&
+           DirectConvolutionOf<Number>::fits(layer.settings);
+  }
 
-  static bool fits(const FoldedLayer& layer) { return DirectConvolution::fits(layer.settings); }
-
-  /// The multiply-adds of whole vectors, and one row of pointers and sums per panel.
+  /// The multiply-adds of whole vectors, one row of pointers and sums per panel, and in bfloat16
+  /// the numbers to be rounded.
   static double cost(const FoldedLayer& layer) {
     const double lanes = dense_kernels_here().lanes, filters = layer.out.channels;
     const double whole = std::ceil(filters / lanes) * lanes;
-    return layer.macs() * whole / filters + 8 * whole * layer.out.height * layer.out.width + 5e4;
+    const bool rounds = kTogether<Number> > 1;
+    return layer.macs() * whole / filters / (rounds ? 1.9 : 1) +
+           8 * whole * layer.out.height * layer.out.width +
+           (rounds ? 6.0 * layer.in.channels * layer.in.height * layer.in.width : 0.0) + 5e4;
   }
 
-  static Prepared prepare(const FoldedLayer& layer) {
-    return {DirectConvolution(layer.settings, layer.in, layer.weight.data(), layer.bias.data()),
-            Workers(layer.macs())};
+  static typename DirectFormOf::Prepared prepare(const FoldedLayer& layer) {
+    return {DirectConvolutionOf<Number>(layer.settings, layer.in, layer.weight.data(),
+                                        layer.bias.data()),
+            Workers(layer.macs() / kTogether<Number>)};
   }
+};
+
+struct DirectForm : DirectFormOf<float> {
+  static constexpr std::string_view name = "direct";
+};
+struct DirectBFloat16Form : DirectFormOf<BFloat16> {
+  static constexpr std::string_view name = "direct_bf16";
 };
 
 }  // namespace serpette::deploy

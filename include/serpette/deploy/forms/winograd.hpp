@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "serpette/deploy/bfloat16.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/forms/own.hpp"
 #include "serpette/deploy/winograd_convolution.hpp"
@@ -12,10 +13,12 @@
 namespace serpette::deploy {
 
 /// Dense 3×3 with stride 1 by a quarter of the multiplications.
-struct WinogradForm : OwnForm<WinogradConvolution, Layout::kChannelsLast> {
-  static constexpr std::string_view name = "winograd";
-
-  static bool fits(const FoldedLayer& layer) { return WinogradConvolution::fits(layer.settings); }
+template <class Number>
+struct WinogradFormOf : OwnForm<WinogradConvolutionOf<Number>, Layout::kChannelsLast> {
+  static bool fits(const FoldedLayer& layer) {
+    return computes_in<Number>(layer.precision) &&
+           WinogradConvolutionOf<Number>::fits(layer.settings);
+  }
 
   /// Per tile the products in the transform domain and the transforms on both sides; and the
   /// transformed weights once through the cache, which is what small maps wait for.
@@ -24,13 +27,24 @@ struct WinogradForm : OwnForm<WinogradConvolution, Layout::kChannelsLast> {
     const auto whole = [&](int channels) { return std::ceil(channels / lanes) * lanes; };
     const double in = whole(layer.in.channels), out = whole(layer.out.channels);
     const auto tiles = static_cast<double>(WinogradTiles(layer.out).count());
-    return 36 * (tiles * (1.15 * in * out + 36 * (in + out)) + 6 * in * out) + 5e4;
+    const double product = kTogether<Number> > 1 ? 0.6 : 1.15;
+    return 36 * (tiles * (product * in * out + 36 * (in + out)) +
+                 6.0 / kTogether<Number> * in * out) +
+           5e4;
   }
 
-  static Prepared prepare(const FoldedLayer& layer) {
-    return {WinogradConvolution(layer.settings, layer.in, layer.weight.data(), layer.bias.data()),
-            Workers(layer.macs())};
+  static typename WinogradFormOf::Prepared prepare(const FoldedLayer& layer) {
+    return {WinogradConvolutionOf<Number>(layer.settings, layer.in, layer.weight.data(),
+                                          layer.bias.data()),
+            Workers(layer.macs() / kTogether<Number>)};
   }
+};
+
+struct WinogradForm : WinogradFormOf<float> {
+  static constexpr std::string_view name = "winograd";
+};
+struct WinogradBFloat16Form : WinogradFormOf<BFloat16> {
+  static constexpr std::string_view name = "winograd_bf16";
 };
 
 }  // namespace serpette::deploy

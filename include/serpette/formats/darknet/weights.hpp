@@ -3,13 +3,19 @@
 /// @file
 /// Darknet's .weights files into tensors and back.
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/from_blob.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/formats/darknet/weights_file.hpp"
@@ -29,17 +35,36 @@ namespace serpette {
 template <class Network>
 WeightsHeader load_weights(Network& network, const std::filesystem::path& path,
                            std::optional<int> cutoff = {}) {
+  const auto parallel = [](std::int64_t count, const auto& f) { at::parallel_for(0, count, 1, f); };
   const MappedFile file(path);
-  const auto found = parse_weights(file.bytes(), network.graph(), path.string(), cutoff);
+  const auto found = parse_weights(file.bytes(), network.graph(), path.string(), cutoff, parallel);
+  struct Piece {
+    const std::byte* from;
+    void* to;
+    std::size_t size;
+  };
+  constexpr std::size_t kPiece = 1 << 20;
+  std::vector<Piece> pieces;  // of tensors that lie as the file does
   for (const auto& block : found.blocks) {
     const std::byte* from = file.bytes().data() + block.offset;
-    for (const auto& target : tensors(network.layer(block.layer))) {
-      // Shapes are the file's own; from_blob only reads.
-      target.detach().copy_(
-          at::from_blob(const_cast<std::byte*>(from), target.sizes(), at::kFloat));
-      from += static_cast<std::size_t>(target.numel()) * sizeof(float);
+    for (const auto& parameter : tensors(network.layer(block.layer))) {
+      auto target = parameter.detach();
+      const auto size = static_cast<std::size_t>(target.numel()) * sizeof(float);
+      if (target.is_cpu() && target.scalar_type() == at::kFloat && target.is_contiguous()) {
+        auto* to = static_cast<std::byte*>(target.mutable_data_ptr());
+        for (std::size_t at = 0; at < size; at += kPiece)
+          pieces.push_back({from + at, to + at, std::min(kPiece, size - at)});
+      } else {  // shapes are the file's own; from_blob only reads
+        target.copy_(at::from_blob(const_cast<std::byte*>(from), target.sizes(), at::kFloat));
+      }
+      from += size;
     }
   }
+  parallel(std::ssize(pieces), [&](std::int64_t begin, std::int64_t end) {
+    for (const Piece& piece : std::span(pieces).subspan(static_cast<std::size_t>(begin),
+                                                        static_cast<std::size_t>(end - begin)))
+      std::memcpy(piece.to, piece.from, piece.size);
+  });
   return found.header;
 }
 

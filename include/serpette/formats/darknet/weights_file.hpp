@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/in_parallel.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -116,6 +117,23 @@ inline std::optional<std::size_t> find_not_finite(std::span<const std::byte> flo
   }
   return std::nullopt;
 }
+/// The same, in pieces.
+template <class Parallel>
+std::optional<std::size_t> find_not_finite(std::span<const std::byte> floats,
+                                           const Parallel& parallel) {
+  constexpr std::size_t kPiece = 1 << 20;  // floats
+  const auto count = floats.size() / sizeof(float);
+  std::vector<std::optional<std::size_t>> found((count + kPiece - 1) / kPiece);
+  parallel(std::ssize(found), [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      const auto size = std::min(kPiece, count - i * kPiece);
+      found[i] = find_not_finite(floats.subspan(i * kPiece * sizeof(float), size * sizeof(float)));
+    }
+  });
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i]) return i * kPiece + *found[i];
+  return std::nullopt;
+}
 
 }  // namespace detail
 
@@ -125,10 +143,13 @@ inline std::optional<std::size_t> find_not_finite(std::span<const std::byte> flo
 /// @param cutoff  only layers below this index are looked at (darknet's partial files); nullopt:
 /// the
 ///                whole network, and the file must end where it does.
+/// @param parallel  as Serially, for looking at all numbers.
 /// @throws Error  if the file is too short or holds what is no finite number (naming the layer), is
 ///                too long, or was saved with another cfg.
-inline WeightsFile parse_weights(std::span<const std::byte> bytes, const Graph& graph,
-                                 std::string_view place, std::optional<int> cutoff = {}) {
+template <class Parallel = Serially>
+WeightsFile parse_weights(std::span<const std::byte> bytes, const Graph& graph,
+                          std::string_view place, std::optional<int> cutoff = {},
+                          const Parallel& parallel = {}) {
   std::size_t at = 0;
   const auto read = [&](auto& value) {
     require(at + sizeof value <= bytes.size(), place,
@@ -169,17 +190,18 @@ inline WeightsFile parse_weights(std::span<const std::byte> bytes, const Graph& 
   require(cutoff || header.revision < 0x40000000 || header.revision == structure_mark(graph), place,
           "should have been saved with this cfg, got the weights of another network of the same "
           "size: a save of both may have been interrupted between the two files");
-  for (const auto& block : file.blocks) {
-    const auto floats = bytes.subspan(block.offset, block.floats * sizeof(float));
-    if (const auto bad = detail::find_not_finite(floats)) {
-      float value = 0;
-      std::memcpy(&value, floats.data() + *bad * sizeof(float), sizeof value);
-      fail(place,
-           "{} should be finite numbers, got {} at byte {}: the file is damaged or of a training "
-           "that diverged",
-           graph[block.layer].name, std::isnan(value) ? "NaN" : "an infinite one",
-           block.offset + *bad * sizeof(float));
-    }
+  const auto first = file.blocks.empty() ? at : file.blocks.front().offset;
+  if (const auto bad = detail::find_not_finite(bytes.subspan(first, at - first), parallel)) {
+    const auto offset = first + *bad * sizeof(float);
+    float value = 0;
+    std::memcpy(&value, bytes.data() + offset, sizeof value);
+    const auto block = std::find_if(file.blocks.begin(), file.blocks.end(), [&](const auto& b) {
+      return offset < b.offset + b.floats * sizeof(float);
+    });
+    fail(place,
+         "{} should be finite numbers, got {} at byte {}: the file is damaged or of a training "
+         "that diverged",
+         graph[block->layer].name, std::isnan(value) ? "NaN" : "an infinite one", offset);
   }
   return file;
 }

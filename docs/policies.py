@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Writes the tables of docs/policies/results.md from docs/policies/results/*.csv, which `policies` wrote.
+
+usage: docs/policies.py [--take OUT]      --take: the cells of a finished run, `./run policies --out OUT`, are kept first
+
+Text between `<!-- tables -->` and `<!-- /tables -->` is this script's. Cells that a run does not have yet are dashes.
+"""
+import argparse
+import collections
+import csv
+import pathlib
+import statistics
+
+ROOT = pathlib.Path(__file__).resolve().parent / "policies"
+KEPT = ROOT / "results"
+COLUMNS = ("scenario", "run", "ratio", "profile", "AP50", "robust_AP50", "parameters", "macs", "weights_kept",
+           "seconds_pretrain", "seconds_scores", "seconds_finetune")
+RATIOS = ("50", "75", "90")
+SCORES = {"hydra": "`Hydra`", "deeplift": "`DeepLift`", "deeplift-trained": "`DeepLiftTrained`", "magnitude": "`Magnitude`",
+          "taylor": "`Taylor`", "bn-gamma": "`BatchNormGamma`", "random": "`Random`"}
+GRANULARITIES = {"weight": "`Weight`", "kernel": "`Kernel`", "input-channel": "`InputChannel`", "block-4x4": "`Block<4, 4>`",
+                 "2-of-4": "`NofM<2, 4>`", "filter": "`Filter`", "filter-and-weight": "`Both<Filter, Weight>`", "layers": "`Layers`"}
+ALLOCATIONS = {"": "`PerLayer`", "-global": "`Global`", "-lamp": "`Lamp`", "-erdos-renyi-kernel": "`ErdosRenyiKernel`",
+               "-learned": "`Learned`"}
+OBJECTIVES = {"pgd-adversarial": "`PgdAdversarial`", "both-forms": "`BothForms`", "adversarial-only": "`AdversarialOnly`",
+              "free-4": "`FreeAdversarial<4>`", "fast": "`FastAdversarial`", "trades-like": "`TradesLike`",
+              "mtd": "`Under<Mtd, AdversarialOnly>`", "mixed": "`Mixed`, three attacks of twice the ε",
+              "distilled": "`Distilled<PgdAdversarial>`", "clean": "`Clean`"}
+
+
+def take(out):
+    """Keeps the cells of a run: of each sheet the columns that the tables need."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    taken = 0
+    for path in sorted(out.rglob("cells.csv")):
+        if "cells" in path.parent.relative_to(out).parts:
+            continue  # a single cell's
+        with path.open() as file:
+            rows = [row for row in csv.DictReader(file) if row["profile"] == "standard"]
+        name = "-".join(path.parent.relative_to(out).parts) or "cells"
+        with (KEPT / f"{name}.csv").open("w") as file:
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        configuration = path.parent / "configuration.txt"
+        (KEPT / f"{name}.txt").write_text(configuration.read_text())
+        taken += len(rows)
+    if not taken:
+        raise SystemExit(f"{out}: should hold what `policies` wrote, got no cells.csv")
+
+
+def steps(name, option):
+    """A number of a sheet's configuration."""
+    for line in (KEPT / f"{name}.txt").read_text().splitlines():
+        if line.startswith(f"{option}: "):
+            return int(line.split(": ")[1])
+    raise SystemExit(f"{name}.txt: should say {option}")
+
+
+def cells():
+    found = collections.defaultdict(list)
+    for path in sorted(KEPT.glob("*.csv")):
+        with path.open() as file:
+            for row in csv.DictReader(file):
+                row["sheet"] = path.stem
+                found[row["scenario"], row["ratio"]].append(row)
+    return found
+
+
+def ap50(rows):
+    """Means over the runs, clean / under PGD, ± the standard deviation of the latter where there are two runs."""
+    if not rows:
+        return "–"
+    clean, robust = ([float(row[column]) for row in rows] for column in ("AP50", "robust_AP50"))
+    spread = f" ± {statistics.stdev(robust):.3f}" if len(robust) > 1 else ""
+    return f"{statistics.mean(clean):.3f} / {statistics.mean(robust):.3f}{spread}"
+
+
+def mean(rows, column):
+    return statistics.mean(float(row[column]) for row in rows)
+
+
+def table(head, rows):
+    yield "| " + " | ".join(head) + " |"
+    yield "| --- |" + " --: |" * (len(head) - 1)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def tables():
+    found = cells()
+    if not found:
+        yield "No cells are kept yet.\n"
+        return
+    percents = [f"{ratio} %" for ratio in RATIOS]
+    for granularity, name in GRANULARITIES.items():
+        ratios = ("50",) if granularity == "2-of-4" else RATIOS
+        rows = [[label, *(ap50(found.get((f"{granularity}-{score}", ratio), [])) for ratio in ratios)]
+                for score, label in SCORES.items()
+                if score != "bn-gamma" or granularity in ("filter", "filter-and-weight", "layers")]
+        yield f"### Scores under {name}\n"
+        yield from table(["", *(f"{ratio} %" for ratio in ratios)], rows)
+    for granularity, of in (("weight", "weights"), ("filter", "parameters, whole filters")):
+        yield f"### Allocations at one ratio of {of} (HYDRA)\n"
+        rows = []
+        for suffix, label in ALLOCATIONS.items():
+            at = [found.get((f"{granularity}-hydra{suffix}", ratio), []) for ratio in RATIOS]
+            kept = "–"
+            if at[0]:
+                kept = f"{mean(at[0], 'weights_kept') / 1e3:,.0f} k" if granularity == "weight" else f"{mean(at[0], 'macs') / 1e6:.1f} M"
+            rows.append([label, *map(ap50, at), kept])
+        yield from table(["", *percents, "weights left at 50 %" if granularity == "weight" else "multiply-adds at 50 %"], rows)
+    yield "### Objectives at equal time (magnitudes of weights)\n"
+    rows = []
+    for objective, label in OBJECTIVES.items():
+        at = {ratio: found.get((objective, ratio), []) for ratio in ("0", *RATIOS)}
+        pace = number = "–"
+        if at["0"]:
+            sheet = at["0"][0]["sheet"]
+            count = steps(sheet, "--pretrain-steps")
+            number, pace = f"{count}", f"{mean(at['0'], 'seconds_pretrain') / count:.3f}"
+        rows.append([label, number, pace, *(ap50(at[ratio]) for ratio in at)])
+    yield from table(["", "steps of pre-training", "s per step", "0 %", *percents], rows)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--take", type=pathlib.Path, metavar="OUT")
+    options = parser.parse_args()
+    if options.take:
+        take(options.take)
+    page = ROOT / "results.md"
+    head, rest = page.read_text().split("<!-- tables -->\n")
+    page.write_text(head + "<!-- tables -->\n" + "\n".join(tables()) + "<!-- /tables -->" + rest.split("<!-- /tables -->")[1])

@@ -1,0 +1,218 @@
+// Every policy beside the others of its family, on drawn scenes: which score under which
+// granularity, how much where, what training minimises.
+//   policies --out out/policies --runs 3 --ratios 50,75,90
+// Three sheets, each a study of its own that goes on where it was: scores and allocations share
+// one, 2:4 has its own, which ends at 50 %, and every objective has one with as many steps as take
+// it the same time. docs/policies.py makes docs/policies/results.md of their cells.csv.
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "serpette/app/program.hpp"
+#include "serpette/app/run_scenarios.hpp"
+#include "serpette/attack/mtd.hpp"
+#include "serpette/attack/tog.hpp"
+#include "serpette/data/drawn_data.hpp"
+#include "serpette/io/file_lock.hpp"
+#include "serpette/objective/adversarial_only.hpp"
+#include "serpette/objective/both_forms.hpp"
+#include "serpette/objective/clean.hpp"
+#include "serpette/objective/distilled.hpp"
+#include "serpette/objective/fast_adversarial.hpp"
+#include "serpette/objective/free_adversarial.hpp"
+#include "serpette/objective/mixed.hpp"
+#include "serpette/objective/trades_like.hpp"
+#include "serpette/objective/under.hpp"
+#include "serpette/prune/block.hpp"
+#include "serpette/prune/both.hpp"
+#include "serpette/prune/input_channel.hpp"
+#include "serpette/prune/layers.hpp"
+#include "serpette/prune/n_of_m.hpp"
+#include "serpette/scenario/registry.hpp"
+#include "serpette/score/batch_norm_gamma.hpp"
+#include "serpette/score/deep_lift_trained.hpp"
+#include "serpette/score/random.hpp"
+#include "serpette/score/taylor.hpp"
+
+namespace serpette {
+
+namespace {
+
+/// A scenario under an id, what shipped scenarios spare spared.
+template <class Score, class Granularity, class Objective = PgdAdversarial>
+ListedScenario variant(const std::string& id, const Score& score, const Objective& objective = {},
+                       AllocationKind kind = AllocationKind::kPerLayer) {
+  using S = Scenario<Score, Granularity, Pgd, Rgb, Objective>;
+  return Registered<S>{
+      id,
+      id,
+      false,
+      {.score = score, .objective = objective, .allocation = {.kind = kind, .limits = kSpared}}};
+}
+
+/// Every score under a granularity.
+/// @param by  what DeepLIFT's are divided by: pieces are told apart by what is left of them.
+template <class Granularity>
+void add_scores(ScenarioList& list, const std::string& granularity, Normalise by) {
+  const auto add = [&](const std::string& score, const auto& policy) {
+    list.push_back(variant<std::remove_cvref_t<decltype(policy)>, Granularity>(
+        granularity + "-" + score, policy));
+  };
+  add("hydra", Hydra{});
+  add("deeplift", DeepLift{.normalise = by});
+  add("deeplift-trained", DeepLiftTrained{.start = {.normalise = by}});
+  add("magnitude", Magnitude{});
+  add("taylor", Taylor{});
+  add("random", Random{});
+  if constexpr (removes_filters<Granularity>) add("bn-gamma", BatchNormGamma{});
+}
+
+/// Scores × granularities, and allocations for two of these.
+ScenarioList scores_and_allocations() {
+  ScenarioList list;
+  add_scores<Weight>(list, "weight", Normalise::kFilter);
+  add_scores<Kernel>(list, "kernel", Normalise::kFilter);
+  add_scores<InputChannel>(list, "input-channel", Normalise::kFilter);
+  add_scores<Block<4, 4>>(list, "block-4x4", Normalise::kFilter);
+  add_scores<Filter>(list, "filter", Normalise::kLayer);
+  add_scores<Both<Filter, Weight>>(list, "filter-and-weight", Normalise::kLayer);
+  add_scores<Layers>(list, "layers", Normalise::kNone);
+  for (const auto& [word, kind] : words(AllocationKind{})) {
+    if (kind == AllocationKind::kPerLayer) continue;  // weight-hydra and filter-hydra
+    const auto allocation = std::string(word);
+    list.push_back(
+        variant<Hydra, Weight>("weight-hydra-" + allocation, {}, PgdAdversarial{}, kind));
+    list.push_back(
+        variant<Hydra, Filter>("filter-hydra-" + allocation, {}, PgdAdversarial{}, kind));
+  }
+  return list;
+}
+
+ScenarioList two_of_four() {
+  ScenarioList list;
+  add_scores<NofM<2, 4>>(list, "2-of-4", Normalise::kFilter);
+  return list;
+}
+
+/// An objective, and what a step of it costs: forward and backward passes over the batch.
+struct CostlyObjective {
+  ListedScenario scenario;
+  double passes;
+};
+
+/// All objectives under magnitudes of weights, whose scores take no training of their own.
+std::vector<CostlyObjective> objectives() {
+  constexpr int kSteps = Pgd{}.steps;  // a pass each
+  std::vector<CostlyObjective> all;
+  const auto add = [&](const std::string& id, double passes, const auto& objective) {
+    all.push_back({variant<Magnitude, Weight, std::remove_cvref_t<decltype(objective)>>(
+                       id, Magnitude{}, objective),
+                   passes});
+  };
+  using Strong = Under<Pgd, AdversarialOnly>;
+  using Vanishing = Under<TogVanishing, AdversarialOnly>;
+  using Mislabelling = Under<TogMislabelling, AdversarialOnly>;
+  add("pgd-adversarial", 1 + kSteps / 2.0, PgdAdversarial{});
+  add("both-forms", 2 + kSteps, BothForms{});
+  add("adversarial-only", 1 + kSteps, AdversarialOnly{});
+  add("clean", 1, Clean{});
+  add("free-4", 1, FreeAdversarial<4>{});
+  add("fast", 2, FastAdversarial{});
+  add("trades-like", 2 + kSteps, TradesLike{});
+  add("mtd", 1 + 2 * (kSteps + 1), Under<Mtd, AdversarialOnly>{});
+  add("mixed", 1 + (kSteps + 2 * TogVanishing{}.steps) / 3.0,
+      Mixed<Strong, Vanishing, Mislabelling>{
+          {Strong{.attack = {.epsilon = 0.1, .step = 0.04}},
+           Vanishing{.attack = {.epsilon = 0.1, .step = 0.025}},
+           Mislabelling{.attack = {.epsilon = 0.1, .step = 0.025}}}});
+  add("distilled", 2 + 1 / 3.0 + kSteps / 2.0, Distilled<PgdAdversarial>{});
+  return all;
+}
+
+std::vector<std::string> ids_among(const ScenarioList& list,
+                                   const std::vector<std::string>& wanted) {
+  std::vector<std::string> ids;
+  for (const auto& entry : list)
+    if (wanted.empty() || std::ranges::find(wanted, entry.id) != wanted.end())
+      ids.push_back(entry.id);
+  return ids;
+}
+
+/// Runs some variants of a sheet in a folder of its own.
+int run_sheet(const ScenarioList& list, const std::vector<std::string>& wanted,
+              const std::string& name, cli::ExperimentOptions o) {
+  const auto ids = ids_among(list, wanted);
+  if (ids.empty()) return 0;
+  o.out /= name;
+  fmt::print("{}: {} scenarios\n", name, ids.size());
+  std::fflush(stdout);
+  return cli::run_scenarios(list, ids, o);
+}
+
+int policies(int argc, char** argv) {
+  return cli::run_main([&] {
+    cli::ExperimentOptions o;
+    o.out = "out/policies";
+    o.runs = 3;
+    o.ratios = {"50", "75", "90"};
+    std::vector<std::string> wanted;
+    const auto shared = scores_and_allocations(), hardware = two_of_four();
+    const auto goals = objectives();
+    CLI::App app("Every policy beside the others of its family, on drawn scenes.");
+    o.add_to(app, true);
+    app.add_option("--variants", wanted, "Which to run, by their ids")
+        ->delimiter(',')
+        ->type_name("LIST")
+        ->default_str("all");
+    cli::parse(app, argc, argv);
+    for (const auto& id : wanted) {
+      std::vector<std::string> known = ids_among(shared, {});
+      for (const auto& also : ids_among(hardware, {})) known.push_back(also);
+      for (const auto& goal : goals) known.push_back(goal.scenario.id);
+      require(std::ranges::find(known, id) != known.end(), "--variants",
+              "should be some of {}, got \"{}\"", fmt::join(known, ", "), id);
+    }
+    const auto network = cli::shared_folder("demo", "yolov3-slim.cfg", SERPETTE_DEMO);
+    o.cfg = network / "yolov3-slim.cfg";
+    o.weights = network / "yolov3-slim.weights";
+    const auto scenes = o.out / "scenes";
+    {
+      const FileLock lock(o.out / ".lock-scenes");  // shards may start at once
+      DrawnData{.train = 1000, .test = 128, .seed = 78}.write(scenes);
+    }
+    o.images = scenes / "train" / "images";
+    o.annotations = scenes / "train" / "instances.json";
+    o.test_images = scenes / "test" / "images";
+    o.test_annotations = scenes / "test" / "instances.json";
+
+    constexpr int kStopped = 130;
+    int status = run_sheet(shared, wanted, "scores", o);
+    if (status == kStopped) return status;
+    auto half = o;
+    half.ratios = {"50"};
+    status = std::max(status, run_sheet(hardware, wanted, "two-of-four", half));
+    for (const auto& [scenario, passes] : goals) {
+      if (status == kStopped) break;
+      auto equal_time = o;
+      equal_time.ratios.insert(equal_time.ratios.begin(), "0");
+      equal_time.budget.stretch = goals.front().passes / passes;
+      status =
+          std::max(status, run_sheet({scenario}, wanted, "objectives/" + scenario.id, equal_time));
+    }
+    return status;
+  });
+}
+
+}  // namespace
+
+}  // namespace serpette
+
+int main(int argc, char** argv) { return serpette::policies(argc, argv); }

@@ -1,0 +1,66 @@
+#include "serpette/study/progress.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "serpette/io/read_file.hpp"
+#include "support/catch.hpp"
+#include "support/scratch.hpp"
+
+using namespace serpette;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+/// What `body` prints on standard error, which is no terminal meanwhile.
+template <class Body>
+std::string printed(Body&& body) {
+  const test::Scratch folder;
+  const auto file = folder / "stderr";
+  std::fflush(stderr);
+  const int kept = ::dup(STDERR_FILENO);
+  const int other = ::open(file.c_str(), O_CREAT | O_WRONLY, 0600);
+  REQUIRE((kept >= 0 && other >= 0));
+  ::dup2(other, STDERR_FILENO);
+  body();
+  std::fflush(stderr);
+  ::dup2(kept, STDERR_FILENO);
+  ::close(kept);
+  ::close(other);
+  return read_file(file);
+}
+
+}  // namespace
+
+TEST_CASE("in a pipe a study tells during its first cell how far it is and how long it takes",
+          "[study][progress]") {
+  const auto steps = [](Progress& progress) {
+    progress.on_plan({{"robust pre-training", 4}, {"evaluation", 100}}, 1);
+    progress.on_cell_begin();
+    progress.on_stage("robust pre-training", 4);
+    for (int i = 1; i <= 4; ++i) progress.on_step(i, 0.5);
+  };
+  const auto often = printed([&] {
+    Progress progress(1, std::chrono::seconds(0));
+    steps(progress);
+  });
+  CHECK_THAT(often, ContainsSubstring("[0/1, 1 running, 0:00 left] robust pre-training 4/4"));
+  const auto minutes = printed([&] {
+    Progress progress(1);
+    steps(progress);
+  });
+  CHECK(minutes.empty());
+}
+
+TEST_CASE("steps that an earlier run made are no measure of the rest", "[study][progress]") {
+  Estimate fresh, resumed;
+  for (auto* estimate : {&fresh, &resumed}) estimate->plan({{"robust fine-tuning", 100}});
+  fresh.did("robust fine-tuning", 10, 20);
+  resumed.drop({{"robust fine-tuning", 90}});
+  CHECK_FALSE(resumed.known());
+  resumed.did("robust fine-tuning", 1, 2);
+  CHECK(fresh.left(1) == Catch::Approx(180));
+  CHECK(resumed.left(1) == Catch::Approx(18));
+}
