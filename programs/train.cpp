@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 
+#include "serpette/app/budget_options.hpp"
 #include "serpette/app/cli.hpp"
 #include "serpette/app/device.hpp"
 #include "serpette/app/load_data.hpp"

@@ -15,12 +15,6 @@ namespace serpette::cli {
 inline constexpr std::string_view kDeviceHelp =
     "auto, cpu, cuda or cuda:N; +tf32 behind a GPU: faster, less exact products";
 
-/// What --precision means to every program that trains.
-inline constexpr auto kPrecisionHelp =
-    "Of the products in training steps, f32 or bf16: about twice as fast on processors with "
-    "AVX-512 "
-    "BF16 or AMX, slower on others; measured is in f32";
-
 /// "auto" is the GPU where there is one. What a GPU computes is made reproducible, in full
 /// precision or, where the name ends in "+tf32", in TF32 (which says nothing where "auto" is the
 /// CPU).
