@@ -12,7 +12,6 @@
 #include "serpette/method/budgets.hpp"
 #include "serpette/method/run_cell.hpp"
 #include "serpette/method/train_scores.hpp"
-#include "serpette/objective/clean.hpp"
 #include "serpette/prune/both.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/layers.hpp"
@@ -112,9 +111,10 @@ TEMPLATE_TEST_CASE("a layer that does nothing ends emptier than the others, unde
           [&](const ScoreMap& s, const at::Tensor& t, const Slopes& slopes) {
             return pruning.learning->gradient(graph, s, ratio, t, slopes);
           }};
-  auto trained = train_scores(detector, hydra_start(detector), Hydra{}.optimizer, {},
-                              few_batches(detector), Defence{Clean{}, Pgd{}, Rgb{}},
-                              {.steps = 15, .batch_size = 4}, Seed(1), at::kCPU, silent, rates);
+  auto trained = train_scores(
+      detector, hydra_start(detector), Hydra{}.optimizer, {}, few_batches(detector),
+      Defence{Faithful{std::make_shared<TinyDetector>(detector.clone())}, Pgd{}, Rgb{}},
+      {.steps = 15, .batch_size = 4}, Seed(1), at::kCPU, silent, rates);
   REQUIRE(trained.size() == graph.convolutions().size() + 1);
   for (std::size_t i = 0; i < before.size(); ++i)
     CHECK(at::equal(before[i], state_of(detector)[i]));
