@@ -54,12 +54,12 @@ TABLE = {
         ("--score magnitude --color greyscale", "--color: should come with a score that looks at pictures, got greyscale for magnitude"),
         ("--score snip --attack fgsm", "--attack: should come with --reference clean-twin"),
         ("--score deeplift --reference clean-twin", "--attack: should be one"),
-        ("--score deeplift --steps 3", "--steps: should be a setting of none"),
+        ("--score deeplift --steps 3", "--steps: should be an option that --help lists"),
         ("--score deeplift --reference other", "--reference: should be zeros, grey, mean, blurred or clean-twin"),
     ],
     "prune": [
         ("--scenario structured_hydra --ratio 50 --score-rule rescale", "--score-rule: should be a setting of structured_hydra, got one of"),
-        ("--scenario structured_hydra --ratio 50 --attack-norm l2 --attack-aim vanish --attack-aim-own", "--attack-aim-own: should have"),
+        ("--scenario structured_hydra --ratio 50 --attack-norm l2 --attack-aim-goal vanish --attack-aim-own", "--attack-aim-own: should have"),
         ("--scenario unstructured_magnitude --ratio 50 --score-steps 9", "--score-training-steps: should come with a scenario whose score is"),
         ("--scenario structured_hydra --ratio 50 --score-images 9", "--score-images: should come with a scenario whose score looks at"),
         ("--scenario structured_hydra --ratio 50 --keep 0.9", "got --ratio and --keep"),
@@ -94,7 +94,7 @@ TABLE = {
     ],
     "structured_hydra": [
         ("--score-rule rescale", "--score-rule: should be an option that --help lists"),
-        ("--attack-aim fabricate --attack-aim-classes 2", "--attack-aim-classes: should have an effect beside the other settings of"),
+        ("--attack-aim-goal fabricate --attack-aim-classes 2", "--attack-aim-classes: should have an effect beside the other settings of"),
         ("--score-images 5", "--score-images: should come with a scenario whose score looks at images"),
         ("--schedule-rounds 3", "Rounds: should be 1 with the curve one-shot"),
     ],

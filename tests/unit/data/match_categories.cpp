@@ -32,7 +32,7 @@ TEST_CASE("an extra category without boxes is named and passed over", "[data][ma
   CHECK(instances.categories[1].name == "WBC");
   CHECK_THROWS_WITH(match_categories(instances, 1, {}, "net.cfg"),
                     ContainsSubstring("should have the 1 classes of net.cfg, got 2 categories with "
-                                      "boxes (RBC, Platelets) and without: WBC"));
+                                      "boxes (RBC, Platelets); without boxes: WBC"));
   instances = cells();
   CHECK_THROWS_AS(match_categories(instances, 5, {}, "net.cfg"), Error);
 }

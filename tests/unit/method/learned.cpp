@@ -93,8 +93,9 @@ ScoreMap hydra_start(const TinyDetector& detector) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a layer that does nothing ends emptier than the others, under an exact budget",
-                   "[method][learned]", Weight, Filter) {
+TEMPLATE_TEST_CASE(
+    "a layer that does nothing ends emptier than those that do, under an exact budget",
+    "[method][learned]", Weight, Filter) {
   auto detector = half_silent();
   const auto& graph = detector.graph();
   const ErasedPruning pruning(TestType{}, Learned{.rate = 3, .window = 0.1});
@@ -122,7 +123,8 @@ TEMPLATE_TEST_CASE("a layer that does nothing ends emptier than the others, unde
   trained.pop_back();
   CHECK(at::equal(rates.logits, at::zeros_like(rates.logits)));  // what was given stays
   INFO(logits);
-  CHECK(logits.argmin().template item<std::int64_t>() == kUseless);
+  // Half of what the third layer reads is silent, so its rate may fall as far.
+  for (const int busy : {0, -1}) CHECK((logits[kUseless] < logits[busy]).template item<bool>());
 
   const auto mask = pruning.learning->mask(graph, trained, ratio, logits);
   const auto share = [&](std::size_t i) { return mask[i].weight.to(at::kDouble).mean(); };
