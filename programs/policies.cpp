@@ -152,7 +152,7 @@ int run_sheet(const ScenarioList& list, const std::vector<std::string>& wanted,
   const auto ids = ids_among(list, wanted);
   if (ids.empty()) return 0;
   o.out /= name;
-  fmt::print("{}: {} scenarios\n", name, ids.size());
+  fmt::print("{}: {}\n", name, fmt::join(ids, ", "));
   std::fflush(stdout);
   return cli::run_scenarios(list, ids, o);
 }
