@@ -39,10 +39,17 @@ class FusedConvolution {
       auto& dispatcher = c10::Dispatcher::singleton();
       const auto pointwise = dispatcher.findSchema({"mkldnn::_convolution_pointwise", ""});
       const auto reorder = dispatcher.findSchema({"mkldnn::_reorder_convolution_weight", ""});
+      const auto halves = dispatcher.findSchema({"mkldnn::_is_mkldnn_bf16_supported", ""});
       if (!pointwise || !reorder || !at::globalContext().userEnabledMkldnn()) return std::nullopt;
-      return FusedConvolution(pointwise->typed<Pointwise>(), reorder->typed<Reorder>());
+      return FusedConvolution(pointwise->typed<Pointwise>(), reorder->typed<Reorder>(),
+                              halves && halves->typed<bool()>().call());
     }();
     return found ? &*found : nullptr;
+  }
+
+  /// Whether it takes tensors of this type: bfloat16 where oneDNN has it for this CPU.
+  [[nodiscard]] bool takes(at::ScalarType type) const {
+    return type == at::kFloat || (type == at::kBFloat16 && takes_halves_);
   }
 
   [[nodiscard]] at::Tensor pack(const at::Tensor& weight, const Convolutional& c,
@@ -81,11 +88,12 @@ class FusedConvolution {
   }
 
   FusedConvolution(c10::TypedOperatorHandle<Pointwise> pointwise,
-                   c10::TypedOperatorHandle<Reorder> reorder)
-      : pointwise_(pointwise), reorder_(reorder) {}
+                   c10::TypedOperatorHandle<Reorder> reorder, bool takes_halves)
+      : pointwise_(pointwise), reorder_(reorder), takes_halves_(takes_halves) {}
 
   c10::TypedOperatorHandle<Pointwise> pointwise_;
   c10::TypedOperatorHandle<Reorder> reorder_;
+  bool takes_halves_;
 };
 
 /// A convolution whose weights are constants: forward in one fused pass, backward to the input
@@ -151,7 +159,7 @@ class FrozenNetwork {
       mine.weight = weight.to(type).contiguous(at::MemoryFormat::ChannelsLast);
       mine.bias = bias.to(type);
       const auto* fused = detail::FusedConvolution::get();
-      if (fused != nullptr && weight.is_cpu() && type != at::kDouble)
+      if (fused != nullptr && weight.is_cpu() && fused->takes(type))
         mine.packed =
             fused->pack(mine.weight, graph_.convolution(i), graph_.shape(graph_[i].inputs.front()));
     }
