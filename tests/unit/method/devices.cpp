@@ -5,6 +5,7 @@
 
 #include "serpette/torch/nn.hpp"
 
+#include <ATen/Parallel.h>
 #include <torch/cuda.h>
 
 #include <boost/hana/for_each.hpp>
@@ -141,9 +142,12 @@ struct Twins {
   }
 };
 
-/// Calls f with detectors of both kinds on every device.
+/// Calls f with detectors of both kinds on every device. On one thread: by their number LibTorch
+/// chooses a convolution's algorithm on the CPU, but not elsewhere.
 template <class F>
 void on_every_device(const F& f) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
   for (const auto device : other_devices()) {
     INFO(device);
     f(Twins(seeing(Yolov3(residual_graph(), Seed(1))), device, 1e-4));
@@ -151,6 +155,7 @@ void on_every_device(const F& f) {
     f(Twins(seeing(Yolov3(test::all_kinds(), Seed(1))), device, 1e-4));
     f(Twins(seeing(TinyDetector(test::all_kinds(), Seed(1))), device, 0));
   }
+  at::set_num_threads(threads);
 }
 
 ImageBatch four_images() {
