@@ -7,8 +7,6 @@
 
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
-#include "serpette/data/drawn_data.hpp"
-#include "serpette/io/file_lock.hpp"
 #include "serpette/scenario/registry.hpp"
 #include "serpette/score/deep_lift_layer.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
@@ -16,6 +14,7 @@
 #include "serpette/score/random.hpp"
 #include "serpette/score/snip.hpp"
 #include "serpette/score/taylor.hpp"
+#include "support/demo_data.hpp"
 
 namespace serpette {
 
@@ -90,22 +89,8 @@ int ablation(int argc, char** argv) {
         ->default_str("all");
     cli::parse(app, argc, argv);
     cli::check_options(variants, ids, o);
-    if (o.cfg.empty()) {
-      const auto network = cli::shared_folder("demo", "yolov3-slim.cfg", SERPETTE_DEMO);
-      o.cfg = network / "yolov3-slim.cfg";
-      o.weights = network / "yolov3-slim.weights";
-    }
-    if (o.images.empty()) {
-      const auto scenes = o.out / "scenes";
-      {
-        const FileLock lock(o.out / ".lock-scenes");  // shards may start at once
-        DrawnData{.train = 1000, .test = 128, .seed = 77}.write(scenes);
-      }
-      o.images = scenes / "train" / "images";
-      o.annotations = scenes / "train" / "instances.json";
-      o.test_images = scenes / "test" / "images";
-      o.test_annotations = scenes / "test" / "instances.json";
-    }
+    if (o.cfg.empty()) cli::use_shipped_network(o);
+    if (o.images.empty()) cli::use_drawn_scenes(o, {.train = 1000, .test = 128, .seed = 77});
     return cli::run_scenarios(variants, ids, o);
   });
 }

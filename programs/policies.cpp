@@ -20,8 +20,6 @@
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/attack/mtd.hpp"
 #include "serpette/attack/tog.hpp"
-#include "serpette/data/drawn_data.hpp"
-#include "serpette/io/file_lock.hpp"
 #include "serpette/objective/adversarial_only.hpp"
 #include "serpette/objective/both_forms.hpp"
 #include "serpette/objective/clean.hpp"
@@ -41,6 +39,7 @@
 #include "serpette/score/deep_lift_trained.hpp"
 #include "serpette/score/random.hpp"
 #include "serpette/score/taylor.hpp"
+#include "support/demo_data.hpp"
 
 namespace serpette {
 
@@ -180,18 +179,8 @@ int policies(int argc, char** argv) {
       require(std::ranges::find(known, id) != known.end(), "--variants",
               "should be some of {}, got \"{}\"", fmt::join(known, ", "), id);
     }
-    const auto network = cli::shared_folder("demo", "yolov3-slim.cfg", SERPETTE_DEMO);
-    o.cfg = network / "yolov3-slim.cfg";
-    o.weights = network / "yolov3-slim.weights";
-    const auto scenes = o.out / "scenes";
-    {
-      const FileLock lock(o.out / ".lock-scenes");  // shards may start at once
-      DrawnData{.train = 1000, .test = 128, .seed = 78}.write(scenes);
-    }
-    o.images = scenes / "train" / "images";
-    o.annotations = scenes / "train" / "instances.json";
-    o.test_images = scenes / "test" / "images";
-    o.test_annotations = scenes / "test" / "instances.json";
+    cli::use_shipped_network(o);
+    cli::use_drawn_scenes(o, {.train = 1000, .test = 128, .seed = 78});
 
     constexpr int kStopped = 130;
     int status = run_sheet(shared, wanted, "scores", o);

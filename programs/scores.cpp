@@ -124,14 +124,7 @@ void write_importance(const std::filesystem::path& out, const Graph& graph, cons
 /// @throws Error  naming the option.
 template <ScoreInit Score>
 void require_effect(const Options& o, const Score& score) {
-  std::vector<std::string> own;
-  each_setting(score, [&](const std::string& option, const auto&, const auto&) {
-    own.push_back("--" + option);
-  });
-  o.settings.require_used(
-      fmt::format("{} ({})", o.score,
-                  own.empty() ? "which has none" : fmt::format("{}", fmt::join(own, ", "))),
-      {o.score});
+  o.settings.require_used(fmt::format("{} ({})", o.score, cli::options_of(score)), {o.score});
   if constexpr (req::TrainsScores<Score>)
     each_setting(score.optimizer, [&](const std::string& option, const auto&, const auto&) {
       require(!o.settings.given()(option), "--" + option,

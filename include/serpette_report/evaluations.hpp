@@ -310,8 +310,7 @@ inline std::vector<std::string> gradient_remarks(const Evaluations& vanished, co
       if (const double share = mean(vanished.clean(scenario, ratio)); share >= kMany)
         remarks.push_back(
             fmt::format("{} at {} %: the gradient is zero or not finite on {:.0f} % of the images, "
-                        "where attacks "
-                        "that follow it go nowhere.",
+                        "where attacks that follow it go nowhere.",
                         scenario_label(scenario), ratio, 100 * share));
   return remarks;
 }

@@ -11,10 +11,10 @@
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/data/drawn_data.hpp"
-#include "serpette/io/file_lock.hpp"
 #include "serpette/io/temporary_folder.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/report.hpp"
+#include "support/demo_data.hpp"
 #include "support/shipped_scenarios.hpp"
 
 namespace serpette::cli {
@@ -68,26 +68,6 @@ struct StudyOptions {
     return !experiment.cfg.empty();
   }
 };
-
-/// The slim YOLOv3 that ships with the project.
-void use_shipped_network(ExperimentOptions& o) {
-  const auto network = shared_folder("demo", "yolov3-slim.cfg", SERPETTE_DEMO);
-  o.cfg = network / "yolov3-slim.cfg";
-  o.weights = network / "yolov3-slim.weights";
-}
-
-/// Drawn scenes in --out, drawn if they are not there.
-void use_drawn_scenes(ExperimentOptions& o, const DrawnData& data) {
-  const auto folder = o.out / "scenes";
-  {
-    const FileLock lock(o.out / ".lock-scenes");  // shards may start at once
-    data.write(folder);
-  }
-  o.images = folder / "train" / "images";
-  o.annotations = folder / "train" / "instances.json";
-  o.test_images = folder / "test" / "images";
-  o.test_annotations = folder / "test" / "instances.json";
-}
 
 void write_report_of(const ExperimentOptions& o, const std::string& title) {
   const auto budget = o.budget.chosen();

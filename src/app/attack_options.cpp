@@ -39,15 +39,7 @@ ChosenAttack AttackOptions::chosen() const {
   std::optional<ChosenAttack> found;
   with_entry(kAttacks, "--attack", name, [&](const auto& entry) {
     const auto attack = settings_.apply_to(entry.policy, prefix_);
-    std::vector<std::string> own;
-    each_setting(
-        attack,
-        [&](const std::string& option, const auto&, const auto&) { own.push_back("--" + option); },
-        prefix_);
-    settings_.require_used(
-        fmt::format("{} ({})", name,
-                    own.empty() ? "which has none" : fmt::format("{}", fmt::join(own, ", "))),
-        {name});
+    settings_.require_used(fmt::format("{} ({})", name, options_of(attack, prefix_)), {name});
     found = ChosenAttack::of(attack);
   });
   return *found;

@@ -19,8 +19,7 @@ namespace serpette::cli {
 /// What --precision means to every program that trains.
 inline constexpr auto kPrecisionHelp =
     "Of the products in training steps, f32 or bf16: about twice as fast on processors with "
-    "AVX-512 "
-    "BF16 or AMX, slower on others; measured is in f32";
+    "AVX-512 BF16 or AMX, slower on others; measured is in f32";
 
 /// One line per budget, for --help: what the names mean in numbers.
 inline std::string budget_table() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -16,6 +17,18 @@
 #include "serpette/core/typed_settings.hpp"
 
 namespace serpette::cli {
+
+/// The options that set a value, for errors: `--epsilon, --steps`, or `which has none`.
+/// @param prefix  of the options, e.g. "attack".
+template <class T>
+std::string options_of(const T& value, const std::string& prefix = {}) {
+  std::vector<std::string> own;
+  each_setting(
+      value,
+      [&](const std::string& option, const auto&, const auto&) { own.push_back("--" + option); },
+      prefix);
+  return own.empty() ? "which has none" : fmt::format("{}", fmt::join(own, ", "));
+}
 
 /// Options that follow from the descriptions of settings (core/settings.hpp); what is not given
 /// keeps its default. Needs no LibTorch.

@@ -31,9 +31,9 @@ namespace serpette::deploy {
 /// times the memory. In float the error is some 10⁻⁶ of the largest output. The order of summation
 /// depends on nothing but the channels. Sources: Lavin and Gray 2016; points of Barabasz et al.
 /// 2020.
-/// @tparam Number  float, or BFloat16: the operands of the products, that is what is transformed,
-/// are
-///                 rounded to it; transforms and sums stay in float.
+/// @tparam Number  float, or BFloat16: what is transformed, the operands of the products, is
+/// rounded
+///                 to it; transforms and sums stay in float.
 template <class Number>
 class WinogradConvolutionOf {
  public:

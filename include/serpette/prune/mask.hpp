@@ -1,16 +1,17 @@
 #pragma once
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "serpette/concepts/allocation.hpp"
 #include "serpette/concepts/prune_granularity.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/one_copy.hpp"
 #include "serpette/core/selection.hpp"
 #include "serpette/prune/per_layer.hpp"
 #include "serpette/prune/scores.hpp"
@@ -49,22 +50,19 @@ template <PruneGranularity Granularity, Allocation A>
     return allocate(ratio);
 }
 
-/// A mask that was made on the CPU, where the scores of its layers are; to a GPU it goes in one
-/// copy.
+/// A mask that was made on the CPU, where the scores of its layers are.
 [[nodiscard]] inline Mask beside(const ScoreMap& scores, Mask mask) {
   std::vector<at::Tensor*> parts;
+  std::vector<at::Tensor> here;
   for (auto& layer : mask)
     for (auto* part : {&layer.weight, &layer.filter, &layer.input})
-      if (part->defined()) parts.push_back(part);
-  if (parts.empty() || scores.front().is_cpu()) return mask;
-  std::vector<at::Tensor> flat;
-  std::vector<std::int64_t> counts;
-  for (const auto* part : parts) {
-    flat.push_back(part->to(at::kCPU).flatten());
-    counts.push_back(part->numel());
-  }
-  const auto moved = at::cat(flat).to(scores.front().device()).split_with_sizes(counts);
-  for (std::size_t i = 0; i < parts.size(); ++i) *parts[i] = moved[i].view(parts[i]->sizes());
+      if (part->defined()) {
+        parts.push_back(part);
+        here.push_back(*part);
+      }
+  if (parts.empty()) return mask;
+  auto there = in_one_copy(std::move(here), scores.front().device());
+  for (std::size_t i = 0; i < parts.size(); ++i) *parts[i] = std::move(there[i]);
   return mask;
 }
 

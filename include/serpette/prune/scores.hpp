@@ -5,15 +5,16 @@
 /// layer by layer.
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/cat.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "serpette/concepts/prune_granularity.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/one_copy.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/mask.hpp"
 #include "serpette/torch/tensor.hpp"
@@ -26,9 +27,7 @@ inline ScoreMap checked_scores(const Graph& graph, const ScoreMap& scores) {
   const auto convolutions = graph.convolutions();
   require(scores.size() == convolutions.size(), "scores",
           "should be {} tensors, one per convolution, got {}", convolutions.size(), scores.size());
-  std::vector<at::Tensor> flat;
-  std::vector<std::int64_t> counts;
-  bool at_once = !scores.empty();  // from a device: one copy, not one a layer
+  ScoreMap checked;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const auto& name = graph[convolutions[i]].name;
     require(scores[i].defined(), "scores",
@@ -37,18 +36,9 @@ inline ScoreMap checked_scores(const Graph& graph, const ScoreMap& scores) {
     require(scores[i].sizes() == at::IntArrayRef(expected), "scores",
             "shape should be [{}] as layer \"{}\", got [{}]", fmt::join(expected, ", "), name,
             fmt::join(scores[i].sizes(), ", "));
-    flat.push_back(scores[i].detach().to(at::kFloat).contiguous());
-    counts.push_back(scores[i].numel());
-    at_once = at_once && !scores[i].is_cpu() && scores[i].device() == scores[0].device();
+    checked.push_back(scores[i].detach().to(at::kFloat).contiguous());
   }
-  if (at_once) {
-    auto all = flat;
-    for (auto& score : all) score = score.view(-1);
-    const auto parts = at::cat(all).cpu().split_with_sizes(counts);
-    for (std::size_t i = 0; i < flat.size(); ++i) flat[i] = parts[i].view(flat[i].sizes());
-  }
-  for (auto& score : flat) score = score.cpu();
-  return flat;
+  return in_one_copy(std::move(checked), at::kCPU);
 }
 
 /// One set of pieces per convolution, where every layer is ranked by itself and keeps at least one

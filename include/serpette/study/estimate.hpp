@@ -1,12 +1,10 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "serpette/core/ratio.hpp"
@@ -64,14 +62,9 @@ class Estimate {
     double steps = 0, seconds = 0;
   };
 
-  /// How long a step of a stage is beside others', roughly: a step of training is 1.
   [[nodiscard]] double weight(std::string_view stage) const {
-    if (const auto known = weights_.find(stage); known != weights_.end()) return known->second;
-    constexpr std::array kWeights{std::pair{std::string_view("evaluation"), 0.03},
-                                  std::pair{std::string_view("evaluation under attack"), 0.1},
-                                  std::pair{std::string_view("timing"), 0.05}};
-    const auto found = std::ranges::find(kWeights, stage, [](const auto& w) { return w.first; });
-    return found == kWeights.end() ? 1 : found->second;
+    const auto known = weights_.find(stage);
+    return known == weights_.end() ? 1 : known->second;
   }
   [[nodiscard]] double seconds_per_unit() const {
     double seconds = 0, units = 0;
@@ -90,7 +83,8 @@ class Estimate {
 
   Work left_;
   std::map<std::string, Pace, std::less<>> done_;
-  Work weights_;
+  /// How long a step is beside one of training, roughly; of stages that are not here, as long.
+  Work weights_{{"evaluation", 0.03}, {"evaluation under attack", 0.1}, {"timing", 0.05}};
 };
 
 /// What is left to do of one cell, but for its pre-training, which cells share.

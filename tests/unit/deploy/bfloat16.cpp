@@ -7,8 +7,7 @@
 #include "serpette/deploy/plan_file.hpp"
 #include "serpette/deploy/winograd_convolution.hpp"
 #include "support/catch.hpp"
-#include "support/guarded_output.hpp"
-#include "support/pieces.hpp"
+#include "support/convolution_error.hpp"
 #include "support/pruned_network.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
@@ -18,44 +17,13 @@
 using namespace serpette;
 using Catch::Matchers::ContainsSubstring;
 using deploy::BFloat16;
+using serpette::test::convolution_error;
+using serpette::test::ConvolutionCase;
 using serpette::test::images_for;
 using serpette::test::ReferenceNetwork;
+using serpette::test::threads_change_no_bit;
 
 namespace {
-
-struct HalfCase {
-  int channels, height, width, filters, size, stride, padding;
-};
-
-/// Largest difference from LibTorch's convolution in double, over the largest output.
-/// @param round  whether LibTorch's operands are rounded to bfloat16, too.
-template <class Form>
-double half_error(const HalfCase& k, int threads, bool add, bool round) {
-  const Convolutional c{.filters = k.filters,
-                        .size = k.size,
-                        .stride = k.stride,
-                        .padding = k.padding,
-                        .activation = Activation::kLeaky};
-  const auto x = at::randn({1, k.channels, k.height, k.width}), bias = at::randn({k.filters}),
-             weight = at::randn({k.filters, k.channels, k.size, k.size});
-  const Form form(c, {k.channels, k.height, k.width}, weight.const_data_ptr<float>(),
-                  bias.const_data_ptr<float>());
-  const auto operand = [&](const at::Tensor& t) {
-    return (round ? t.to(at::kBFloat16) : t).to(at::kDouble);
-  };
-  auto expected = at::leaky_relu(
-      at::conv2d(operand(x), operand(weight), bias.to(at::kDouble), k.stride, k.padding), 0.1);
-  const auto residual = at::randn_like(expected);
-  if (add) expected = at::relu(expected + residual);
-  const at::Tensor in = x.permute({0, 2, 3, 1}).contiguous(),
-                   added = residual.to(at::kFloat).permute({0, 2, 3, 1}).contiguous();
-  const at::Tensor y = test::guarded_output(
-      expected.numel(), add ? added : at::Tensor(), [&](float* to, const deploy::Finish& finish) {
-        form.run(in.const_data_ptr<float>(), to, finish, test::Pieces{threads}, threads);
-      });
-  const auto wanted = expected.permute({0, 2, 3, 1}).reshape(-1);
-  return ((y.to(at::kDouble) - wanted).abs().max() / wanted.abs().max()).template item<double>();
-}
 
 void need_bfloat16() {
   if (!deploy::has_bfloat16()) SKIP("this processor has no AVX512-BF16");
@@ -84,26 +52,29 @@ TEST_CASE("direct convolution in bfloat16 equals LibTorch's of rounded operands"
           "[deploy][bfloat16]") {
   need_bfloat16();
   at::manual_seed(7);
-  const auto k = GENERATE(HalfCase{5, 1, 1, 6, 1, 1, 0}, HalfCase{5, 7, 9, 33, 1, 1, 0},
-                          HalfCase{3, 21, 17, 8, 3, 1, 1}, HalfCase{64, 13, 13, 100, 1, 1, 0},
-                          HalfCase{7, 40, 37, 9, 3, 2, 1}, HalfCase{3, 33, 70, 5, 5, 2, 2},
-                          HalfCase{3, 9, 30, 50, 3, 1, 0}, HalfCase{256, 6, 5, 255, 3, 1, 1},
-                          HalfCase{300, 26, 26, 40, 1, 1, 0}, HalfCase{1, 3, 3, 1, 3, 1, 1});
-  CAPTURE(k.channels, k.height, k.width, k.filters, k.size, k.stride, k.padding);
+  const auto k =
+      GENERATE(ConvolutionCase{5, 1, 1, 6, 1, 1, 0}, ConvolutionCase{5, 7, 9, 33, 1, 1, 0},
+               ConvolutionCase{3, 21, 17, 8, 3, 1, 1}, ConvolutionCase{64, 13, 13, 100, 1, 1, 0},
+               ConvolutionCase{7, 40, 37, 9, 3, 2, 1}, ConvolutionCase{3, 33, 70, 5, 5, 2, 2},
+               ConvolutionCase{3, 9, 30, 50, 3, 1, 0}, ConvolutionCase{256, 6, 5, 255, 3, 1, 1},
+               ConvolutionCase{300, 26, 26, 40, 1, 1, 0}, ConvolutionCase{1, 3, 3, 1, 3, 1, 1});
+  INFO(k);
   for (const int threads : {1, 2, 5})
-    CHECK(half_error<deploy::DirectConvolutionOf<BFloat16>>(k, threads, threads != 2, true) < 5e-6);
+    CHECK(convolution_error<deploy::DirectConvolutionOf<BFloat16>>(k, threads, threads != 2,
+                                                                   at::kBFloat16) < 5e-6);
 }
 
 TEST_CASE("Winograd's convolution in bfloat16 is near the exact one", "[deploy][bfloat16]") {
   need_bfloat16();
   at::manual_seed(8);
-  const auto k = GENERATE(HalfCase{1, 4, 5, 8, 3, 1, 1}, HalfCase{5, 3, 2, 6, 3, 1, 1},
-                          HalfCase{3, 21, 17, 8, 3, 1, 1}, HalfCase{64, 13, 13, 100, 3, 1, 1},
-                          HalfCase{17, 30, 41, 33, 3, 1, 1}, HalfCase{20, 9, 30, 50, 3, 1, 0},
-                          HalfCase{512, 13, 13, 64, 3, 1, 1});
-  CAPTURE(k.channels, k.height, k.width, k.filters);
+  const auto k =
+      GENERATE(ConvolutionCase{1, 4, 5, 8, 3, 1, 1}, ConvolutionCase{5, 3, 2, 6, 3, 1, 1},
+               ConvolutionCase{3, 21, 17, 8, 3, 1, 1}, ConvolutionCase{64, 13, 13, 100, 3, 1, 1},
+               ConvolutionCase{17, 30, 41, 33, 3, 1, 1}, ConvolutionCase{20, 9, 30, 50, 3, 1, 0},
+               ConvolutionCase{512, 13, 13, 64, 3, 1, 1});
+  INFO(k);
   for (const int threads : {1, 2, 5})
-    CHECK(half_error<deploy::WinogradConvolutionOf<BFloat16>>(k, threads, threads != 2, false) <
+    CHECK(convolution_error<deploy::WinogradConvolutionOf<BFloat16>>(k, threads, threads != 2) <
           0.05);
 }
 
@@ -113,18 +84,9 @@ TEST_CASE("threads do not change a bit of a convolution in bfloat16", "[deploy][
   const Convolutional c{.filters = 70, .size = 3, .padding = 1, .activation = Activation::kLeaky};
   const auto weight = at::randn({70, 25, 3, 3}), bias = at::randn({70}),
              x = at::randn({60, 52, 25});
-  const auto check = [&](const auto& form) {
-    const auto run = [&](int threads) {
-      auto y = at::empty({60, 52, 70});
-      form.run(x.const_data_ptr<float>(), y.mutable_data_ptr<float>(),
-               deploy::Finish{.slope = 0.1F}, test::Pieces{threads}, threads);
-      return y;
-    };
-    for (const int threads : {2, 3, 8}) CHECK(run(1).equal(run(threads)));
-  };
   const float *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
-  check(deploy::DirectConvolutionOf<BFloat16>(c, {25, 60, 52}, w, b));
-  check(deploy::WinogradConvolutionOf<BFloat16>(c, {25, 60, 52}, w, b));
+  threads_change_no_bit(deploy::DirectConvolutionOf<BFloat16>(c, {25, 60, 52}, w, b), x);
+  threads_change_no_bit(deploy::WinogradConvolutionOf<BFloat16>(c, {25, 60, 52}, w, b), x);
 }
 
 TEST_CASE("a plan in bfloat16 is near the float one, and is kept as it is",
