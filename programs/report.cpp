@@ -92,6 +92,7 @@ int main(int argc, char** argv) {
     app.footer("Example:\n  report --cells out/demo/cells.csv --out out/report");
     serpette::cli::parse(app, argc, argv);
 
+    serpette::require_no_input(out, {paper_data});
     serpette::remove_leftovers_in(out);
     for (const char* part : {"tables", "figures"})
       serpette::remove_leftovers_in(std::filesystem::path(out) / part);
