@@ -184,6 +184,7 @@
 #include "serpette/method/training_log.hpp"
 #include "serpette/method/training_state.hpp"
 #include "serpette/method/trial.hpp"
+#include "serpette/method/unfinished.hpp"
 #include "serpette/method/view.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/metric/coco_report.hpp"
