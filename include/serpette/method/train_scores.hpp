@@ -154,12 +154,13 @@ class MovedScores {
 /// @param optimizer  the policy's: learning_rate, momentum, gradient(∂L/∂eff, w, s).
 /// @param make_mask  the mask of scores.
 /// @param rates      where they are trained too.
+/// @param unfinished as `train`.
 /// @return           the scores, and behind them the rates' logits where there are some.
 template <Detector D, Observer O>
 ScoreMap train_scores(D& detector, ScoreMap scores, const ErasedScoreTraining& optimizer,
                       MakeMask make_mask, const BatchSource& next, const Defence& defence,
                       TrainSettings settings, Seed seed, at::Device device, O& observer,
-                      std::optional<MovedRates> rates = {}) {
+                      std::optional<MovedRates> rates = {}, Unfinished* unfinished = nullptr) {
   if (settings.steps == 0) {
     if (rates) scores.push_back(rates->logits);
     return scores;
@@ -171,7 +172,7 @@ ScoreMap train_scores(D& detector, ScoreMap scores, const ErasedScoreTraining& o
   settings.learning_rate = optimizer.learning_rate;
   settings.momentum = optimizer.momentum;
   MovedScores moves(detector, scores, optimizer, std::move(make_mask), std::move(rates));
-  train(detector, moves, next, defence, settings, seed, device, observer);
+  train(detector, moves, next, defence, settings, seed, device, observer, unfinished);
   return moves.tensors().plain;
 }
 
