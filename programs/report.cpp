@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "serpette/app/program.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette/study/leftovers.hpp"
 #include "serpette_report/report.hpp"
