@@ -54,7 +54,7 @@ struct Options {
   std::filesystem::path out;
   std::string scenario;
   cli::RatioTarget target;
-  std::optional<Precision> plan_precision;
+  Precision plan_precision = Precision::kFloat32;
 };
 
 /// One of the two networks: what was measured, and what it takes on disk.
@@ -236,7 +236,7 @@ int run(Options& o) {
       {.class_names = cli::network_names({}, names_of_network(study.weights, study.cfg),
                                          detector.graph().classes(), study.cfg.string()),
        .greyscale = after.standard.color == GreyscaleRec601::name},
-      o.plan_precision.value_or(Precision::kFloat32));
+      o.plan_precision);
   plan.save(o.out / "network.plan");
   const auto table = before_and_after(before, after);
   write_file(o.out / "before_and_after.md", to_markdown(table));
@@ -281,7 +281,7 @@ int main(int argc, char** argv) {
     cli::add_choice(
         app, "--plan-precision", o.plan_precision,
         "Of products in the dense layers of network.plan. The table before and after is "
-        "measured in f32.\nDefault: f32");
+        "measured in f32");
     app.add_option("--seed", e.seed, "Root of all randomness; equal seeds give equal results")
         ->check(cli::kSeed)
         ->capture_default_str();

@@ -124,7 +124,7 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
                         loaded.device);
   if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
-  experiment.suite = o.suite.trials();
+  experiment.suite = o.suite.trials(true);
   // The network as it came is measured under the attack of the first scenario.
   const auto first = std::ranges::find_if(ids, [](const auto& id) { return id != kOriginal; });
   require(first != ids.end(), "scenarios", "should be some that prune, got {} alone", kOriginal);
@@ -192,10 +192,8 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
       fmt::print(stderr, "{} {} {} damaged and left out\n", n, what,
                  n == 1 ? "image is" : "images are");
   if (unfinished > 0 && !o.part.collect && !o.part.time_again)
-    fmt::print(
-        stderr,
-        "{} failed (cells/*/failed.txt says why); --retry-failed tries again\n",
-        unfinished == 1 ? "1 cell" : fmt::format("{} cells", unfinished));
+    fmt::print(stderr, "{} failed (cells/*/failed.txt says why); --retry-failed tries again\n",
+               unfinished == 1 ? "1 cell" : fmt::format("{} cells", unfinished));
   return unfinished > 0 ? 1 : 0;
 }
 

@@ -17,14 +17,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Program → (options, what the line says of them).
 TABLE = {
     "attack": [
-        ("--attack fgsm --norm l2", "--norm: should be a setting of fgsm (--epsilon, --aim-goal"),
+        ("--attack fgsm --norm l2", "--norm: should be a setting of fgsm (--epsilon, --aim"),
         ("--attack fgsm --norm l2", "got one of pgd, mtd"),
         ("--attack fgsm --steps 3", "--steps: should be a setting of fgsm"),
         ("--attack square --steps 3", "--steps: should be a setting of square"),
-        ("--attack noise --aim vanish", "--aim-goal: should be a setting of noise (--epsilon), got one of fgsm, pgd"),
-        ("--attack cw --aim vanish", "--aim-goal: should be a setting of cw"),
-        ("--attack tog-vanishing --aim truth", "--aim-goal: should be a setting of tog-vanishing"),
-        ("--attack mtd --aim truth", "--aim-goal: should be a setting of mtd"),
+        ("--attack noise --aim vanish", "--aim: should be a setting of noise (--epsilon), got one of fgsm, pgd"),
+        ("--attack cw --aim vanish", "--aim: should be a setting of cw"),
+        ("--attack tog-vanishing --aim truth", "--aim: should be a setting of tog-vanishing"),
+        ("--attack mtd --aim truth", "--aim: should be a setting of mtd"),
         ("--attack mtd --aim-own", "--aim-own: should be a setting of mtd"),
         ("--attack pgd --aim vanish --aim-own", "--aim-own: should have an effect beside the other settings of pgd, got none"),
         ("--attack apgd --aim fabricate --aim-box 2", "--aim-box: should have an effect beside the other settings of apgd"),
@@ -59,7 +59,7 @@ TABLE = {
     ],
     "prune": [
         ("--scenario structured_hydra --ratio 50 --score-rule rescale", "--score-rule: should be a setting of structured_hydra, got one of"),
-        ("--scenario structured_hydra --ratio 50 --attack-norm l2 --attack-aim-goal vanish --attack-aim-own", "--attack-aim-own: should have"),
+        ("--scenario structured_hydra --ratio 50 --attack-norm l2 --attack-aim vanish --attack-aim-own", "--attack-aim-own: should have"),
         ("--scenario unstructured_magnitude --ratio 50 --score-steps 9", "--score-training-steps: should come with a scenario whose score is"),
         ("--scenario structured_hydra --ratio 50 --score-images 9", "--score-images: should come with a scenario whose score looks at"),
         ("--scenario structured_hydra --ratio 50 --keep 0.9", "got --ratio and --keep"),
@@ -74,9 +74,16 @@ TABLE = {
         ("--scenario unstructured_hydra --ratio 50 --allocation learned --schedule cubic --schedule-rounds 3", "pruning in one shot"),
         ("--scenario unstructured_hydra --ratio 50 --allocation-compared raw", "--allocation-compared: should have an effect beside"),
         ("--scenario structured_hydra --ratio 50 --allocation learned --allocation-of macs", "Learned: should leave what a ratio is of to"),
+        ("--scenario unstructured_hydra --ratio 50 --allocation learned --allocation-of time", "Learned: should come with the milliseconds of each"),
+        ("--scenario unstructured_hydra --ratio 50 --allocation learned --allocation-of time --allocation-times conv_0:1",
+         "times: should have a time for every convolution, got none for conv_1"),
+        ("--scenario unstructured_hydra --ratio 50 --allocation learned --allocation-times conv_0:1", "--allocation-times: should have an effect"),
+        ("--scenario structured_hydra --ratio 50 --granularity-ratio-of time", "Structured: should come with the milliseconds of each"),
+        ("--scenario structured_hydra --ratio 50 --granularity-ratio-of time --granularity-times conv_0:x", "should be NAME:MILLISECONDS"),
         ("--scenario mine --ratio 50", "scenario: should be one of"),
     ],
     "study": [
+        ("--scenarios structured_hydra --allocation-spare conv_99", 'spare: should name convolutions of the network, from conv_0 to'),
         ("--scenarios structured_hydra --score-rule rescale", "--score-rule: should be a setting of structured_hydra, got one of"),
         ("--scenarios unstructured_deeplift,structured_deeplift --score-steps 5", "--score-training-steps: should come with"),
         ("--scenarios structured_hydra,unstructured_magnitude --score-images 5", "--score-images: should come with"),
@@ -95,6 +102,7 @@ TABLE = {
     "structured_hydra": [
         ("--score-rule rescale", "--score-rule: should be an option that --help lists"),
         ("--attack-aim-goal fabricate --attack-aim-classes 2", "--attack-aim-classes: should have an effect beside the other settings of"),
+        ("--attack-aim other", "--attack-aim: should be truth, vanish, fabricate, mislabel or evade"),
         ("--score-images 5", "--score-images: should come with a scenario whose score looks at images"),
         ("--schedule-rounds 3", "Rounds: should be 1 with the curve one-shot"),
     ],

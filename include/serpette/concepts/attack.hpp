@@ -52,11 +52,12 @@ struct Aim {
                                       {"evade", Goal::kEvade}}};
   }
   static constexpr auto describe() {
-    return settings(setting<&Aim::goal>("What is made worse: the loss on ground truth, or a goal"),
-                    setting<&Aim::box>("Weight of the box's part of the loss", at_least(0)),
-                    setting<&Aim::objectness>("Weight of objectness", at_least(0)),
-                    setting<&Aim::classes>("Weight of the classes' part", at_least(0)),
-                    setting<&Aim::own>("Boxes: the detector's own, not ground truth"));
+    return settings(
+        setting<&Aim::goal>("What is made worse: the loss on ground truth, or a goal").as(""),
+        setting<&Aim::box>("Weight of the box's part of the loss", at_least(0)),
+        setting<&Aim::objectness>("Weight of objectness", at_least(0)),
+        setting<&Aim::classes>("Weight of the classes' part", at_least(0)),
+        setting<&Aim::own>("Boxes: the detector's own, not ground truth"));
   }
 };
 

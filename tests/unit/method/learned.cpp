@@ -112,21 +112,19 @@ TEMPLATE_TEST_CASE(
           [&](const ScoreMap& s, const at::Tensor& t, const Slopes& slopes) {
             return pruning.learning->gradient(graph, s, ratio, t, slopes);
           }};
-  auto trained = train_scores(
-      detector, hydra_start(detector), Hydra{}.optimizer, {}, few_batches(detector),
+  const auto trained = train_scores(
+      detector, hydra_start(detector), Hydra{}.optimizer, rates, few_batches(detector),
       Defence{Faithful{std::make_shared<TinyDetector>(detector.clone())}, Pgd{}, Rgb{}},
-      {.steps = 15, .batch_size = 4}, Seed(1), at::kCPU, silent, rates);
-  REQUIRE(trained.size() == graph.convolutions().size() + 1);
+      {.steps = 15, .batch_size = 4}, Seed(1), at::kCPU, silent);
   for (std::size_t i = 0; i < before.size(); ++i)
     CHECK(at::equal(before[i], state_of(detector)[i]));
-  const auto logits = trained.back();
-  trained.pop_back();
+  const auto& logits = trained.logits;
   CHECK(at::equal(rates.logits, at::zeros_like(rates.logits)));  // what was given stays
   INFO(logits);
   // Half of what the third layer reads is silent, so its rate may fall as far.
   for (const int busy : {0, -1}) CHECK((logits[kUseless] < logits[busy]).template item<bool>());
 
-  const auto mask = pruning.learning->mask(graph, trained, ratio, logits);
+  const auto mask = pruning.learning->mask(graph, trained.scores, ratio, logits);
   const auto share = [&](std::size_t i) { return mask[i].weight.to(at::kDouble).mean(); };
   CHECK((share(kUseless) < 0.8 * share(0)).template item<bool>());
   const auto kept = pruning.kept(graph, mask);
@@ -169,7 +167,7 @@ TEST_CASE("the slope of a filter's gate is that of a factor on its output", "[me
               return at::zeros_like(t);
             }};
     auto fresh = detector.clone();
-    MovedScores moves(fresh, scores, Hydra{}.optimizer, {}, rates);
+    MovedScores moves(fresh, scores, Hydra{}.optimizer, rates);
     moves.prepare();
     fresh.train(true);
     fresh.loss(fresh.forward(batch.images), batch.truth).total().backward();
