@@ -209,6 +209,7 @@ void note_missed(const cli::RatioTarget& target, const Network& after) {
 int run(Options& o) {
   auto& study = o.experiment;
   o.target.check();
+  cli::ReadyPlan::require_precision(o.plan_precision, "--plan-precision");
   require_no_input(o.out, {study.images, study.test_images});
   cli::check_options(cli::shipped_scenarios(), {o.scenario}, study);
   study.out = o.out / "study";

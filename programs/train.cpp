@@ -394,6 +394,7 @@ int run(const Options& o) {
 int main(int argc, char** argv) {
   return cli::run_main([&] {
     Options o;
+    CLI::Option *attacked = nullptr, *evaluate_every = nullptr, *patience = nullptr;
     CLI::App app(
         "Trains a detector, robustly if asked, and writes darknet weights. Beside OUT.weights "
         "stand "
@@ -447,20 +448,20 @@ int main(int argc, char** argv) {
     });
     cli::under(app, "Attack", [&] {
       o.policies.add_to(app, "What attacks the training images");
-      app.add_option("--attacked", o.objective.attacked, "Part of every batch that is attacked")
-          ->check(cli::kFraction)
-          ->capture_default_str();
+      attacked = app.add_option("--attacked", o.objective.attacked,
+                                "Part of every batch that is attacked");
+      attacked->check(cli::kFraction)->capture_default_str();
     });
     cli::under(app, "While it trains", [&] {
-      app.add_option("--evaluate-every", o.evaluate_every,
-                     "Steps between evaluations on validation data; 0: a tenth of all")
-          ->check(cli::kCount)
-          ->capture_default_str();
-      app.add_option("--patience", o.patience,
-                     "Stop after so many evaluations without a better AP50 (under the attack, "
-                     "where there is one); 0: never")
-          ->check(cli::kCount)
-          ->capture_default_str();
+      evaluate_every =
+          app.add_option("--evaluate-every", o.evaluate_every,
+                         "Steps between evaluations on validation data; 0: a tenth of all");
+      evaluate_every->check(cli::kCount)->capture_default_str();
+      patience =
+          app.add_option("--patience", o.patience,
+                         "Stop after so many evaluations without a better AP50 (under the attack, "
+                         "where there is one); 0: never");
+      patience->check(cli::kCount)->capture_default_str();
       app.add_option("--checkpoint-every", o.checkpoint_every,
                      "Steps between checkpoints; 0: by time alone")
           ->check(cli::kCount)
@@ -481,6 +482,11 @@ int main(int argc, char** argv) {
     };
     both("test", o.test_images, o.test_annotations);
     both("validation", o.validation_images, o.validation_annotations);
+    for (const auto* option : {evaluate_every, patience})
+      require(o.validates() || option->count() == 0, option->get_name(),
+              "should come with --validation-images and --validation-annotations, got none");
+    require(o.policies.attack.name != "none" || attacked->count() == 0, "--attacked",
+            "should come with --attack, got none");
     const bool is_sgd = o.settings.optimizer == TrainSettings::Optimizer::kSgd;
     o.settings.learning_rate = o.learning_rate.value_or(is_sgd ? 1e-3 : 1e-4);
     return run(o);

@@ -21,6 +21,9 @@ ReadyPlan ReadyPlan::make(const Yolov3& detector, deploy::PlanLabels labels, Pre
   plan->plan.labels = std::move(labels);
   return ReadyPlan(std::move(plan));
 }
+void ReadyPlan::require_precision(Precision precision, std::string_view option) {
+  deploy::require_precision(precision, option);
+}
 ReadyPlan ReadyPlan::load(const std::filesystem::path& path) {
   return ReadyPlan(std::make_shared<Holder>(Holder{deploy::load_plan(path)}));
 }

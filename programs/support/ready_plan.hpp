@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "serpette/core/precision.hpp"
@@ -22,6 +23,8 @@ class ReadyPlan {
   /// @throws Error  for a precision that the machine has not.
   static ReadyPlan make(const Yolov3& detector, deploy::PlanLabels labels = {},
                         Precision precision = Precision::kFloat32);
+  /// Refuses a precision that the machine has not, before any work for such a plan.
+  static void require_precision(Precision precision, std::string_view option);
   /// @throws Error  as deploy::load_plan.
   static ReadyPlan load(const std::filesystem::path& path);
 

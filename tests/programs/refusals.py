@@ -42,9 +42,18 @@ TABLE = {
         ("--attacks apgd --restarts 2", "--restarts: should come with one of the attacks pgd-50, got apgd"),
         ("--attacks pgd-5,noise --steps 20", "--steps: should come with one of the attacks pgd-20, apgd, cw, transfer, got pgd-5, noise"),
         ("--strengths 0.1,0.1", "--strengths: should name each radius once, got 0.1 twice"),
-        ("--strengths 2", "should be a number from 0 to 1"),
+        ("--strengths 2", "--strengths: should be a number above 0 to 1"),
+        ("--strengths 0", "--strengths: should be a number above 0 to 1"),
+        ("--attacks clean", 'got "clean"'),
         ("--transfer-cfg a.cfg", "--transfer-cfg requires --transfer-weights"),
         ("--epsilon 0", "--epsilon: should be a number above 0 to 1"),
+    ],
+    "train": [
+        ("--attacked 0.7", "--attacked: should come with --attack, got none"),
+        ("--patience 3", "--patience: should come with --validation-images and --validation-annotations"),
+        ("--evaluate-every 3", "--evaluate-every: should come with --validation-images and --validation-annotations"),
+        ("--attack fgsm --attack-steps 3", "--attack-steps: should be a setting of fgsm"),
+        ("--attack pgd --attack-aim evade --attack-aim-objectness 2", "--attack-aim-objectness: should have an effect beside"),
     ],
     "scores": [
         ("--score snip --reference grey", "--reference: should be a setting of snip (which has none), got one of deeplift"),
@@ -126,9 +135,11 @@ with tempfile.TemporaryDirectory() as folder:
     one = [*network, "--images", scenes / "test/images", "--annotations", scenes / "test/instances.json"]
     two = [*network, "--images", scenes / "train/images", "--annotations", scenes / "train/instances.json",
            "--test-images", scenes / "test/images", "--test-annotations", scenes / "test/instances.json", "--budget", "smoke"]
+    training = [*network[:-1], out / "x.weights", "--images", scenes / "train/images", "--annotations", scenes / "train/instances.json",
+                "--steps", 1, "--batch-size", 2]
     failures = []
     for program, rows in TABLE.items():
-        common = one if program in ("attack", "robustness", "scores") else two
+        common = one if program in ("attack", "robustness", "scores") else training if program == "train" else two
         for options, says in rows:
             result = run(program, *common, *options.split())
             lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]

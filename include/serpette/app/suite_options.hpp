@@ -34,12 +34,12 @@ class SuiteOptions {
           "--" + prefix_, wanted_,
           "Measure every network under the suite of attacks too, each image under its worst "
           "(--dry-run says what it costs)");
-    app.add_option(option("strengths"), strengths_,
-                   "Radii of PGD for a curve of AP50 over ε, each in [0, 1]; none: \"\"")
+    app.add_option_function<std::vector<std::string>>(
+           option("strengths"), [this](const auto& texts) { read_strengths(texts); },
+           "Radii of PGD for a curve of AP50 over ε, each above 0 to 1; none: \"\"")
         ->delimiter(',')
         ->type_name("LIST")
-        ->check(kFraction)
-        ->capture_default_str();
+        ->default_str(fmt::format("{}", fmt::join(strengths_, ",")));
     settings_.add_to(app);
   }
 
@@ -72,6 +72,12 @@ class SuiteOptions {
   SuiteOptions(std::string prefix, std::vector<double> strengths)
       : prefix_(std::move(prefix)), wanted_(prefix_.empty()), strengths_(std::move(strengths)) {
     settings_.offer(SuiteSettings{}, prefix_);
+  }
+  void read_strengths(const std::vector<std::string>& texts) {
+    strengths_.clear();
+    if (texts == std::vector<std::string>{""}) return;
+    for (const auto& text : texts)
+      read_setting(text, strengths_.emplace_back(), above(0, 1), option("strengths"));
   }
   [[nodiscard]] std::string option(std::string_view name) const {
     return "--" + option_name(prefix_, name);
