@@ -53,7 +53,8 @@ def peers():
     tables, lines = {}, []
     for path in sorted((HERE / "results").glob("peers_*.json")):
         run = json.loads(path.read_text())
-        also = " in float and bf16" if any(row["name"].startswith("ours-bf16") for row in run["rows"]) else ""
+        fewer = [p for p in ("bf16", "int8") if any(row["name"].startswith(f"ours-{p}") for row in run["rows"])]
+        also = f" in {' and '.join(['float', *fewer])}" if fewer else ""
         title = (f"{pathlib.Path(run['cfg']).stem}{also}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
                  f"{run['date']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:")
         cells = tables.setdefault(title, {})

@@ -16,7 +16,6 @@
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
-#include "serpette/core/precision.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/deploy/folded_network.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -26,6 +25,7 @@
 #include "serpette/graph/footprint.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
+#include "support/plan_precision_option.hpp"
 #include "support/ready_plan.hpp"
 
 namespace {
@@ -37,7 +37,7 @@ struct Options {
   cli::ColorOption color;
   std::string format, batch_norm;
   bool decode = false;
-  std::optional<Precision> precision;
+  cli::PlanPrecisionOption precision;
   onnx::Boxes boxes;
   std::int64_t batch = 0;
 
@@ -87,7 +87,7 @@ void run(const Options& o) {
   require(o.format == "plan" || (o.names.empty() && o.color.name == "rgb"), "--names",
           "should come, as --color, with --format plan, the only one that holds them; got {}",
           o.format);
-  require(o.format == "plan" || !o.precision, "--precision",
+  require(o.format == "plan" || !o.precision.is_given(), "--precision",
           "should come with --format plan, the only one that is made for a machine; got {}",
           o.format);
   require(o.format == "onnx" || o.batch == 0, "--batch",
@@ -101,12 +101,15 @@ void run(const Options& o) {
   }
   require(o.format != "plan" || o.folds(), "--batch-norm",
           "should be fold with --format plan, which has no batch norm; got keep");
+  o.precision.check();
+  cli::ReadyPlan::require_precision(o.precision.chosen(), "--precision");
   require_writable(o.out);
   const auto detector = Yolov3::load(o.cfg, o.weights);
   cli::say_notes(detector, o.cfg, o.weights);
   if (o.format == "plan") {
-    const auto plan = cli::ReadyPlan::make(detector, labels(o, detector.graph()),
-                                           o.precision.value_or(Precision::kFloat32));
+    const auto known = labels(o, detector.graph());
+    const auto plan = cli::ReadyPlan::make(detector, known, o.precision.chosen(),
+                                           o.precision.ranges(detector, known.greyscale));
     plan.save(o.out);
     fmt::print("{}: plan of {} convolutions ({}) for {}\n", o.out.string(), plan.choices().size(),
                cli::forms_text(plan.choices()), cli::ReadyPlan::cpu());
@@ -150,11 +153,7 @@ int main(int argc, char** argv) {
                      "weights or the cfg, or\nCOCO's names for 80 classes");
       o.color.add_to(app);
     });
-    cli::under(app, "How the plan computes (plan)", [&] {
-      cli::add_choice(app, "--precision", o.precision,
-                      "Of products in dense layers: f32, or bf16, which takes half their time and "
-                      "costs less than 0.01 of AP,\nwhere the CPU has AVX512-BF16. Default: f32");
-    });
+    cli::under(app, "How the plan computes (plan)", [&] { o.precision.add_to(app); });
     cli::under(app, "Boxes in the model (onnx)", [&] {
       app.add_flag("--decode", o.decode,
                    "End in boxes after class-wise suppression: boxes [K, 4] (x1, y1, x2, y2 in "

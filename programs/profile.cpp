@@ -18,7 +18,6 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/program.hpp"
-#include "serpette/core/precision.hpp"
 #include "serpette/core/quantile.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -26,6 +25,7 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette_report/bar_figure.hpp"
 #include "serpette_report/text_table.hpp"
+#include "support/plan_precision_option.hpp"
 #include "support/ready_plan.hpp"
 
 namespace {
@@ -36,7 +36,7 @@ struct Options {
   std::filesystem::path cfg, weights, plan, out;
   std::int64_t rounds = 20;
   int threads = 0;
-  std::optional<Precision> precision;
+  cli::PlanPrecisionOption precision;
 };
 
 /// One layer of the plan, and what it takes.
@@ -114,9 +114,12 @@ std::pair<double, double> machine() {
 void run(const Options& o) {
   if (o.threads > 0) at::set_num_threads(o.threads);
   require_writable(o.out / "profile.csv");
-  const auto plan = o.plan.empty() ? cli::ReadyPlan::make(Yolov3::load(o.cfg, o.weights), {},
-                                                          o.precision.value_or(Precision::kFloat32))
-                                   : cli::ReadyPlan::load(o.plan);
+  const auto plan = [&] {
+    if (!o.plan.empty()) return cli::ReadyPlan::load(o.plan);
+    const auto detector = Yolov3::load(o.cfg, o.weights);
+    return cli::ReadyPlan::make(detector, {}, o.precision.chosen(),
+                                o.precision.ranges(detector, false));
+  }();
   const auto layers = measure(plan, o.rounds);
   const auto [peak, bandwidth] = machine();
   const double all = std::accumulate(layers.begin(), layers.end(), 0.0,
@@ -186,10 +189,10 @@ int main(int argc, char** argv) {
     app.add_option("--threads", o.threads, "Of LibTorch; 0: as many as it takes by itself")
         ->check(cli::whole_number(0, 1024))
         ->capture_default_str();
-    cli::add_choice(app, "--precision", o.precision,
-                    "Of products in dense layers, for a plan that is made here. Default: f32");
+    cli::under(app, "How a plan that is made here computes", [&] { o.precision.add_to(app); });
     cli::parse(app, argc, argv);
-    require(o.plan.empty() || !o.precision, "--precision",
+    o.precision.check();
+    require(o.plan.empty() || !o.precision.is_given(), "--precision",
             "should come with --cfg and --weights: a plan has the precision that it was made in");
     require(o.plan.empty() == !o.cfg.empty() && o.plan.empty() == !o.weights.empty(), "network",
             "should be given by --cfg and --weights, or by --plan; --help lists the options");

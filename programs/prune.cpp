@@ -28,19 +28,21 @@
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
-#include "serpette/core/precision.hpp"
 #include "serpette/core/quantile.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/deploy/folded_network.hpp"
+#include "serpette/deploy/plan_precision.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/onnx/write_onnx.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
+#include "serpette/io/load_annotations.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/state.hpp"
 #include "serpette/metric/stopwatch.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/text_table.hpp"
+#include "support/calibrate.hpp"
 #include "support/ratio_target.hpp"
 #include "support/ready_plan.hpp"
 #include "support/shipped_scenarios.hpp"
@@ -54,7 +56,7 @@ struct Options {
   std::filesystem::path out;
   std::string scenario;
   cli::RatioTarget target;
-  Precision plan_precision = Precision::kFloat32;
+  deploy::PlanPrecision plan_precision = deploy::PlanPrecision::kFloat32;
 };
 
 /// One of the two networks: what was measured, and what it takes on disk.
@@ -232,12 +234,17 @@ int run(Options& o) {
   const auto rows = read_cells(study.out / "cells.csv");
   const auto before = network(rows, original, "0", study.weights),
              after = network(rows, o.scenario, ratio.str(), o.out / "network.weights");
+  const bool greyscale = after.standard.color == GreyscaleRec601::name;
   const auto plan = cli::ReadyPlan::make(
       detector,
       {.class_names = cli::network_names({}, names_of_network(study.weights, study.cfg),
                                          detector.graph().classes(), study.cfg.string()),
-       .greyscale = after.standard.color == GreyscaleRec601::name},
-      o.plan_precision);
+       .greyscale = greyscale},
+      o.plan_precision,
+      o.plan_precision == deploy::PlanPrecision::kInt8
+          ? cli::calibrate(detector, load_annotations(study.annotations, {.images = study.images}),
+                           study.images, greyscale)
+          : deploy::Ranges());
   plan.save(o.out / "network.plan");
   const auto table = before_and_after(before, after);
   write_file(o.out / "before_and_after.md", to_markdown(table));
@@ -281,8 +288,8 @@ int main(int argc, char** argv) {
     app.add_option("--out", o.out, "Folder for the results")->required();
     cli::add_choice(
         app, "--plan-precision", o.plan_precision,
-        "Of products in the dense layers of network.plan. The table before and after is "
-        "measured in f32");
+        "Of products in the dense layers of network.plan; int8 is calibrated on training images. "
+        "The table before and\nafter is measured in f32");
     app.add_option("--seed", e.seed, "Root of all randomness; equal seeds give equal results")
         ->check(cli::kSeed)
         ->capture_default_str();

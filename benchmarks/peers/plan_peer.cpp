@@ -1,7 +1,7 @@
 // Our plan as one of the peers that compare.py asks in turn.
 //
 //   plan_peer --kind none|unstructured|kernel|filter --sparsity R [--threads T] [--cfg F]
-//             [--precision f32|bf16] [--choices F] [--by-model] (--serve | --save FOLDER |
+//             [--precision f32|bf16|int8] [--choices F] [--by-model] (--serve | --save FOLDER |
 //             --profile)
 //
 // A network of the cfg with random weights (batch norm calibrated), uniform random scores, so every
@@ -25,9 +25,10 @@
 #include <string>
 #include <vector>
 
-#include "serpette/core/precision.hpp"
 #include "serpette/core/settings.hpp"
+#include "serpette/deploy/calibration.hpp"
 #include "serpette/deploy/plan.hpp"
+#include "serpette/deploy/plan_precision.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/graph/apply_mask.hpp"
@@ -45,7 +46,7 @@ using namespace serpette;
 
 struct Options {
   std::string kind = "none", cfg = "share/cfg/yolov3.cfg", choices, save;
-  Precision precision = Precision::kFloat32;
+  deploy::PlanPrecision precision = deploy::PlanPrecision::kFloat32;
   double sparsity = 0;
   int threads = 1;
   bool serve = false, profile = false, by_model = false;
@@ -134,6 +135,12 @@ int run(const Options& o) {
   const at::NoGradGuard no_grad;
   const auto net = network(o);
   deploy::PlanOptions options{.measure = !o.by_model, .precision = o.precision};
+  const auto image = test_image(net.graph().input);
+  if (o.precision == deploy::PlanPrecision::kInt8) {
+    deploy::Calibration calibration(net);
+    calibration.observe(image);
+    options.ranges = calibration.ranges();
+  }
   if (!o.choices.empty()) options.choices = deploy::parse_choices(read_file(o.choices), o.choices);
   const auto begin = std::chrono::steady_clock::now();
   auto plan = deploy::make_plan(net, options);
@@ -142,7 +149,6 @@ int run(const Options& o) {
         .count();
   };
   const double built = milliseconds(begin);
-  const auto image = test_image(net.graph().input);
 
   if (!o.save.empty()) {
     const std::filesystem::path folder = o.save;

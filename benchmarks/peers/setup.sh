@@ -6,7 +6,7 @@ cache=${PEERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/serpette/peers}
 mkdir -p "$cache"
 if [[ ! -e $cache/python/complete ]]; then
   python3 -m venv "$cache/python"
-  "$cache/python/bin/pip" install --quiet numpy onnx onnxruntime openvino ncnn
+  "$cache/python/bin/pip" install --quiet numpy onnx onnxruntime openvino nncf ncnn
   "$cache/python/bin/pip" install --quiet --no-deps pnnx  # its program alone, which needs no PyTorch
   touch "$cache/python/complete"
 fi

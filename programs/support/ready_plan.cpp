@@ -15,14 +15,15 @@ struct ReadyPlan::Holder {
   deploy::Plan plan;
 };
 
-ReadyPlan ReadyPlan::make(const Yolov3& detector, deploy::PlanLabels labels, Precision precision) {
-  auto plan =
-      std::make_shared<Holder>(Holder{deploy::make_plan(detector, {.precision = precision})});
+ReadyPlan ReadyPlan::make(const Yolov3& detector, deploy::PlanLabels labels,
+                          deploy::PlanPrecision precision, deploy::Ranges ranges) {
+  auto plan = std::make_shared<Holder>(
+      Holder{deploy::make_plan(detector, {.precision = precision, .ranges = std::move(ranges)})});
   plan->plan.labels = std::move(labels);
   return ReadyPlan(std::move(plan));
 }
-void ReadyPlan::require_precision(Precision precision, std::string_view option) {
-  deploy::require_precision(precision, option);
+void ReadyPlan::require_precision(deploy::PlanPrecision precision, const std::string& place) {
+  deploy::require_precision(precision, place);
 }
 ReadyPlan ReadyPlan::load(const std::filesystem::path& path) {
   return ReadyPlan(std::make_shared<Holder>(Holder{deploy::load_plan(path)}));

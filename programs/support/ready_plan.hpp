@@ -6,9 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "serpette/core/precision.hpp"
 #include "serpette/deploy/choices.hpp"
 #include "serpette/deploy/plan_labels.hpp"
+#include "serpette/deploy/plan_precision.hpp"
+#include "serpette/deploy/quantization.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -20,11 +21,12 @@ class ReadyPlan {
  public:
   /// A plan of a network on this machine.
   /// @param labels  what goes with it into a file.
+  /// @param ranges  of int8 (calibrate.hpp).
   /// @throws Error  for a precision that the machine has not.
   static ReadyPlan make(const Yolov3& detector, deploy::PlanLabels labels = {},
-                        Precision precision = Precision::kFloat32);
-  /// Refuses a precision that the machine has not, before any work for such a plan.
-  static void require_precision(Precision precision, std::string_view option);
+                        deploy::PlanPrecision precision = {}, deploy::Ranges ranges = {});
+  /// @throws Error  for a precision that the machine has not: before all that comes before a plan.
+  static void require_precision(deploy::PlanPrecision precision, const std::string& place);
   /// @throws Error  as deploy::load_plan.
   static ReadyPlan load(const std::filesystem::path& path);
 

@@ -2,6 +2,7 @@
 
 #include "serpette/app/scenario_main.hpp"
 #include "serpette/scenario/registry.hpp"
+#include "support/shipped_scenario.hpp"
 
 namespace serpette::cli {
 

@@ -78,7 +78,7 @@ def plans(root, scenes):
     whole, bad = plan.read_bytes(), root / "bad.plan"
     for damaged, says in ((whole[:-1], "it is incomplete"), (whole[:5000], "it is incomplete"), (b"", "should be a plan file"),
                           (whole[:9000] + bytes([whole[9000] ^ 4]) + whole[9001:], "it is damaged"),
-                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 4, got 7"),
+                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 5, got 7"),
                           (whole[:40] + b"PDP-11 with 1 lane\0" + whole[59:], "got one for PDP-11 with 1 lane: write it anew")):
         bad.write_bytes(damaged)
         run("detect", "--plan", bad, *look, "--out", root / "no", status=2, says=says)
@@ -94,6 +94,19 @@ def plans(root, scenes):
     else:
         export("plan", half, "--precision", "bf16", status=2, says="should be f32 on a machine without AVX512-BF16, got bf16")
     export("onnx", half, "--precision", "bf16", status=2, says="--precision: should come with --format plan")
+
+    # In int8, calibrated on pictures of training.
+    bytes_plan, pictures = root / "bytes.plan", ("--calibrate", scenes / "train/images")
+    if "avx512_vnni" in pathlib.Path("/proc/cpuinfo").read_text():
+        export("plan", bytes_plan, "--precision", "int8", *pictures, says="_int8")
+        run("detect", "--plan", bytes_plan, *look, "--out", root / "by_bytes")
+        by_bytes = json.loads((root / "by_bytes/summary.json").read_text())["AP50"]
+        assert abs(by_bytes - ap[0]) < 0.15, (by_bytes, ap)
+    else:
+        export("plan", bytes_plan, "--precision", "int8", *pictures, status=2,
+               says="should be f32 on a machine without AVX512-VNNI, got int8")
+    export("plan", bytes_plan, "--precision", "int8", status=2, says="--calibrate: should name a folder of pictures for")
+    export("plan", bytes_plan, *pictures, status=2, says="--calibrate: should name a folder of pictures only with")
 
     # A plan knows its class names and colours: pictures are all that is left to say.
     names = root / "a.names"

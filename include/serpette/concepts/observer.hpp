@@ -32,6 +32,8 @@ concept HearsSomething =
 ///         a stage of so many steps begins (0: unknown)
 ///     void on_step(std::int64_t step, double loss)
 ///         a step of it is done; the loss is NaN where there is none
+///     void on_known_steps(std::int64_t steps)
+///         steps of the stage that an earlier run made
 ///     void on_cell(const CellRow& row)
 ///         a cell is finished and written
 ///     bool stop_requested()
@@ -53,6 +55,10 @@ namespace notify {
 template <Observer O>
 void stage(O& observer, std::string_view name, std::int64_t steps) {
   if constexpr (requires { observer.on_stage(name, steps); }) observer.on_stage(name, steps);
+}
+template <Observer O>
+void known_steps(O& observer, std::int64_t steps) {
+  if constexpr (requires { observer.on_known_steps(steps); }) observer.on_known_steps(steps);
 }
 template <Observer O>
 void step(O& observer, std::int64_t index, double loss) {

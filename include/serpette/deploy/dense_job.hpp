@@ -6,21 +6,22 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "serpette/deploy/bfloat16.hpp"
 #include "serpette/deploy/finish.hpp"
+#include "serpette/deploy/narrow_numbers.hpp"
 
 namespace serpette::deploy {
 
 /// A block of a matrix product:  out[r][n] = finish(bias[n] + Σ_t Σ_k in[t][r][k] · weights[t·K +
 /// k][n]). One tap t is a plain product; the taps of a convolution each have rows of their own.
-/// @tparam Number  of the operands: float, or BFloat16, of which two k lie side by side in
-/// `weights`.
+/// @tparam Number  of the operands: float, BFloat16 or Int8, of which kTogether k lie side by side
+///                 in `weights`. Products of Int8 are added up exactly, and scaled before the bias.
 template <class Number>
 struct MultiplyJob {
   const Number* const* in = nullptr;  ///< [taps][rows] where each row's K numbers begin.
   std::int64_t taps = 1, depth = 0;   ///< K, a multiple of kTogether.
   const Number* weights = nullptr;    ///< [taps · K][whole vectors]
   const float* bias = nullptr;        ///< [whole vectors], or null for zeros.
+  const float* scale = nullptr;       ///< Of Int8, [whole vectors]: what 1 in a sum is worth.
   float* out = nullptr;
   std::ptrdiff_t pitch = 0;  ///< From one row of `out` (and of the residual) to the next.
   int columns = 0;           ///< That are stored of each row.
@@ -76,9 +77,11 @@ struct DenseKernels : ProductKernels<float> {
   void (*turn)(const TurnJob&) = nullptr;
 };
 
-struct BFloat16Kernels : ProductKernels<BFloat16> {
-  /// Rounds n numbers.
-  void (*round)(const float* from, std::int64_t n, BFloat16* to) = nullptr;
+template <class Number>
+struct DotKernels : ProductKernels<Number> {
+  /// Rounds n numbers of a map.
+  void (*round)(const Rounding<Number>& rounding, const float* from, std::int64_t n,
+                Number* to) = nullptr;
 };
 
 }  // namespace serpette::deploy

@@ -7,11 +7,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
-#include "serpette/deploy/bfloat16_kernels.hpp"
+#include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"
@@ -27,40 +29,60 @@ namespace serpette::deploy {
 /// the rows of the input are read where they lie, through one pointer per tap (XNNPACK's
 /// indirection: Dukhan 2019), so nothing is copied. A block of cells stays in the cache while the
 /// panels of weights pass by. The order of summation depends on nothing but the layer.
-/// @tparam Number  float, or BFloat16: operands are rounded to it, the input as a whole first; sums
-///                 stay in float.
+/// @tparam Number  float, BFloat16 or Int8: operands are rounded to it, the input as a whole first.
+///                 Sums stay in float, or are exact in 32 bits.
 template <class Number>
 class DirectConvolutionOf {
  public:
-  /// @param weight  [C_out, C_in, k, k]
-  /// @param bias    [C_out]
+  /// @param weight    [C_out, C_in, k, k]
+  /// @param bias      [C_out]
+  /// @param rounding  of the input.
   DirectConvolutionOf(const Convolutional& c, const Shape& in, const float* weight,
-                      const float* bias)
-      : DirectConvolutionOf(c, in,
-                            [&](auto... extents) { return PackedMatrix<Number>(extents...); }) {
-    const int area = c.size * c.size;
-    for (int f = 0; f < c.filters; ++f)
-      for (int i = 0; i < in.channels; ++i)
-        for (int tap = 0; tap < area; ++tap)
-          weights_.at(tap * depth_ + i, f) =
-              weight[(std::int64_t{f} * in.channels + i) * area + tap];
-    std::vector<float> whole(whole_filters(), 0.0F);
-    std::copy_n(bias, c.filters, whole.begin());
-    bias_ = std::move(whole);
+                      const float* bias, const Rounding<Number>& rounding = {})
+      : DirectConvolutionOf(
+            c, in, [&](auto... extents) { return PackedMatrix<Number>(extents...); }, rounding) {
+    const auto of_filter = std::size_t(in.channels) * c.size * c.size;
+    std::vector<float> biases(whole_filters(), 0.0F), scales(kIsScaled ? whole_filters() : 0);
+    std::copy_n(bias, c.filters, biases.begin());
+    for (int f = 0; f < c.filters; ++f) {
+      const std::span filter(weight + f * of_filter, of_filter);
+      if constexpr (kIsScaled) {
+        const QuantizedFilter quantized(filter);
+        pack(f, quantized.weights);
+        const auto at = static_cast<std::size_t>(f);
+        scales[at] = rounding.by.scale * quantized.scale;
+        // Σ (q − zero_point) w = Σ q w − zero_point Σ w
+        biases[at] -= scales[at] * static_cast<float>(rounding.by.zero_point * quantized.sum);
+      } else {
+        pack(f, filter);
+      }
+    }
+    bias_ = std::move(biases);
+    scale_ = std::move(scales);
   }
   /// What `write` wrote of the same convolution.
+  /// @throws Error  if it has a scale that is none.
   DirectConvolutionOf(const Convolutional& c, const Shape& in, PlanReader& from)
       : DirectConvolutionOf(
-            c, in, [&](auto... extents) { return PackedMatrix<Number>(extents..., from); }) {
+            c, in, [&](auto... extents) { return PackedMatrix<Number>(extents..., from); },
+            rounding_from(from)) {
     bias_ = from.array<float>(whole_filters());
+    if constexpr (kIsScaled) scale_ = from.array<float>(whole_filters());
   }
 
   void write(PlanWriter& to) const {
+    if constexpr (kIsScaled) to.value(rounding_);
     weights_.write(to);
     to.array(bias_);
+    if constexpr (kIsScaled) to.array(scale_);
   }
 
-  static bool fits(const Convolutional& c) { return c.groups == 1; }
+  /// One group; of Int8 no more products than 32 bits can add up.
+  static bool fits(const Convolutional& c, const Shape& in) {
+    constexpr std::int64_t kMostProducts = std::int64_t{1 << 16};
+    return c.groups == 1 &&
+           (!kIsScaled || std::int64_t{in.channels} * c.size * c.size <= kMostProducts);
+  }
 
   [[nodiscard]] const Shape& output() const { return out_; }
 
@@ -85,20 +107,48 @@ class DirectConvolutionOf {
   }
 
  private:
+  static constexpr bool kIsScaled = std::is_same_v<Number, Int8>;
+
   template <class MakeMatrix>
-  DirectConvolutionOf(const Convolutional& c, const Shape& in, const MakeMatrix& matrix)
+  DirectConvolutionOf(const Convolutional& c, const Shape& in, const MakeMatrix& matrix,
+                      const Rounding<Number>& rounding)
       : kernels_(&product_kernels_here<Number>()),
         conv_(c),
         in_(in),
         out_(output_shape(c, in)),
         depth_((in.channels + kTogether<Number> - 1) / kTogether<Number> * kTogether<Number>),
+        rounding_(rounding),
         weights_(matrix(c.size * c.size * depth_, c.filters, kernels_->lanes)),
-        zeros_(static_cast<std::size_t>(depth_)) {
-    require(fits(c), "direct convolution", "should be in one group, got {} groups", c.groups);
+        zeros_(static_cast<std::size_t>(depth_), rounding(0.0F)) {
+    require(fits(c, in), "direct convolution",
+            "should be in one group, and in int8 of at most 65536 products, got {} groups and "
+            "{} times {}×{}",
+            c.groups, in.channels, c.size, c.size);
     constexpr std::int64_t kCache = 256 << 10;
     const auto bytes = std::int64_t{sizeof(Number)} * depth_ * c.stride * c.stride;
     const auto wanted = std::clamp<std::int64_t>(kCache / bytes, 24, 480);
     blocks_ = (cells() + wanted - 1) / wanted;
+  }
+
+  static Rounding<Number> rounding_from(PlanReader& from) {
+    if constexpr (kIsScaled) {
+      const auto read = from.value<Rounding<Number>>();
+      require(read.by.is_valid(), from.place(),
+              "should hold a positive scale and a zero point in 0 … 255, got {} and {}",
+              read.by.scale, read.by.zero_point);
+      return read;
+    } else {
+      return {};
+    }
+  }
+
+  /// @param weights  of one filter, [C_in, k, k].
+  template <class Weights>
+  void pack(int filter, const Weights& weights) {
+    const int area = conv_.size * conv_.size;
+    for (int i = 0; i < in_.channels; ++i)
+      for (int tap = 0; tap < area; ++tap)
+        weights_.at(tap * depth_ + i, filter) = weights[static_cast<std::size_t>(i * area + tap)];
   }
 
   [[nodiscard]] std::size_t whole_filters() const {
@@ -118,14 +168,14 @@ class DirectConvolutionOf {
                  channels = std::int64_t{in_.channels};
       auto* to = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(cells * depth_));
       parallel(cells, [&](std::int64_t begin, std::int64_t end) {
+        const auto& round = dot_kernels_here<Number>().round;
         if (depth_ == channels) {
-          bfloat16_kernels_here().round(x + begin * channels, (end - begin) * channels,
-                                        to + begin * channels);
+          round(rounding_, x + begin * channels, (end - begin) * channels, to + begin * channels);
           return;
         }
         for (auto cell = begin; cell < end; ++cell) {
           std::fill_n(to + cell * depth_, depth_, Number());
-          bfloat16_kernels_here().round(x + cell * channels, channels, to + cell * depth_);
+          round(rounding_, x + cell * channels, channels, to + cell * depth_);
         }
       });
       return to;
@@ -161,6 +211,7 @@ class DirectConvolutionOf {
       const auto column = weights_.column(panel);
       job.weights = weights_.panel(panel);
       job.bias = bias_.data() + column;
+      if constexpr (kIsScaled) job.scale = scale_.data() + column;
       job.columns = static_cast<int>(std::min<std::int64_t>(
           out_.channels - column, std::int64_t{weights_.vectors(panel)} * kernels_->lanes));
       for (std::int64_t b = 0; b < rows.count(); ++b) {
@@ -176,10 +227,12 @@ class DirectConvolutionOf {
   const ProductKernels<Number>* kernels_;
   Convolutional conv_;
   Shape in_, out_;
-  std::int64_t depth_;  // C_in in whole pairs
+  std::int64_t depth_;  // C_in in whole operands of an instruction
   std::int64_t blocks_ = 1;
+  Rounding<Number> rounding_;     // of the input
   PackedMatrix<Number> weights_;  // [taps · depth, C_out]
-  StoredArray<float> bias_;       // in whole vectors
+  StoredArray<float> bias_;       // in whole vectors, as
+  StoredArray<float> scale_;      // of Int8: what 1 in a sum is worth
   std::vector<Number> zeros_;     // what lies outside the map
 };
 

@@ -14,12 +14,11 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
-#include "serpette/core/precision.hpp"
 #include "serpette/core/settings.hpp"
-#include "serpette/deploy/bfloat16_kernels.hpp"
 #include "serpette/deploy/change_layout.hpp"
 #include "serpette/deploy/choices.hpp"
 #include "serpette/deploy/choose.hpp"
+#include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/form_list.hpp"
 #include "serpette/deploy/map.hpp"
@@ -27,14 +26,18 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/plan_labels.hpp"
 #include "serpette/deploy/plan_memory.hpp"
+#include "serpette/deploy/plan_precision.hpp"
+#include "serpette/deploy/quantization.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
 
 /// @throws Error  if this machine has no products of such operands.
-inline void require_precision(Precision precision, std::string_view place) {
-  require(precision == Precision::kFloat32 || has_bfloat16(), place,
-          "should be f32 on a machine without AVX512-BF16, got {}", settings_text(precision));
+inline void require_precision(PlanPrecision precision, std::string_view place) {
+  require(precision != PlanPrecision::kBFloat16 || has_bfloat16(), place,
+          "should be f32 on a machine without AVX512-BF16, got bf16");
+  require(precision != PlanPrecision::kInt8 || has_int8(), place,
+          "should be f32 on a machine without AVX512-VNNI, got int8");
 }
 
 struct PlanOptions {
@@ -44,7 +47,10 @@ struct PlanOptions {
   int repeats = 3;  ///< Timings per form at least, of which the best counts.
   /// With kBFloat16 the dense forms may round the operands of their products, where that is faster:
   /// half the time, at an error of some 10⁻² of the largest logit.
-  Precision precision = Precision::kFloat32;
+  /// With kInt8 the direct form may, by `ranges`, round them to bytes.
+  PlanPrecision precision = PlanPrecision::kFloat32;
+  /// Of kInt8: what calibration.hpp finds. Convolutions that are not named stay as in kBFloat16.
+  Ranges ranges = {};
   /// Forms that are given, not chosen; empty, or one for every convolution that is left.
   Choices choices = {};
 };
@@ -59,11 +65,27 @@ class Execution {
   /// Chooses a form for every convolution, and prepares its weights.
   /// @param graph   without batch norm.
   /// @param layers  in the order of `graph.convolutions()`: weights and biases, which are copied.
-  /// @throws Error  for a precision that this machine has not, or choices that are none.
+  /// @throws Error  for a precision that this machine has not, int8 without ranges or ranges
+  /// without
+  ///                int8, or choices that are none.
   Execution(Graph graph, std::vector<FoldedLayer> layers, const PlanOptions& options)
       : graph_(std::move(graph)), precision_(options.precision) {
     require_precision(precision_, "precision");
-    for (FoldedLayer& layer : layers) layer.precision = precision_;
+    require((precision_ == PlanPrecision::kInt8) == !options.ranges.empty(), "ranges",
+            "should be those that calibration finds on images if and only if the precision is "
+            "int8, got {} ranges for {}",
+            options.ranges.size(), settings_text(precision_));
+    std::size_t named = 0;
+    for (std::size_t c = 0; c < layers.size(); ++c) {
+      layers[c].precision = precision_;
+      const auto range = options.ranges.find(graph_[graph_.convolutions()[c]].name);
+      if (range == options.ranges.end()) continue;
+      layers[c].range = range->second;
+      ++named;
+    }
+    require(named == options.ranges.size(), "ranges",
+            "should name this network's convolutions, got {} names of others",
+            options.ranges.size() - named);
     const auto forms =
         options.choices.empty()
             ? assignment(List::costs(layers, options.measure, options.repeats)).best()
@@ -114,7 +136,7 @@ class Execution {
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
   /// The coarsest that its layers may compute in.
-  [[nodiscard]] Precision precision() const { return precision_; }
+  [[nodiscard]] PlanPrecision precision() const { return precision_; }
 
   /// Per convolution, in the order of `graph().convolutions()`. `write_choices` makes text of them.
   [[nodiscard]] const std::vector<LayerChoice>& choices() const { return choices_; }
@@ -278,7 +300,7 @@ class Execution {
   }
 
   Graph graph_;
-  Precision precision_ = Precision::kFloat32;
+  PlanPrecision precision_ = PlanPrecision::kFloat32;
   std::vector<std::optional<Step>> steps_;  // by graph index: the convolutions
   PlanMemory memory_;
   std::vector<LayerChoice> choices_;

@@ -2,14 +2,16 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "serpette/concepts/named.hpp"
-#include "serpette/core/precision.hpp"
 #include "serpette/deploy/finish.hpp"
 #include "serpette/deploy/map.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/plan_precision.hpp"
+#include "serpette/deploy/quantization.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -19,11 +21,12 @@ struct FoldedLayer {
   Convolutional settings;  ///< With an activation that is linear on both sides of 0: another one
                            ///< is linear here, and follows the form.
   Shape in, out;
-  std::span<const float> weight;              ///< [C_out, C_in / groups, k, k], somebody else's
-  std::span<const float> bias;                ///< [C_out]
-  Precision precision = Precision::kFloat32;  ///< The coarsest that the plan allows.
-  std::int64_t weights_left = 0;              ///< Nonzero weights.
-  std::int64_t kernels_left = 0;              ///< k×k slices with a nonzero weight.
+  std::span<const float> weight;  ///< [C_out, C_in / groups, k, k], somebody else's
+  std::span<const float> bias;    ///< [C_out]
+  PlanPrecision precision = PlanPrecision::kFloat32;  ///< The coarsest that the plan allows.
+  std::optional<ValueRange> range = {};  ///< Of the input's numbers, where calibration found it.
+  std::int64_t weights_left = 0;         ///< Nonzero weights.
+  std::int64_t kernels_left = 0;         ///< k×k slices with a nonzero weight.
 
   /// Nonzero weights ÷ weights.
   [[nodiscard]] double density() const {

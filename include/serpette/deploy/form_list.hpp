@@ -80,7 +80,7 @@ class FormList {
   static std::vector<std::vector<double>> costs(const std::vector<FoldedLayer>& layers,
                                                 bool measure, int repeats) {
     // Layers of one kind, as dense as each other up to 2 %, are timed once.
-    using Kind = std::tuple<int, int, int, int, int, int, int, int, int, int>;
+    using Kind = std::tuple<int, int, int, int, int, int, int, int, bool, int, int>;
     std::map<Kind, std::vector<double>> known;
     const auto log = [](double share) {
       return share > 0 ? static_cast<int>(std::lround(50 * std::log(share))) : -1000;
@@ -96,6 +96,7 @@ class FormList {
                       layer.in.channels,
                       layer.in.height,
                       layer.in.width,
+                      layer.range.has_value(),
                       log(layer.density()),
                       log(static_cast<double>(layer.kernels_left) / static_cast<double>(c.filters) /
                           (layer.in.channels / c.groups))};

@@ -10,6 +10,6 @@ namespace serpette::deploy {
 
 /// The forms that serpette has: of the plans that it makes, and of those that its runtime reads.
 using OurExecution = Execution<WinogradForm, DirectForm, WeightsForm, KernelsForm,
-                               WinogradBFloat16Form, DirectBFloat16Form>;
+                               WinogradBFloat16Form, DirectBFloat16Form, DirectInt8Form>;
 
 }  // namespace serpette::deploy

@@ -13,8 +13,8 @@
 namespace serpette::deploy {
 
 /// A matrix [K, N] as MultiplyJob reads it: panels of two vectors of columns (the last perhaps of
-/// one), each [K][columns] in one run, of BFloat16 [K / 2][columns][2], zeros behind the last
-/// column.
+/// one), each [K / together][columns][together] in one run, zeros behind the last column; together:
+/// kTogether, of float 1.
 template <class Number>
 class PackedMatrix {
  public:
@@ -47,10 +47,10 @@ class PackedMatrix {
 
   /// Of one that is filled, not read.
   [[nodiscard]] Number& at(std::int64_t row, std::int64_t column) {
-    constexpr int kPair = kTogether<Number>;
+    constexpr int kSide = kTogether<Number>;
     const auto p = column / (2 * lanes_), width = std::int64_t{vectors(p)} * lanes_;
     return filled_[this->column(p) * rows_ +
-                   (row / kPair * width + column - this->column(p)) * kPair + row % kPair];
+                   (row / kSide * width + column - this->column(p)) * kSide + row % kSide];
   }
 
  private:

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
-#include "serpette/deploy/bfloat16_kernels.hpp"
+#include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"

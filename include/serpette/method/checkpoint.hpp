@@ -54,18 +54,14 @@ inline void save_checkpoint(const std::filesystem::path& path, const Checkpoint&
   write_file(path, tensor_bytes(std::move(all)));
 }
 
-/// The checkpoint there; none if there is no file.
-/// @throws Error  if the file is damaged.
-inline std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) return std::nullopt;
+/// The checkpoint there; none if there is no file, or it is not a whole one.
+inline std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& path) {
   constexpr std::size_t kHead = 8;
   const auto all = read_tensors(path);
-  require(all && all->size() >= kHead, path.string(),
-          "should be a whole checkpoint, got a damaged one; delete it to begin anew");
+  if (!all || all->size() < kHead) return std::nullopt;
   const auto& a = *all;
   const auto moved = a[6].item<std::int64_t>();
-  require(moved >= 0 && moved <= std::ssize(a) - static_cast<std::int64_t>(kHead), path.string(),
-          "should hold {} tensors, got {}", moved, a.size() - kHead);
+  if (moved < 0 || moved > std::ssize(a) - static_cast<std::int64_t>(kHead)) return std::nullopt;
   return Checkpoint{.configuration = detail::tensor_text(a[0]),
                     .notes = detail::tensor_text(a[1]),
                     .learning_rate = a[7].item<double>(),
@@ -75,6 +71,16 @@ inline std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& pa
                                  .averages = {a.begin() + kHead + moved, a.end()},
                                  .optimizer = detail::tensor_text(a[2]),
                                  .generators = a[3]}};
+}
+
+/// The checkpoint there; none if there is no file.
+/// @throws Error  if the file is damaged.
+inline std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  auto found = read_checkpoint(path);
+  require(found.has_value(), path.string(),
+          "should be a whole checkpoint, got a damaged one; delete it to begin anew");
+  return found;
 }
 
 }  // namespace serpette

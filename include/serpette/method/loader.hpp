@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -67,6 +68,16 @@ class Loader {
     return batch;
   }
 
+  /// Passes over the next batches; those that are not made yet are not.
+  void skip(std::int64_t batches) {
+    const std::lock_guard lock(mutex_);
+    delivered_ += batches;
+    claimed_ = std::max(claimed_, delivered_);
+    ready_.erase(ready_.begin(), ready_.lower_bound(delivered_));
+    failed_.erase(failed_.begin(), failed_.lower_bound(delivered_));
+    wanted_.notify_all();
+  }
+
  private:
   static constexpr std::int64_t kAhead = 4;  // batches made but not yet taken
   static constexpr bool kShares =
@@ -85,10 +96,10 @@ class Loader {
       try {
         auto batch = make(mine);
         const std::lock_guard lock(mutex_);
-        ready_.emplace(mine, std::move(batch));
+        if (mine >= delivered_) ready_.emplace(mine, std::move(batch));
       } catch (...) {
         const std::lock_guard lock(mutex_);
-        failed_.emplace(mine, std::current_exception());
+        if (mine >= delivered_) failed_.emplace(mine, std::current_exception());
       }
       made_.notify_all();
     }

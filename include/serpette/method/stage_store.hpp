@@ -28,7 +28,9 @@ concept KeepsStages =
 }  // namespace req
 
 /// Where the stages of cells are kept, so that a killed run goes on where it was, and cells that
-/// share a stage compute it once. `Store` (study/) keeps them in a folder.
+/// share a stage compute it once. `Store` (study/) keeps them in a folder. Where a store has
+/// `unfinished(name, key)`, a path, a stage's training is kept there between two steps until the
+/// stage is finished.
 template <class S>
 concept StageStore = req::KeepsStages<S>;
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -21,7 +22,7 @@
 #include "serpette/method/scores.hpp"
 #include "serpette/method/train.hpp"
 #include "serpette/method/train_scores.hpp"
-#include "serpette/metric/stopwatch.hpp"
+#include "serpette/method/unfinished.hpp"
 #include "serpette/prune/mask.hpp"
 
 /// @file
@@ -32,15 +33,24 @@ namespace serpette {
 
 namespace detail {
 
+/// Where a stage's training is kept until the stage is finished, if the store has such a place.
+template <class Store>
+std::optional<std::filesystem::path> unfinished_file(const Store& store, std::string_view name,
+                                                     std::string_view key) {
+  if constexpr (requires { store.unfinished(name, key); }) return store.unfinished(name, key);
+  return std::nullopt;
+}
+
 /// A stage that is found in the store, or computed and kept there.
+/// @param compute  its tensors; given the Unfinished of its training.
 template <AnyCell C, class Compute>
 StageResult kept_stage(const C& cell, std::string_view name, std::string_view key,
                        Compute&& compute) {
   const auto timed = [&] {
-    const Stopwatch watch;
-    auto tensors = compute();
-    return StageResult{std::move(tensors), watch.seconds(),
-                       unreadable_images(cell.experiment.train)};
+    Unfinished stage(unfinished_file(cell.store, name, key), std::string(key),
+                     [&] { return unreadable_images(cell.experiment.train); });
+    auto tensors = compute(stage);
+    return StageResult{std::move(tensors), stage.seconds(), stage.unreadable()};
   };
   const auto waiting = [&] {
     notify::stage(cell.observer, "waiting for another process", 0);
@@ -53,23 +63,24 @@ StageResult kept_stage(const C& cell, std::string_view name, std::string_view ke
 template <AnyCell C, class Train>
 StageResult training_stage(const C& cell, std::string_view name, std::string_view key,
                            typename C::detector_type& detector, Train&& train) {
-  auto result = kept_stage(cell, name, key, [&] {
-    train();
+  auto result = kept_stage(cell, name, key, [&](Unfinished& stage) {
+    train(stage);
     return state_of(detector);
   });
   restore(detector, result.tensors, name);
   return result;
 }
 
-/// A callable that gives the batches of a training stage, one after the other.
+/// The batches of a training stage, one after the other.
 template <AnyCell C>
-auto training_batches(const C& cell, std::string_view stage, const TrainSettings& settings) {
+BatchSource training_batches(const C& cell, std::string_view stage, const TrainSettings& settings) {
   const auto& e = cell.experiment;
   using Data = std::remove_cvref_t<decltype(e.train)>;
   const auto seed = cell.seed.derive(stage).derive("batches");
   auto loader =
       std::make_shared<Loader<Data>>(e.train, settings.batch_size, seed, e.loader_threads);
-  return [loader] { return loader->next(); };
+  return BatchSource([loader] { return loader->next(); },
+                     [loader](std::int64_t batches) { loader->skip(batches); });
 }
 
 /// The images that one-pass scores average over, in the network's view; their attacked twins behind
@@ -128,18 +139,19 @@ TrainedScores scores_of(const C& cell, const std::vector<at::Tensor>& tensors) {
 template <AnyCell C>
 StageResult robust_pretraining(const C& cell, typename C::detector_type& detector) {
   const auto& e = cell.experiment;
-  return detail::training_stage(cell, "pretrain", cell.keys.pretraining, detector, [&] {
+  const auto make = [&](Unfinished& stage) {
     notify::stage(cell.observer, "robust pre-training", e.budget.pretrain.steps);
     train(detector, MovedWeights(detector),
           detail::training_batches(cell, "pretrain", e.budget.pretrain), defence_of(cell.scenario),
-          e.budget.pretrain, cell.seed.derive("pretrain"), e.device, cell.observer);
-  });
+          e.budget.pretrain, cell.seed.derive("pretrain"), e.device, cell.observer, &stage);
+  };
+  return detail::training_stage(cell, "pretrain", cell.keys.pretraining, detector, make);
 }
 
 /// 2. Importance scores of the robust detector; shared by all ratios.
 template <AnyCell C>
 StageResult score_weights(const C& cell, typename C::detector_type& detector) {
-  return detail::kept_stage(cell, "scores", cell.keys.scores, [&] {
+  return detail::kept_stage(cell, "scores", cell.keys.scores, [&](Unfinished&) {
     notify::stage(cell.observer, "importance scores", 0);
     const auto found =
         importance_scores(cell.scenario.score, detector, detail::score_batches(cell, detector),
@@ -187,7 +199,8 @@ std::string in_round(const C& cell, std::string_view stage, std::size_t round) {
 /// with them begin alike.
 template <AnyCell C>
 TrainedScores round_of_scores(const C& cell, typename C::detector_type& detector, ScoreMap scores,
-                              std::size_t round, const Teacher& teacher) {
+                              std::size_t round, const Teacher& teacher,
+                              Unfinished* unfinished = nullptr) {
   const auto& training = cell.scenario.score.training;
   if (!training) return {std::move(scores)};
   const auto& e = cell.experiment;
@@ -211,13 +224,14 @@ TrainedScores round_of_scores(const C& cell, typename C::detector_type& detector
                       training_batches(cell, in_round(cell, "scores", round), settings),
                       defence_of(cell.scenario, teacher), settings,
                       cell.seed.derive(in_round(cell, "train_scores", round)), e.device,
-                      cell.observer);
+                      cell.observer, unfinished);
 }
 
 /// Robust fine-tuning of a round.
 template <AnyCell C>
 void round_of_finetuning(const C& cell, typename C::detector_type& detector, const Mask& mask,
-                         std::size_t round, const Teacher& teacher) {
+                         std::size_t round, const Teacher& teacher,
+                         Unfinished* unfinished = nullptr) {
   const auto& e = cell.experiment;
   const auto settings = in_round(e.budget.finetune, round, cell.rounds.size());
   notify::stage(cell.observer, "robust fine-tuning", settings.steps);
@@ -225,7 +239,7 @@ void round_of_finetuning(const C& cell, typename C::detector_type& detector, con
   const auto name = in_round(cell, "finetune", round);
   train(detector, MovedWeights(detector, &mask), training_batches(cell, name, settings),
         defence_of(cell.scenario, teacher), settings, cell.seed.derive(name), e.device,
-        cell.observer);
+        cell.observer, unfinished);
 }
 
 /// Scores in which what is gone ranks below all that is left, and so stays gone: the masks of later
@@ -248,7 +262,7 @@ template <AnyCell C>
 StageResult early_rounds(const C& cell, typename C::detector_type& detector,
                          const StageResult& start, const Teacher& teacher) {
   if (cell.rounds.size() == 1) return {.tensors = start.tensors};
-  auto result = detail::kept_stage(cell, "rounds", cell.keys.rounds, [&] {
+  auto result = detail::kept_stage(cell, "rounds", cell.keys.rounds, [&](Unfinished&) {
     auto scores = detail::scores_of(cell, start.tensors).scores;
     for (std::size_t round = 0; round + 1 < cell.rounds.size(); ++round) {
       // Rates are learned in one shot alone.
@@ -277,20 +291,22 @@ template <AnyCell C>
 StageResult score_training(const C& cell, typename C::detector_type& detector,
                            const StageResult& start, const Teacher& teacher) {
   if (!cell.scenario.score.training || cell.id.ratio == Ratio()) return {.tensors = start.tensors};
-  return detail::kept_stage(cell, "trained_scores", cell.keys.trained_scores, [&] {
-    return detail::kept_tensors(
-        detail::round_of_scores(cell, detector, detail::scores_of(cell, start.tensors).scores,
-                                cell.rounds.size() - 1, teacher));
-  });
+  return detail::kept_stage(
+      cell, "trained_scores", cell.keys.trained_scores, [&](Unfinished& stage) {
+        return detail::kept_tensors(
+            detail::round_of_scores(cell, detector, detail::scores_of(cell, start.tensors).scores,
+                                    cell.rounds.size() - 1, teacher, &stage));
+      });
 }
 
 /// 5. Robust fine-tuning of the masked detector.
 template <AnyCell C>
 StageResult robust_finetuning(const C& cell, typename C::detector_type& detector, const Mask& mask,
                               const Teacher& teacher) {
-  return detail::training_stage(cell, "finetune", cell.keys.finetuning, detector, [&] {
-    detail::round_of_finetuning(cell, detector, mask, cell.rounds.size() - 1, teacher);
-  });
+  return detail::training_stage(
+      cell, "finetune", cell.keys.finetuning, detector, [&](Unfinished& stage) {
+        detail::round_of_finetuning(cell, detector, mask, cell.rounds.size() - 1, teacher, &stage);
+      });
 }
 
 }  // namespace serpette

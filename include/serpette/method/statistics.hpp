@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <type_traits>
+#include <utility>
 
 #include "serpette/concepts/detector.hpp"
 #include "serpette/concepts/erased.hpp"
@@ -12,7 +14,26 @@
 namespace serpette {
 
 /// Gives the next batch of training views whenever it is called.
-using BatchSource = std::function<ImageBatch()>;
+class BatchSource {
+ public:
+  template <class Next>
+    requires std::is_invocable_r_v<ImageBatch, Next&>
+  BatchSource(Next next)  // NOLINT(google-explicit-constructor): any callable is one
+      : next_(std::move(next)) {}
+  /// @param skip  passes over so many batches without making them.
+  BatchSource(std::function<ImageBatch()> next, std::function<void(std::int64_t)> skip)
+      : next_(std::move(next)), skip_(std::move(skip)) {}
+
+  ImageBatch operator()() const { return next_(); }
+  void skip(std::int64_t batches) const {
+    if (skip_) return skip_(batches);
+    for (std::int64_t i = 0; i < batches; ++i) (void)next_();
+  }
+
+ private:
+  std::function<ImageBatch()> next_;
+  std::function<void(std::int64_t)> skip_;
+};
 
 /// Takes batch norm's running statistics anew: the mean over batches of the batches' own, with the
 /// weights as they are. After masking, the statistics of the unpruned network are another

@@ -19,6 +19,7 @@
 #include "serpette/method/statistics.hpp"
 #include "serpette/method/together.hpp"
 #include "serpette/method/training_state.hpp"
+#include "serpette/method/unfinished.hpp"
 #include "serpette/method/view.hpp"
 #include "serpette/torch/nn.hpp"
 
@@ -163,20 +164,43 @@ class Training {
 /// for.
 /// @param moves  what a step moves.
 /// @param next   gives the next batch of training views, on any device.
-/// @throws Error  as Training::step.
+/// @param unfinished  where given, a training that an earlier run left there goes on, and this one
+/// is
+///                    left there when it is stopped, and every few minutes; one of a single process
+///                    and an objective that remembers nothing between steps.
+/// @throws Error  as Training::step; Interrupted.
 template <Detector D, class Moves, Observer O>
 void train(D& detector, Moves&& moves, const BatchSource& next, const Defence& defence,
-           const TrainSettings& settings, Seed seed, at::Device device, O& observer) {
+           const TrainSettings& settings, Seed seed, at::Device device, O& observer,
+           Unfinished* unfinished = nullptr) {
   if (settings.steps == 0 && settings.statistics_images == 0) return;
+  if (!peers_of(detector).alone() || !defence.objective.remembers_nothing) unfinished = nullptr;
+  const auto left = unfinished ? unfinished->load() : std::nullopt;
+  std::int64_t taken = 0;
+  const BatchSource counted = [&] { return ++taken, next(); };
   take_from_first(peers_of(detector), tensors_of(detector));
-  if (settings.statistics_images > 0) {
+  if (settings.statistics_images > 0 && !left) {
     moves.prepare();
-    reestimate_statistics(detector, next, defence.color, settings.statistics_images, device);
+    reestimate_statistics(detector, counted, defence.color, settings.statistics_images, device);
   }
   Training training(detector, moves, defence, settings, seed, device);
+  if (left) {
+    training.set_state(left->training);
+    next.skip(taken = left->batches);
+    notify::known_steps(observer, training.done());
+  }
+  const auto keep = [&] {
+    if (unfinished) unfinished->keep({training.state(), taken});
+  };
   while (!training.finished()) {
-    const double loss = training.step(next);
-    notify::step(observer, training.done(), loss);
+    const double loss = training.step(counted);
+    try {
+      notify::step(observer, training.done(), loss);
+    } catch (const Interrupted&) {
+      keep();
+      throw;
+    }
+    if (unfinished && unfinished->is_due()) keep();
   }
   training.finish();
 }

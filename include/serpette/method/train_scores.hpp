@@ -165,10 +165,12 @@ class MovedScores {
 /// comes back as it was, batch norm statistics included.
 /// @param optimizer  the policy's: learning_rate, momentum, gradient(∂L/∂eff, w, s).
 /// @param masks      how a step's mask is made; with MovedRates they are trained too.
+/// @param unfinished as `train`.
 template <Detector D, Observer O>
 TrainedScores train_scores(D& detector, ScoreMap scores, const ErasedScoreTraining& optimizer,
                            MaskOfStep masks, const BatchSource& next, const Defence& defence,
-                           TrainSettings settings, Seed seed, at::Device device, O& observer) {
+                           TrainSettings settings, Seed seed, at::Device device, O& observer,
+                           Unfinished* unfinished = nullptr) {
   if (settings.steps == 0) {
     const auto* rates = std::get_if<MovedRates>(&masks);
     return {std::move(scores), rates ? rates->logits : at::Tensor()};
@@ -180,7 +182,7 @@ TrainedScores train_scores(D& detector, ScoreMap scores, const ErasedScoreTraini
   settings.learning_rate = optimizer.learning_rate;
   settings.momentum = optimizer.momentum;
   MovedScores moves(detector, scores, optimizer, std::move(masks));
-  train(detector, moves, next, defence, settings, seed, device, observer);
+  train(detector, moves, next, defence, settings, seed, device, observer, unfinished);
   return moves.trained();
 }
 

@@ -100,8 +100,15 @@ class Store {
     const auto bytes = tensor_bytes(std::move(kept));
     begin();
     write_file(file, bytes);
+    remove(unfinished(name, key));
     lock.done();
     return result;
+  }
+
+  /// Where the training of a stage is kept until the stage is finished.
+  [[nodiscard]] std::filesystem::path unfinished(std::string_view name,
+                                                 std::string_view key) const {
+    return stage_file(root_, name, key).replace_extension("unfinished");
   }
 
   /// Whether a stage is finished.
@@ -111,8 +118,8 @@ class Store {
 
   /// Forgets a stage that nothing will ask for again.
   void drop(std::string_view name, std::string_view key) const {
-    std::error_code ignored;  // what stays costs room, no more
-    std::filesystem::remove(stage_file(root_, name, key), ignored);
+    remove(stage_file(root_, name, key));
+    remove(unfinished(name, key));
   }
 
   /// Where a stage is kept in a study's folder.
@@ -123,6 +130,11 @@ class Store {
 
  private:
   static constexpr const char* kConfiguration = "configuration.txt";
+
+  static void remove(const std::filesystem::path& file) {
+    std::error_code ignored;  // what stays costs room, no more
+    std::filesystem::remove(file, ignored);
+  }
 
   /// A kept result; none if there is no such file, or not the bytes that were written.
   static std::optional<StageResult> read(const std::filesystem::path& file) {

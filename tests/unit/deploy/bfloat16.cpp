@@ -100,8 +100,9 @@ TEST_CASE("a plan in bfloat16 is near the float one, and is kept as it is",
     INFO("graph " << i << "\n" << write_cfg(network.graph()));
     const auto images = images_for(network.graph(), 2);
     auto whole = deploy::make_plan(network, {.measure = false});
-    auto half = deploy::make_plan(network, {.measure = false, .precision = Precision::kBFloat16});
-    CHECK(whole.precision() == Precision::kFloat32);
+    auto half = deploy::make_plan(
+        network, {.measure = false, .precision = deploy::PlanPrecision::kBFloat16});
+    CHECK(whole.precision() == deploy::PlanPrecision::kFloat32);
     const auto wanted = whole.forward(images), heads = half.forward(images);
     for (std::size_t h = 0; h < heads.size(); ++h)
       CHECK(((heads[h] - wanted[h]).abs().max() / wanted[h].abs().max()).item<double>() < 0.1);
@@ -109,7 +110,7 @@ TEST_CASE("a plan in bfloat16 is near the float one, and is kept as it is",
     CHECK_THAT(forms, ContainsSubstring("_bf16"));
     deploy::save_plan(half, path);
     auto again = deploy::load_plan(path);
-    CHECK(again.precision() == Precision::kBFloat16);
+    CHECK(again.precision() == deploy::PlanPrecision::kBFloat16);
     CHECK(deploy::write_choices(again.choices()) == forms);
     const auto kept = again.forward(images);
     for (std::size_t h = 0; h < heads.size(); ++h) CHECK(at::equal(kept[h], heads[h]));
@@ -122,6 +123,6 @@ TEST_CASE("a plan in bfloat16 is near the float one, and is kept as it is",
 TEST_CASE("a processor without bfloat16 refuses it by name", "[deploy][bfloat16]") {
   if (deploy::has_bfloat16()) SKIP("this processor has AVX512-BF16");
   const ReferenceNetwork network(test::tiny_graph(), Seed(1));
-  CHECK_THROWS_WITH(deploy::make_plan(network, {.precision = Precision::kBFloat16}),
+  CHECK_THROWS_WITH(deploy::make_plan(network, {.precision = deploy::PlanPrecision::kBFloat16}),
                     ContainsSubstring("should be f32 on a machine without AVX512-BF16, got bf16"));
 }

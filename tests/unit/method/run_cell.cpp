@@ -14,8 +14,10 @@
 #include "serpette/score/hydra.hpp"
 #include "serpette/score/magnitude.hpp"
 #include "serpette/score/snip.hpp"
+#include "serpette/study/store.hpp"
 #include "support/catch.hpp"
 #include "support/noise_data.hpp"
+#include "support/scratch.hpp"
 #include "support/tiny_detector.hpp"
 
 using namespace serpette;
@@ -336,4 +338,97 @@ TEST_CASE("a stop request ends a stage between two steps", "[method][run_cell]")
                            {"s", 1, Ratio::percent(50)}, stopper),
                   Interrupted);
   CHECK(stopper.steps == 2);
+}
+
+TEST_CASE("stopped after every step, a cell makes no step twice and ends in the same bits",
+          "[method][run_cell][unfinished]") {
+  /// Stops after one training step, whose stage and number it notes.
+  struct OneStep {
+    std::vector<std::pair<std::string, std::int64_t>>& made;
+    std::string stage{};
+    bool is_made = false;
+    std::int64_t known = 0;
+    void on_stage(std::string_view name, std::int64_t) { stage = name, known = 0; }
+    void on_known_steps(std::int64_t steps) { known = steps; }
+    void on_step(std::int64_t step, double loss) {
+      if (std::isnan(loss)) return;  // no training
+      CHECK(step == known + 1);
+      made.emplace_back(stage, step);
+      is_made = true;
+    }
+    [[nodiscard]] bool stop_requested() const { return is_made; }
+  };
+  Lab lab;
+  lab.experiment.budget.finetune.statistics_images = 4;
+  const auto ratio = Ratio::percent(50);
+  const auto whole = lab.run<StructuredHydraTest>(NoStore{}, ratio);
+  const test::Scratch folder;
+  std::vector<std::pair<std::string, std::int64_t>> made;
+  std::optional<CellResult<TinyDetector>> stopped;
+  for (int run = 0; !stopped && run < 20; ++run) {
+    const Store store(folder / "out");
+    OneStep observer{made};
+    try {
+      stopped = run_cell(StructuredHydraTest{}, lab.experiment, store, {"s", 1, ratio}, observer);
+    } catch (const Interrupted&) {
+    }
+  }
+  REQUIRE(stopped.has_value());
+  CHECK((made == std::vector<std::pair<std::string, std::int64_t>>{{"robust pre-training", 1},
+                                                                   {"robust pre-training", 2},
+                                                                   {"score training", 1},
+                                                                   {"score training", 2},
+                                                                   {"robust fine-tuning", 1},
+                                                                   {"robust fine-tuning", 2}}));
+  check_equal(whole, *stopped);
+  for (const auto& file : std::filesystem::directory_iterator(folder / "out/stages"))
+    CHECK(file.path().extension() != ".unfinished");
+}
+
+TEST_CASE("a kill costs the steps since a training was kept; damage and another key, all of them",
+          "[method][run_cell][unfinished]") {
+  struct Killer {
+    int steps = 0;
+    void on_step(std::int64_t, double) {
+      if (++steps == 2) throw std::runtime_error("killed");
+    }
+  };
+  const test::Scratch folder;
+  const auto file = folder / "training";
+  const NoiseData data{8, 1};
+  const Defence defence{.objective = ErasedObjective(PgdAdversarial{}),
+                        .attack = ErasedAttack(Pgd{}),
+                        .color = ErasedColorMode(Rgb{})};
+  const TrainSettings settings{.steps = 3, .batch_size = 2, .learning_rate = 1e-3};
+  const auto at = [&](const std::string& key) {
+    return Unfinished(file, key, [] { return 7; }, 0);
+  };
+  const auto run = [&](auto&& observer, Unfinished* unfinished) {
+    TinyDetector detector;
+    Loader<NoiseData> loader(data, 2, Seed(3), 1);
+    train(
+        detector, MovedWeights(detector), [&] { return loader.next(); }, defence, settings, Seed(4),
+        at::kCPU, observer, unfinished);
+    return state_of(detector);
+  };
+  Silent silent;
+  const auto whole = run(silent, nullptr);
+  auto killed = at("a");
+  Killer killer;
+  CHECK_THROWS_WITH(run(killer, &killed), "killed");
+  REQUIRE(at("a").load().has_value());
+  CHECK(at("a").load()->training.step == 1);
+  CHECK(at("a").load()->batches == 1);
+  CHECK_FALSE(at("b").load().has_value());
+  struct Counter {
+    int steps = 0;
+    void on_step(std::int64_t, double) { ++steps; }
+  } counter;
+  auto resumed = at("a");
+  const auto found = run(counter, &resumed);
+  CHECK(counter.steps == 2);
+  CHECK(resumed.unreadable() == 7);
+  for (std::size_t i = 0; i < whole.size(); ++i) CHECK(at::equal(whole[i], found[i]));
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+  CHECK_FALSE(at("a").load().has_value());
 }

@@ -368,7 +368,7 @@ TEST_CASE("what does not fit is refused in one line", "[runtime]") {
   refused(changed, "it is damaged");
   changed = whole;
   changed[16] = 77;
-  refused(changed, "should be a plan of version 4, got 77: write it anew");
+  refused(changed, "should be a plan of version 5, got 77: write it anew");
   changed = whole;
   std::memcpy(changed.data() + 40, "AVX9", 5);
   refused(changed, "should be a plan for this kind of CPU");

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
-#include "serpette/deploy/bfloat16.hpp"
 #include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/forms/own.hpp"
@@ -17,23 +17,26 @@ template <class Number>
 struct DirectFormOf : OwnForm<DirectConvolutionOf<Number>, Layout::kChannelsLast> {
   static bool fits(const FoldedLayer& layer) {
     return computes_in<Number>(layer.precision) &&
-           DirectConvolutionOf<Number>::fits(layer.settings);
+           DirectConvolutionOf<Number>::fits(layer.settings, layer.in) &&
+           (!std::is_same_v<Number, Int8> || layer.range);
   }
 
-  /// The multiply-adds of whole vectors, one row of pointers and sums per panel, and in bfloat16
+  /// The multiply-adds of whole vectors, one row of pointers and sums per panel, and in fewer bits
   /// the numbers to be rounded.
   static double cost(const FoldedLayer& layer) {
     const double lanes = dense_kernels_here().lanes, filters = layer.out.channels;
     const double whole = std::ceil(filters / lanes) * lanes;
     const bool rounds = kTogether<Number> > 1;
-    return layer.macs() * whole / filters / (rounds ? 1.9 : 1) +
-           8 * whole * layer.out.height * layer.out.width +
+    return layer.macs() * whole / filters / (0.05 + 0.95 * kTogether<Number>)+8 * whole *
+               layer.out.height * layer.out.width +
            (rounds ? 6.0 * layer.in.channels * layer.in.height * layer.in.width : 0.0) + 5e4;
   }
 
   static typename DirectFormOf::Prepared prepare(const FoldedLayer& layer) {
+    Rounding<Number> rounding;
+    if constexpr (std::is_same_v<Number, Int8>) rounding.by = Quantization::of(*layer.range);
     return {DirectConvolutionOf<Number>(layer.settings, layer.in, layer.weight.data(),
-                                        layer.bias.data()),
+                                        layer.bias.data(), rounding),
             Workers(layer.macs() / kTogether<Number>)};
   }
 };
@@ -43,6 +46,9 @@ struct DirectForm : DirectFormOf<float> {
 };
 struct DirectBFloat16Form : DirectFormOf<BFloat16> {
   static constexpr std::string_view name = "direct_bf16";
+};
+struct DirectInt8Form : DirectFormOf<Int8> {
+  static constexpr std::string_view name = "direct_int8";
 };
 
 }  // namespace serpette::deploy

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <string_view>
 
-#include "serpette/deploy/bfloat16.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/forms/own.hpp"
 #include "serpette/deploy/winograd_convolution.hpp"

@@ -1,0 +1,205 @@
+/// @file
+/// The inner loops of dense convolutions in bfloat16 and int8 for one instruction set:
+/// dot_kernels.hpp includes this file repeatedly, hence no #pragma once. Included by itself it is
+/// that header.
+///
+/// The operations that matter, two products of bfloat16 added to a float and four of bytes added to
+/// an integer, are AVX512-BF16's VDPBF16PS and AVX512-VNNI's VPDPBUSD, which Highway has since
+/// 1.0.5 and 1.1 only, and for instruction sets that each_target-inl.hpp leaves out: so they stand
+/// here as the compiler's intrinsics, between Highway's AVX3. A machine may have VNNI alone: only
+/// intrinsics make the compiler use either. Elsewhere there are no kernels.
+
+#ifndef SERPETTE_EACH_TARGET
+#include "serpette/deploy/dot_kernels.hpp"
+#else
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "serpette/deploy/dense_job.hpp"
+
+#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
+
+#ifdef HWY_TARGET_STR
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16,avx512vnni")
+#else
+HWY_PUSH_ATTRIBUTES("avx512bf16,avx512vnni")
+#endif
+namespace serpette::deploy::HWY_NAMESPACE::dot {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::FixedTag<float, 16>;
+using V = hn::Vec<D>;
+
+using VI = hn::Vec<hn::RebindToSigned<D>>;
+
+/// kTogether numbers that lie side by side, for all lanes.
+template <class Number>
+HWY_INLINE __m512i together(const Number* from) {
+  std::int32_t all;
+  std::memcpy(&all, from, sizeof all);
+  return _mm512_set1_epi32(all);
+}
+
+/// Sums of products of one kind of number: where they begin, what is added, and the float that
+/// comes of them.
+template <class Number>
+struct Sums;
+
+template <>
+struct Sums<BFloat16> {
+  using Sum = V;
+  static HWY_INLINE Sum begin(const MultiplyJob<BFloat16>& job, int first) {
+    return job.bias == nullptr ? hn::Zero(D()) : hn::LoadU(D(), job.bias + first);
+  }
+  static HWY_INLINE Sum add(Sum sum, const BFloat16* pair, __m512i weights) {
+    return Sum{_mm512_dpbf16_ps(sum.raw, (__m512bh)together(pair), (__m512bh)weights)};
+  }
+  static HWY_INLINE V end(const MultiplyJob<BFloat16>&, Sum sum, int) { return sum; }
+};
+
+template <>
+struct Sums<Int8> {
+  using Sum = VI;
+  static HWY_INLINE Sum begin(const MultiplyJob<Int8>&, int) {
+    return hn::Zero(hn::RebindToSigned<D>());
+  }
+  static HWY_INLINE Sum add(Sum sum, const Int8* four, __m512i weights) {
+    return Sum{_mm512_dpbusd_epi32(sum.raw, together(four), weights)};
+  }
+  static HWY_INLINE V end(const MultiplyJob<Int8>& job, Sum sum, int first) {
+    const D d;
+    return hn::MulAdd(hn::ConvertTo(d, sum), hn::LoadU(d, job.scale + first),
+                      hn::LoadU(d, job.bias + first));
+  }
+};
+
+template <class Number, int Rows, int Vectors>
+void multiply(const MultiplyJob<Number>& job) {
+  const D d;
+  typename Sums<Number>::Sum sum[Rows][Vectors];
+#pragma GCC unroll 2
+  for (int v = 0; v < Vectors; ++v) {
+    const auto begin = Sums<Number>::begin(job, v * 16);
+#pragma GCC unroll 12
+    for (int r = 0; r < Rows; ++r) sum[r][v] = begin;
+  }
+  constexpr int kSide = kTogether<Number>;
+  const Number* weights = job.weights;
+  for (std::int64_t t = 0; t < job.taps; ++t) {
+    const Number* in[Rows];
+    for (int r = 0; r < Rows; ++r) in[r] = job.in[t * Rows + r];
+    for (std::int64_t k = 0; k < job.depth; k += kSide, weights += Vectors * 16 * kSide) {
+      __m512i w[Vectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) w[v] = _mm512_loadu_si512(weights + v * 16 * kSide);
+#pragma GCC unroll 12
+      for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 2
+        for (int v = 0; v < Vectors; ++v) sum[r][v] = Sums<Number>::add(sum[r][v], in[r] + k, w[v]);
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      if (v * 16 >= job.columns) break;
+      dense::finish(d, Sums<Number>::end(job, sum[r][v], v * 16), job.finish, job.out,
+                    r * job.pitch + v * 16, static_cast<std::size_t>(job.columns - v * 16));
+    }
+}
+
+HWY_INLINE void store_rounded(V v, BFloat16* to) {
+  const auto rounded = _mm512_cvtneps_pbh(v.raw);
+  std::memcpy(static_cast<void*>(to), &rounded, sizeof rounded);
+}
+
+inline void tile_in(const TileInJob<BFloat16>& job) {
+  const D d;
+  const dense::TileCells cells(job);
+  V half_done[6][6];
+  for (int c = 0; c < job.channels; c += 16) {
+    const auto count = static_cast<std::size_t>(std::min(16, job.channels - c));
+    dense::columns_in(d, cells, c, count, half_done);
+    BFloat16* to = job.to + c;
+    for (int i = 0; i < 6; ++i) {
+      V y[6];
+      dense::rows_in(d, half_done[i], y);
+      for (int j = 0; j < 6; ++j, to += job.step) store_rounded(y[j], to);
+    }
+  }
+}
+
+inline void round_bfloat16(const Rounding<BFloat16>& rounding, const float* from, std::int64_t n,
+                           BFloat16* to) {
+  const D d;
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) store_rounded(hn::LoadU(d, from + i), to + i);
+  for (; i < n; ++i) to[i] = rounding(from[i]);
+}
+
+inline void round_int8(const Rounding<Int8>& rounding, const float* from, std::int64_t n,
+                       Int8* to) {
+  const D d;
+  const V steps = hn::Set(d, 1 / rounding.by.scale),
+          zero = hn::Set(d, static_cast<float>(rounding.by.zero_point)), most = hn::Set(d, 255.0F);
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    // As Quantization: in float up to the end, where every byte is exact.
+    const V near = hn::Add(hn::Round(hn::Mul(hn::LoadU(d, from + i), steps)), zero);
+    const V inside = hn::Min(hn::Max(near, hn::Zero(d)), most);
+    const auto bytes =
+        _mm512_maskz_cvtepi32_epi8(0xffff, hn::ConvertTo(hn::RebindToSigned<D>(), inside).raw);
+    std::memcpy(static_cast<void*>(to + i), &bytes, sizeof bytes);
+  }
+  for (; i < n; ++i) to[i] = rounding(from[i]);
+}
+
+template <class Number, std::size_t... I>
+constexpr auto multiplies(std::index_sequence<I...>) {
+  return std::array<std::array<typename ProductKernels<Number>::Multiply, 2>, sizeof...(I)>{
+      {{&multiply<Number, kBlockRows[I], 1>, &multiply<Number, kBlockRows[I], 2>}...}};
+}
+
+template <class Number>
+DotKernels<Number> products() {
+  DotKernels<Number> k;
+  k.lanes = 16;
+  k.most_rows = 12;
+  k.multiply = multiplies<Number>(std::make_index_sequence<kBlockRows.size()>{});
+  return k;
+}
+
+}  // namespace serpette::deploy::HWY_NAMESPACE::dot
+HWY_POP_ATTRIBUTES
+
+namespace serpette::deploy::HWY_NAMESPACE {
+inline DotKernels<BFloat16> bfloat16_kernels() {
+  if (__builtin_cpu_supports("avx512bf16") == 0) return {};
+  auto k = dot::products<BFloat16>();
+  k.tile_in = &dot::tile_in;
+  k.round = &dot::round_bfloat16;
+  return k;
+}
+inline DotKernels<Int8> int8_kernels() {
+  if (__builtin_cpu_supports("avx512vnni") == 0) return {};
+  auto k = dot::products<Int8>();
+  k.round = &dot::round_int8;
+  return k;
+}
+}  // namespace serpette::deploy::HWY_NAMESPACE
+
+#else
+
+namespace serpette::deploy::HWY_NAMESPACE {
+inline DotKernels<BFloat16> bfloat16_kernels() { return {}; }
+inline DotKernels<Int8> int8_kernels() { return {}; }
+}  // namespace serpette::deploy::HWY_NAMESPACE
+
+#endif
+
+#endif  // SERPETTE_EACH_TARGET

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace serpette::deploy {
+
+/// Where the numbers of a map lie.
+struct ValueRange {
+  float least = 0, most = 0;
+};
+
+/// Ranges of what convolutions read, by the convolution's name.
+using Ranges = std::map<std::string, ValueRange>;
+
+/// How bytes stand for the numbers of a map:  x ≈ scale · (q − zero_point), q in 0 … 255. Zero is
+/// exact, which is what lies outside a map.
+struct Quantization {
+  float scale = 1;
+  std::int32_t zero_point = 0;
+
+  /// The finest that holds a range, and zero; what lies beyond is clipped.
+  static Quantization of(const ValueRange& range) {
+    const double least = std::min(range.least, 0.0F), most = std::max(range.most, 0.0F);
+    const double scale = std::max((most - least) / 255, 1e-30);
+    return {static_cast<float>(scale), static_cast<std::int32_t>(std::lround(-least / scale))};
+  }
+
+  /// The nearest byte, to even where two are as near; 0 for what is not a number.
+  std::uint8_t operator()(float value) const {
+    const float at = std::nearbyint(value * (1 / scale)) + static_cast<float>(zero_point);
+    return static_cast<std::uint8_t>(std::min(std::max(0.0F, at), 255.0F));
+  }
+
+  [[nodiscard]] bool is_valid() const {
+    return std::isfinite(scale) && scale > 0 && zero_point >= 0 && zero_point <= 255;
+  }
+};
+
+/// The weights of one filter as signed bytes:  w ≈ scale · q, q in −127 … 127.
+struct QuantizedFilter {
+  float scale = 1;
+  std::int32_t sum = 0;              ///< Σ q
+  std::vector<std::int8_t> weights;  ///< q
+
+  explicit QuantizedFilter(std::span<const float> filter) {
+    float largest = 0;
+    for (const float w : filter) largest = std::max(largest, std::abs(w));
+    if (largest > 0) scale = largest / 127;
+    for (const float w : filter) {
+      weights.push_back(static_cast<std::int8_t>(std::nearbyint(w / scale)));
+      sum += weights.back();
+    }
+  }
+};
+
+}  // namespace serpette::deploy
