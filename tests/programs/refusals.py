@@ -33,6 +33,8 @@ TABLE = {
         ("--attack pgd --queries 7", "--queries: should be a setting of pgd"),
         ("--attack pgd --epsilon 1.5", "epsilon should be a pixel value from 0 to 1, got 1.5"),
         ("--attack none", "--attack: should be fgsm, "),
+        ("--attack pgd --aim fabricate --aim-objectness 0", "aim: should leave a part of the loss, got a weight of 0 for objectness"),
+        ("--attack apgd --aim-box 0 --aim-objectness 0 --aim-classes 0", "aim: should leave a part of the loss"),
     ],
     "robustness": [
         ("--attacks magic", 'got "magic"'),
@@ -78,6 +80,7 @@ TABLE = {
         ("--scenario unstructured_hydra --max-parameters 9000", "--max-parameters: should come with a scenario that cuts filters"),
         ("--scenario structured_hydra --max-ms 1e-6", "--max-ms: should be at least "),
         ("--scenario structured_hydra --ratio 100", "--ratio: should be"),
+        ("--scenario structured_hydra --ratio 50 --attack-aim vanish --attack-aim-objectness 0", "aim: should leave a part of the loss"),
         ("--scenario unstructured_hydra --ratio 80 --allocation-at-least 0.5", "should be at most "),
         ("--scenario unstructured_magnitude --ratio 50 --allocation learned", "Learned: should come with a score that is trained"),
         ("--scenario unstructured_hydra --ratio 50 --allocation learned --schedule cubic --schedule-rounds 3", "pruning in one shot"),
@@ -106,6 +109,10 @@ TABLE = {
         ("--scenarios structured_hydra --suite-steps 9", "--suite-steps: should come with --suite, got none"),
         ("--scenarios structured_hydra --suite --suite-curve-steps 9", "--suite-curve-steps: should come with --suite-strengths"),
         ("--scenarios structured_hydra --suite --suite-strengths 0.1,0.1", "should name each radius once"),
+        ("--scenarios structured_deeplift --score-normalise filter", "Structured: should come with scores that tell filters apart"),
+        ("--scenarios unstructured_hydra --allocation learned --score-steps 0", "--score-training-steps: should be at least 1 with --allocation learned"),
+        ("--scenarios structured_deeplift --schedule iterative --schedule-rounds 3", "--schedule-rounds: should be at most the 2 steps of fine-tuning"),
+        ("--scenarios structured_hydra --schedule cubic --schedule-rounds 2 --score-steps 1", "should be at most the 1 steps of score training"),
         ("--scenarios original", "should be some that prune, got original alone"),
     ],
     "structured_hydra": [
@@ -117,6 +124,7 @@ TABLE = {
     ],
     "unstructured_deeplift": [
         ("--score-steps 5", "--score-training-steps: should come with a scenario whose score is trained"),
+        ("--score-reference clean-twin --attack-epsilon 0", "should have an attack of a radius above 0"),
         ("--score-learning-rate 0.1", "--score-learning-rate: should be an option that --help lists"),
         ("--pretrain-optimizer adamw --pretrain-momentum 0.5", "--pretrain-momentum: should come with --pretrain-optimizer sgd"),
     ],

@@ -42,6 +42,14 @@ struct Aim {
     return true;
   }
 
+  /// @throws Error  if no part of the loss is left that the goal has.
+  void check() const {
+    require(
+        goal == Goal::kEvade || objectness > 0 || (has("box") && box + classes > 0), "aim",
+        "should leave a part of the loss, got a weight of 0 for {}",
+        has("box") ? "box, objectness and classes" : "objectness, all there is under this goal");
+  }
+
   friend bool operator==(const Aim&, const Aim&) = default;
 
   friend constexpr auto words(Goal) {

@@ -60,6 +60,10 @@ struct Both {
   }
   /// @}
 
+  [[nodiscard]] constexpr Levelled ranks() const {
+    return std::max(serpette::ranks(first), serpette::ranks(second));
+  }
+
   /// @throws Error  as either.
   void require_fits(const Graph& graph) const {
     if constexpr (requires { first.require_fits(graph); }) first.require_fits(graph);

@@ -84,6 +84,10 @@ struct Filter {
   [[nodiscard]] constexpr bool has(std::string_view setting) const {
     return setting != "times" || ratio_of == RatioOf::kTime;
   }
+  /// Filters by their mean score.
+  [[nodiscard]] constexpr Levelled ranks() const {
+    return reduce == Reducer::kMean ? Levelled::kFilters : Levelled::kNothing;
+  }
   /// @throws Error  if a ratio of time has no table.
   void check() const {
     if (ratio_of == RatioOf::kTime) require_times(times, name, "--granularity-times");

@@ -18,6 +18,7 @@
 #include "serpette/prune/learned.hpp"
 #include "serpette/prune/weight.hpp"
 #include "serpette/scenario/erased.hpp"
+#include "serpette/score/deep_lift.hpp"
 #include "serpette/score/hydra.hpp"
 #include "serpette/score/magnitude.hpp"
 #include "serpette/torch/nn.hpp"
@@ -248,6 +249,20 @@ TEST_CASE("rates are learned only where scores are trained, in one shot, set by 
   const std::vector ratios{Ratio::percent(50)};
   CHECK_THROWS_WITH(ErasedScenario(blocks).pruning.require_possible(test::all_kinds(), ratios),
                     ContainsSubstring("--allocation per-layer") && ContainsSubstring("got lamp"));
+  // Scores that make equal what is to be told apart are no scores for it.
+  using Levelled = Scenario<DeepLift, Filter, Pgd, Rgb>;
+  CHECK_THROWS_WITH(
+      ErasedScenario(Levelled{}),
+      ContainsSubstring("Structured: should come with scores that tell filters apart, "
+                        "got DeepLIFT divided by the mean of the filter"));
+  CHECK_NOTHROW(ErasedScenario(Levelled{.score = {.normalise = Normalise::kLayer}}));
+  CHECK_NOTHROW(ErasedScenario(Levelled{.granularity = {.reduce = Reducer::kMax}}));
+  CHECK_THROWS_WITH(
+      ErasedScenario(Scenario<Normalised<Magnitude>, Both<Filter, Weight>, Pgd, Rgb>{}),
+      ContainsSubstring("should come with scores that tell filters apart"));
+  CHECK_THROWS_WITH(ErasedScenario(Scenario<DeepLiftOfFilters, Layers, Pgd, Rgb>{}),
+                    ContainsSubstring("should come with scores that tell layers apart"));
+  CHECK_NOTHROW(ErasedScenario(Scenario<DeepLift, Weight, Pgd, Rgb>{}));
   // As people choose it.
   const auto typed = [](const std::string& option) {
     return option == "allocation"      ? std::optional<std::string>("learned")
