@@ -207,19 +207,18 @@ inline TextTable budgets_table(const Evaluations& evaluations, const std::string
   return table;
 }
 
-/// AP50 over the budget of an attack, from clean images on: a curve per scenario at 0 %, and the
-/// untouched network.
+/// AP50 over the budget of an attack, from clean images on: of each scenario a curve unpruned and
+/// one at the largest ratio that was tried at two strengths, and the untouched network.
 inline Figure budgets_figure(const Evaluations& evaluations, const std::string& attack) {
-  Figure figure{fmt::format("AP50 by the strength of {}, unpruned", attack),
+  Figure figure{fmt::format("AP50 by the strength of {}, unpruned and pruned", attack),
                 "Largest change of a pixel, ε",
                 "AP50",
                 {}};
-  auto scenarios = evaluations.study().scenarios();
-  const auto styles = scenario_styles(scenarios);
-  for (std::size_t i = 0; i <= scenarios.size(); ++i) {
-    const bool is_original = i == scenarios.size();
-    const auto scenario = is_original ? std::string(kOriginal) : scenarios[i];
-    Series series{scenario_label(scenario), is_original ? original_style() : styles[i], {}, {}, {}};
+  const auto curve = [&](const std::string& scenario, const std::string& ratio,
+                         const SeriesStyle& style) {
+    const auto label = ratio == "0" ? scenario_label(scenario)
+                                    : fmt::format("{}, {} %", scenario_label(scenario), ratio);
+    Series series{label, style, {}, {}, {}};
     const auto add = [&](double epsilon, std::vector<double> values) {
       if (values.empty()) return;
       const auto d = describe(values);
@@ -227,11 +226,24 @@ inline Figure budgets_figure(const Evaluations& evaluations, const std::string& 
       series.spread.push_back(d.population_sd);
       series.runs.push_back(values.size() > 1 ? std::move(values) : std::vector<double>{});
     };
-    add(0, evaluations.clean(scenario, "0"));
+    add(0, evaluations.clean(scenario, ratio));
     for (const double epsilon : evaluations.budgets(attack))
-      add(epsilon, evaluations.values(scenario, "0", {attack, epsilon}));
-    if (series.x.size() >= 3) figure.series.push_back(std::move(series));
+      add(epsilon, evaluations.values(scenario, ratio, {attack, epsilon}));
+    const bool has_strengths = series.x.size() >= 3;
+    if (has_strengths) figure.series.push_back(std::move(series));
+    return has_strengths;
+  };
+  const auto& study = evaluations.study();
+  const auto styles = scenario_styles(study.scenarios());
+  for (std::size_t i = 0; i < study.scenarios().size(); ++i) {
+    const auto& scenario = study.scenarios()[i];
+    curve(scenario, "0", styles[i]);
+    auto pruned = styles[i];
+    pruned.dash = "1 3";
+    for (auto ratio = study.ratios().rbegin(); ratio != study.ratios().rend(); ++ratio)
+      if (*ratio != "0" && curve(scenario, *ratio, pruned)) break;
   }
+  curve(std::string(kOriginal), "0", original_style());
   return figure;
 }
 

@@ -65,6 +65,14 @@ TEST_CASE("attacks stand side by side at their usual strength, and the worst of 
   REQUIRE(figure.series.size() == 3);
   CHECK(figure.series[0].x == std::vector<double>{0, 0.02, 0.05, 0.1});
   CHECK(figure.series[2].label == "Original");
+  auto pruned = some_evaluations();  // at 90 %, too, at two strengths
+  for (int run = 1; run <= 3; ++run)
+    pruned.push_back({"structured_hydra", run, "90", "PGD", 0.1, "standard", "AP50", 0.01});
+  const auto both = budgets_figure(Evaluations(pruned, study, "standard"), "PGD");
+  REQUIRE(both.series.size() == 4);
+  CHECK(both.series[2].label == "Structured HYDRA, 90 %");
+  CHECK(both.series[2].x == std::vector<double>{0, 0.05, 0.1});
+  CHECK(both.series[2].style.hue == both.series[1].style.hue);
   CHECK(worst_figure(evaluations).series.size() == 1);  // one scenario has two ratios
   CHECK(worst_figure(evaluations).levels.size() == 1);
   CHECK(remarks_of(some_evaluations(), study).empty());
