@@ -10,7 +10,6 @@
 
 #include "serpette/app/program.hpp"
 #include "serpette/study/cells.hpp"
-#include "serpette/study/leftovers.hpp"
 #include "serpette_report/report.hpp"
 
 namespace {
@@ -92,9 +91,6 @@ int main(int argc, char** argv) {
     app.footer("Example:\n  report --cells out/demo/cells.csv --out out/report");
     serpette::cli::parse(app, argc, argv);
 
-    serpette::remove_leftovers_in(out);
-    for (const char* part : {"tables", "figures"})
-      serpette::remove_leftovers_in(std::filesystem::path(out) / part);
     std::vector<serpette::CellRow> rows;
     if (paper) {
       options.paper = paper_data.empty()
