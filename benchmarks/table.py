@@ -55,7 +55,7 @@ def peers():
         run = json.loads(path.read_text())
         fewer = [p for p in ("bf16", "int8") if any(row["name"].startswith(f"ours-{p}") for row in run["rows"])]
         also = f" in {' and '.join(['float', *fewer])}" if fewer else ""
-        title = (f"{pathlib.Path(run['cfg']).stem}{also}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
+        title = (f"{pathlib.Path(run['cfg']).stem}{' at {}'.format(run['size']) if 'size' in run else ''}{also}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
                  f"{run['date']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:")
         cells = tables.setdefault(title, {})
         for row in run["rows"]:

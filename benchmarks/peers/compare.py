@@ -1,6 +1,6 @@
 """Plans beside other engines: every peer stays loaded, and they are asked in turn.
 
-usage: compare.py [--build build/bench] [--cfg F] [--threads T] [--rounds N] [--out F.json] [--engines ncnn,deepsparse,…]
+usage: compare.py [--build build/bench] [--cfg F] [--size N] [--threads T] [--rounds N] [--out F.json] [--engines ncnn,deepsparse,…]
                   [--precisions f32,bf16,int8] CASE …          CASE: none, unstructured:0.9, kernel:0.75, filter:0.5 …
 
 For each case plan_peer saves its network; every engine loads that network, and its heads are compared with ours before
@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -70,6 +71,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/bench"))
     parser.add_argument("--cfg", default="share/cfg/yolov3.cfg")
+    parser.add_argument("--size", type=int, help="of the canvas [pixels], instead of the cfg's")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--engines", default="ncnn,deepsparse,onnxruntime,openvino")
@@ -81,13 +83,19 @@ def main():
     plan_peer = o.build / "bin/plan_peer"
     environment = dict(os.environ, OMP_NUM_THREADS=str(o.threads), MKL_NUM_THREADS=str(o.threads))
     engines = o.engines.split(",")
+    cfg = pathlib.Path(o.cfg)
+    if o.size:
+        o.models.mkdir(parents=True, exist_ok=True)
+        text = re.sub(r"(?m)^(width|height) *=.*", rf"\1={o.size}", cfg.read_text())
+        cfg = o.models / f"{cfg.stem}-{o.size}.cfg"
+        cfg.write_text(text)
 
     def options(case):
         kind, _, sparsity = case.partition(":")
-        return ["--cfg", o.cfg, "--kind", kind, "--sparsity", sparsity or "0"]
+        return ["--cfg", cfg, "--kind", kind, "--sparsity", sparsity or "0"]
 
     def saved(case):
-        folder = o.models / f"{pathlib.Path(o.cfg).stem}-{case.replace(':', '-')}"
+        folder = o.models / f"{cfg.stem}-{case.replace(':', '-')}"
         if not (folder / "heads.f32").exists():
             shutil.rmtree(folder, ignore_errors=True)
             subprocess.run([plan_peer, *options(case), "--save", folder], check=True)
@@ -124,7 +132,7 @@ def main():
               f"{rows[-1]['quartiles'][1]:.3f})")
         peer.quit()
     if o.out:
-        o.out.write_text(json.dumps({"cfg": o.cfg, "threads": o.threads, "rounds": o.rounds, "date": time.strftime("%Y-%m-%d"),
+        o.out.write_text(json.dumps({"cfg": o.cfg, **({"size": o.size} if o.size else {}), "threads": o.threads, "rounds": o.rounds, "date": time.strftime("%Y-%m-%d"),
                                      "machine": machine(), "versions": {name: version(name) for name in engines},
                                      "against": peers[0].name, "rows": rows}, indent=1) + "\n")
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <range/v3/view/zip.hpp>
 
 #include <algorithm>
 #include <array>
@@ -49,7 +50,8 @@ inline std::string figure_csv(const Figure& figure) {
   csv.row("series", "x", "mean", "spread");
   for (const auto& l : figure.levels) csv.row(l.label, 0.0, l.mean, l.spread);
   for (const auto& s : figure.series)
-    for (std::size_t i = 0; i < s.x.size(); ++i) csv.row(s.label, s.x[i], s.mean[i], s.spread[i]);
+    for (auto&& [x, mean, spread] : ranges::views::zip(s.x, s.mean, s.spread))
+      csv.row(s.label, x, mean, spread);
   return std::string(csv.text());
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <range/v3/view/enumerate.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -163,12 +164,11 @@ inline AttacksPart attacks_part(const std::vector<EvaluationRow>& rows, const St
   add_table(parts_table(Evaluations(rows, study, profile, "rightly_named"), "attacks_names",
                         "Of well-placed boxes, the share with the right class"));
   add_figure("worst_attack", worst_figure(evaluations));
-  for (std::size_t i = 0; i < evaluations.attacks().size(); ++i) {
-    const auto& attack = evaluations.attacks()[i].attack;
-    auto table = budgets_table(evaluations, attack);
+  for (auto&& [i, row] : ranges::views::enumerate(evaluations.attacks())) {
+    auto table = budgets_table(evaluations, row.attack);
     table.name = fmt::format("budgets_{}", i + 1);
     add_table(std::move(table));
-    add_figure(fmt::format("budgets_{}", i + 1), budgets_figure(evaluations, attack));
+    add_figure(fmt::format("budgets_{}", i + 1), budgets_figure(evaluations, row.attack));
   }
   if (tables.empty() && figures.empty()) return part;
   auto remarks = robustness_remarks(evaluations);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <range/v3/view/zip.hpp>
+
 #include <span>
 #include <string>
 #include <utility>
@@ -107,9 +109,9 @@ inline std::string pairs_csv(const Study& study, const std::string& profile) {
       }
       if (groups.size() < 3) continue;
       const auto tukey = tukey_kramer(groups), games = games_howell(groups);
-      for (std::size_t i = 0; i < tukey.size(); ++i)
-        csv.row(f.name, ratio, names[tukey[i].first], names[tukey[i].second], tukey[i].difference,
-                tukey[i].low, tukey[i].high, tukey[i].p, games[i].low, games[i].high, games[i].p);
+      for (auto&& [t, g] : ranges::views::zip(tukey, games))
+        csv.row(f.name, ratio, names[t.first], names[t.second], t.difference, t.low, t.high, t.p,
+                g.low, g.high, g.p);
     }
   return std::string(csv.text());
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <range/v3/view/zip.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -39,14 +41,14 @@ inline std::vector<std::vector<Detection>> decode(const Graph& graph,
           "batch", "should hold the geometry and ids of {} images, got {} and {}", images,
           batch.geometry.size(), batch.image_ids.size());
   std::vector<at::Tensor> logits;
-  for (std::size_t h = 0; h < heads.size(); ++h) {
-    const auto& layer = graph[indices[h]];
+  for (auto&& [head, index] : ranges::views::zip(heads, indices)) {
+    const auto& layer = graph[index];
     const Shape& grid = layer.output;
-    require(heads[h].sizes() == at::IntArrayRef({images, grid.channels, grid.height, grid.width}),
+    require(head.sizes() == at::IntArrayRef({images, grid.channels, grid.height, grid.width}),
             "heads", "shape should be [{}, {}, {}, {}] as {}, got another", images, grid.channels,
             grid.height, grid.width, layer.name);
-    const auto& head = logits.emplace_back(heads[h].detach().to(at::kCPU, at::kFloat));
-    if (!head.is_contiguous(at::MemoryFormat::ChannelsLast)) logits.back() = head.contiguous();
+    auto& here = logits.emplace_back(head.detach().to(at::kCPU, at::kFloat));
+    if (!here.is_contiguous(at::MemoryFormat::ChannelsLast)) here = here.contiguous();
   }
   std::vector<std::vector<Detection>> found;
   thread_local Candidates candidates;  // for its buffers

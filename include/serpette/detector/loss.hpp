@@ -12,6 +12,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#include <range/v3/view/zip.hpp>
 
 #include <fmt/ranges.h>
 
@@ -96,10 +97,9 @@ class YoloLoss {
             matches.images, heads.front().size(0));
     const auto image = matches.boxes.select(1, 0).to(at::kLong);
     auto result = matches.positives;
-    for (std::size_t h = 0; h < heads_.size(); ++h) {
-      auto& a = result[h];
-      a.background = background(split(heads[h], heads_[h]), heads_[h], matches.anchors[h],
-                                matches.boxes, image);
+    for (auto&& [a, logits, head, anchors] :
+         ranges::views::zip(result, heads, heads_, matches.anchors)) {
+      a.background = background(split(logits, head), head, anchors, matches.boxes, image);
       // As a tensor of the device: a number would be sent there.
       a.background.index_put_({a.image, a.slot, a.row, a.column},
                               at::zeros({}, a.background.options()));
@@ -164,9 +164,9 @@ class YoloLoss {
     DetectionLoss loss{at::zeros({n}, heads.front().options()),
                        at::zeros({n}, heads.front().options()),
                        at::zeros({n}, heads.front().options())};
-    for (std::size_t h = 0; h < heads_.size(); ++h) {
-      const auto parts = detail::HeadLoss::apply(
-          heads[h], static_cast<std::int64_t>(heads_[h].anchors.size()), assignment[h]);
+    for (auto&& [logits, head, assigned] : ranges::views::zip(heads, heads_, assignment)) {
+      const auto parts =
+          detail::HeadLoss::apply(logits, static_cast<std::int64_t>(head.anchors.size()), assigned);
       loss.box = loss.box + parts[0];
       loss.objectness = loss.objectness + parts[1];
       loss.classes = loss.classes + parts[2];
@@ -179,8 +179,8 @@ class YoloLoss {
   [[nodiscard]] at::Tensor all_objectness(const std::vector<at::Tensor>& heads, double sign) const {
     require_heads(heads);
     auto sum = at::zeros({heads.front().size(0)}, heads.front().options());
-    for (std::size_t h = 0; h < heads_.size(); ++h)
-      sum = sum + at::softplus(split(heads[h], heads_[h]).select(2, 4) * sign).sum({1, 2, 3});
+    for (auto&& [logits, head] : ranges::views::zip(heads, heads_))
+      sum = sum + at::softplus(split(logits, head).select(2, 4) * sign).sum({1, 2, 3});
     return sum;
   }
 
@@ -223,14 +223,12 @@ class YoloLoss {
   [[nodiscard]] std::vector<at::Tensor> least_likely(const std::vector<at::Tensor>& heads,
                                                      const Assignment& assignment) const {
     std::vector<at::Tensor> categories;
-    for (std::size_t h = 0; h < heads_.size(); ++h) {
-      const auto& a = assignment[h];
-      auto classes = detail::at_positives(split(heads[h].detach(), heads_[h]), a)
-                         .narrow(1, 5, heads_[h].classes)
-                         .clone();
+    for (auto&& [logits, head, a] : ranges::views::zip(heads, heads_, assignment)) {
+      auto classes =
+          detail::at_positives(split(logits.detach(), head), a).narrow(1, 5, head.classes).clone();
       classes.masked_fill_(a.classes.gt(0), std::numeric_limits<float>::max());
       categories.push_back(
-          at::one_hot(classes.argmin(1), heads_[h].classes).to(a.classes.scalar_type()));
+          at::one_hot(classes.argmin(1), head.classes).to(a.classes.scalar_type()));
     }
     return categories;
   }
@@ -262,13 +260,13 @@ class YoloLoss {
   void require_heads(const std::vector<at::Tensor>& heads) const {
     require(heads.size() == heads_.size(), "heads", "should be {} as the network has, got {}",
             heads_.size(), heads.size());
-    for (std::size_t h = 0; h < heads.size(); ++h) {
-      const auto& grid = heads_[h].grid;
-      require(heads[h].dim() == 4 && heads[h].size(0) == heads.front().size(0) &&
-                  heads[h].size(1) == grid.channels && heads[h].size(2) == grid.height &&
-                  heads[h].size(3) == grid.width,
-              heads_[h].name, "shape should be [{}, {}, {}, {}], got [{}]", heads.front().size(0),
-              grid.channels, grid.height, grid.width, fmt::join(heads[h].sizes().vec(), ", "));
+    for (auto&& [logits, head] : ranges::views::zip(heads, heads_)) {
+      const auto& grid = head.grid;
+      require(logits.dim() == 4 && logits.size(0) == heads.front().size(0) &&
+                  logits.size(1) == grid.channels && logits.size(2) == grid.height &&
+                  logits.size(3) == grid.width,
+              head.name, "shape should be [{}, {}, {}, {}], got [{}]", heads.front().size(0),
+              grid.channels, grid.height, grid.width, fmt::join(logits.sizes().vec(), ", "));
     }
   }
 

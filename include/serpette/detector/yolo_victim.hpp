@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/ops/maximum.h>
+#include <range/v3/view/zip.hpp>
 
 #include <limits>
 #include <memory>
@@ -43,8 +44,8 @@ class YoloVictim {
         return -aim.objectness * loss_->all_objectness(heads, -1);
       case Aim::Goal::kMislabel: {
         auto assignment = assign(heads, aim);
-        for (std::size_t h = 0; h < assignment.size(); ++h)
-          assignment[h].classes = least_likely_[h];
+        for (auto&& [head, classes] : ranges::views::zip(assignment, least_likely_))
+          head.classes = classes;
         return -weighted(assignment);
       }
       case Aim::Goal::kEvade:
@@ -109,11 +110,9 @@ class YoloVictim {
   /// other)), logits, [N].
   static at::Tensor margins(const std::vector<at::Tensor>& heads, const Assignment& assignment) {
     auto sum = at::zeros({heads.front().size(0)}, heads.front().options());
-    for (std::size_t h = 0; h < heads.size(); ++h) {
-      const auto& a = assignment[h];
+    for (auto&& [head, a] : ranges::views::zip(heads, assignment)) {
       const auto slots = a.background.size(1);
-      const auto p =
-          detail::at_positives(heads[h].unflatten(1, {slots, heads[h].size(1) / slots}), a);
+      const auto p = detail::at_positives(head.unflatten(1, {slots, head.size(1) / slots}), a);
       const auto classes = p.slice(1, 5), right = a.classes.to(at::kBool);
       const auto best = [&](const at::Tensor& left_out) {
         return classes.masked_fill(left_out, -std::numeric_limits<double>::infinity()).amax(1);

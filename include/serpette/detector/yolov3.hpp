@@ -1,5 +1,7 @@
 #pragma once
 
+#include <range/v3/view/zip.hpp>
+
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -281,7 +283,7 @@ class Yolov3 {
       const auto& all = module_->layer(convolutions[plan ? sources[k] : k]);
       const auto from = tensors(plan ? sliced(all, plan->convolutions[k]) : all);
       const auto to = tensors(result.module_->layer(copies[k]));
-      for (std::size_t t = 0; t < to.size(); ++t) to[t].copy_(from[t]);
+      for (auto&& [copy, original] : ranges::views::zip(to, from)) copy.copy_(original);
     }
     return result;
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <range/v3/view/zip.hpp>
+
 /// @file
 /// Which filters of a network can be removed only together, and which not at all.
 
@@ -127,8 +129,7 @@ inline std::vector<ChannelGroup> coupled_channels(const Graph& graph) {
           out = first;
           for (const int input : layer.inputs) {
             const auto& other = channels_of(input);
-            for (std::size_t c = 0; c < std::min(out.size(), other.size()); ++c)
-              classes.join(out[c], other[c]);
+            for (auto&& [mine, its] : ranges::views::zip(out, other)) classes.join(mine, its);
           }
           if (!is_zero_at_zero(shortcut.activation)) pin(out);
         },

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fmt/ranges.h>
+#include <range/v3/view/zip.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -58,12 +59,12 @@ inline Compaction plan_compaction(const Graph& graph, const Mask& mask) {
           "should have {} layers as the network, got {}", convolutions.size(), mask.size());
   std::vector<std::vector<bool>> kept, read;
   bool all_read = true;
-  for (std::size_t k = 0; k < mask.size(); ++k) {
-    const Layer& layer = graph[convolutions[k]];
-    kept.push_back(detail::flags(mask[k].filter, layer.output.channels, "filters", layer));
-    read.push_back(detail::flags(mask[k].input, graph.shape(layer.inputs.front()).channels,
+  for (auto&& [pieces, index] : ranges::views::zip(mask, convolutions)) {
+    const Layer& layer = graph[index];
+    kept.push_back(detail::flags(pieces.filter, layer.output.channels, "filters", layer));
+    read.push_back(detail::flags(pieces.input, graph.shape(layer.inputs.front()).channels,
                                  "input channels", layer));
-    all_read = all_read && !mask[k].input.defined();
+    all_read = all_read && !pieces.input.defined();
   }
   const auto blocks = detail::dropped_blocks(graph, kept);
   if (!blocks.empty()) {

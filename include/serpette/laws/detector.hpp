@@ -1,5 +1,8 @@
 #pragma once
 
+#include <range/v3/view/zip.hpp>
+
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -13,10 +16,8 @@ namespace serpette::laws {
 
 namespace detail {
 inline bool close(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (!at::allclose(a[i], b[i], 1e-4, 1e-5)) return false;
-  return true;
+  return std::ranges::equal(
+      a, b, [](const auto& x, const auto& y) { return at::allclose(x, y, 1e-4, 1e-5); });
 }
 }  // namespace detail
 
@@ -29,10 +30,11 @@ void detector_is_one_network(D& subject, const ImageBatch& batch,
   const Graph& graph = subject.graph();
   const auto convolutions = graph.convolutions();
   const auto heads = subject.forward(batch.images);
-  REQUIRE(heads.size() == graph.heads().size());
-  for (std::size_t h = 0; h < heads.size(); ++h) {
-    const Shape& out = graph[graph.heads()[h]].output;
-    CHECK(heads[h].sizes() == at::IntArrayRef({batch.size(), out.channels, out.height, out.width}));
+  const auto places = graph.heads();
+  REQUIRE(heads.size() == places.size());
+  for (auto&& [head, index] : ranges::views::zip(heads, places)) {
+    const Shape& out = graph[index].output;
+    CHECK(head.sizes() == at::IntArrayRef({batch.size(), out.channels, out.height, out.width}));
   }
   CHECK(close(subject.forward(batch.images), heads));  // equal images, equal heads
 
@@ -174,10 +176,10 @@ void detector(D subject, const ImageBatch& batch, const std::filesystem::path& f
   const auto targets = subject.targets(heads, batch.truth, Target::kDetection);
   REQUIRE(targets.size() == heads.size());
   double marked = 0;
-  for (std::size_t h = 0; h < heads.size(); ++h) {
-    CHECK(targets[h].sizes() == heads[h].sizes());
-    CHECK((targets[h].eq(0).logical_or(targets[h].eq(1))).all().template item<bool>());
-    marked += targets[h].sum().template item<double>();
+  for (auto&& [target, head] : ranges::views::zip(targets, heads)) {
+    CHECK(target.sizes() == head.sizes());
+    CHECK((target.eq(0).logical_or(target.eq(1))).all().template item<bool>());
+    marked += target.sum().template item<double>();
   }
   CHECK(marked > 0);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/ops/randn.h>
+#include <range/v3/view/zip.hpp>
 
 #include <limits>
 
@@ -34,15 +35,15 @@ void prune_granularity(const P& policy, const Graph& graph, const A& allocation 
   const auto sets = policy.pieces(graph);
   const auto importance = policy.importance(graph, checked_scores(graph, scores));
   REQUIRE(importance.size() == sets.size());
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    INFO("pieces of " << sets[i].name);
-    CHECK(sets[i].removable >= 0);
-    CHECK(sets[i].removable <= sets[i].pieces);
-    CHECK(sets[i].size >= 1);
-    CHECK(std::is_sorted(sets[i].convolutions.begin(), sets[i].convolutions.end()));
-    CHECK(importance[i].scalar_type() == at::kFloat);
-    CHECK(importance[i].is_contiguous());
-    CHECK(importance[i].sizes() == at::IntArrayRef({sets[i].pieces}));
+  for (auto&& [set, of_pieces] : ranges::views::zip(sets, importance)) {
+    INFO("pieces of " << set.name);
+    CHECK(set.removable >= 0);
+    CHECK(set.removable <= set.pieces);
+    CHECK(set.size >= 1);
+    CHECK(std::is_sorted(set.convolutions.begin(), set.convolutions.end()));
+    CHECK(of_pieces.scalar_type() == at::kFloat);
+    CHECK(of_pieces.is_contiguous());
+    CHECK(of_pieces.sizes() == at::IntArrayRef({set.pieces}));
   }
 
   Mask looser;
@@ -77,9 +78,9 @@ void prune_granularity(const P& policy, const Graph& graph, const A& allocation 
     auto negated = scores;
     for (auto& s : negated) s = -s;
     const auto mirrored = make(negated, ratio);
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-      CHECK(again[i].weight.equal(mask[i].weight));
-      CHECK(mirrored[i].weight.equal(mask[i].weight));
+    for (auto&& [first, second, mirror] : ranges::views::zip(mask, again, mirrored)) {
+      CHECK(second.weight.equal(first.weight));
+      CHECK(mirror.weight.equal(first.weight));
     }
     looser = mask;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/ops/randn.h>
+#include <range/v3/view/zip.hpp>
 
 #include "serpette/concepts/score_init.hpp"
 #include "serpette/laws/catch.hpp"
@@ -11,11 +12,11 @@ namespace serpette::laws {
 inline void score_map(const Graph& graph, const ScoreMap& scores) {
   const auto convolutions = graph.convolutions();
   REQUIRE(scores.size() == convolutions.size());
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    INFO(graph[convolutions[i]].name);
-    CHECK(scores[i].sizes() == at::IntArrayRef(weight_shape(graph, convolutions[i])));
-    CHECK(scores[i].isfinite().all().item<bool>());
-    CHECK_FALSE(scores[i].requires_grad());
+  for (auto&& [score, index] : ranges::views::zip(scores, convolutions)) {
+    INFO(graph[index].name);
+    CHECK(score.sizes() == at::IntArrayRef(weight_shape(graph, index)));
+    CHECK(score.isfinite().all().item<bool>());
+    CHECK_FALSE(score.requires_grad());
   }
 }
 
@@ -60,9 +61,10 @@ void score_init(const P& policy, D& detector, const BatchStream& batches) {
   score_map(detector.graph(), scores);
   const auto again = run();
   const auto convolutions = detector.graph().convolutions();
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    CHECK(again[i].equal(scores[i]));
-    CHECK(detector.layer(convolutions[i]).weight.equal(before[i]));
+  for (auto&& [first, second, index, weight] :
+       ranges::views::zip(scores, again, convolutions, before)) {
+    CHECK(second.equal(first));
+    CHECK(detector.layer(index).weight.equal(weight));
   }
 }
 

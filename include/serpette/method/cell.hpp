@@ -18,7 +18,8 @@ struct StageKeys {
   std::string pretraining, scores;  ///< Shared by the ratios of a run, and by scenarios that
                                     ///< agree so far.
   std::string rounds, trained_scores,
-      finetuning;                  ///< The cell's own; the last is that of its network.
+      finetuning;                  ///< The cell's own; the last is that of its network, which
+                                   ///< at ratio 0 is the run's.
   std::string evaluation, timing;  ///< Of the network's numbers, and of its times.
   std::string suite;               ///< Of those under the suite; empty where there is none.
 };
@@ -73,6 +74,8 @@ StageKeys stage_keys(const ErasedScenario& scenario, const Experiment<D, Train, 
     keys.rounds = keys.trained_scores + line("fine-tuning", settings_text(e.budget.finetune));
     keys.trained_scores = keys.rounds;  // what a last round starts from has been fine-tuned
   }
+  // Where nothing is pruned, the network is the same whatever ranks, groups and allots.
+  if (id.ratio == Ratio()) keys.trained_scores = keys.pretraining + line("ratio", "0");
   keys.finetuning = keys.trained_scores + line("fine-tuning", settings_text(e.budget.finetune));
   detail::add_measurement(keys, e);
   return keys;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <range/v3/view/zip.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -72,7 +74,8 @@ class MovingAverage {
     const torch::NoGradGuard no_grad;
     ++steps_;
     const double d = std::min(decay_, (1 + steps_) / (10 + steps_));
-    for (std::size_t i = 0; i < tensors_.size(); ++i) averages_[i].lerp_(tensors_[i], 1 - d);
+    for (auto&& [tensor, average] : ranges::views::zip(tensors_, averages_))
+      average.lerp_(tensor, 1 - d);
   }
 
   /// What a checkpoint keeps of it: handles to the averages, and how many steps they are of.
@@ -82,7 +85,8 @@ class MovingAverage {
 
   void write() const {
     const torch::NoGradGuard no_grad;
-    for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].detach().copy_(averages_[i]);
+    for (auto&& [tensor, average] : ranges::views::zip(tensors_, averages_))
+      tensor.detach().copy_(average);
   }
 
  private:

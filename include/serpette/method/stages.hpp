@@ -1,5 +1,7 @@
 #pragma once
 
+#include <range/v3/view/zip.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -240,8 +242,8 @@ void round_of_finetuning(const C& cell, typename C::detector_type& detector, con
 inline ScoreMap of_what_is_left(const ScoreMap& scores, const Mask& mask) {
   constexpr double kLeast = 1e-30;
   ScoreMap left;
-  for (std::size_t i = 0; i < scores.size(); ++i)
-    left.push_back(scores[i].abs().clamp_min(kLeast).mul(mask[i].weight));
+  for (auto&& [score, kept] : ranges::views::zip(scores, mask))
+    left.push_back(score.abs().clamp_min(kLeast).mul(kept.weight));
   return left;
 }
 

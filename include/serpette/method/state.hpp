@@ -1,5 +1,7 @@
 #pragma once
 
+#include <range/v3/view/zip.hpp>
+
 #include <string_view>
 #include <vector>
 
@@ -49,8 +51,8 @@ void apply_mask(const Mask& mask, D& detector) {
   const auto convolutions = detector.graph().convolutions();
   require(mask.size() == convolutions.size(), "mask", "should have {} layers, got {}",
           convolutions.size(), mask.size());
-  for (std::size_t i = 0; i < mask.size(); ++i)
-    apply_mask(mask[i], detector.layer(convolutions[i]));
+  for (auto&& [kept, index] : ranges::views::zip(mask, convolutions))
+    apply_mask(kept, detector.layer(index));
 }
 
 /// Sets gradients of what the mask removes to nothing.
@@ -58,14 +60,14 @@ template <Detector D>
 void mask_gradients(const Mask& mask, D& detector) {
   const torch::NoGradGuard no_grad;
   const auto convolutions = detector.graph().convolutions();
-  for (std::size_t i = 0; i < mask.size(); ++i) {
-    const LayerParameters layer = detector.layer(convolutions[i]);
-    const auto keep = [](const at::Tensor& parameter, const at::Tensor& kept) {
-      if (parameter.defined() && parameter.grad().defined() && kept.defined())
-        parameter.grad().mul_(kept);
+  for (auto&& [kept, index] : ranges::views::zip(mask, convolutions)) {
+    const LayerParameters layer = detector.layer(index);
+    const auto keep = [](const at::Tensor& parameter, const at::Tensor& ones) {
+      if (parameter.defined() && parameter.grad().defined() && ones.defined())
+        parameter.grad().mul_(ones);
     };
-    keep(layer.weight, mask[i].weight);
-    for (const auto& vector : {layer.bias, layer.gamma, layer.beta}) keep(vector, mask[i].filter);
+    keep(layer.weight, kept.weight);
+    for (const auto& vector : {layer.bias, layer.gamma, layer.beta}) keep(vector, kept.filter);
   }
 }
 

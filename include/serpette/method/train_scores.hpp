@@ -1,5 +1,7 @@
 #pragma once
 
+#include <range/v3/view/zip.hpp>
+
 #include <functional>
 #include <map>
 #include <optional>
@@ -89,8 +91,8 @@ class MovedScores {
 
   /// ∂L/∂eff, after a backward pass.
   [[nodiscard]] std::vector<at::Tensor> gradients() {
-    for (std::size_t i = 0; i < weights_.size(); ++i)
-      if (alive_[i].defined()) weights_[i].grad().mul_(alive_[i]);
+    for (auto&& [weight, alive] : ranges::views::zip(weights_, alive_))
+      if (alive.defined()) weight.grad().mul_(alive);
     if (rates_) {  // before anything clips
       const torch::NoGradGuard no_grad;
       auto gradient = rates_->gradient(scores(), logits(), slopes());
@@ -102,9 +104,8 @@ class MovedScores {
 
   void step(torch::optim::Optimizer& optimizer) {
     const torch::NoGradGuard no_grad;
-    for (std::size_t i = 0; i < weights_.size(); ++i)
-      moved_.plain[i].mutable_grad() =
-          policy_.gradient(weights_[i].grad(), dense_[i], moved_.plain[i]);
+    for (auto&& [score, weight, dense] : ranges::views::zip(moved_.plain, weights_, dense_))
+      score.mutable_grad() = policy_.gradient(weight.grad(), dense, score);
     optimizer.step();
   }
 
@@ -128,9 +129,9 @@ class MovedScores {
   [[nodiscard]] Slopes slopes() const {
     Slopes slopes;
     const auto convolutions = detector_.graph().convolutions();
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      const LayerParameters layer = detector_.layer(convolutions[i]);
-      auto weight = weights_[i].grad() * dense_[i];
+    for (auto&& [index, effective, dense] : ranges::views::zip(convolutions, weights_, dense_)) {
+      const LayerParameters layer = detector_.layer(index);
+      auto weight = effective.grad() * dense;
       auto filter = layer.gamma.defined() ? at::zeros_like(layer.gamma) : weight.flatten(1).sum(1);
       for (const auto& factor : {layer.gamma, layer.beta, layer.bias})
         if (factor.defined() && factor.grad().defined()) filter = filter + factor.grad() * factor;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <range/v3/view/enumerate.hpp>
+#include <range/v3/view/zip.hpp>
+
 #include <algorithm>
 #include <compare>
 #include <cstdint>
@@ -70,8 +73,8 @@ inline std::map<std::int64_t, std::size_t> worst_attack_of_images(
   std::map<std::int64_t, std::vector<CocoAnnotation>> boxes;
   for (const auto& annotation : truth.annotations) boxes[annotation.image_id].push_back(annotation);
   std::vector<std::map<std::int64_t, std::vector<Detection>>> found(suites.size());
-  for (std::size_t a = 0; a < suites.size(); ++a)
-    for (const auto& one : suites[a]) found[a][one.image_id].push_back(one);
+  for (auto&& [of_images, suite] : ranges::views::zip(found, suites))
+    for (const auto& one : suite) of_images[one.image_id].push_back(one);
   std::map<std::int64_t, std::size_t> worst;
   for (const auto& image : truth.images) {
     const auto under = [&](std::size_t a) {
@@ -90,8 +93,8 @@ inline std::map<std::int64_t, std::size_t> worst_attack_of_images(
 inline std::vector<Detection> worst_detections(const std::map<std::int64_t, std::size_t>& worst,
                                                std::span<const std::vector<Detection>> suites) {
   std::vector<Detection> chosen;
-  for (std::size_t a = 0; a < suites.size(); ++a)
-    for (const auto& one : suites[a])
+  for (auto&& [a, suite] : ranges::views::enumerate(suites))
+    for (const auto& one : suite)
       if (const auto image = worst.find(one.image_id); image != worst.end() && image->second == a)
         chosen.push_back(one);
   return chosen;

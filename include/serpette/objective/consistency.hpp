@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/ops/softplus.h>
+#include <range/v3/view/zip.hpp>
 
 #include <vector>
 
@@ -25,11 +26,11 @@ inline at::Tensor bernoulli_divergence(const at::Tensor& a, const at::Tensor& b)
 inline at::Tensor divergence(const std::vector<at::Tensor>& reference,
                              const std::vector<at::Tensor>& heads, int classes) {
   at::Tensor sum;
-  for (std::size_t h = 0; h < heads.size(); ++h) {
+  for (auto&& [from, to] : ranges::views::zip(reference, heads)) {
     const auto split = [&](const at::Tensor& head) {  // [N, A, 5 + C, h, w]
       return head.unflatten(1, {head.size(1) / (5 + classes), 5 + classes});
     };
-    const auto a = split(reference[h]), b = split(heads[h]);
+    const auto a = split(from), b = split(to);
     const auto objectness = a.narrow(2, 4, 1);
     const auto size = (a.narrow(2, 2, 2) - b.narrow(2, 2, 2)).square() / 2;
     const auto of_objects =

@@ -20,7 +20,9 @@
 namespace serpette {
 
 /// Deletes the checkpoints that only this cell asks for; its network has been saved.
-inline void drop_cell_stages(const Store& store, const StageKeys& keys) {
+inline void drop_cell_stages(const Store& store, const PlannedCell& cell) {
+  const auto& keys = cell.keys;
+  if (cell.id.ratio == Ratio()) return;  // all scenarios of its run ask for it
   if (!keys.rounds.empty()) store.drop("rounds", keys.rounds);
   store.drop("trained_scores", keys.trained_scores);
   store.drop("finetune", keys.finetuning);
@@ -65,7 +67,7 @@ bool finish_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test
                         : train_cell(scenario, e, store, cell.id, progress);
           store.begin();
           files.write(*trained, e.test.instances().categories, machine_kind(e.device, workers));
-          drop_cell_stages(store, cell.keys);
+          drop_cell_stages(store, cell);
         }
         std::vector<CellRow> rows;
         if (timed) {
@@ -111,14 +113,16 @@ std::int64_t run_cells(const std::vector<PlannedCell>& plan,
     const bool finished = files.finished();
     const bool gave_up = !finished && !retry_failed && files.failure();
     unfinished += gave_up;
-    if (files.trained()) drop_cell_stages(store, cell.keys);  // a kill may have come before
+    if (files.trained()) drop_cell_stages(store, cell);  // a kill may have come before
     if (finished || gave_up) {
       progress.on_known_cell();
       continue;
     }
     open.push_back(&cell);
     dispatch(cell.id.scenario, [&](const auto& scenario) {
-      progress.on_plan(work_of(scenario, experiment, store, cell), workers.count);
+      auto work = work_of(scenario, experiment, store, cell);
+      if (!seen.insert(cell.keys.finetuning).second) work.erase("robust fine-tuning");
+      progress.on_plan(work, workers.count);
     });
     if (files.trained() || cell.id.scenario == kOriginal) continue;
     if (seen.insert(cell.keys.pretraining).second) {

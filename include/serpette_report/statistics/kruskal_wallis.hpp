@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/math/distributions/chi_squared.hpp>
 #include <cstddef>
+#include <range/v3/view/enumerate.hpp>
+#include <range/v3/view/zip.hpp>
 #include <utility>
 #include <vector>
 
@@ -18,8 +20,8 @@ namespace serpette {
 inline TestResult kruskal_wallis(const Groups& groups) {
   detail::require_groups(groups, 1, "Kruskal-Wallis");
   std::vector<std::pair<double, std::size_t>> all;  // value, group
-  for (std::size_t i = 0; i < groups.size(); ++i)
-    for (const double x : groups[i]) all.emplace_back(x, i);
+  for (auto&& [i, group] : ranges::views::enumerate(groups))
+    for (const double x : group) all.emplace_back(x, i);
   std::ranges::sort(all);
   std::vector<double> ranks(groups.size(), 0.0);
   double ties = 0;
@@ -35,8 +37,8 @@ inline TestResult kruskal_wallis(const Groups& groups) {
   const double correction = 1 - ties / (n * n * n - n);
   if (!(correction > 0)) return result;
   double sum = 0;
-  for (std::size_t i = 0; i < groups.size(); ++i)
-    sum += ranks[i] * ranks[i] / static_cast<double>(groups[i].size());
+  for (auto&& [rank, group] : ranges::views::zip(ranks, groups))
+    sum += rank * rank / static_cast<double>(group.size());
   result.statistic = std::max(0.0, (12 / (n * (n + 1)) * sum - 3 * (n + 1)) / correction);
   result.p = boost::math::cdf(
       boost::math::complement(boost::math::chi_squared(result.df1), result.statistic));

@@ -108,6 +108,20 @@ TEST_CASE("a resumed cell, a fresh one and one with a lost stage are the same, b
   check_equal(first, lab.run<StructuredHydraTest>(store, Ratio::percent(50)));
 }
 
+TEST_CASE("scenarios that train alike share the unpruned network of a run", "[method][run_cell]") {
+  Lab lab;
+  const MemoryStore store;
+  const auto filters = lab.run<StructuredHydraTest>(store, Ratio());
+  using Weights = Scenario<Magnitude, Weight, Pgd, Rgb>;
+  const auto weights = lab.run<Weights>(store, Ratio());
+  CHECK(store.count("finetune") == 1);
+  check_equal(filters, weights);
+  check_equal(weights, lab.run<Weights>(NoStore{}, Ratio()));
+  lab.run<Scenario<Magnitude, Weight, NoAttack, Rgb>>(store, Ratio());
+  lab.run<Weights>(store, Ratio::percent(25));
+  CHECK(store.count("finetune") == 3);
+}
+
 TEST_CASE("rounds score anew what is left, and what is gone stays gone",
           "[method][run_cell][schedule]") {
   Lab lab;

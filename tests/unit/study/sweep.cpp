@@ -77,10 +77,13 @@ TEST_CASE("a study has a row per cell and profile, and a number per line of its 
     CHECK(number("None", "ms_network_mean") > 0);
   }
   // Only what other cells could share is left of the stages.
+  std::vector<std::string> left;
   for (const auto& stage : std::filesystem::directory_iterator(folder / "stages")) {
     const auto name = stage.path().filename().string();
-    CHECK((name.starts_with("pretrain-") || name.starts_with("scores-")));
+    left.push_back(name.substr(0, name.find('-')));
   }
+  std::ranges::sort(left);
+  CHECK((left == std::vector<std::string>{"finetune", "pretrain", "scores"}));  // of ratio 0
 }
 
 TEST_CASE("a changed way of measuring keeps the training and measures anew", "[study][sweep]") {

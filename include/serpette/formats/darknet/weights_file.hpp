@@ -1,5 +1,7 @@
 #pragma once
 
+#include <range/v3/view/enumerate.hpp>
+
 /// @file
 /// Darknet's .weights files as bytes: a header, then per convolution its tensors (kLayerTensors) as
 /// little-endian floats, in the order of the cfg. No LibTorch; weights.hpp puts them into tensors.
@@ -130,8 +132,8 @@ std::optional<std::size_t> find_not_finite(std::span<const std::byte> floats,
       found[i] = find_not_finite(floats.subspan(i * kPiece * sizeof(float), size * sizeof(float)));
     }
   });
-  for (std::size_t i = 0; i < found.size(); ++i)
-    if (found[i]) return i * kPiece + *found[i];
+  for (auto&& [i, place] : ranges::views::enumerate(found))
+    if (place) return i * kPiece + *place;
   return std::nullopt;
 }
 
