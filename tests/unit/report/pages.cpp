@@ -30,7 +30,7 @@ TEST_CASE("pages on studies and reports show what runs", "[report][pages]") {
   // [cells]
   for (const auto& cell : serpette::read_cells("cells.csv"))
     if (cell.profile == "standard")
-      fmt::print("{} {} % {}\n", cell.scenario, cell.ratio, cell.robust_ap50);
+      fmt::print("{} {} % {:.3f}\n", cell.scenario, cell.ratio, cell.robust_ap50);
   // [cells]
   fs::current_path(before);
 }
