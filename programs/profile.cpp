@@ -18,6 +18,7 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/core/counted.hpp"
 #include "serpette/core/quantile.hpp"
 #include "serpette/core/seed.hpp"
@@ -112,15 +113,20 @@ std::pair<double, double> machine() {
           best(8.0 * kNumbers, [&] { to.copy_(from); })};
 }
 
+cli::ReadyPlan ready_plan(const Options& o) {
+  if (!o.plan.empty()) return cli::ReadyPlan::load(o.plan);
+  const auto detector = Yolov3::load(o.cfg, o.weights);
+  cli::say_notes(detector, o.cfg, o.weights);
+  return cli::ReadyPlan::make(detector, {}, o.precision.chosen(),
+                              o.precision.ranges(detector, false));
+}
+
 void run(const Options& o) {
   if (o.threads > 0) at::set_num_threads(o.threads);
+  for (const char* output : {"profile.csv", "profile.svg"})
+    require_no_input(o.out / output, {o.cfg, o.weights, o.plan});
   require_writable(o.out / "profile.csv");
-  const auto plan = [&] {
-    if (!o.plan.empty()) return cli::ReadyPlan::load(o.plan);
-    const auto detector = Yolov3::load(o.cfg, o.weights);
-    return cli::ReadyPlan::make(detector, {}, o.precision.chosen(),
-                                o.precision.ranges(detector, false));
-  }();
+  const auto plan = ready_plan(o);
   const auto layers = measure(plan, o.rounds);
   const auto [peak, bandwidth] = machine();
   const double all = std::accumulate(layers.begin(), layers.end(), 0.0,

@@ -24,7 +24,6 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/experiment_options.hpp"
-#include "serpette/app/network_names.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
@@ -217,6 +216,11 @@ int run(Options& o) {
   o.target.check();
   cli::ReadyPlan::require_precision(o.precision(), "--plan-precision");
   require_no_input(o.out, {study.images, study.test_images});
+  for (const char* output :
+       {"network.cfg", "network.weights", "network.names", "network.onnx", "network.plan",
+        "summary.json", "before_and_after.csv", "before_and_after.md"})
+    require_no_input(o.out / output,
+                     {study.cfg, study.weights, study.annotations, study.test_annotations});
   cli::check_options(cli::shipped_scenarios(), {o.scenario}, study);
   study.out = o.out / "study";
   const std::string original(kOriginal);
@@ -232,8 +236,8 @@ int run(Options& o) {
   const auto [cfg, weights] = files(o.scenario, ratio.str());
   const auto detector = Yolov3::load(cfg, weights);
   detector.save(o.out / "network.cfg", o.out / "network.weights");
-  if (const auto names = names_of_network(study.weights, study.cfg); !names.empty())
-    write_file(o.out / "network.names", read_file(names));
+  const auto names = names_of_network(weights, cfg);  // of the data's classes, where they have any
+  if (!names.empty()) write_file(o.out / "network.names", read_file(names));
   write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
   const auto rows = read_cells(study.out / "cells.csv");
   const auto before = network(rows, original, "0", study.weights),
@@ -241,8 +245,7 @@ int run(Options& o) {
   const bool greyscale = after.standard.color == GreyscaleRec601::name;
   const auto plan = cli::ReadyPlan::make(
       detector,
-      {.class_names = cli::network_names({}, names_of_network(study.weights, study.cfg),
-                                         detector.graph().classes(), study.cfg.string()),
+      {.class_names = names.empty() ? std::vector<std::string>() : load_class_names(names),
        .greyscale = greyscale},
       o.precision(),
       o.precision() == deploy::PlanPrecision::kInt8

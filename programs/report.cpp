@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "serpette/app/program.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/report.hpp"
 
@@ -91,6 +92,7 @@ int main(int argc, char** argv) {
     app.footer("Example:\n  report --cells out/demo/cells.csv --out out/report");
     serpette::cli::parse(app, argc, argv);
 
+    serpette::require_no_input(out, {paper_data});
     std::vector<serpette::CellRow> rows;
     if (paper) {
       options.paper = paper_data.empty()

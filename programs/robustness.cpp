@@ -145,7 +145,8 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
   const auto device = cli::parse_device(o.data.device);
   const auto suite = chosen(o, settings);
   require_effect(o, settings, suite);
-  auto detector = o.data.load_network(device);
+  auto detector = o.data.load_network(
+      device, {"evaluations.csv", "robustness.json", "strengths.svg", "configuration.txt"});
   std::optional<Yolov3> other;
   if (!o.transfer_cfg.empty()) {
     other = cli::TestData::load_whole(o.transfer_cfg, o.transfer_weights, device);
@@ -159,6 +160,8 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
   const auto data = o.data.load_pictures(detector.graph());
   auto lines = o.data.lines();
   lines.push_back({"color", o.color.name});
+  lines.push_back({"classes", fingerprint(fmt::format(
+                                  "{}", fmt::join(cli::class_names(data.instances()), "\n")))});
   if (other) {
     lines.push_back({"transfer-cfg", fingerprint(read_file(o.transfer_cfg))});
     lines.push_back({"transfer-weights", fingerprint(read_file(o.transfer_weights))});

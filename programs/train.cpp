@@ -12,6 +12,7 @@
 #include "serpette/app/cli.hpp"
 #include "serpette/app/device.hpp"
 #include "serpette/app/load_data.hpp"
+#include "serpette/app/network_names.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
@@ -66,9 +67,13 @@ struct Options {
   }
 };
 
-CocoFolder folder(const Options& o, const Yolov3& detector, const fs::path& annotations,
-                  const fs::path& images, bool plain) {
-  auto instances = cli::load_matched(annotations, images, detector.graph().classes(), {}, o.cfg);
+/// @param names  of the network's classes, in their order; may be empty.
+CocoFolder folder(const Options& o, const Yolov3& detector, const std::vector<std::string>& names,
+                  const fs::path& annotations, const fs::path& images, bool plain) {
+  const bool is_fresh = o.weights.empty() || partial_cutoff(o.weights);
+  auto instances =
+      cli::load_matched(annotations, images, detector.graph().classes(), names, o.cfg.string(),
+                        is_fresh ? cli::Heads::fresh : cli::Heads::trained);
   CocoFolder::Options options{.width = detector.graph().input.width,
                               .height = detector.graph().input.height};
   if (plain) options.augment = Augment::none();
@@ -151,16 +156,19 @@ class Run {
     if (is_first_ && !o.weights.empty()) cli::say_notes(detector_, o.cfg, o.weights);
     detector_.freeze(o.freeze);
     detector_.to(device);
-    data_.emplace(folder(o, detector_, o.annotations, o.images, o.plain));
+    auto names =
+        cli::network_names({}, o.weights, o.cfg, detector_.graph().classes(), o.cfg.string());
+    data_.emplace(folder(o, detector_, names, o.annotations, o.images, o.plain));
+    if (names.empty()) names = cli::class_names(data_->instances());
     if (o.validates())
       validation_.emplace(
-          folder(o, detector_, o.validation_annotations, o.validation_images, true));
+          folder(o, detector_, names, o.validation_annotations, o.validation_images, true));
     if (!o.test_annotations.empty())
-      test_.emplace(folder(o, detector_, o.test_annotations, o.test_images, true));
+      test_.emplace(folder(o, detector_, names, o.test_annotations, o.test_images, true));
     for (const auto& output : {o.out, o.beside("names"), last_weights(), o.beside("log.csv"),
                                o.beside("log.svg"), o.beside("checkpoint")}) {
-      require_no_input(
-          output, {o.cfg, o.weights, o.annotations, o.validation_annotations, o.test_annotations});
+      require_no_input(output, {o.cfg, o.weights, o.annotations, o.validation_annotations,
+                                o.test_annotations, o.images, o.validation_images, o.test_images});
       if (is_first_) require_writable(output);
     }
     if (is_first_)

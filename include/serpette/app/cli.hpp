@@ -59,7 +59,11 @@ CLI::Validator whole_number(Int least, Int most = std::numeric_limits<Int>::max(
             return code == std::errc{} && end == text.data() + text.size() && value >= least &&
                            value <= most
                        ? std::string()
-                       : fmt::format("should be a whole number {}, got \"{}\"", range, text);
+                       : fmt::format(
+                             "should be a whole number {}, got \"{}\"{}", range, text,
+                             code == std::errc::result_out_of_range && !text.starts_with('-')
+                                 ? ", which is too large"
+                                 : "");
           },
           open ? "" : fmt::format("in [{}, {}]", least, most)};
 }
