@@ -95,7 +95,8 @@ Image strip(const at::Tensor& clean, const at::Tensor& attacked, const Attacked&
 void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& color) {
   const auto& attack = chosen.attack;
   const auto device = cli::parse_device(o.data.device);
-  auto detector = o.data.load_network(device);
+  auto detector = o.data.load_network(
+      device, {"inputs", "strips", "images.csv", "summary.json", "configuration.txt"});
   const auto data = o.data.load_pictures(detector.graph());
   auto lines = o.data.lines();
   lines.push_back({"color", o.color.name});

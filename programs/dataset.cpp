@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -17,6 +18,7 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/core/few_of.hpp"
 #include "serpette/data/anchors.hpp"
 #include "serpette/data/data_statistics.hpp"
 #include "serpette/data/stratified_split.hpp"
@@ -38,25 +40,35 @@ struct Options {
   int size = 416, count = 9;
 };
 
-Instances load(const Options& o, const fs::path& annotations) {
-  AnnotationOptions options{.images = o.images};
+/// @param missing_pictures  as in AnnotationOptions: the caller looks for the files.
+Instances load(const Options& o, const fs::path& annotations, bool missing_pictures = false) {
+  AnnotationOptions options{.images = o.images, .missing_pictures = missing_pictures};
   if (!o.names.empty()) options.names = load_class_names(o.names);
   if (o.from == "voc") return load_voc(annotations, options);
+  if (o.from == "yolo") return load_yolo(annotations, options);
   if (o.from == "coco") return load_instances(annotations);
   return load_annotations(annotations, options);
 }
 
-/// A few of many names.
+/// A few of many names, behind a count.
 std::string some(const std::vector<std::string>& names) {
-  constexpr std::size_t kFew = 3;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(kFew, names.size()); ++i)
-    text += fmt::format("{}{}", i == 0 ? " (" : ", ", names[i]);
-  return names.empty() ? text : text + (names.size() > kFew ? ", …)" : ")");
+  return names.empty() ? "" : fmt::format(" ({})", few_of(names));
+}
+
+/// Refuses a folder to write annotations into that holds those that are read: with `instances` of
+/// the same kind they would be replaced.
+void require_other_folder(const Options& o, const Instances& instances) {
+  if (instances.has_image_ids) return;  // COCO's one file
+  const auto annotations = o.annotations.front();
+  std::error_code code;
+  const auto inside = fs::weakly_canonical(serpette::detail::part_of(annotations).file, code)
+                          .lexically_relative(fs::weakly_canonical(o.out, code));
+  require(inside.empty() || inside.begin()->string() == "..", o.out.string(),
+          "should be another folder than that of the input {}, got the same", annotations.string());
 }
 
 void convert(const Options& o) {
-  auto instances = load(o, o.annotations.front());
+  auto instances = load(o, o.annotations.front(), !o.images.empty());
   std::int64_t missing = 0;
   if (!o.images.empty()) {
     std::unordered_set<std::int64_t> there;
@@ -70,17 +82,18 @@ void convert(const Options& o) {
   }
   std::int64_t left_out = 0;
   if (o.to == "coco") {
-    require_no_input(o.out, {o.annotations.front()});
+    require_no_input(o.out, {o.annotations.front(), o.images, o.names});
     save_instances(o.out, instances);
   } else if (o.to == "voc") {
-    for (const auto& output : {o.out, o.out / "Annotations"})
-      require_no_input(output, {o.annotations.front()});
+    require_other_folder(o, instances);
     save_voc(o.out, instances);
   } else {
     require(!o.images.empty(), "--images",
             "should be given for --to yolo, whose boxes are parts of "
             "the pictures; got none");
-    require_no_input(o.out / "labels", {o.annotations.front()});
+    require_other_folder(o, instances);
+    for (const char* output : {"images.txt", "obj.names", "obj.data", "data.yaml"})
+      require_no_input(o.out / output, {o.annotations.front(), o.names});
     left_out = save_yolo(o.out, instances, o.images);
   }
   fmt::print("{}: {} pictures, {} boxes, {} classes\n", o.out.string(), instances.images.size(),
@@ -95,14 +108,25 @@ void split(const Options& o) {
       {1, {"all"}}, {2, {"train", "test"}}, {3, {"train", "val", "test"}}};
   const auto instances = load(o, o.annotations.front());
   const auto parts = stratified_split(instances, o.parts, Seed(o.seed));
+  std::vector<fs::path> files;
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const auto named = kNames.find(parts.size());
-    const auto file = o.out / (named == kNames.end() ? fmt::format("part{}.json", p + 1)
-                                                     : named->second[p] + ".json");
-    require_no_input(file, {o.annotations.front()});
-    save_instances(file, parts[p]);
-    fmt::print("{}: {} pictures, {} boxes\n", file.string(), parts[p].images.size(),
+    files.push_back(o.out / (named == kNames.end() ? fmt::format("part{}.json", p + 1)
+                                                   : named->second[p] + ".json"));
+    require_no_input(files.back(), {o.annotations.front(), o.names});
+  }
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    save_instances(files[p], parts[p]);
+    fmt::print("{}: {} pictures, {} boxes\n", files[p].string(), parts[p].images.size(),
                parts[p].annotations.size());
+  }
+  for (const char* name : {"all", "train", "val", "test"}) {
+    const auto file = o.out / fmt::format("{}.json", name);
+    if (fs::exists(file) && std::ranges::find(files, file) == files.end())
+      fmt::print(stderr,
+                 "note: {} was there before and is no part of this split; it may share pictures "
+                 "with it\n",
+                 file.string());
   }
 }
 
@@ -129,12 +153,14 @@ void print(const DataStatistics& s, bool files) {
 }
 
 void stats(const Options& o) {
-  for (const auto& annotations : o.annotations) require_no_input(o.out, {annotations});
+  for (const auto& annotations : o.annotations)
+    require_no_input(o.out, {annotations, o.images, o.names});
   std::map<FileMark, std::vector<std::string>> files;  // who holds a file of these bytes
   std::map<std::string, std::vector<std::string>> names;
-  std::vector<DataStatistics> all;
+  std::vector<cli::ShownStatistics> all;
+  cli::SharedData shared;
   for (const auto& annotations : o.annotations) {
-    const auto instances = load(o, annotations);
+    const auto instances = load(o, annotations, !o.images.empty());
     auto s = data_statistics(instances);
     for (const auto& image : instances.images)
       names[image.file_name].push_back(annotations.string());
@@ -143,7 +169,7 @@ void stats(const Options& o) {
         files[mark].push_back(fmt::format("{} of {}", name, annotations.string()));
     fmt::print("{}\n", annotations.string());
     print(s, !o.images.empty());
-    all.push_back(std::move(s));
+    all.push_back({annotations.string(), std::move(s), !o.images.empty()});
   }
   const auto repeated = [](const auto& held) {
     std::vector<std::string> twice;
@@ -154,15 +180,17 @@ void stats(const Options& o) {
   std::vector<std::string> listed;
   for (const auto& [name, holders] : names)
     if (holders.size() > 1) listed.push_back(name);
+  shared.listed_twice = std::ssize(listed);
   if (o.annotations.size() > 1)
     fmt::print("{} pictures are listed twice{}\n", listed.size(), some(listed));
   if (!o.images.empty()) {
     const auto same = repeated(files);
+    shared.equal_files = std::ssize(same);
     fmt::print("{} files are the same as others{}\n", same.size(), some(same));
   }
   if (o.out.empty()) return;
-  write_file(o.out, std::string_view(cli::statistics_svg(all.front())));
-  fmt::print("picture of the first: {}\n", o.out.string());
+  write_file(o.out, std::string_view(cli::statistics_svg(all, shared)));
+  fmt::print("picture: {}\n", o.out.string());
 }
 
 void anchors(const Options& o) {

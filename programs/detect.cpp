@@ -90,6 +90,12 @@ std::vector<CocoCategory> categories(const std::vector<std::string>& names, cons
   return found;
 }
 
+/// The folder of --images, which may be one picture.
+std::filesystem::path folder_of(const std::filesystem::path& images) {
+  if (std::filesystem::is_directory(images)) return images;
+  return images.has_parent_path() ? images.parent_path() : ".";
+}
+
 /// The pictures to look at, with ground truth if there is any.
 Instances pictures(const Options& o, const Graph& graph, const std::vector<std::string>& names) {
   if (o.annotations.empty()) {
@@ -99,10 +105,9 @@ Instances pictures(const Options& o, const Graph& graph, const std::vector<std::
     found.categories = categories(names, graph);
     return found;
   }
-  const bool whole = std::filesystem::is_directory(o.images);
-  auto found = cli::load_matched(o.annotations, whole ? o.images : o.images.parent_path(),
-                                 graph.classes(), names, o.network());
-  if (whole) return found;
+  auto found =
+      cli::load_matched(o.annotations, folder_of(o.images), graph.classes(), names, o.network());
+  if (std::filesystem::is_directory(o.images)) return found;
   const auto name = o.images.filename().string();
   std::erase_if(found.images, [&](const CocoImage& image) { return image.file_name != name; });
   require(!found.images.empty(), o.annotations.string(),
@@ -151,16 +156,21 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
          at::Device device, const std::vector<ConfigurationLine>& identity,
          const std::function<void(ImageBatch&)>& prepare, const Detect& detect) {
   const auto& in = graph.input;
-  const auto folder = std::filesystem::is_directory(o.images) ? o.images : o.images.parent_path();
   const CocoFolder data(
-      pictures(o, graph, names), folder.empty() ? "." : folder,
+      pictures(o, graph, names), folder_of(o.images),
       {.width = in.width, .height = in.height, .strict = o.strict, .cache_bytes = 0});
+  for (const char* output : {"detections.csv", "detections.json", "summary.json", "images.csv",
+                             "configuration.txt", "drawn"})
+    require_no_input(o.out / output,
+                     {o.cfg, o.weights, o.plan, o.annotations, o.names, folder_of(o.images)});
   // Refuses a folder with the results of other inputs or settings.
   Configuration configuration{.training = identity, .measuring = {}, .machines = {}};
   for (const auto& line : std::initializer_list<ConfigurationLine>{
            {"images", std::filesystem::weakly_canonical(o.images).string()},
            {"annotations",
-            o.annotations.empty() ? "none" : fingerprint(annotations_text(o.annotations))},
+            o.annotations.empty()
+                ? "none"
+                : fingerprint(annotations_text(o.annotations, {.images = folder_of(o.images)}))},
            {"profile", o.least ? fmt::to_string(*o.least) : o.profile},
            {"color", o.policies.color.name},
            {"attack", o.policies.attack.chosen().settings},
@@ -198,10 +208,8 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
   require(!truth.images.empty(), o.images.string(),
           "should hold at least one image, got {} damaged ones", unreadable.size());
   store.begin();
-  // Without annotations the images' ids are ours, and mean nothing to others: names go with them.
-  const auto naming = o.annotations.empty() ? Naming::names : Naming::ids;
-  write_detections_csv(o.out / "detections.csv", detections, truth, naming);
-  write_detections_json(o.out / "detections.json", detections, truth, naming);
+  write_detections_csv(o.out / "detections.csv", detections, truth);
+  write_detections_json(o.out / "detections.json", detections, truth);
   if (o.annotations.empty()) write_image_list(o.out / "images.csv", truth.images);
   draw(o, data, detections);
   fmt::print(
@@ -227,8 +235,7 @@ void run_network(const Options& o, const ErasedAttack& attack, const ErasedColor
   Generator rng(Seed(o.seed).derive("attack"));
   run(
       o, detector.graph(),
-      cli::network_names(o.names, names_of_network(o.weights, o.cfg), detector.graph().classes(),
-                         o.network()),
+      cli::network_names(o.names, o.weights, o.cfg, detector.graph().classes(), o.network()),
       device,
       {{"cfg", fingerprint(read_file(o.cfg))}, {"weights", fingerprint(read_file(o.weights))}},
       [&](ImageBatch& batch) {
@@ -258,8 +265,7 @@ void run_plan(Options o, bool color_is_given) {
   run(
       o, plan.graph(),
       knows_names ? plan.labels().class_names
-                  : cli::network_names(o.names, names_of_network(o.plan, {}),
-                                       plan.graph().classes(), o.network()),
+                  : cli::network_names(o.names, o.plan, {}, plan.graph().classes(), o.network()),
       at::kCPU, {{"plan", fingerprint(read_file(o.plan))}},
       [&](ImageBatch& batch) {
         batch.images = color.expand(color.encode(batch.images)).contiguous();

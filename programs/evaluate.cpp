@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
         "detections "
         "per image and\n"
         "category. A number is -1 where the annotations hold nothing of its kind.");
-    std::string annotations, detections, out;
+    std::string annotations, detections, out, images;
     int threads = 0;
     bool per_category = false;
     app.add_option(
@@ -36,6 +36,10 @@ int main(int argc, char** argv) {
                    "Detections: COCO results JSON, or CSV with the columns\n"
                    "image_id,x,y,width,height,confidence,category_id (name ends in .csv)")
         ->required();
+    app.add_option(
+        "--images", images,
+        "Folder of the pictures, for annotations that need them: YOLO's labels apart from "
+        "their pictures");
     app.add_option("--out", out, "Where the numbers go as JSON, in full precision")->required();
     app.add_flag("--per-category", per_category, "Print AP of each category as well");
     app.add_option("--threads", threads, "Threads to use; 0 takes all")
@@ -44,8 +48,8 @@ int main(int argc, char** argv) {
         "Example:\n  evaluate --annotations instances.json --detections detections.csv --out "
         "summary.json");
     serpette::cli::parse(app, argc, argv);
-    serpette::require_no_input(out, {annotations, detections});
-    const auto truth = serpette::load_annotations(annotations);
+    serpette::require_no_input(out, {annotations, detections, images});
+    const auto truth = serpette::load_annotations(annotations, {.images = images});
     const auto found = serpette::read_detections(detections, truth);
     const auto unknown =
         std::ranges::count(found, serpette::kUnknownCategory, &serpette::Detection::category);

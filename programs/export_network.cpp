@@ -69,8 +69,7 @@ void write(const Options& o, const Network& network, const WeightsHeader& header
 /// What a plan's user needs to know besides the network.
 deploy::PlanLabels labels(const Options& o, const Graph& graph) {
   deploy::PlanLabels found{
-      .class_names = cli::network_names(o.names, names_of_network(o.weights, o.cfg),
-                                        graph.classes(), o.cfg.string()),
+      .class_names = cli::network_names(o.names, o.weights, o.cfg, graph.classes(), o.cfg.string()),
       .greyscale = o.color.name == "greyscale"};
   const auto& coco = coco_categories();
   if (found.class_names.empty() && graph.classes() == static_cast<int>(coco.size()))
@@ -92,7 +91,7 @@ void run(const Options& o) {
           o.format);
   require(o.format == "onnx" || o.batch == 0, "--batch",
           "should come with --format onnx, since the others take any; got {}", o.format);
-  require_no_input(o.out, {o.cfg, o.weights});
+  require_no_input(o.out, {o.cfg, o.weights, o.names});
   if (o.format == "darknet") {
     require(o.out.extension() != ".weights", "--out",
             "should name the cfg that is written, the weights go beside it; got {}",

@@ -24,7 +24,6 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/experiment_options.hpp"
-#include "serpette/app/network_names.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
@@ -56,11 +55,7 @@ struct Options {
   std::filesystem::path out;
   std::string scenario;
   cli::RatioTarget target;
-  std::optional<deploy::PlanPrecision> plan_precision;
-
-  [[nodiscard]] deploy::PlanPrecision precision() const {
-    return plan_precision.value_or(deploy::PlanPrecision::kFloat32);
-  }
+  deploy::PlanPrecision plan_precision = deploy::PlanPrecision::kFloat32;
 };
 
 /// One of the two networks: what was measured, and what it takes on disk.
@@ -215,8 +210,13 @@ void note_missed(const cli::RatioTarget& target, const Network& after) {
 int run(Options& o) {
   auto& study = o.experiment;
   o.target.check();
-  cli::ReadyPlan::require_precision(o.precision(), "--plan-precision");
+  cli::ReadyPlan::require_precision(o.plan_precision, "--plan-precision");
   require_no_input(o.out, {study.images, study.test_images});
+  for (const char* output :
+       {"network.cfg", "network.weights", "network.names", "network.onnx", "network.plan",
+        "summary.json", "before_and_after.csv", "before_and_after.md"})
+    require_no_input(o.out / output,
+                     {study.cfg, study.weights, study.annotations, study.test_annotations});
   cli::check_options(cli::shipped_scenarios(), {o.scenario}, study);
   study.out = o.out / "study";
   const std::string original(kOriginal);
@@ -232,8 +232,8 @@ int run(Options& o) {
   const auto [cfg, weights] = files(o.scenario, ratio.str());
   const auto detector = Yolov3::load(cfg, weights);
   detector.save(o.out / "network.cfg", o.out / "network.weights");
-  if (const auto names = names_of_network(study.weights, study.cfg); !names.empty())
-    write_file(o.out / "network.names", read_file(names));
+  const auto names = names_of_network(weights, cfg);  // of the data's classes, where they have any
+  if (!names.empty()) write_file(o.out / "network.names", read_file(names));
   write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
   const auto rows = read_cells(study.out / "cells.csv");
   const auto before = network(rows, original, "0", study.weights),
@@ -241,11 +241,10 @@ int run(Options& o) {
   const bool greyscale = after.standard.color == GreyscaleRec601::name;
   const auto plan = cli::ReadyPlan::make(
       detector,
-      {.class_names = cli::network_names({}, names_of_network(study.weights, study.cfg),
-                                         detector.graph().classes(), study.cfg.string()),
+      {.class_names = names.empty() ? std::vector<std::string>() : load_class_names(names),
        .greyscale = greyscale},
-      o.precision(),
-      o.precision() == deploy::PlanPrecision::kInt8
+      o.plan_precision,
+      o.plan_precision == deploy::PlanPrecision::kInt8
           ? cli::calibrate(detector, load_annotations(study.annotations, {.images = study.images}),
                            study.images, greyscale)
           : deploy::Ranges());
@@ -293,7 +292,7 @@ int main(int argc, char** argv) {
     cli::add_choice(
         app, "--plan-precision", o.plan_precision,
         "Of products in the dense layers of network.plan; int8 is calibrated on training images. "
-        "The table before and\nafter is measured in f32. Default: f32");
+        "The table before and\nafter is measured in f32");
     app.add_option("--seed", e.seed, "Root of all randomness; equal seeds give equal results")
         ->check(cli::kSeed)
         ->capture_default_str();

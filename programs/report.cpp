@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "serpette/app/program.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette/study/leftovers.hpp"
 #include "serpette_report/report.hpp"
@@ -92,6 +93,7 @@ int main(int argc, char** argv) {
     app.footer("Example:\n  report --cells out/demo/cells.csv --out out/report");
     serpette::cli::parse(app, argc, argv);
 
+    serpette::require_no_input(out, {paper_data});
     serpette::remove_leftovers_in(out);
     for (const char* part : {"tables", "figures"})
       serpette::remove_leftovers_in(std::filesystem::path(out) / part);

@@ -155,7 +155,8 @@ void run(const Options& o, const Score& score) {
     (void)o.attack.chosen();  // refuses settings of an attack
   }
   const auto device = cli::parse_device(o.data.device);
-  auto detector = o.data.load_network(device);
+  auto detector =
+      o.data.load_network(device, {"scores.bin", "index.json", "importance.csv", "importance.svg"});
   const auto data = o.data.load_pictures(detector.graph());
   std::filesystem::create_directories(o.data.out);
   require_writable(o.data.out / "scores.bin");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "serpette/app/cli.hpp"
 #include "serpette/app/device.hpp"
 #include "serpette/app/load_data.hpp"
+#include "serpette/app/network_names.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/weights.hpp"
@@ -42,8 +44,8 @@ struct TestData {
     app.add_option(
         "--names", names,
         "The network's class names, one a line; --annotations are matched with them by "
-        "name.\nWithout: the .names file beside the cfg, else the order of ids, or COCO's "
-        "names for 80 classes");
+        "name.\nWithout: the .names file beside the weights or the cfg, else the order of ids, or "
+        "COCO's names for 80 classes");
     app.add_option("--limit", limit, limit_help)->check(kCount)->capture_default_str();
     app.add_option("--batch-size", batch_size, "Pictures at a time")
         ->check(kSome)
@@ -52,9 +54,13 @@ struct TestData {
     app.add_option("--device", device, std::string(kDeviceHelp))->capture_default_str();
   }
 
-  /// @throws Error  if the weights are of a part of a network, or --out is the data's own folder.
-  [[nodiscard]] Yolov3 load_network(at::Device where) const {
+  /// @throws Error  if the weights are of a part of a network, or an output is an input.
+  /// @param outputs  files and folders that the program writes in --out.
+  [[nodiscard]] Yolov3 load_network(at::Device where,
+                                    std::initializer_list<const char*> outputs) const {
     require_no_input(out, {images, annotations});
+    for (const auto& output : outputs)
+      require_no_input(out / output, {cfg, weights, images, annotations, names});
     return load_whole(cfg, weights, where);
   }
   static Yolov3 load_whole(const std::filesystem::path& cfg, const std::filesystem::path& weights,
@@ -69,14 +75,9 @@ struct TestData {
 
   /// The pictures at the network's size, the first `limit` of them.
   [[nodiscard]] CocoFolder load_pictures(const Graph& graph) const {
-    std::vector<std::string> own;
-    if (!names.empty()) {
-      own = load_class_names(names);
-      require(static_cast<int>(own.size()) == graph.classes(), names.string(),
-              "should hold {} names, one per class of {}, got {}", graph.classes(), cfg.string(),
-              own.size());
-    }
-    auto instances = load_matched(annotations, images, graph.classes(), own, cfg);
+    auto instances = load_matched(annotations, images, graph.classes(),
+                                  network_names(names, weights, cfg, graph.classes(), cfg.string()),
+                                  cfg.string());
     if (limit > 0 && limit < std::ssize(instances.images)) {
       instances.images.resize(static_cast<std::size_t>(limit));
       std::erase_if(instances.annotations, [&](const CocoAnnotation& a) {
@@ -94,7 +95,7 @@ struct TestData {
     return {{"cfg", fingerprint(read_file(cfg))},
             {"weights", fingerprint(read_file(weights))},
             {"images", std::filesystem::weakly_canonical(images).string()},
-            {"annotations", fingerprint(annotations_text(annotations))},
+            {"annotations", fingerprint(annotations_text(annotations, {.images = images}))},
             {"limit", fmt::to_string(limit)},
             {"seed", fmt::to_string(seed)}};
   }

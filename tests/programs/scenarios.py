@@ -212,7 +212,7 @@ def main():
     refuses("bad.json: should have boxes", *swap("--annotations", bad), "--out", new)
     tested = json.loads((scenes / "test/instances.json").read_text())
     bad.write_text(json.dumps({**tested, "categories": [{**c, "name": c["name"] + "s"} for c in tested["categories"]]}))
-    refuses("bad.json: should have the categories of", *swap("--test-annotations", bad), "--out", new)
+    refuses('bad.json: should have the class "red ball"', *swap("--test-annotations", bad), "--out", new)
     refuses("--sead: should be an option that --help lists", *smoke, "--sead", 2, "--out", new)
     refuses("--seed: should be a whole number", *smoke, "--seed", -1, "--out", new)
     for wrong in (["--ratios", "0,100"], ["--scenarios", "mine"], ["--device", "tpu"]):

@@ -2,11 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "serpette/core/coco.hpp"
@@ -21,19 +21,30 @@ inline constexpr std::string_view kAnnotationsHelp =
     "COCO's JSON, a folder of Pascal VOC's XML or of YOLO's labels,\na .data file or data.yaml "
     "(behind a colon which part of it: obj.data:valid)";
 
+/// The names of a data set's classes in their order; none if one has no name.
+inline std::vector<std::string> class_names(const Instances& instances) {
+  std::vector<std::string> names;
+  for (const auto& c : instances.categories) names.push_back(c.name);
+  if (std::ranges::any_of(names, [](const auto& n) { return n.empty() || is_numbered_class(n); }))
+    names.clear();
+  return names;
+}
+
+/// Whether a network's classes are still to be learnt, so that any order of them is right.
+enum class Heads { trained, fresh };
+
 /// Annotations in the order of a network's classes; what had to be changed for that is said.
-/// @param names  the network's class names, [classes]; empty: those of the .names file beside its
-/// cfg, if it is one of so many classes.
+/// @param names    the network's class names, [classes] or none.
+/// @param network  its cfg, which errors name.
+/// @param heads    fresh ones take classes without an order of their own as they come.
 /// @throws Error  as load_annotations and match_categories.
 inline Instances load_matched(const std::filesystem::path& annotations,
                               const std::filesystem::path& images, int classes,
-                              std::vector<std::string> names, const std::filesystem::path& cfg) {
-  auto instances = load_annotations(annotations, {.images = images});
-  if (const auto beside = names.empty() ? names_of_network({}, cfg) : std::filesystem::path();
-      !beside.empty())
-    if (auto known = load_class_names(beside); static_cast<int>(known.size()) == classes)
-      names = std::move(known);
-  for (const auto& note : match_categories(instances, classes, names, cfg.string()))
+                              const std::vector<std::string>& names, const std::string& network,
+                              Heads heads = Heads::trained) {
+  auto instances = load_annotations(annotations, {.images = images, .missing_pictures = true});
+  if (heads == Heads::fresh) instances.has_class_order = true;
+  for (const auto& note : match_categories(instances, classes, names, network))
     fmt::print(stderr, "note: {}\n", note);
   return instances;
 }

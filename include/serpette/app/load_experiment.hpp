@@ -12,6 +12,7 @@
 #include "serpette/app/device.hpp"
 #include "serpette/app/experiment_options.hpp"
 #include "serpette/app/load_data.hpp"
+#include "serpette/app/network_names.hpp"
 #include "serpette/app/say_notes.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
@@ -34,11 +35,8 @@ struct LoadedExperiment {
 /// @throws Error  if a ratio is none or stands twice.
 inline std::vector<Ratio> parse_ratios(const std::vector<std::string>& texts) {
   std::vector<Ratio> ratios;
-  for (const auto& text : texts) {
-    ratios.push_back(Ratio::parse(text, "--ratios"));
-    require(std::count(ratios.begin(), ratios.end(), ratios.back()) == 1, "--ratios",
-            "should name each ratio once, got {} twice", text);
-  }
+  for (const auto& text : texts) ratios.push_back(Ratio::parse(text, "--ratios"));
+  require_once(ratios, "--ratios", "ratio", [](Ratio ratio) { return ratio.str(); });
   return ratios;
 }
 
@@ -54,12 +52,12 @@ inline void require_apart(const CocoFolder& train, const CocoFolder& test,
             "should share no image with the training set, got {} in both", test.path(i).string());
 }
 
-/// @throws Error  if the two sets number their categories differently, or one has nothing to find.
+/// @throws Error  if the two sets have other categories, or one has nothing to find.
 inline void require_alike(const CocoFolder& train, const CocoFolder& test) {
   const auto &a = train.instances(), &b = test.instances();
   for (std::size_t k = 0; k < a.categories.size(); ++k) {
     const auto &x = a.categories[k], &y = b.categories[k];
-    require(x.id == y.id && x.name == y.name, b.source,
+    require(x.name.empty() || y.name.empty() ? x.id == y.id : same_class(x.name, y.name), b.source,
             "should have the categories of {}, in which {} is \"{}\"; got {}, \"{}\"", a.source,
             x.id, x.name, y.id, y.name);
   }
@@ -79,13 +77,17 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
     require(!std::filesystem::is_fifo(file), file.string(),
             "should be a file, got a pipe: it is read more than once");
   require_no_input(o.out, {o.images, o.test_images});
+  for (const char* output : {"cells.csv", "configuration.txt", "evaluations.csv"})
+    require_no_input(o.out / output, {o.cfg, o.weights, o.annotations, o.test_annotations});
   auto detector = Yolov3::load(o.cfg, o.weights);
   say_notes(detector, o.cfg, o.weights);
   const auto& in = detector.graph().input;
+  const int classes = detector.graph().classes();
+  const auto heads = partial_cutoff(o.weights) ? Heads::fresh : Heads::trained;
+  auto names = network_names({}, o.weights, o.cfg, classes, o.cfg.string());
   const auto read = [&](const std::filesystem::path& annotations,
                         const std::filesystem::path& images) {
-    auto instances =
-        load_matched(annotations, images, detector.graph().classes(), {}, o.cfg.string());
+    auto instances = load_matched(annotations, images, classes, names, o.cfg.string(), heads);
     CocoFolder folder(std::move(instances), images,
                       {.width = in.width, .height = in.height, .strict = o.strict});
     if (o.strict)  // before any work is done
@@ -93,6 +95,7 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
     return folder;
   };
   auto train = read(o.annotations, o.images);
+  if (names.empty()) names = class_names(train.instances());
   auto test = read(o.test_annotations, o.test_images);
   require_apart(train, test, o.test_annotations);
   require_alike(train, test);

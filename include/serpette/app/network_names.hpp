@@ -9,19 +9,26 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/formats/darknet/weights_file.hpp"
 #include "serpette/io/class_names.hpp"
 
 namespace serpette::cli {
 
 /// A network's class names: those of the file that is given, else of the one that travels with it,
-/// else none. A file beside it that does not fit is named on standard error and left out.
+/// beside its weights or its cfg, else none. A file beside it that does not fit is named on
+/// standard error and left out; what travels with a part of a network (a name ending in .conv.N) is
+/// another network's.
 /// @param given    --names; may be empty.
-/// @param beside   names_of_network; may be empty.
+/// @param weights  or a plan; may be empty.
+/// @param cfg      may be empty.
 /// @param network  what messages call it.
 /// @throws Error   if `given` cannot be read, or has not a name per class.
 inline std::vector<std::string> network_names(const std::filesystem::path& given,
-                                              const std::filesystem::path& beside, int classes,
+                                              const std::filesystem::path& weights,
+                                              const std::filesystem::path& cfg, int classes,
                                               std::string_view network) {
+  const auto beside =
+      names_of_network(partial_cutoff(weights) ? std::filesystem::path() : weights, cfg);
   if (given.empty() && beside.empty()) return {};
   auto names = load_class_names(given.empty() ? beside : given);
   if (static_cast<int>(names.size()) == classes) return names;

@@ -36,6 +36,8 @@ struct Instances {
   std::vector<CocoCategory>
       categories{};  ///< As read ascending by id; the position is the network's class index.
   std::string source = "annotations";  ///< What errors call it: the file it was read from.
+  bool has_image_ids = true;           ///< False where the reader counted the pictures (VOC, YOLO).
+  bool has_class_order = true;         ///< False where classes have no numbers (VOC): alphabetical.
 };
 
 }  // namespace serpette

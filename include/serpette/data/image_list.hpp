@@ -1,9 +1,7 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -11,6 +9,7 @@
 
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/few_of.hpp"
 #include "serpette/io/image_files.hpp"
 
 namespace serpette {
@@ -20,15 +19,13 @@ namespace serpette {
 /// @throws Error  if the folder cannot be read.
 inline std::string unread_pictures_text(const std::filesystem::path& path,
                                         std::string_view none = {}) {
-  constexpr std::size_t kNamed = 3;
   if (!std::filesystem::is_directory(path)) return std::string(none);
   const auto files = files_of(path, has_other_image_suffix);
   if (files.empty()) return std::string(none);
   std::vector<std::string> names;
-  for (const auto& file : files)
-    if (names.size() < kNamed) names.push_back(file.filename().string());
-  return fmt::format("{} pictures of kinds that are not read ({}{}): convert them to JPEG or PNG",
-                     files.size(), fmt::join(names, ", "), files.size() > kNamed ? ", …" : "");
+  for (const auto& file : files) names.push_back(file.filename().string());
+  return fmt::format("{} pictures of kinds that are not read ({}): convert them to JPEG or PNG",
+                     names.size(), few_of(names));
 }
 
 /// Pictures without annotations as a data set's images: one file, or the pictures of a folder
@@ -49,7 +46,7 @@ inline Instances list_images(const std::filesystem::path& path) {
             unread_pictures_text(path, "none"));
   }
   const auto ids = image_ids(files);
-  Instances found;
+  Instances found{.has_image_ids = false};
   for (std::size_t i = 0; i < files.size(); ++i) {
     const auto size = size_of_file(files[i]);
     found.images.push_back({ids[i], files[i].filename().string(), size.width, size.height});

@@ -18,7 +18,12 @@ namespace serpette {
 /// The images with these ids and their annotations, in the order of `instances`; all categories
 /// stay, so that class indices mean the same.
 inline Instances subset(const Instances& instances, const std::unordered_set<std::int64_t>& ids) {
-  Instances part{{}, {}, instances.categories, instances.source};
+  Instances part{{},
+                 {},
+                 instances.categories,
+                 instances.source,
+                 instances.has_image_ids,
+                 instances.has_class_order};
   std::ranges::copy_if(instances.images, std::back_inserter(part.images),
                        [&](const CocoImage& image) { return ids.contains(image.id); });
   std::ranges::copy_if(

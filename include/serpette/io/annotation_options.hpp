@@ -7,6 +7,7 @@
 
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/few_of.hpp"
 #include "serpette/io/limits.hpp"
 
 namespace serpette {
@@ -15,6 +16,9 @@ namespace serpette {
 struct AnnotationOptions {
   std::filesystem::path images{};    ///< Folder of the pictures; none: where the format has it.
   std::vector<std::string> names{};  ///< Classes in their order; none: those of the format.
+  /// YOLO's labels of a picture that is not there mean no pixels: it is listed without size and
+  /// boxes, for a caller that reports it when it looks for the files; else it is an error.
+  bool missing_pictures = false;
 };
 
 namespace detail {
@@ -23,6 +27,22 @@ inline void require_categories(const Instances& found) {
   require(found.categories.size() <= limits::kCategories, found.source,
           "should have at most {} categories, got {}", limits::kCategories,
           found.categories.size());
+}
+
+/// Refuses a folder of annotations that holds some of another data set, which would be read as
+/// these are.
+/// @param files   those of the kind that are there, paths relative to the folder.
+/// @param own     those that are to be written.
+inline void require_no_others(const std::filesystem::path& folder,
+                              const std::vector<std::filesystem::path>& files,
+                              const std::unordered_set<std::string>& own) {
+  std::vector<std::string> others;
+  for (const auto& file : files)
+    if (!own.contains(file.string())) others.push_back(file.string());
+  require(others.empty(), folder.string(),
+          "should hold annotations of this data set alone, got {} of another ({}): remove them, or "
+          "take another folder",
+          others.size(), few_of(others));
 }
 
 /// Names of the pictures without suffix, each of its own, for formats of one text a picture.

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/io/image_suffix.hpp"
 
 namespace serpette {
 
@@ -100,16 +101,26 @@ inline void require_writable(const std::filesystem::path& path) {
 }
 
 /// Refuses output that would replace what it is made from.
-/// @throws Error  if `output` is one of these files or folders, under whatever name.
+/// @throws Error  if `output` is one of these files or folders, under whatever name, or a picture
+/// or annotation (.xml, .txt) that stands in one of the folders.
 inline void require_no_input(const std::filesystem::path& output,
                              std::initializer_list<std::filesystem::path> inputs) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  const bool is_data =
+      fs::is_regular_file(output, code) &&
+      (has_image_suffix(output) || output.extension() == ".xml" || output.extension() == ".txt");
   for (const auto& input : inputs) {
-    std::error_code code;
-    const bool folder = std::filesystem::is_directory(input, code);
-    require(input.empty() || !(folder || std::filesystem::is_regular_file(input, code)) ||
-                !std::filesystem::equivalent(output, input, code),
+    if (input.empty()) continue;
+    const bool folder = fs::is_directory(input, code);
+    require(!(folder || fs::is_regular_file(input, code)) || !fs::equivalent(output, input, code),
             output.string(), "should be another {} than the input {}, got the same",
             folder ? "folder" : "file", input.string());
+    if (!folder || !is_data) continue;
+    const auto inside =
+        fs::weakly_canonical(output, code).lexically_relative(fs::weakly_canonical(input, code));
+    require(inside.empty() || inside.begin()->string() == "..", output.string(),
+            "should be another file than those of the input {}, got one of them", input.string());
   }
 }
 

@@ -160,9 +160,6 @@ inline std::unordered_map<std::int64_t, std::string_view> file_names(const Insta
 
 }  // namespace detail
 
-/// Whether detections name their pictures: where no annotations say what the ids mean.
-enum class Naming { ids, names };
-
 /// Reads detections: COCO results JSON, or CSV if the name ends in .csv. Where they say a
 /// `file_name` or a `category`, these are matched by name with the annotations, else by id.
 /// @param instances  the annotations they belong to; its categories are translated to class
@@ -177,10 +174,11 @@ inline std::vector<Detection> read_detections(const std::filesystem::path& path,
 }
 
 /// Writes COCO results JSON, one detection a line; doubles read back to the same value. Beside
-/// COCO's keys stands the name of the `category`, which others pass over.
+/// COCO's keys stands the name of the `category`, which others pass over; where the pictures have
+/// no ids but the reader's (`has_image_ids`), also their `file_name`.
 inline void write_detections_json(const std::filesystem::path& path,
-                                  std::span<const Detection> detections, const Instances& instances,
-                                  Naming naming = Naming::ids) {
+                                  std::span<const Detection> detections,
+                                  const Instances& instances) {
   const auto names = detail::file_names(instances);
   fmt::memory_buffer out;
   const auto to = std::back_inserter(out);
@@ -194,7 +192,7 @@ inline void write_detections_json(const std::filesystem::path& path,
         d.score);
     if (!category.name.empty())
       fmt::format_to(to, R"(, "category": {})", detail::json_string(category.name));
-    if (naming == Naming::names)
+    if (!instances.has_image_ids)
       fmt::format_to(to, R"(, "file_name": {})", detail::json_string(names.at(d.image_id)));
     out.push_back('}');
   }
@@ -203,19 +201,19 @@ inline void write_detections_json(const std::filesystem::path& path,
 }
 
 /// Writes `image_id,x,y,width,height,confidence,category_id,category[,file_name]`: pixels of the
-/// original image, the data set's own category ids and names.
+/// original image, the data set's own category ids and names, and those of pictures as above.
 inline void write_detections_csv(const std::filesystem::path& path,
-                                 std::span<const Detection> detections, const Instances& instances,
-                                 Naming naming = Naming::ids) {
+                                 std::span<const Detection> detections,
+                                 const Instances& instances) {
   const auto names = detail::file_names(instances);
   CsvWriter csv;
   std::vector<std::string> header{"image_id", "x",          "y",           "width",
                                   "height",   "confidence", "category_id", "category"};
-  if (naming == Naming::names) header.emplace_back("file_name");
+  if (!instances.has_image_ids) header.emplace_back("file_name");
   csv.row_of(header);
   for (const auto& d : detections) {
     const auto& category = detail::category_of(instances, d);
-    if (naming == Naming::names)
+    if (!instances.has_image_ids)
       csv.row(d.image_id, d.box.x, d.box.y, d.box.width, d.box.height, d.score, category.id,
               category.name, names.at(d.image_id));
     else

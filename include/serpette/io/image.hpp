@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/bmp.hpp"
 #include "serpette/io/image_format.hpp"
+#include "serpette/io/image_suffix.hpp"
 #include "serpette/io/jpeg.hpp"
 #include "serpette/io/png.hpp"
 #include "serpette/io/read_file.hpp"
@@ -165,29 +165,6 @@ inline ImageSize image_size(std::string_view bytes, std::string_view place) {
                ? ImageSize{reader.height(), reader.width()}
                : ImageSize{reader.width(), reader.height()};
   });
-}
-
-namespace detail {
-inline bool has_suffix(const std::filesystem::path& path, std::span<const std::string_view> known) {
-  auto suffix = path.extension().string();
-  std::ranges::transform(suffix, suffix.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::ranges::find(known, suffix) != known.end();
-}
-}  // namespace detail
-
-/// Whether a file's name ends like that of a picture that is read, in small letters or large.
-inline bool has_image_suffix(const std::filesystem::path& path) {
-  static constexpr std::string_view kRead[] = {".jpg", ".jpeg", ".jfif", ".jpe",
-                                               ".png", ".webp", ".bmp"};
-  return detail::has_suffix(path, kRead);
-}
-
-/// Whether it ends like that of a picture of a kind that is not read, as phones and scanners write.
-inline bool has_other_image_suffix(const std::filesystem::path& path) {
-  static constexpr std::string_view kOther[] = {".heic", ".heif", ".avif", ".gif", ".tif",
-                                                ".tiff", ".jp2",  ".jxl",  ".dng", ".raw"};
-  return detail::has_suffix(path, kOther);
 }
 
 /// Reads a picture, whatever its name ends in.

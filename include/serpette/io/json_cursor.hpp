@@ -14,6 +14,7 @@
 #include "serpette/core/box.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/io/read_file.hpp"
+#include "serpette/io/text.hpp"
 
 namespace serpette {
 
@@ -32,8 +33,9 @@ class JsonCursor {
   void root(Visit&& visit) {
     try {
       simdjson::ondemand::parser parser;
-      simdjson::ondemand::document document = parser.iterate(
-          simdjson::padded_string_view(text_.data(), text_.size(), text_.capacity()));
+      const auto text = without_mark(text_);
+      simdjson::ondemand::document document = parser.iterate(simdjson::padded_string_view(
+          text.data(), text.size(), text_.capacity() - (text_.size() - text.size())));
       visit(document);
       const char* rest = nullptr;
       require(document.current_location().get(rest) != simdjson::SUCCESS, file_,
@@ -82,13 +84,15 @@ class JsonCursor {
   /// Ids; 7.0 is accepted for 7, as Python's comparison does.
   std::int64_t whole(Value value) {
     simdjson::ondemand::number number;
-    if (value.get_number().get(number) != simdjson::SUCCESS) refuse("a whole number", value);
+    if (value.get_number().get(number) != simdjson::SUCCESS) {
+      if (is_integer(token(value))) refuse_size(value);
+      refuse("a whole number", value);
+    }
     if (number.is_int64()) return number.get_int64();
     const double real = number.as_double();
     if (real != std::floor(real)) refuse("a whole number", value);
     // Of larger ones written with a point or an exponent, not every one is a double.
-    if (number.is_uint64() || std::abs(real) > 0x1p53)
-      refuse("a whole number below 2^63 (9223372036854775808)", value, ", which is too large");
+    if (number.is_uint64() || std::abs(real) > 0x1p53) refuse_size(value);
     return static_cast<std::int64_t>(real);
   }
 
@@ -136,14 +140,31 @@ class JsonCursor {
     if (code != simdjson::SUCCESS) throw simdjson::simdjson_error(code);
   }
 
+  /// A value as it is written, the beginning of it.
   template <class Any>
-  [[noreturn]] void refuse(std::string_view wanted, Any&& any, std::string_view why = "") {
+  static std::string_view token(Any&& any) {
     std::string_view raw;
     if constexpr (requires { any.raw_json_token(); })
       if (simdjson::simdjson_result<std::string_view>(any.raw_json_token()).get(raw) !=
           simdjson::SUCCESS)
         raw = {};
-    raw = raw.substr(0, std::min(raw.find_last_not_of(" \n\r\t") + 1, std::size_t{40}));
+    return raw.substr(0, std::min(raw.find_last_not_of(" \n\r\t") + 1, std::size_t{40}));
+  }
+
+  static bool is_integer(std::string_view text) {
+    if (text.starts_with('-')) text.remove_prefix(1);
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  }
+
+  [[noreturn]] void refuse_size(Value value) {
+    if (token(value).starts_with('-'))
+      refuse("a whole number from -2^63 (-9223372036854775808)", value, ", which is too small");
+    refuse("a whole number below 2^63 (9223372036854775808)", value, ", which is too large");
+  }
+
+  template <class Any>
+  [[noreturn]] void refuse(std::string_view wanted, Any&& any, std::string_view why = "") {
+    const auto raw = token(any);
     fail(place(), "should be {}, got {}{}", wanted, raw.empty() ? "something else" : raw, why);
   }
 

@@ -14,6 +14,55 @@
 
 namespace serpette {
 
+namespace detail {
+
+/// A file, and behind a colon which part of it is meant.
+struct AnnotationPart {
+  std::filesystem::path file;
+  std::string part = "train";
+};
+
+inline AnnotationPart part_of(const std::filesystem::path& path) {
+  const auto text = path.string();
+  const auto colon = text.rfind(':');
+  if (std::filesystem::exists(path) || colon == std::string::npos || colon == 0) return {path};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+/// Whether a list stands under VOC's ImageSets/Main.
+inline bool is_voc_list(const std::filesystem::path& file) {
+  const auto main = std::filesystem::absolute(file).parent_path();
+  return std::filesystem::is_directory(main.parent_path().parent_path() / "Annotations");
+}
+
+}  // namespace detail
+
+/// Reads YOLO's labels: darknet's `.data`, `data.yaml`, a list of pictures, or a folder of labels
+/// or with one `data.yaml`.
+/// @throws Error  naming the file, if it is none of these or cannot be read.
+inline Instances load_yolo(const std::filesystem::path& path,
+                           const AnnotationOptions& options = {}) {
+  const auto [file, part] = detail::part_of(path);
+  const auto ending = [](std::string_view suffix) {
+    return [suffix](const std::filesystem::path& entry) { return entry.extension() == suffix; };
+  };
+  if (std::filesystem::is_directory(file)) {
+    if (const auto yaml = files_of(file, ending(".yaml")); yaml.size() == 1)
+      return detail::load_yolo_yaml(yaml.front(), part, options);
+    if (!files_of(file, ending(".txt")).empty()) return detail::load_yolo_folder(file, options);
+    fail(file.string(),
+         "should hold annotations: Pascal VOC's XML, YOLO's labels, one data.yaml or one JSON, got "
+         "none of them");
+  }
+  const auto suffix = file.extension();
+  if (suffix == ".data") return detail::load_yolo_data(file, part, options);
+  if (suffix == ".yaml" || suffix == ".yml") return detail::load_yolo_yaml(file, part, options);
+  require(suffix == ".txt", file.string(),
+          "should be YOLO's: a .data file, data.yaml, a list of pictures (.txt) or a folder of "
+          "labels, got none of these names");
+  return detail::load_yolo_list(file, options);
+}
+
 /// Reads annotations of any kind that detectors are trained with:
 ///
 /// | path | is read as |
@@ -31,40 +80,21 @@ namespace serpette {
 inline Instances load_annotations(const std::filesystem::path& path,
                                   const AnnotationOptions& options = {}) {
   namespace fs = std::filesystem;
-  auto file = path;
-  std::string part = "train";
-  if (const auto text = path.string(); !fs::exists(path))
-    if (const auto colon = text.rfind(':'); colon != std::string::npos && colon > 0) {
-      file = text.substr(0, colon);
-      part = text.substr(colon + 1);
-    }
+  const auto [file, part] = detail::part_of(path);
   if (fs::is_directory(file)) {
-    const auto holds = [&](auto&& wanted) { return files_of(file, wanted); };
-    const auto ends = [](std::string_view suffix) {
-      return [suffix](const fs::path& entry) { return entry.extension() == suffix; };
+    const auto holds = [&](std::string_view suffix) {
+      return files_of(file, [&](const fs::path& entry) { return entry.extension() == suffix; });
     };
-    if (fs::is_directory(file / "Annotations") || !holds(ends(".xml")).empty())
+    if (fs::is_directory(file / "Annotations") || !holds(".xml").empty())
       return load_voc(file, options);
-    if (const auto yaml = holds(ends(".yaml")); yaml.size() == 1)
-      return detail::load_yolo_yaml(yaml.front(), part, options);
-    if (const auto json = holds(ends(".json")); json.size() == 1)
-      return load_instances(json.front());
-    if (!holds(ends(".txt")).empty()) return detail::load_yolo_folder(file, options);
-    fail(file.string(),
-         "should hold annotations: Pascal VOC's XML, YOLO's labels, one data.yaml or one JSON, got "
-         "none of them");
+    if (holds(".yaml").size() != 1)
+      if (const auto json = holds(".json"); json.size() == 1) return load_instances(json.front());
+    return load_yolo(path, options);
   }
   const auto suffix = file.extension();
-  if (suffix == ".data") return detail::load_yolo_data(file, part, options);
-  if (suffix == ".yaml" || suffix == ".yml") return detail::load_yolo_yaml(file, part, options);
-  if (suffix == ".txt") {
-    if (fs::is_directory(fs::absolute(file).parent_path().parent_path().parent_path() /
-                         "Annotations"))
-      return load_voc(file, options);
-    return yolo_instances(detail::listed_pictures(file), {},
-                          options.names.empty() ? detail::names_beside(file) : options.names,
-                          options.images, file.string());
-  }
+  if (suffix == ".txt" && detail::is_voc_list(file)) return load_voc(file, options);
+  if (suffix == ".data" || suffix == ".yaml" || suffix == ".yml" || suffix == ".txt")
+    return load_yolo(path, options);
   require(suffix != ".xml", file.string(),
           "should be the folder of all XML files, got one of them");
   return load_instances(path);
@@ -75,7 +105,9 @@ inline Instances load_annotations(const std::filesystem::path& path,
 inline std::string annotations_text(const std::filesystem::path& path,
                                     const AnnotationOptions& options = {}) {
   if (path.extension() == ".json") return read_file(path);
-  return instances_json(load_annotations(path, options));
+  auto all = options;
+  all.missing_pictures = true;  // whoever reads the pictures reports it
+  return instances_json(load_annotations(path, all));
 }
 
 }  // namespace serpette

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,8 @@
 namespace serpette {
 
 namespace detail {
+
+inline bool is_xml(const std::filesystem::path& file) { return file.extension() == ".xml"; }
 
 /// One file as it stands: corners as written, classes by name.
 struct VocFile {
@@ -106,12 +109,11 @@ inline VocFile read_voc_file(const std::filesystem::path& path) {
 inline Instances load_voc(const std::filesystem::path& path,
                           const AnnotationOptions& options = {}) {
   namespace fs = std::filesystem;
-  const auto is_xml = [](const fs::path& file) { return file.extension() == ".xml"; };
   auto folder = path;
   std::vector<fs::path> files;
   if (fs::is_directory(path)) {
     if (fs::is_directory(path / "Annotations")) folder = path / "Annotations";
-    files = files_of(folder, is_xml);
+    files = files_of(folder, detail::is_xml);
   } else {  // VOC2007/ImageSets/Main/train.txt: one stem a line, perhaps with −1, 0 or 1 behind it
     folder = fs::absolute(path).parent_path().parent_path().parent_path() / "Annotations";
     const auto text = read_file(path);
@@ -158,7 +160,8 @@ inline Instances load_voc(const std::filesystem::path& path,
     names.erase(std::unique(names.begin(), names.end()), names.end());
   }
 
-  Instances found{.source = path.string()};
+  Instances found{
+      .source = path.string(), .has_image_ids = false, .has_class_order = !options.names.empty()};
   std::unordered_map<std::string_view, int> class_of;
   for (const auto& name : names) {
     class_of.emplace(name, static_cast<int>(found.categories.size()));
@@ -190,9 +193,17 @@ inline Instances load_voc(const std::filesystem::path& path,
 
 /// Writes Pascal VOC's annotations: `FOLDER/Annotations/NAME.xml`, pixels counted from 1 and boxes
 /// clipped to their picture, which is all that the format can say. Crowds are written as difficult.
-/// @throws Error  if two pictures differ only by their suffix or folder, or a picture has no size.
+/// @throws Error  if two pictures differ only by their suffix or folder, a picture has no size, or
+/// the folder holds annotations of other pictures.
 inline void save_voc(const std::filesystem::path& folder, const Instances& instances) {
   const auto stems = detail::label_stems(instances, false);
+  if (const auto written = folder / "Annotations"; std::filesystem::is_directory(written)) {
+    std::unordered_set<std::string> own;
+    for (const auto& stem : stems) own.insert(stem + ".xml");
+    std::vector<std::filesystem::path> there;
+    for (const auto& file : files_of(written, detail::is_xml)) there.push_back(file.filename());
+    detail::require_no_others(written, there, own);
+  }
   std::unordered_map<std::int64_t, std::vector<const CocoAnnotation*>> of_image;
   for (const auto& a : instances.annotations) of_image[a.image_id].push_back(&a);
   for (std::size_t i = 0; i < instances.images.size(); ++i) {

@@ -12,15 +12,18 @@
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/few_of.hpp"
 #include "serpette/io/annotation_options.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/io/image_files.hpp"
 #include "serpette/io/json_string.hpp"
+#include "serpette/io/limits.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/io/text.hpp"
 
@@ -56,8 +59,10 @@ inline std::vector<YoloLabel> read_yolo_labels(const std::filesystem::path& path
     if (numbers.size() != 5 && !polygon)
       fail(place(), "should be \"class cx cy width height\" or a polygon, got {} numbers",
            numbers.size());
-    if (numbers[0] != std::floor(numbers[0]) || numbers[0] < 0 || numbers[0] > 1e6)
-      fail(place(), "should begin with a class from 0, got {}", numbers[0]);
+    constexpr double kMost = limits::kCategories - 1;
+    if (numbers[0] != std::floor(numbers[0]) || numbers[0] < 0 || numbers[0] > kMost)
+      fail(place(), "should begin with a class from 0 to {}, got {}{}", kMost, numbers[0],
+           numbers[0] > kMost ? ", which is too large" : "");
     YoloLabel label{static_cast<int>(numbers[0]), numbers[1], numbers[2], numbers[3], numbers[4]};
     if (polygon) {
       double low[2] = {numbers[1], numbers[2]}, high[2] = {numbers[1], numbers[2]};
@@ -96,15 +101,17 @@ inline std::filesystem::path yolo_label_file(const std::filesystem::path& pictur
 /// object.
 /// @param pictures  files, in the order that ids follow.
 /// @param labels    files of labels by picture; none: `yolo_label_file` of each.
-/// @param names     classes; none: as many as labels name, by their numbers.
+/// @param options   its names are the classes; none: as many as labels name, by their numbers.
 /// @param source    what errors call the data set.
-/// @throws Error    as read_yolo_labels; if a class has no name, or a picture cannot be read.
+/// @throws Error    as read_yolo_labels; if a class has no name, a picture is not there and
+/// `missing_pictures` is not set, or one cannot be read.
 inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictures,
                                 const std::vector<std::filesystem::path>& labels,
-                                const std::vector<std::string>& names,
-                                const std::filesystem::path& images, std::string source) {
-  Instances found{.source = std::move(source)};
+                                const AnnotationOptions& options, std::string source) {
+  const auto& names = options.names;
+  Instances found{.source = std::move(source), .has_image_ids = false};
   const auto ids = image_ids(pictures);
+  std::vector<std::string> missing;
   int most = -1;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const auto file =
@@ -112,9 +119,12 @@ inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictur
     std::error_code code;
     std::vector<YoloLabel> read;
     if (std::filesystem::exists(file, code)) read = read_yolo_labels(file);
-    const auto size = size_of_file(pictures[i]);
-    found.images.push_back({ids[i], listed_name(pictures[i], images), size.width, size.height});
-    if (size.width == 0) continue;  // damaged: whoever reads the picture reports it
+    const bool is_there = std::filesystem::exists(pictures[i], code);
+    if (!is_there) missing.push_back(pictures[i].string());
+    const auto size = is_there ? size_of_file(pictures[i]) : ImageSize{};
+    found.images.push_back(
+        {ids[i], listed_name(pictures[i], options.images), size.width, size.height});
+    if (size.width == 0) continue;  // whoever reads the picture reports it
     for (const auto& label : read) {
       require(names.empty() || label.category < static_cast<int>(names.size()), file.string(),
               "should have classes below {}, as there are names for, got {}", names.size(),
@@ -127,6 +137,11 @@ inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictur
           {std::ssize(found.annotations) + 1, ids[i], label.category, box, box.area(), false});
     }
   }
+  require(
+      missing.empty() || options.missing_pictures, found.source,
+      "should be of pictures that are there, but for {} of {} got no file ({}); `dataset convert "
+      "--images` leaves out what is not there",
+      missing.size(), pictures.size(), few_of(missing));
   const auto classes = names.empty() ? std::size_t(most + 1) : names.size();
   require(classes <= limits::kCategories, found.source, "should have at most {} classes, got {}",
           limits::kCategories, classes);
@@ -143,7 +158,8 @@ inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictur
 /// @param images  folder of the pictures.
 /// @return        boxes left out.
 /// @throws Error  if two pictures differ only by their suffix, a picture has no size, or
-/// `FOLDER/images` is there and another folder, or a `data.yaml` that was not written by this.
+/// `FOLDER/images` is there and another folder, a `data.yaml` that was not written by this, or
+/// labels of other pictures.
 inline std::int64_t save_yolo(const std::filesystem::path& folder, const Instances& instances,
                               const std::filesystem::path& images) {
   namespace fs = std::filesystem;
@@ -156,6 +172,15 @@ inline std::int64_t save_yolo(const std::filesystem::path& folder, const Instanc
     require(read_file(yaml).starts_with(yaml_head), yaml.string(),
             "should be one that was written by this before, got a data set's own; take another "
             "folder");
+  if (const auto written = whole / "labels"; fs::is_directory(written)) {
+    std::unordered_set<std::string> own;
+    for (const auto& stem : stems) own.insert(stem + ".txt");
+    std::vector<fs::path> there;
+    for (const auto& file :
+         files_of(written, [](const fs::path& f) { return f.extension() == ".txt"; }, true))
+      there.push_back(file.lexically_relative(written));
+    detail::require_no_others(written, there, own);
+  }
   fs::create_directories(whole);
   if (!fs::exists(fs::symlink_status(link)))
     fs::create_directory_symlink(fs::canonical(images), link);

@@ -67,6 +67,13 @@ inline std::vector<std::string> names_beside(const std::filesystem::path& path) 
   return {};
 }
 
+/// Options whose classes are given, else what `otherwise()` gives.
+template <class Names>
+AnnotationOptions with_names(AnnotationOptions options, Names&& otherwise) {
+  if (options.names.empty()) options.names = otherwise();
+  return options;
+}
+
 /// darknet's `.data`: `key = value` a line, of which `names`, `train` and `valid` are used.
 /// @param part  which list: train, valid, or another key.
 inline Instances load_yolo_data(const std::filesystem::path& path, std::string_view part,
@@ -87,10 +94,9 @@ inline Instances load_yolo_data(const std::filesystem::path& path, std::string_v
     return found->second;
   };
   if (part == "val") part = "valid";
-  const auto names =
-      options.names.empty() ? load_class_names(named_path(value("names"), path)) : options.names;
-  return yolo_instances(pictures_of(named_path(value(part), path)), {}, names, options.images,
-                        path.string());
+  const auto named =
+      with_names(options, [&] { return load_class_names(named_path(value("names"), path)); });
+  return yolo_instances(pictures_of(named_path(value(part), path)), {}, named, path.string());
 }
 
 /// `data.yaml` of the PyTorch YOLOs: `names`, and folders or lists under `train`, `val`, `test`,
@@ -98,7 +104,8 @@ inline Instances load_yolo_data(const std::filesystem::path& path, std::string_v
 inline Instances load_yolo_yaml(const std::filesystem::path& path, std::string_view part,
                                 const AnnotationOptions& options) {
   const auto text = read_file(path);
-  std::vector<std::string> names = options.names;
+  AnnotationOptions named = options;
+  auto& names = named.names;
   std::vector<std::filesystem::path> pictures;
   try {
     const auto root = YAML::Load(text);
@@ -139,7 +146,7 @@ inline Instances load_yolo_yaml(const std::filesystem::path& path, std::string_v
   } catch (const YAML::Exception& error) {
     fail(path.string(), "should be YAML as data sets for YOLO have it, got \"{}\"", error.what());
   }
-  return yolo_instances(pictures, {}, names, options.images, path.string());
+  return yolo_instances(pictures, {}, named, path.string());
 }
 
 /// A folder of labels; its pictures are in `options.images`, else where `labels` in its path is
@@ -162,9 +169,15 @@ inline Instances load_yolo_folder(const std::filesystem::path& path,
   std::vector<fs::path> labels;
   for (const auto& picture : pictures)
     labels.push_back((path / fs::relative(picture, images)).replace_extension(".txt"));
-  return yolo_instances(pictures, labels,
-                        options.names.empty() ? names_beside(path) : options.names, options.images,
+  return yolo_instances(pictures, labels, with_names(options, [&] { return names_beside(path); }),
                         path.string());
+}
+
+/// A list of pictures.
+inline Instances load_yolo_list(const std::filesystem::path& path,
+                                const AnnotationOptions& options) {
+  return yolo_instances(listed_pictures(path), {},
+                        with_names(options, [&] { return names_beside(path); }), path.string());
 }
 
 }  // namespace serpette::detail

@@ -35,6 +35,60 @@ TEST_CASE("an extra category without boxes is named and passed over", "[data][ma
                                       "boxes (RBC, Platelets); without boxes: WBC"));
   instances = cells();
   CHECK_THROWS_AS(match_categories(instances, 5, {}, "net.cfg"), Error);
+
+  // Very many are one line.
+  for (int i = 0; i < 3000; ++i)
+    instances.categories.push_back({100 + i, fmt::format("empty {}", i)});
+  const auto summed = match_categories(instances, 3, {}, "net.cfg");
+  REQUIRE(summed.size() == 1);
+  CHECK(summed[0] ==
+        "truth.json: 3001 categories have no boxes and are passed over: 0 (cells), 100 (empty 0), "
+        "101 (empty 1), …");
+}
+
+TEST_CASE("a class may lack boxes in a part of a data set", "[data][match_categories]") {
+  auto instances = cells();
+  instances.annotations.pop_back();  // that of WBC
+  instances.categories = {{1, "RBC"}, {2, "Platelets"}};
+  instances.annotations[0].category = 0, instances.annotations[1].category = 1;
+  const auto notes = match_categories(instances, 3, {"WBC", "Platelets", "RBC"}, "net.cfg");
+  CHECK(notes.front() == "truth.json: 1 of the 3 classes of net.cfg have no boxes: WBC");
+  REQUIRE(instances.categories.size() == 3);
+  CHECK((instances.categories[0].name == "WBC" && instances.categories[0].id == 3));
+  CHECK(instances.annotations[0].category == 2);
+  CHECK(instances.annotations[1].category == 1);
+  // Where no class is known it is another data set.
+  instances.annotations.clear();
+  CHECK_THROWS_WITH(match_categories(instances, 2, {"cat", "dog"}, "net.cfg"),
+                    ContainsSubstring("should have the class \"cat\" of net.cfg"));
+}
+
+TEST_CASE("classes without an order of their own need the network's names",
+          "[data][match_categories]") {
+  auto instances = cells();
+  instances.categories.erase(instances.categories.begin());
+  for (auto& a : instances.annotations) --a.category;
+  instances.has_class_order = false;
+  CHECK_THROWS_WITH(match_categories(instances, 3, {}, "a/net.cfg"),
+                    ContainsSubstring("names of a/net.cfg's classes") &&
+                        ContainsSubstring("--names or a file net.names beside it") &&
+                        ContainsSubstring("got RBC, WBC, Platelets"));
+  CHECK_NOTHROW(match_categories(instances, 3, {"RBC", "Platelets", "WBC"}, "a/net.cfg"));
+  CHECK(instances.annotations[1].category == 1);
+  // One class has one order.
+  instances.annotations.clear();
+  instances.categories = {{1, "cell"}};
+  CHECK_NOTHROW(match_categories(instances, 1, {}, "net.cfg"));
+}
+
+TEST_CASE("labels without names count classes as the network does", "[data][match_categories]") {
+  auto instances = cells();
+  for (std::size_t k = 0; k < 4; ++k)
+    instances.categories[k].name = numbered_class(static_cast<std::int64_t>(k));
+  match_categories(instances, 5, {"a", "b", "c", "d", "e"}, "net.cfg");
+  REQUIRE(instances.categories.size() == 5);
+  CHECK(instances.categories[3].name == "d");
+  CHECK(instances.annotations[1].category == 3);
 }
 
 TEST_CASE("categories follow the network's names", "[data][match_categories]") {

@@ -43,6 +43,12 @@ TEST_CASE("a split is disjoint and whole", "[data][split]") {
   require_disjoint(train, test);
   CHECK_THROWS_AS(require_disjoint(all, test), Error);
   CHECK(split_fraction(all, 0.25, Seed(4)).test.images.size() == 25);
+
+  // What its numbers mean stays known.
+  auto counted = all;
+  counted.has_image_ids = counted.has_class_order = false;
+  const auto part = subset(counted, {counted.images[0].id});
+  CHECK_FALSE((part.has_image_ids || part.has_class_order));
 }
 
 TEST_CASE("a draw hangs on seed and ids alone, and smaller draws nest", "[data][split]") {

@@ -184,7 +184,7 @@ TEST_CASE("a faulty cfg is refused with file, line, expected and found", "[forma
       {with("width=32\n", ""), "f:1: [net] should have width"},
       {with("[shortcut]", "[gru]"),
        "f:14: layer should be one of convolutional, shortcut, route, upsample, maxpool, yolo, sam, "
-       "avgpool, got [gru]"},
+       "avgpool, scale_channels, dropout, got [gru]"},
       {with("[shortcut]", "[shortcut"),
        "f:14: should be a section such as [convolutional], got \"[shortcut\""},
       {with("filters=8", "filters=x"),
@@ -269,6 +269,10 @@ TEST_CASE("dialects of darknet are read as darknet reads them", "[formats][cfg]"
   CHECK_NOTHROW(parse_cfg(with("num=2", "num=20"), "f"));
   const auto dropped = parse_cfg(with("[shortcut]", "[dropout]\nprobability=.5\n[shortcut]"), "f");
   CHECK((dropped[2].as<Route>() && dropped[2].inputs == std::vector{1}));
+  CHECK_THAT(write_cfg(dropped), ContainsSubstring("\n[dropout]\nprobability=.5\n\n[shortcut]"));
+  require_equal(parse_cfg(write_cfg(dropped), "again"), dropped);
+  CHECK_THAT(write_cfg(parse_cfg(with("[shortcut]", "[dropout]\n[shortcut]"), "f")),
+             ContainsSubstring("[dropout]\nprobability=0.2\n"));
   CHECK(scaled.head(4).scale_x_y == 1.05F);
   CHECK_THAT(write_cfg(scaled), ContainsSubstring("scale_x_y=1.05\niou_loss=ciou\n"));
 }

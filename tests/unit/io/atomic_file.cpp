@@ -114,6 +114,20 @@ TEST_CASE("output that names an input is refused", "[io][atomic_file]") {
   CHECK_THROWS_WITH(serpette::require_no_input(folder / "pictures/.", {folder / "pictures"}),
                     ContainsSubstring("should be another folder than the input"));
   CHECK_NOTHROW(serpette::require_no_input("/dev/null", {"/dev/null"}));
+  // What a folder of data holds is an input as well; what else stands there is none.
+  for (const char* name :
+       {"pictures/a.JPG", "pictures/deep/b.png", "pictures/a.xml", "pictures/a.txt"}) {
+    INFO(name);
+    CHECK_NOTHROW(serpette::require_no_input(folder / name, {folder / "pictures"}));
+    write_file(folder / name, std::string_view("of the data"));
+    CHECK_THROWS_WITH(
+        serpette::require_no_input(folder / name, {folder / "x", folder / "pictures"}),
+        ContainsSubstring("should be another file than those of the input"));
+    CHECK_NOTHROW(serpette::require_no_input(folder / name, {folder / "pictures/deeper"}));
+  }
+  write_file(folder / "pictures/summary.json", std::string_view("{}"));
+  CHECK_NOTHROW(
+      serpette::require_no_input(folder / "pictures/summary.json", {folder / "pictures"}));
 }
 
 TEST_CASE("a file that cannot be read to its end is an error, and so is one without an end",

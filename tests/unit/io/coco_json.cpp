@@ -51,6 +51,8 @@ TEST_CASE("instances read back as they were saved", "[io][coco_json]") {
   found.annotations[0].box.x = 1.0 / 3;
   save_instances(folder / "again.json", found);
   const auto again = load_instances(folder / "again.json");
+  write_file(folder / "marked.json", "\xEF\xBB\xBF" + read_file(folder / "again.json"));  // Windows
+  CHECK(load_instances(folder / "marked.json").annotations.size() == 2);
   REQUIRE(again.annotations.size() == 2);
   CHECK(again.annotations[0].box == found.annotations[0].box);
   CHECK(again.annotations[0].category == found.annotations[0].category);
@@ -102,6 +104,9 @@ TEST_CASE("a file that is no COCO says where and why", "[io][coco_json]") {
   annotation(R"("id": "1")", "annotations[0].id: should be a whole number, got \"1\"");
   annotation(R"("id": 9223372036854775814)", "which is too large");
   annotation(R"("id": 1e300)", "which is too large");
+  annotation(R"("id": 1000000000000000000000000000000)", "which is too large");
+  annotation(R"("id": -9223372036854775814)", "which is too small");
+  annotation(R"("id": -1000000000000000000000000000000)", "which is too small");
   std::string many;
   for (int i = 0; i < 40'000; ++i) many += fmt::format("{}{{\"id\": {}}}", i > 0 ? "," : "", i);
   refused(R"({"images": [], "annotations": [], "categories": [)" + many + "]}",
@@ -175,10 +180,10 @@ TEST_CASE("detections without annotations are matched with some by name", "[io][
   const Scratch folder;
   // As a folder is numbered: 1, 2 in the order of names, classes by their position.
   const Instances counted{
-      {{1, "a.jpg", 10, 10}, {2, "b.jpg", 10, 10}}, {}, {{1, "dog"}, {2, "cat"}}, "folder"};
+      {{1, "a.jpg", 10, 10}, {2, "b.jpg", 10, 10}}, {}, {{1, "dog"}, {2, "cat"}}, "folder", false};
   const std::vector<Detection> found{{1, 0, 0.5, {1, 2, 3, 4}}, {2, 1, 0.25, {5, 6, 1, 1}}};
-  write_detections_csv(folder / "d.csv", found, counted, Naming::names);
-  write_detections_json(folder / "d.json", found, counted, Naming::names);
+  write_detections_csv(folder / "d.csv", found, counted);
+  write_detections_json(folder / "d.json", found, counted);
   const Instances annotated{{{7, "x/b.jpg", 10, 10}, {2, "x/a.jpg", 10, 10}, {1, "c.jpg", 10, 10}},
                             {},
                             {{3, "cat"}, {2, "dog"}},

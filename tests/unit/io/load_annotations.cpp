@@ -194,6 +194,7 @@ TEST_CASE("bad annotations are refused with their place", "[io][load_annotations
   label("0 0.5 0.5 1 1 0.9", "should be \"class cx cy width height\" or a polygon, got 6 numbers");
   label("0.5 0.5 0.5 1 1", "should begin with a class");
   label("-1 0.5 0.5 1 1", "should begin with a class");
+  label("9223372036854775814 0.5 0.5 1 1", "should begin with a class from 0 to 16383, got");
   label("0 0.5 x 1 1", "should hold numbers, got \"x\"");
   label("0 0.5 nan 1 1", "should hold numbers, got \"nan\"");
   label("0 0.5 0.5 -1 1", "width and height should not be negative");
@@ -226,4 +227,46 @@ TEST_CASE("pictures that one label would serve are refused", "[io][load_annotati
   CHECK_THROWS_WITH(save_yolo(folder.path(), coco, kPictures), ContainsSubstring("got 420 twice"));
   coco.images[1].file_name = "../420.png";
   CHECK_THROWS_WITH(save_yolo(folder.path(), coco, kPictures), ContainsSubstring("within"));
+}
+
+TEST_CASE("pictures of labels that are not there are summed up", "[io][yolo_labels]") {
+  const test::Scratch folder;
+  std::string list = (kPictures / "420.jpg").string() + "\n";
+  for (int i = 0; i < 3000; ++i) list += fmt::format("gone/{}.jpg\n", i);
+  write_file(folder / "list.txt", std::string_view(list));
+  CHECK_THROWS_WITH(load_annotations(folder / "list.txt", {.images = kPictures}),
+                    ContainsSubstring("for 3000 of 3001 got no file (") &&
+                        ContainsSubstring("gone/2.jpg, …)") && !ContainsSubstring("gone/3.jpg"));
+  const auto found =
+      load_annotations(folder / "list.txt", {.images = kPictures, .missing_pictures = true});
+  REQUIRE(found.images.size() == 3001);
+  CHECK((found.images[0].width == 21 && found.images[1].width == 0));
+}
+
+TEST_CASE("annotations say which of their numbers are their own", "[io][load_annotations]") {
+  const auto own = [](const Instances& i) { return std::pair(i.has_image_ids, i.has_class_order); };
+  CHECK(own(load_annotations(kFolder / "coco.json")) == std::pair(true, true));
+  const auto voc = load_annotations(kFolder / "voc", {.images = kPictures});
+  CHECK(own(voc) == std::pair(false, false));
+  CHECK(
+      own(load_voc(kFolder / "voc", {.images = kPictures, .names = {"cat", "cat & co", "dog"}})) ==
+      std::pair(false, true));
+  CHECK(own(load_annotations(kFolder / "yolo/labels", {.images = kPictures})) ==
+        std::pair(false, true));
+}
+
+TEST_CASE("annotations are not written among those of other pictures", "[io][load_annotations]") {
+  const test::Scratch folder;
+  const auto whole = load_annotations(kFolder / "coco.json");
+  auto part = whole;
+  part.images.pop_back();
+  std::erase_if(part.annotations,
+                [&](const CocoAnnotation& a) { return a.image_id != part.images[0].id; });
+  save_voc(folder / "voc", whole);
+  CHECK_NOTHROW(save_voc(folder / "voc", whole));  // again
+  CHECK_THROWS_WITH(save_voc(folder / "voc", part),
+                    ContainsSubstring("got 1 of another (rgb.xml)"));
+  save_yolo(folder / "yolo", whole, kPictures);
+  CHECK_THROWS_WITH(save_yolo(folder / "yolo", part, kPictures),
+                    ContainsSubstring("got 1 of another (rgb.txt)"));
 }

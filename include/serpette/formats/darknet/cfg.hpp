@@ -20,6 +20,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/formats/darknet/cfg_section.hpp"
+#include "serpette/formats/darknet/new_coords.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/graph/infer_shape.hpp"
@@ -111,7 +112,15 @@ inline Operation operation_named(const CfgSection& s) {
       return operation;
     known.push_back(sections[0]);
   }
+  known.insert(known.end(), {"scale_channels", "dropout"});
   fail(s.at(s.line()), "layer should be one of {}, got [{}]", fmt::join(known, ", "), s.kind());
+}
+
+/// Whether a route was darknet's dropout, whose probability it carries.
+inline bool is_dropout(const Layer& layer) {
+  return layer.as<Route>() && std::ranges::any_of(layer.carried, [](const auto& setting) {
+           return setting.first == "probability";
+         });
 }
 
 /// Reads a section into a layer of its kind: settings, sources, and what serpette does not
@@ -144,7 +153,11 @@ struct ReadLayer {
   }
 
   void operator()(Route& route) const {
-    if (s.kind() == "dropout") return know({"probability"});  // hands on what it reads
+    if (s.kind() == "dropout") {  // hands on what it reads; darknet's training wants it back
+      know({}, {"probability"});
+      if (!is_dropout(layer)) layer.carried.emplace_back("probability", "0.2");  // its default
+      return;
+    }
     know({"layers", "groups", "group_id"});
     route.groups = s.integer("groups", 1, 1);
     route.group_id = s.integer("group_id", 0, 0, route.groups - 1);
@@ -298,28 +311,6 @@ struct WriteLayer {
   }
 };
 
-/// A head with new_coords reads probabilities in darknet's cfg, of a logistic convolution. Here
-/// every head reads logits: the sigmoid belongs to the head, and `WriteLayer` gives it back.
-inline void make_heads_logits(Graph& graph, std::string_view place) {
-  for (const int head : graph.heads()) {
-    if (!graph.head(head).new_coords) continue;
-    const int source = graph[head].inputs.front();
-    auto* const conv = source == kImage
-                           ? nullptr
-                           : graph.layers[static_cast<std::size_t>(source)].as<Convolutional>();
-    require(conv && conv->activation == Activation::kLogistic,
-            fmt::format("{}:{}", place, graph[head].line),
-            "{} with new_coords=1 should read a convolution with activation=logistic, got another",
-            graph[head].name);
-    for (int i = source + 1; i < graph.size(); ++i)
-      for (const int input : graph[i].inputs)
-        require(input != source || i == head, fmt::format("{}:{}", place, graph[i].line),
-                "{} should not read {}, whose probabilities are {}'s alone", graph[i].name,
-                graph[source].name, graph[head].name);
-    conv->activation = Activation::kLinear;
-  }
-}
-
 }  // namespace detail
 
 /// Reads a darknet network description; unmodified cfg files of YOLOv3, YOLOv3-SPP, YOLOv3-tiny,
@@ -382,8 +373,12 @@ inline std::string write_cfg(const Graph& graph) {
       fmt::format_to(out, "{}={}\n", key, value);
   for (int i = 0; i < graph.size(); ++i) {
     const auto& layer = graph[i];
-    fmt::format_to(out, "\n[{}]\n", detail::cfg_kind(layer.operation).sections[0]);
-    std::visit(detail::WriteLayer{out, graph, layer, i}, layer.operation);
+    if (detail::is_dropout(layer)) {
+      text += "\n[dropout]\n";
+    } else {
+      fmt::format_to(out, "\n[{}]\n", detail::cfg_kind(layer.operation).sections[0]);
+      std::visit(detail::WriteLayer{out, graph, layer, i}, layer.operation);
+    }
     for (const auto& [key, value] : layer.carried) fmt::format_to(out, "{}={}\n", key, value);
   }
   return text;
