@@ -123,7 +123,7 @@ cli::ReadyPlan ready_plan(const Options& o) {
 
 void run(const Options& o) {
   if (o.threads > 0) at::set_num_threads(o.threads);
-  for (const char* output : {"profile.csv", "profile.svg"})
+  for (const char* output : {"profile.csv", "profile.svg", "times.txt"})
     require_no_input(o.out / output, {o.cfg, o.weights, o.plan});
   require_writable(o.out / "profile.csv");
   const auto plan = ready_plan(o);
@@ -155,6 +155,10 @@ void run(const Options& o) {
     by_form[group] += l.seconds;
     figure.bars.push_back({l.name, 1e3 * l.seconds, group});
   }
+  std::vector<std::string> times;  // as prune/layer_times.hpp reads them
+  for (const auto& l : layers)
+    if (!l.form.empty()) times.push_back(fmt::format("{}:{:.4g}", l.name, 1e3 * l.seconds));
+  write_file(o.out / "times.txt", fmt::format("{}\n", fmt::join(times, ",")));
   write_file(o.out / "profile.csv", to_csv(table));
   write_file(o.out / "profile.svg", bar_svg(figure));
   for (const auto& row : table.rows)
@@ -167,7 +171,7 @@ void run(const Options& o) {
   fmt::print(
       "product: {:.0f} GFLOP/s, LibTorch's product of 1024×1024 matrices; bandwidth: {:.1f} GB/s, "
       "its "
-      "copy of 64 MiB\nprofile.csv and profile.svg in {}\n",
+      "copy of 64 MiB\nprofile.csv, profile.svg and times.txt in {}\n",
       peak / 1e9, bandwidth / 1e9, o.out.string());
 }
 
@@ -185,7 +189,7 @@ int main(int argc, char** argv) {
     app.add_option("--weights", o.weights, "Its weights in darknet's format");
     app.add_option("--plan", o.plan,
                    "Instead of these two: a plan that export_network or prune wrote");
-    app.add_option("--out", o.out, "Folder for profile.csv and profile.svg")->required();
+    app.add_option("--out", o.out, "Folder for profile.csv, profile.svg and times.txt")->required();
     app.add_option("--rounds", o.rounds, "Times that the image is computed; medians count")
         ->check(cli::kSome)
         ->capture_default_str();

@@ -55,11 +55,7 @@ struct Options {
   std::filesystem::path out;
   std::string scenario;
   cli::RatioTarget target;
-  std::optional<deploy::PlanPrecision> plan_precision;
-
-  [[nodiscard]] deploy::PlanPrecision precision() const {
-    return plan_precision.value_or(deploy::PlanPrecision::kFloat32);
-  }
+  deploy::PlanPrecision plan_precision = deploy::PlanPrecision::kFloat32;
 };
 
 /// One of the two networks: what was measured, and what it takes on disk.
@@ -214,7 +210,7 @@ void note_missed(const cli::RatioTarget& target, const Network& after) {
 int run(Options& o) {
   auto& study = o.experiment;
   o.target.check();
-  cli::ReadyPlan::require_precision(o.precision(), "--plan-precision");
+  cli::ReadyPlan::require_precision(o.plan_precision, "--plan-precision");
   require_no_input(o.out, {study.images, study.test_images});
   for (const char* output :
        {"network.cfg", "network.weights", "network.names", "network.onnx", "network.plan",
@@ -247,8 +243,8 @@ int run(Options& o) {
       detector,
       {.class_names = names.empty() ? std::vector<std::string>() : load_class_names(names),
        .greyscale = greyscale},
-      o.precision(),
-      o.precision() == deploy::PlanPrecision::kInt8
+      o.plan_precision,
+      o.plan_precision == deploy::PlanPrecision::kInt8
           ? cli::calibrate(detector, load_annotations(study.annotations, {.images = study.images}),
                            study.images, greyscale)
           : deploy::Ranges());
@@ -296,7 +292,7 @@ int main(int argc, char** argv) {
     cli::add_choice(
         app, "--plan-precision", o.plan_precision,
         "Of products in the dense layers of network.plan; int8 is calibrated on training images. "
-        "The table before and\nafter is measured in f32. Default: f32");
+        "The table before and\nafter is measured in f32");
     app.add_option("--seed", e.seed, "Root of all randomness; equal seeds give equal results")
         ->check(cli::kSeed)
         ->capture_default_str();

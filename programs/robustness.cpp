@@ -21,12 +21,11 @@
 
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
-#include "serpette/app/setting_options.hpp"
+#include "serpette/app/suite_options.hpp"
 #include "serpette/app/used_folder.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/method/robustness.hpp"
 #include "serpette/metric/coco_report.hpp"
-#include "serpette/scenario/suite.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette/study/kept_trials.hpp"
 #include "serpette/study/progress.hpp"
@@ -43,9 +42,8 @@ using Json = nlohmann::ordered_json;
 struct Options {
   cli::TestData data;
   cli::ColorOption color;
-  cli::SettingOptions suite;
+  cli::SuiteOptions suite = cli::SuiteOptions::always({0.0125, 0.025, 0.05, 0.1, 0.3, 1});
   std::vector<std::string> attacks;
-  std::vector<double> strengths{0.0125, 0.025, 0.05, 0.1, 0.3, 1};
   std::filesystem::path transfer_cfg, transfer_weights;
   std::string scenario = "network", ratio = "0";
   std::int64_t run = 1;
@@ -59,38 +57,33 @@ struct Tried {
 
 /// The attacks that were asked for; clean images always.
 /// @throws Error  if a name is none of the suite's.
-std::vector<Trial> chosen(const Options& o, const SuiteSettings& settings) {
-  auto suite = robustness_suite(settings, !o.transfer_cfg.empty());
+std::vector<Trial> chosen(const Options& o) {
+  auto suite = o.suite.trials(!o.transfer_cfg.empty());
   std::vector<std::string> known;
-  for (const auto& trial : suite) known.push_back(trial.id);
+  for (const auto& trial : suite)
+    if (!trial.for_curve && trial.access != Access::kNone) known.push_back(trial.id);
   for (const auto& name : o.attacks)
     require(std::ranges::find(known, name) != known.end(), "--attacks",
             "should be some of {}, got \"{}\"{}", fmt::join(known, ", "), name,
             name == "transfer" ? "; it needs --transfer-cfg and --transfer-weights" : "");
-  for (const auto& name : o.attacks)
-    require(std::ranges::count(o.attacks, name) == 1, "--attacks",
-            "should name each attack once, got {} twice", name);
-  for (const double strength : o.strengths)
-    require(std::ranges::count(o.strengths, strength) == 1, "--strengths",
-            "should name each radius once, got {} twice", strength);
+  cli::require_once(o.attacks, "--attacks", "attack");
   if (!o.attacks.empty())
     std::erase_if(suite, [&](const Trial& trial) {
-      return trial.id != "clean" && std::ranges::find(o.attacks, trial.id) == o.attacks.end();
+      return !trial.for_curve && trial.access != Access::kNone &&
+             std::ranges::find(o.attacks, trial.id) == o.attacks.end();
     });
-  for (auto& trial : strength_curve(settings, o.strengths)) suite.push_back(std::move(trial));
   return suite;
 }
 
 /// Refuses settings of the suite that none of its attacks has a use for.
 /// @throws Error  naming the option.
-void require_effect(const Options& o, const SuiteSettings& settings,
-                    const std::vector<Trial>& suite) {
-  const auto pgd = fmt::format("pgd-{}", settings.steps);
+void require_effect(const Options& o, const std::vector<Trial>& suite) {
+  const auto pgd = fmt::format("pgd-{}", o.suite.settings().steps);
   const std::map<std::string, std::vector<std::string>> uses{
       {"--steps", {pgd, "apgd", "cw", "transfer"}},
       {"--restarts", {pgd}},
       {"--queries", {"square"}}};
-  for (const auto& option : o.suite.names_given())
+  for (const auto& option : o.suite.given())
     if (const auto use = uses.find(option); use != uses.end())
       require(std::ranges::any_of(suite,
                                   [&](const Trial& trial) {
@@ -99,9 +92,7 @@ void require_effect(const Options& o, const SuiteSettings& settings,
                                   }),
               option, "should come with one of the attacks {}, got {}",
               fmt::join(use->second, ", "), fmt::join(o.attacks, ", "));
-    else if (option == "--curve-steps")
-      require(!o.strengths.empty(), option, "should come with --strengths, got none");
-  require(o.transfer_cfg.empty() || !o.strengths.empty() ||
+  require(o.transfer_cfg.empty() || !o.suite.strengths().empty() ||
               std::ranges::find(suite, "transfer", &Trial::id) != suite.end(),
           "--transfer-cfg", "should come with the attack transfer or with --strengths, got {}",
           fmt::join(o.attacks, ", "));
@@ -141,10 +132,11 @@ Figure strength_figure(const std::vector<std::pair<std::string, std::vector<Trie
   return figure;
 }
 
-void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode& color) {
+void run(const Options& o, const ErasedColorMode& color) {
   const auto device = cli::parse_device(o.data.device);
-  const auto suite = chosen(o, settings);
-  require_effect(o, settings, suite);
+  const auto settings = o.suite.settings();
+  const auto suite = chosen(o);
+  require_effect(o, suite);
   auto detector = o.data.load_network(
       device, {"evaluations.csv", "robustness.json", "strengths.svg", "configuration.txt"});
   std::optional<Yolov3> other;
@@ -194,7 +186,7 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
   };
   std::vector<std::pair<std::string, std::vector<Tried>>> networks;
   networks.emplace_back(o.scenario, tried(detector, other ? &*other : nullptr, suite, ""));
-  if (other && !o.strengths.empty()) {
+  if (other && !o.suite.strengths().empty()) {
     auto curve = suite;
     std::erase_if(curve, [](const Trial& t) { return !t.for_curve && t.access != Access::kNone; });
     networks.emplace_back("the other network", tried(*other, nullptr, curve, "other-"));
@@ -220,7 +212,7 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
   for (const auto& [trial, result] : all)
     measured.push_back({trial.attack.label, trial.access, trial.attack.epsilon(), trial.steps,
                         result.evaluation.standard.AP50});
-  const auto signs = signs_of_masking(measured, settings.epsilon, flow);
+  const auto signs = signs_of_masking(measured, flow.share());
 
   std::vector<EvaluationRow> rows;
   Json attacks = Json::array();
@@ -256,7 +248,7 @@ void run(const Options& o, const SuiteSettings& settings, const ErasedColorMode&
                   {"masked_gradients", signs}};
   write_file(o.data.out / "robustness.json", json.dump(2) + "\n");
   write_file(o.data.out / "evaluations.csv", evaluations_csv(rows));
-  if (!o.strengths.empty())
+  if (!o.suite.strengths().empty())
     write_file(o.data.out / "strengths.svg",
                figure_svg(strength_figure(networks, worst.standard.evaluation.standard.AP50,
                                           settings.epsilon)));
@@ -286,12 +278,6 @@ int main(int argc, char** argv) {
                    "all")
         ->delimiter(',')
         ->type_name("LIST");
-    app.add_option("--strengths", o.strengths,
-                   "Radii of the curve of AP50 over ε, each in [0, 1]; none: \"\"")
-        ->delimiter(',')
-        ->type_name("LIST")
-        ->check(cli::kFraction)
-        ->capture_default_str();
     auto* const cfg = app.add_option(
         "--transfer-cfg", o.transfer_cfg,
         "Another network, the unpruned one as a rule: attacks on it are tried on this one, and\nit "
@@ -303,7 +289,6 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--run", o.run, "Its run there")->check(cli::kSome)->capture_default_str();
     app.add_option("--ratio", o.ratio, "Its pruning ratio there [%]")->capture_default_str();
-    o.suite.offer(SuiteSettings{});
     cli::under(app, "The suite", [&] { o.suite.add_to(app); });
     app.footer(
         "Example:\n  robustness --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --images "
@@ -311,7 +296,6 @@ int main(int argc, char** argv) {
     cli::parse(app, argc, argv);
     o.scenario = scenario_id(o.scenario);
     o.ratio = ratio_text(o.ratio);
-    const auto settings = o.suite.apply_to(SuiteSettings{});
-    run(o, settings, o.color.chosen());
+    run(o, o.color.chosen());
   });
 }

@@ -45,7 +45,7 @@ namespace fs = std::filesystem;
 struct Options {
   fs::path cfg, weights, images, annotations, out;
   fs::path validation_images, validation_annotations, test_images, test_annotations;
-  std::string device = "auto", optimizer = "sgd";
+  std::string device = "auto";
   cli::PolicyNames policies;
   std::uint64_t seed = 1;
   bool plain = false, find_learning_rate = false;
@@ -54,7 +54,6 @@ struct Options {
   std::int64_t evaluate_every = 0, patience = 0, checkpoint_every = 500;
   double checkpoint_minutes = 10;
   PgdAdversarial objective;
-  std::optional<Precision> precision;
   TrainSettings settings{.steps = 1000, .batch_size = 16, .warmup = 100, .clip = 50};
 
   /// A file beside the weights: own.weights → own.log.csv.
@@ -421,6 +420,7 @@ int run(const Options& o) {
 int main(int argc, char** argv) {
   return cli::run_main([&] {
     Options o;
+    CLI::Option *attacked = nullptr, *evaluate_every = nullptr, *patience = nullptr;
     CLI::App app(
         "Trains a detector, robustly if asked, and writes darknet weights. Beside OUT.weights "
         "stand "
@@ -452,10 +452,8 @@ int main(int argc, char** argv) {
                      "Images per step, of all processes together")
           ->check(cli::whole_number(std::int64_t{1}, std::int64_t{1} << 20))
           ->capture_default_str();
-      app.add_option("--optimizer", o.optimizer, "sgd or adam")
-          ->check(cli::one_of({"sgd", "adam"}))
-          ->capture_default_str();
-      app.add_option("--learning-rate", o.learning_rate, "Its peak [0.001; adam: 0.0001]")
+      cli::add_choice(app, "--optimizer", o.settings.optimizer, "How weights move");
+      app.add_option("--learning-rate", o.learning_rate, "Its peak [0.001; adam and adamw: 0.0001]")
           ->check(cli::kNonNegative);
       app.add_flag("--find-learning-rate", o.find_learning_rate,
                    "Take the rate that a range test of 60 steps finds")
@@ -469,27 +467,27 @@ int main(int argc, char** argv) {
       app.add_option("--clip", o.settings.clip, "Largest gradient norm; 0: no limit")
           ->check(cli::kNonNegative)
           ->capture_default_str();
-      cli::add_choice(app, "--precision", o.precision, cli::kPrecisionHelp);
+      cli::add_choice(app, "--precision", o.settings.precision, cli::kPrecisionHelp);
       app.add_option("--freeze", o.freeze, "So many layers, the first, stay as they are")
           ->check(cli::whole_number(0))
           ->capture_default_str();
     });
     cli::under(app, "Attack", [&] {
       o.policies.add_to(app, "What attacks the training images");
-      app.add_option("--attacked", o.objective.attacked, "Part of every batch that is attacked")
-          ->check(cli::kFraction)
-          ->capture_default_str();
+      attacked = app.add_option("--attacked", o.objective.attacked,
+                                "Part of every batch that is attacked");
+      attacked->check(cli::kFraction)->capture_default_str();
     });
     cli::under(app, "While it trains", [&] {
-      app.add_option("--evaluate-every", o.evaluate_every,
-                     "Steps between evaluations on validation data; 0: a tenth of all")
-          ->check(cli::kCount)
-          ->capture_default_str();
-      app.add_option("--patience", o.patience,
-                     "Stop after so many evaluations without a better AP50 (under the attack, "
-                     "where there is one); 0: never")
-          ->check(cli::kCount)
-          ->capture_default_str();
+      evaluate_every =
+          app.add_option("--evaluate-every", o.evaluate_every,
+                         "Steps between evaluations on validation data; 0: a tenth of all");
+      evaluate_every->check(cli::kCount)->capture_default_str();
+      patience =
+          app.add_option("--patience", o.patience,
+                         "Stop after so many evaluations without a better AP50 (under the attack, "
+                         "where there is one); 0: never");
+      patience->check(cli::kCount)->capture_default_str();
       app.add_option("--checkpoint-every", o.checkpoint_every,
                      "Steps between checkpoints; 0: by time alone")
           ->check(cli::kCount)
@@ -510,11 +508,13 @@ int main(int argc, char** argv) {
     };
     both("test", o.test_images, o.test_annotations);
     both("validation", o.validation_images, o.validation_annotations);
-    const bool is_sgd = o.optimizer == "sgd";
-    o.settings.optimizer =
-        is_sgd ? TrainSettings::Optimizer::kSgd : TrainSettings::Optimizer::kAdam;
+    for (const auto* option : {evaluate_every, patience})
+      require(o.validates() || option->count() == 0, option->get_name(),
+              "should come with --validation-images and --validation-annotations, got none");
+    require(o.policies.attack.name != "none" || attacked->count() == 0, "--attacked",
+            "should come with --attack, got none");
+    const bool is_sgd = o.settings.optimizer == TrainSettings::Optimizer::kSgd;
     o.settings.learning_rate = o.learning_rate.value_or(is_sgd ? 1e-3 : 1e-4);
-    o.settings.precision = o.precision.value_or(Precision::kFloat32);
     return run(o);
   });
 }

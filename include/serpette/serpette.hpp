@@ -222,6 +222,7 @@
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/label.hpp"
 #include "serpette/prune/lamp.hpp"
+#include "serpette/prune/layer_times.hpp"
 #include "serpette/prune/layers.hpp"
 #include "serpette/prune/learned.hpp"
 #include "serpette/prune/limits.hpp"

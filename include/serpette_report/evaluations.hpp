@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -14,6 +12,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/metric/masked_gradients.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/figure.hpp"
 #include "serpette_report/palette.hpp"
@@ -208,19 +207,18 @@ inline TextTable budgets_table(const Evaluations& evaluations, const std::string
   return table;
 }
 
-/// AP50 over the budget of an attack, from clean images on: a curve per scenario at 0 %, and the
-/// untouched network.
+/// AP50 over the budget of an attack, from clean images on: of each scenario a curve unpruned and
+/// one at the largest ratio that was tried at two strengths, and the untouched network.
 inline Figure budgets_figure(const Evaluations& evaluations, const std::string& attack) {
-  Figure figure{fmt::format("AP50 by the strength of {}, unpruned", attack),
+  Figure figure{fmt::format("AP50 by the strength of {}, unpruned and pruned", attack),
                 "Largest change of a pixel, ε",
                 "AP50",
                 {}};
-  auto scenarios = evaluations.study().scenarios();
-  const auto styles = scenario_styles(scenarios);
-  for (std::size_t i = 0; i <= scenarios.size(); ++i) {
-    const bool is_original = i == scenarios.size();
-    const auto scenario = is_original ? std::string(kOriginal) : scenarios[i];
-    Series series{scenario_label(scenario), is_original ? original_style() : styles[i], {}, {}, {}};
+  const auto curve = [&](const std::string& scenario, const std::string& ratio,
+                         const SeriesStyle& style) {
+    const auto label = ratio == "0" ? scenario_label(scenario)
+                                    : fmt::format("{}, {} %", scenario_label(scenario), ratio);
+    Series series{label, style, {}, {}, {}};
     const auto add = [&](double epsilon, std::vector<double> values) {
       if (values.empty()) return;
       const auto d = describe(values);
@@ -228,11 +226,24 @@ inline Figure budgets_figure(const Evaluations& evaluations, const std::string& 
       series.spread.push_back(d.population_sd);
       series.runs.push_back(values.size() > 1 ? std::move(values) : std::vector<double>{});
     };
-    add(0, evaluations.clean(scenario, "0"));
+    add(0, evaluations.clean(scenario, ratio));
     for (const double epsilon : evaluations.budgets(attack))
-      add(epsilon, evaluations.values(scenario, "0", {attack, epsilon}));
-    if (series.x.size() >= 3) figure.series.push_back(std::move(series));
+      add(epsilon, evaluations.values(scenario, ratio, {attack, epsilon}));
+    const bool has_strengths = series.x.size() >= 3;
+    if (has_strengths) figure.series.push_back(std::move(series));
+    return has_strengths;
+  };
+  const auto& study = evaluations.study();
+  const auto styles = scenario_styles(study.scenarios());
+  for (std::size_t i = 0; i < study.scenarios().size(); ++i) {
+    const auto& scenario = study.scenarios()[i];
+    curve(scenario, "0", styles[i]);
+    auto pruned = styles[i];
+    pruned.dash = "1 3";
+    for (auto ratio = study.ratios().rbegin(); ratio != study.ratios().rend(); ++ratio)
+      if (*ratio != "0" && curve(scenario, *ratio, pruned)) break;
   }
+  curve(std::string(kOriginal), "0", original_style());
   return figure;
 }
 
@@ -261,79 +272,24 @@ inline Figure worst_figure(const Evaluations& evaluations) {
   return figure;
 }
 
-/// Signs that gradients are masked, among the attacks of one strength: who sees no gradient finds
-/// more than who sees it, or noise does as much. One sentence each. Source: Athalye et al. 2018,
-/// sec. 3.1.
-inline std::vector<std::string> masking_remarks(const Evaluations& evaluations) {
-  constexpr double kNoise = 0.02;  // AP50
-  std::vector<std::string> remarks;
-  const auto one_of = [](const AttackAt& at, std::initializer_list<std::string_view> names) {
-    return std::ranges::find(names, std::string_view(at.attack)) != names.end();
-  };
-  for (const auto& [scenario, ratio] : evaluations.rows()) {
-    const auto of = [&](const AttackAt& at) {
-      return mean(evaluations.values(scenario, ratio, at));
-    };
-    for (const auto& blind : evaluations.attacks()) {
-      if (!one_of(blind, {"Square", "Transfer", "Noise"}) || std::isnan(of(blind))) continue;
-      const AttackAt* best = nullptr;
-      for (const auto& seeing : evaluations.attacks())
-        if (!one_of(seeing, {"Square", "Transfer", "Noise", "Worst case"}) &&
-            seeing.epsilon == blind.epsilon && !std::isnan(of(seeing)) &&
-            (!best || of(seeing) < of(*best)))
-          best = &seeing;
-      if (!best) continue;
-      const bool noise = one_of(blind, {"Noise"});
-      const double clean = mean(evaluations.clean(scenario, ratio));
-      if (noise ? of(blind) < clean - kNoise && of(blind) < of(*best) + kNoise
-                : of(blind) < of(*best) - kNoise)
-        remarks.push_back(fmt::format(
-            "{} at {} %: {} leaves an AP50 of {:.3f}, {} {:.3f}. {}; gradients may be masked.",
-            scenario_label(scenario), ratio, blind.attack, of(blind), best->attack, of(*best),
-            noise ? "Following the gradient should gain more than noise"
-                  : "Who sees the gradient should find at least as much"));
-    }
-  }
-  return remarks;
-}
-
-/// Networks that attacks cannot begin with: whose gradient is zero or not finite on a tenth of the
-/// images or more.
+/// Signs that gradients are masked (metric/masked_gradients.hpp), network by network, of the means
+/// over the runs.
+/// @param of        AP50.
 /// @param vanished  evaluations of `vanished_gradients`.
-inline std::vector<std::string> gradient_remarks(const Evaluations& vanished, const Study& study) {
-  constexpr double kMany = 0.1;
+inline std::vector<std::string> masking_remarks(const Evaluations& of,
+                                                const Evaluations& vanished) {
+  constexpr std::string_view kWorst = "Worst case";  // no attack, but the worst of each image
   std::vector<std::string> remarks;
-  auto scenarios = study.scenarios();
-  scenarios.insert(scenarios.begin(), std::string(kOriginal));
-  for (const auto& scenario : scenarios)
-    for (const auto& ratio : study.ratios())
-      if (const double share = mean(vanished.clean(scenario, ratio)); share >= kMany)
-        remarks.push_back(
-            fmt::format("{} at {} %: the gradient is zero or not finite on {:.0f} % of the images, "
-                        "where attacks that follow it go nowhere.",
-                        scenario_label(scenario), ratio, 100 * share));
-  return remarks;
-}
-
-/// Signs of a robustness that is none: AP50 that rises with the attack's budget. One sentence each.
-/// Source: Athalye et al. 2018, sec. 3.1: unbounded or stronger attacks must not do worse.
-inline std::vector<std::string> robustness_remarks(const Evaluations& evaluations) {
-  constexpr double kNoise = 0.02;  // AP50
-  std::vector<std::string> remarks;
-  for (const auto& at : evaluations.attacks())
-    for (const auto& [scenario, ratio] : evaluations.rows()) {
-      double lowest = INFINITY, below = 0;
-      for (const double epsilon : evaluations.budgets(at.attack)) {
-        const double value = mean(evaluations.values(scenario, ratio, {at.attack, epsilon}));
-        if (std::isnan(value)) continue;
-        if (value > lowest + kNoise)
-          remarks.push_back(fmt::format(
-              "{} at {} %: AP50 rises from {:.3f} at ε {:.4g} to {:.3f} at ε {:.4g} under {}. A "
-              "stronger attack should find at least as much; this one fails somewhere.",
-              scenario_label(scenario), ratio, lowest, below, value, epsilon, at.attack));
-        if (value < lowest) lowest = value, below = epsilon;
-      }
-    }
+  for (const auto& [scenario, ratio] : of.rows()) {
+    std::vector<UnderAttack> all{under_attack("None", 0, mean(of.clean(scenario, ratio)))};
+    for (const auto& at : of.attacks())
+      for (const double epsilon : of.budgets(at.attack))
+        if (const auto values = of.values(scenario, ratio, {at.attack, epsilon});
+            !values.empty() && at.attack != kWorst)
+          all.push_back(under_attack(at.attack, epsilon, mean(values)));
+    for (const auto& sign : signs_of_masking(all, mean(vanished.clean(scenario, ratio))))
+      remarks.push_back(fmt::format("{} at {} %: {}", scenario_label(scenario), ratio, sign));
+  }
   return remarks;
 }
 

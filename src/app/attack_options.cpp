@@ -21,7 +21,7 @@ AttackOptions::AttackOptions(std::string prefix, std::string name)
   boost::hana::for_each(kAttacks, [&](const auto& entry) {
     settings_.offer(entry.policy, prefix_, false, entry.id);
   });
-  settings_.also("--" + option_name(prefix_, "aim"), "--" + option_name(prefix_, "aim-goal"));
+  settings_.also("--" + option_name(prefix_, "aim-goal"), "--" + option_name(prefix_, "aim"));
 }
 
 void AttackOptions::add_to(CLI::App& app, const std::string& help) {

@@ -77,6 +77,22 @@ void require_effect(const ScenarioList& scenarios, const std::vector<std::string
   }
 }
 
+/// Refuses stages of no step where a scenario's policies live by them.
+/// @throws Error  naming the option.
+void require_steps(const ErasedScenario& scenario, const Budget& budget) {
+  require(
+      !scenario.pruning.learning || budget.scores.steps > 0, "--score-training-steps",
+      "should be at least 1 with --allocation learned, whose rates are trained with the scores, "
+      "got 0");
+  const auto rounds = std::ssize(scenario.schedule.ratios(Ratio::percent(50)));
+  const auto check = [&](std::int64_t steps, const char* of) {
+    require(rounds == 1 || steps >= rounds, "--schedule-rounds",
+            "should be at most the {} steps of {}, which rounds share, got {}", steps, of, rounds);
+  };
+  check(budget.finetune.steps, "fine-tuning");
+  if (scenario.score.training) check(budget.scores.steps, "score training");
+}
+
 /// So many workers of one thread each as were asked for; else small networks keep one core busy
 /// each, and large ones are faster one at a time on all cores. On a GPU one at a time.
 Workers workers_for(const Graph& graph, at::Device device, int asked) {
@@ -105,11 +121,14 @@ std::int64_t name_missing(const std::vector<PlannedCell>& plan, const Store& sto
 
 void check_options(const ScenarioList& scenarios, const std::vector<std::string>& ids,
                    const ExperimentOptions& o) {
-  (void)o.budget.chosen();
+  const auto budget = o.budget.chosen();
   (void)parse_ratios(o.ratios);
   (void)parse_device(o.device);
   (void)scenario_labels(scenarios, ids, o.policies);
   require_effect(scenarios, ids, o.budget);
+  for (const auto& id : ids)
+    if (id != kOriginal)
+      require_steps(o.policies.apply_to(find_scenario(scenarios, id).scenario), budget);
   o.suite.check();
 }
 
@@ -125,7 +144,7 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
                         loaded.device);
   if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
-  experiment.suite = o.suite.trials();
+  experiment.suite = o.suite.trials(true);
   // The network as it came is measured under the attack of the first scenario.
   const auto first = std::ranges::find_if(ids, [](const auto& id) { return id != kOriginal; });
   require(first != ids.end(), "scenarios", "should be some that prune, got {} alone", kOriginal);

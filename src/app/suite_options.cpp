@@ -6,12 +6,11 @@
 
 namespace serpette::cli {
 
-std::vector<Trial> SuiteOptions::trials() const {
+std::vector<Trial> SuiteOptions::trials(bool transfer) const {
   check();
   if (!wanted_) return {};
-  const auto settings = settings_.apply_to(SuiteSettings{}, "suite");
-  auto trials = robustness_suite(settings, true);
-  for (auto& trial : strength_curve(settings, strengths_)) trials.push_back(std::move(trial));
+  auto trials = robustness_suite(settings(), transfer);
+  for (auto& trial : strength_curve(settings(), strengths_)) trials.push_back(std::move(trial));
   return trials;
 }
 

@@ -41,6 +41,10 @@ def batch():
 
 
 batches = [batch() for _ in range(STEPS)]
+# The random starts that LibTorch draws when the test trains under Seed(1): Mersenne twister, two words to a number.
+twister = numpy.random.RandomState(1163070405)  # what core/seed.hpp makes of "torch" under 1, its lower 32 bits
+words = twister.randint(0, 2**32, (STEPS, N, 3, CANVAS, CANVAS, 2), dtype=numpy.uint32).astype(numpy.uint64)
+noises = EPSILON * (2 * ((words[..., 0] << numpy.uint64(32) | words[..., 1]) & numpy.uint64(2**53 - 1)).astype(float) / 2**53 - 1)
 
 
 def conv(x, w, stride, padding):
@@ -77,8 +81,8 @@ def sigmoid(x):
     return 1 / (1 + jnp.exp(-x))
 
 
-def losses(head, truth):
-    """Per image."""
+def parts(head, truth):
+    """Per image: box, objectness, classes."""
     side = head.shape[2]
     each = []
     for n, c, cx, cy, w, h in truth:
@@ -89,13 +93,18 @@ def losses(head, truth):
         box = ((sigmoid(cell[0]) - (cx * side - x)) ** 2 + (sigmoid(cell[1]) - (cy * side - y)) ** 2 +
                (cell[2] - math.log(w * CANVAS / ANCHOR)) ** 2 + (cell[3] - math.log(h * CANVAS / ANCHOR)) ** 2)
         classes = bce(cell[5:], jnp.zeros(CLASSES).at[int(c)].set(1)).sum()
-        each.append(box + bce(p[4], wanted).sum() + classes)
+        each.append(jnp.stack([box, bce(p[4], wanted).sum(), classes]))
     return jnp.stack(each)
 
 
-def pgd(p, x, truth):
+def losses(head, truth):
+    """Per image."""
+    return parts(head, truth).sum(1)
+
+
+def pgd(p, x, truth, weights=(1, 1, 1)):
     at = jnp.asarray(x)
-    gradient = jax.grad(lambda v: losses(forward(p, v, False)[0], truth).sum())
+    gradient = jax.grad(lambda v: (parts(forward(p, v, False)[0], truth) * jnp.asarray(weights)).sum())
     for _ in range(ATTACK_STEPS):
         at = jnp.clip(x + jnp.clip(at + STEP * jnp.sign(gradient(at)) - x, -EPSILON, EPSILON), 0, 1)
     return at
@@ -125,6 +134,21 @@ def clean(p, images, truth, _):
 
 def adversarial_only(p, images, truth, extra):
     return clean(p, pgd(p, images, truth), truth, extra)
+
+
+def mtd(p, images, truth, extra):
+    """Zhang & Wang 2019: of the attacks on location and on classification, per image whichever raises the whole loss more."""
+    location, category = pgd(p, images, truth, (1, 0, 0)), pgd(p, images, truth, (0, 1, 1))
+    whole = [losses(forward(p, x, False)[0], truth) for x in (location, category)]
+    return clean(p, jnp.where((whole[1] > whole[0])[:, None, None, None], category, location), truth, extra)
+
+
+def fast(p, images, truth, noise):
+    """Wong et al. 2020, algorithm 3: one step of 1.25 ε from a random start, both held in the ball and in [0, 1]."""
+    at = jnp.clip(images + noise, 0, 1)
+    gradient = jax.grad(lambda v: losses(forward(p, v, False)[0], truth).sum())(at)
+    delta = jnp.clip(at - images + 1.25 * EPSILON * jnp.sign(gradient), -EPSILON, EPSILON)
+    return clean(p, jnp.clip(images + delta, 0, 1), truth, noise)
 
 
 def pgd_adversarial(p, images, truth, extra):
@@ -162,7 +186,7 @@ def distilled(p, images, truth, _):
     return loss
 
 
-def train(objective, replay=False):
+def train(*objectives, replay=False):
     p = {k: jnp.asarray(v) for k, v in start.items()}
     velocity, values, delta = None, [], jnp.zeros((N, 3, CANVAS, CANVAS))
     for step in range(STEPS):
@@ -173,7 +197,8 @@ def train(objective, replay=False):
             by_images = jax.grad(lambda v: losses(forward(p, v, True)[0], truth).mean())(x)
             images = x
             delta = jnp.clip(delta + EPSILON * jnp.sign(by_images), -EPSILON, EPSILON)
-        (value, moved), g = jax.value_and_grad(objective(p, jnp.asarray(images), truth, None), has_aux=True)(trained)
+        objective = objectives[step % len(objectives)]
+        (value, moved), g = jax.value_and_grad(objective(p, jnp.asarray(images), truth, noises[step]), has_aux=True)(trained)
         values.append(float(value))
         g = {k: g[k] + (DECAY * p[k] if k.endswith("weight") else 0) for k in TRAINED}
         velocity = g if velocity is None else {k: MOMENTUM * velocity[k] + g[k] for k in TRAINED}
@@ -188,6 +213,9 @@ golden = {"start": {k: v.ravel().tolist() for k, v in start.items()},
               ("Clean", clean), ("Adversarial only", adversarial_only), ("PGD adversarial", pgd_adversarial),
               ("Both forms", both_forms), ("TRADES-like", trades), ("Distilled", distilled))}}
 golden["objectives"]["Free adversarial"] = train(clean, replay=True)
+golden["objectives"]["Mixed"] = train(mtd, clean, both_forms)
+golden["objectives"]["MTD"] = train(mtd)
+golden["objectives"]["Fast adversarial"] = train(fast)
 for name, result in golden["objectives"].items():
     print(f"{name:20}", *(f"{v:.6f}" for v in result["losses"]))
 pathlib.Path(__file__).with_suffix(".json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")

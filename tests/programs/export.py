@@ -136,6 +136,8 @@ def profile(root):
     assert sum(bool(row["form"]) for row in rows) == CFG.read_text().count("[convolutional]")
     assert abs(sum(float(row["time %"]) for row in rows) - 100) < 3, rows
     assert (root / "profile/profile.svg").read_text().count("<title>") == len(rows)
+    times = dict(entry.split(":") for entry in (root / "profile/times.txt").read_text().strip().split(","))
+    assert list(times) == [row["layer"] for row in rows if row["form"]] and all(float(ms) > 0 for ms in times.values())
     run("profile", "--plan", root / "a.plan", "--out", root / "profile_of_plan", "--rounds", 2, "--threads", 1)
     again = list(csv.DictReader((root / "profile_of_plan/profile.csv").open()))
     assert [row["layer"] for row in again] == [row["layer"] for row in rows] and again[0].keys() == rows[0].keys()

@@ -17,14 +17,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Program → (options, what the line says of them).
 TABLE = {
     "attack": [
-        ("--attack fgsm --norm l2", "--norm: should be a setting of fgsm (--epsilon, --aim-goal"),
+        ("--attack fgsm --norm l2", "--norm: should be a setting of fgsm (--epsilon, --aim"),
         ("--attack fgsm --norm l2", "got one of pgd, mtd"),
         ("--attack fgsm --steps 3", "--steps: should be a setting of fgsm"),
         ("--attack square --steps 3", "--steps: should be a setting of square"),
-        ("--attack noise --aim vanish", "--aim-goal: should be a setting of noise (--epsilon), got one of fgsm, pgd"),
-        ("--attack cw --aim vanish", "--aim-goal: should be a setting of cw"),
-        ("--attack tog-vanishing --aim truth", "--aim-goal: should be a setting of tog-vanishing"),
-        ("--attack mtd --aim truth", "--aim-goal: should be a setting of mtd"),
+        ("--attack noise --aim vanish", "--aim: should be a setting of noise (--epsilon), got one of fgsm, pgd"),
+        ("--attack cw --aim vanish", "--aim: should be a setting of cw"),
+        ("--attack tog-vanishing --aim truth", "--aim: should be a setting of tog-vanishing"),
+        ("--attack mtd --aim truth", "--aim: should be a setting of mtd"),
         ("--attack mtd --aim-own", "--aim-own: should be a setting of mtd"),
         ("--attack pgd --aim vanish --aim-own", "--aim-own: should have an effect beside the other settings of pgd, got none"),
         ("--attack apgd --aim fabricate --aim-box 2", "--aim-box: should have an effect beside the other settings of apgd"),
@@ -33,6 +33,8 @@ TABLE = {
         ("--attack pgd --queries 7", "--queries: should be a setting of pgd"),
         ("--attack pgd --epsilon 1.5", "epsilon should be a pixel value from 0 to 1, got 1.5"),
         ("--attack none", "--attack: should be fgsm, "),
+        ("--attack pgd --aim fabricate --aim-objectness 0", "aim: should leave a part of the loss, got a weight of 0 for objectness"),
+        ("--attack apgd --aim-box 0 --aim-objectness 0 --aim-classes 0", "aim: should leave a part of the loss"),
     ],
     "robustness": [
         ("--attacks magic", 'got "magic"'),
@@ -42,9 +44,18 @@ TABLE = {
         ("--attacks apgd --restarts 2", "--restarts: should come with one of the attacks pgd-50, got apgd"),
         ("--attacks pgd-5,noise --steps 20", "--steps: should come with one of the attacks pgd-20, apgd, cw, transfer, got pgd-5, noise"),
         ("--strengths 0.1,0.1", "--strengths: should name each radius once, got 0.1 twice"),
-        ("--strengths 2", "should be a number from 0 to 1"),
+        ("--strengths 2", "--strengths: should be a number above 0 to 1"),
+        ("--strengths 0", "--strengths: should be a number above 0 to 1"),
+        ("--attacks clean", 'got "clean"'),
         ("--transfer-cfg a.cfg", "--transfer-cfg requires --transfer-weights"),
         ("--epsilon 0", "--epsilon: should be a number above 0 to 1"),
+    ],
+    "train": [
+        ("--attacked 0.7", "--attacked: should come with --attack, got none"),
+        ("--patience 3", "--patience: should come with --validation-images and --validation-annotations"),
+        ("--evaluate-every 3", "--evaluate-every: should come with --validation-images and --validation-annotations"),
+        ("--attack fgsm --attack-steps 3", "--attack-steps: should be a setting of fgsm"),
+        ("--attack pgd --attack-aim evade --attack-aim-objectness 2", "--attack-aim-objectness: should have an effect beside"),
     ],
     "scores": [
         ("--score snip --reference grey", "--reference: should be a setting of snip (which has none), got one of deeplift"),
@@ -59,7 +70,7 @@ TABLE = {
     ],
     "prune": [
         ("--scenario structured_hydra --ratio 50 --score-rule rescale", "--score-rule: should be a setting of structured_hydra, got one of"),
-        ("--scenario structured_hydra --ratio 50 --attack-norm l2 --attack-aim-goal vanish --attack-aim-own", "--attack-aim-own: should have"),
+        ("--scenario structured_hydra --ratio 50 --attack-norm l2 --attack-aim vanish --attack-aim-own", "--attack-aim-own: should have"),
         ("--scenario unstructured_magnitude --ratio 50 --score-steps 9", "--score-training-steps: should come with a scenario whose score is"),
         ("--scenario structured_hydra --ratio 50 --score-images 9", "--score-images: should come with a scenario whose score looks at"),
         ("--scenario structured_hydra --ratio 50 --keep 0.9", "got --ratio and --keep"),
@@ -69,14 +80,22 @@ TABLE = {
         ("--scenario unstructured_hydra --max-parameters 9000", "--max-parameters: should come with a scenario that cuts filters"),
         ("--scenario structured_hydra --max-ms 1e-6", "--max-ms: should be at least "),
         ("--scenario structured_hydra --ratio 100", "--ratio: should be"),
+        ("--scenario structured_hydra --ratio 50 --attack-aim vanish --attack-aim-objectness 0", "aim: should leave a part of the loss"),
         ("--scenario unstructured_hydra --ratio 80 --allocation-at-least 0.5", "should be at most "),
         ("--scenario unstructured_magnitude --ratio 50 --allocation learned", "Learned: should come with a score that is trained"),
         ("--scenario unstructured_hydra --ratio 50 --allocation learned --schedule cubic --schedule-rounds 3", "pruning in one shot"),
         ("--scenario unstructured_hydra --ratio 50 --allocation-compared raw", "--allocation-compared: should have an effect beside"),
         ("--scenario structured_hydra --ratio 50 --allocation learned --allocation-of macs", "Learned: should leave what a ratio is of to"),
+        ("--scenario unstructured_hydra --ratio 50 --allocation learned --allocation-of time", "Learned: should come with the milliseconds of each"),
+        ("--scenario unstructured_hydra --ratio 50 --allocation learned --allocation-of time --allocation-times conv_0:1",
+         "times: should have a time for every convolution, got none for conv_1"),
+        ("--scenario unstructured_hydra --ratio 50 --allocation learned --allocation-times conv_0:1", "--allocation-times: should have an effect"),
+        ("--scenario structured_hydra --ratio 50 --granularity-ratio-of time", "Structured: should come with the milliseconds of each"),
+        ("--scenario structured_hydra --ratio 50 --granularity-ratio-of time --granularity-times conv_0:x", "should be NAME:MILLISECONDS"),
         ("--scenario mine --ratio 50", "scenario: should be one of"),
     ],
     "study": [
+        ("--scenarios structured_hydra --allocation-spare conv_99", 'spare: should name convolutions of the network, from conv_0 to'),
         ("--scenarios structured_hydra --score-rule rescale", "--score-rule: should be a setting of structured_hydra, got one of"),
         ("--scenarios unstructured_deeplift,structured_deeplift --score-steps 5", "--score-training-steps: should come with"),
         ("--scenarios structured_hydra,unstructured_magnitude --score-images 5", "--score-images: should come with"),
@@ -90,16 +109,22 @@ TABLE = {
         ("--scenarios structured_hydra --suite-steps 9", "--suite-steps: should come with --suite, got none"),
         ("--scenarios structured_hydra --suite --suite-curve-steps 9", "--suite-curve-steps: should come with --suite-strengths"),
         ("--scenarios structured_hydra --suite --suite-strengths 0.1,0.1", "should name each radius once"),
+        ("--scenarios structured_deeplift --score-normalise filter", "Structured: should come with scores that tell filters apart"),
+        ("--scenarios unstructured_hydra --allocation learned --score-steps 0", "--score-training-steps: should be at least 1 with --allocation learned"),
+        ("--scenarios structured_deeplift --schedule iterative --schedule-rounds 3", "--schedule-rounds: should be at most the 2 steps of fine-tuning"),
+        ("--scenarios structured_hydra --schedule cubic --schedule-rounds 2 --score-steps 1", "should be at most the 1 steps of score training"),
         ("--scenarios original", "should be some that prune, got original alone"),
     ],
     "structured_hydra": [
         ("--score-rule rescale", "--score-rule: should be an option that --help lists"),
         ("--attack-aim-goal fabricate --attack-aim-classes 2", "--attack-aim-classes: should have an effect beside the other settings of"),
+        ("--attack-aim other", "--attack-aim: should be truth, vanish, fabricate, mislabel or evade"),
         ("--score-images 5", "--score-images: should come with a scenario whose score looks at images"),
         ("--schedule-rounds 3", "Rounds: should be 1 with the curve one-shot"),
     ],
     "unstructured_deeplift": [
         ("--score-steps 5", "--score-training-steps: should come with a scenario whose score is trained"),
+        ("--score-reference clean-twin --attack-epsilon 0", "should have an attack of a radius above 0"),
         ("--score-learning-rate 0.1", "--score-learning-rate: should be an option that --help lists"),
         ("--pretrain-optimizer adamw --pretrain-momentum 0.5", "--pretrain-momentum: should come with --pretrain-optimizer sgd"),
     ],
@@ -118,9 +143,11 @@ with tempfile.TemporaryDirectory() as folder:
     one = [*network, "--images", scenes / "test/images", "--annotations", scenes / "test/instances.json"]
     two = [*network, "--images", scenes / "train/images", "--annotations", scenes / "train/instances.json",
            "--test-images", scenes / "test/images", "--test-annotations", scenes / "test/instances.json", "--budget", "smoke"]
+    training = [*network[:-1], out / "x.weights", "--images", scenes / "train/images", "--annotations", scenes / "train/instances.json",
+                "--steps", 1, "--batch-size", 2]
     failures = []
     for program, rows in TABLE.items():
-        common = one if program in ("attack", "robustness", "scores") else two
+        common = one if program in ("attack", "robustness", "scores") else training if program == "train" else two
         for options, says in rows:
             result = run(program, *common, *options.split())
             lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]

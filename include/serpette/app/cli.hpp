@@ -10,10 +10,12 @@
 #include <concepts>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -100,17 +102,45 @@ inline void add_force(CLI::App& app, bool& force) {
                "Where --out holds results of other settings, move them to OUT.1 (.2, …) first");
 }
 
-/// An option that is one of an enumeration's words.
+/// An option that is one of an enumeration's words; its default is what `value` is.
 template <HasWords Value>
-void add_choice(CLI::App& app, const std::string& name, std::optional<Value>& value,
-                const std::string& help) {
+CLI::Option* add_choice(CLI::App& app, const std::string& name, Value& value,
+                        const std::string& help) {
   std::vector<std::string> all;
   for (const auto& [word, meaning] : words(Value{})) all.emplace_back(word);
-  app.add_option_function<std::string>(
-         name,
-         [&value, name](const std::string& text) { read_setting(text, value.emplace(), {}, name); },
-         help)
+  return app
+      .add_option_function<std::string>(
+          name, [&value, name](const std::string& text) { read_setting(text, value, {}, name); },
+          help)
+      ->check(one_of(all))
+      ->default_str(typed_text(value));
+}
+/// The same where it matters whether one was named.
+template <HasWords Value>
+CLI::Option* add_choice(CLI::App& app, const std::string& name, std::optional<Value>& value,
+                        const std::string& help) {
+  std::vector<std::string> all;
+  for (const auto& [word, meaning] : words(Value{})) all.emplace_back(word);
+  return app
+      .add_option_function<std::string>(
+          name,
+          [&value, name](const std::string& text) {
+            read_setting(text, value.emplace(), {}, name);
+          },
+          help)
       ->check(one_of(all));
+}
+
+/// Refuses what stands twice among values that people listed.
+/// @param what    what errors call one of them.
+/// @param text    how a value is printed.
+/// @throws Error  if two are equal.
+template <class Value, class Text = std::identity>
+void require_once(const std::vector<Value>& values, std::string_view option, std::string_view what,
+                  const Text& text = {}) {
+  for (const auto& value : values)
+    require(std::ranges::count(values, value) == 1, option,
+            "should name each {} once, got {} twice", what, text(value));
 }
 
 }  // namespace serpette::cli

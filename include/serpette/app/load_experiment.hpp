@@ -35,11 +35,8 @@ struct LoadedExperiment {
 /// @throws Error  if a ratio is none or stands twice.
 inline std::vector<Ratio> parse_ratios(const std::vector<std::string>& texts) {
   std::vector<Ratio> ratios;
-  for (const auto& text : texts) {
-    ratios.push_back(Ratio::parse(text, "--ratios"));
-    require(std::count(ratios.begin(), ratios.end(), ratios.back()) == 1, "--ratios",
-            "should name each ratio once, got {} twice", text);
-  }
+  for (const auto& text : texts) ratios.push_back(Ratio::parse(text, "--ratios"));
+  require_once(ratios, "--ratios", "ratio", [](Ratio ratio) { return ratio.str(); });
   return ratios;
 }
 

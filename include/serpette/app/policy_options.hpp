@@ -20,9 +20,10 @@ struct PolicyOptions : SettingOptions {
           {"--attacked", "--objective-attacked"},
           {"--deeplift-reference", "--score-reference"},
           {"--deeplift-rule", "--score-rule"},
-          {"--deeplift-target", "--score-target"}})
+          {"--deeplift-target", "--score-target"},
+          {"--attack-aim-goal", "--attack-aim"},  // before what decides had the shortest name
+          {"--schedule-curve", "--schedule"}})
       also(former, name);
-    also("--schedule", "--schedule-curve");  // as people say it
   }
 
   /// The scenario with the settings that were given and that it has.

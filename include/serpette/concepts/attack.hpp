@@ -42,6 +42,14 @@ struct Aim {
     return true;
   }
 
+  /// @throws Error  if no part of the loss is left that the goal has.
+  void check() const {
+    require(
+        goal == Goal::kEvade || objectness > 0 || (has("box") && box + classes > 0), "aim",
+        "should leave a part of the loss, got a weight of 0 for {}",
+        has("box") ? "box, objectness and classes" : "objectness, all there is under this goal");
+  }
+
   friend bool operator==(const Aim&, const Aim&) = default;
 
   friend constexpr auto words(Goal) {
@@ -52,11 +60,12 @@ struct Aim {
                                       {"evade", Goal::kEvade}}};
   }
   static constexpr auto describe() {
-    return settings(setting<&Aim::goal>("What is made worse: the loss on ground truth, or a goal"),
-                    setting<&Aim::box>("Weight of the box's part of the loss", at_least(0)),
-                    setting<&Aim::objectness>("Weight of objectness", at_least(0)),
-                    setting<&Aim::classes>("Weight of the classes' part", at_least(0)),
-                    setting<&Aim::own>("Boxes: the detector's own, not ground truth"));
+    return settings(
+        setting<&Aim::goal>("What is made worse: the loss on ground truth, or a goal").as(""),
+        setting<&Aim::box>("Weight of the box's part of the loss", at_least(0)),
+        setting<&Aim::objectness>("Weight of objectness", at_least(0)),
+        setting<&Aim::classes>("Weight of the classes' part", at_least(0)),
+        setting<&Aim::own>("Boxes: the detector's own, not ground truth"));
   }
 };
 

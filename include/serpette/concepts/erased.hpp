@@ -116,6 +116,7 @@ struct ErasedScore {
   std::string_view name;
   bool needs_input, needs_gradient;  ///< Of a score that sees one layer at a time.
   bool wants_twins;
+  Levelled levels;  ///< What it makes equal.
   std::function<at::Tensor(const LayerView&, Generator&)> score;
   /// Empty where the policy sees one layer at a time.
   std::function<ScoreMap(AnyDetector&, const BatchStream&, Generator&)> score_all;
@@ -127,7 +128,8 @@ struct ErasedScore {
       : name(P::name),
         needs_input(serpette::needs_input<P>),
         needs_gradient(serpette::needs_gradient<P>),
-        wants_twins(serpette::wants_twins(policy)) {
+        wants_twins(serpette::wants_twins(policy)),
+        levels(serpette::levels(policy)) {
     if constexpr (req::ScoresAllLayers<P>)
       score_all = [policy](AnyDetector& detector, const BatchStream& batches, Generator& rng) {
         return policy.score_all(detector, batches, rng);

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// The words in which a granularity and an allocation talk to each other.
+/// The words in which scores, granularities and allocations talk to each other.
 
 #include <cstdint>
 #include <string>
@@ -10,6 +10,10 @@
 #include "serpette/torch/tensor.hpp"
 
 namespace serpette {
+
+/// What scores make equal on average, since they were divided by the mean of it: layers, or filters
+/// and with them layers. Pieces that large cannot be told apart by such scores.
+enum class Levelled { kNothing, kLayers, kFilters };
 
 /// Pieces that are ranked among themselves: the kernels of a layer, the channels of a coupled
 /// group.

@@ -59,10 +59,22 @@ concept RemovalFlagsAreConstants =
 ///         `allocate(Ratio)` are the allocation's counts
 ///     Mask composed(graph, scores, ratio, allocation) const
 ///         where one mask follows another (hybrids)
+///     Levelled ranks() const
+///         whether it compares filters, or layers: scores that make these equal are refused
 template <class P>
 concept PruneGranularity =
     req::Value<P> && req::Named<P> && req::SaysPieces<P> && req::WeighsPieces<P> &&
     req::MakesMask<P> && req::RemovalFlagsAreConstants<P>;
+
+/// What the granularity has to tell apart, of what scores may have made equal.
+template <PruneGranularity P>
+constexpr Levelled ranks(const P& granularity) {
+  if constexpr (requires {
+                  { granularity.ranks() } -> std::same_as<Levelled>;
+                })
+    return granularity.ranks();
+  return Levelled::kNothing;
+}
 
 template <PruneGranularity P>
 inline constexpr bool removes_filters = requires { requires P::removes_filters; };

@@ -5,6 +5,7 @@
 
 #include "serpette/concepts/any_detector.hpp"
 #include "serpette/concepts/named.hpp"
+#include "serpette/concepts/pieces.hpp"
 #include "serpette/core/batch_stream.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/graph/layer_view.hpp"
@@ -79,6 +80,16 @@ constexpr bool wants_twins(const P& policy) {
                 })
     return policy.needs_twins();
   return false;
+}
+
+/// What the scores make equal: a policy that divides them by a mean has `Levelled levels() const`.
+template <ScoreInit P>
+constexpr Levelled levels(const P& policy) {
+  if constexpr (requires {
+                  { policy.levels() } -> std::same_as<Levelled>;
+                })
+    return policy.levels();
+  return Levelled::kNothing;
 }
 
 /// Whether a one-layer policy reads `LayerView::gradient`.

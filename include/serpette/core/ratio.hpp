@@ -59,7 +59,8 @@ class Ratio {
 
   /// floor(ratio · n), exactly.
   [[nodiscard]] constexpr std::int64_t count(std::int64_t n) const {
-    return n * millionths_ / (100 * kUnit);
+    return n / kLevels * millionths_ +
+           n % kLevels * millionths_ / kLevels;  // n · ratio may not fit
   }
 
   [[nodiscard]] constexpr double fraction() const {

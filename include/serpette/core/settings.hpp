@@ -11,7 +11,10 @@
 #include <charconv>
 #include <cmath>
 #include <concepts>
+#include <functional>
 #include <limits>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -41,7 +44,8 @@
 /// setting is its member's, so the two cannot part. Where settings depend on each other, the type
 /// has `void check() const` too, which throws Error; where some mean nothing beside what others
 /// are, `bool has(std::string_view name) const`, and those it says no to are refused as options of
-/// a value that is set so. Settings that decide stand in front of those they decide about.
+/// a value that is set so, and no part of its text. Settings that decide stand in front of those
+/// they decide about.
 
 namespace serpette {
 
@@ -134,10 +138,10 @@ consteval bool describes_all() {
 }
 }  // namespace detail
 
-/// Every setting of a value as one line, e.g. `PGD{epsilon=0.05,step=0.02,…}`: what checkpoints and
-/// cells are keyed by, so two configurations never share a result. An aggregate without a
-/// description is read member by member, up to ten of them, without names; any other type offers
-/// `std::string settings() const`.
+/// Every setting of a value that means something as one line, e.g. `PGD{epsilon=0.05,step=0.02,…}`:
+/// what checkpoints and cells are keyed by, so two configurations never share a result. An
+/// aggregate without a description is read member by member, up to ten of them, without names; any
+/// other type offers `std::string settings() const`.
 template <class T>
 std::string settings_text(const T& value) {
   if constexpr (HasWords<T>) {
@@ -165,6 +169,8 @@ std::string settings_text(const T& value) {
     if constexpr (Described<T>) {
       static_assert(detail::describes_all<T>(), "describe() should name every member of the type");
       boost::hana::for_each(T::describe(), [&](const auto& setting) {
+        if constexpr (requires { value.has(setting.name); })
+          if (!value.has(setting.name)) return;
         each.push_back(fmt::format("{}={}", setting.name, settings_text(setting.of(value))));
       });
     } else {
@@ -209,7 +215,19 @@ std::string wanted(const Bounds& bounds = {}) {
 
 /// Whether people can type a value of this type.
 template <class T>
-concept Typed = HasWords<T> || std::is_arithmetic_v<T> || std::same_as<T, std::string>;
+concept Typed = HasWords<T> || std::is_arithmetic_v<T> || std::same_as<T, std::string> ||
+                std::same_as<T, std::string_view>;
+
+namespace detail {
+/// A text that stays as long as the program runs: what a policy that can be `constexpr` keeps of a
+/// line that people typed.
+inline std::string_view kept_text(std::string_view text) {
+  static std::mutex one_at_a_time;
+  static std::set<std::string, std::less<>> kept;
+  const std::lock_guard lock(one_at_a_time);
+  return *kept.emplace(text).first;
+}
+}  // namespace detail
 
 /// Reads what people typed.
 /// @param place   what errors call it.
@@ -229,6 +247,9 @@ void read_setting(std::string_view text, T& value, const Bounds& bounds, std::st
     good = code == std::errc{} && end == text.data() + text.size() && bounds.hold(number);
     if constexpr (std::floating_point<T>) good = good && std::isfinite(number);
     if (good) value = number;
+  } else if constexpr (std::same_as<T, std::string_view>) {
+    value = detail::kept_text(text);
+    good = true;
   } else {
     value = text;
     good = true;
@@ -283,8 +304,8 @@ void each_setting(T& value, Visit&& visit, const std::string& prefix = {},
 /// What people see and type of a value: words without quotes.
 template <Typed T>
 std::string typed_text(const T& value) {
-  if constexpr (std::same_as<T, std::string>)
-    return value;
+  if constexpr (std::is_convertible_v<const T&, std::string_view>)
+    return std::string(value);
   else
     return settings_text(value);
 }

@@ -35,8 +35,8 @@ at::Tensor attacked(const P& policy, const at::Tensor& images, const Victim& vic
 }
 }  // namespace detail
 
-/// What every Attack holds to: the argument is left alone, the result is of its kind, in [0, 1] and
-/// within the radius, and repeats. Run it on an attack of your own:
+/// What every Attack holds to, on floats and on doubles: the argument is left alone, the result is
+/// of its kind, in [0, 1] and within the radius, and repeats. Run it on an attack of your own:
 /// `laws::attack(Mine{}, Mine{}.epsilon);`
 /// @param epsilon  the radius it promises, in the L∞ norm.
 template <Attack P>
@@ -63,6 +63,14 @@ void attack(const P& policy, double epsilon) {
   };
   const auto still = detail::attacked(policy, images, flat, 2);
   CHECK(((still - images).abs() <= epsilon + 1e-6).all().template item<bool>());
+
+  // In double precision the ball is as round, and the result as double.
+  const auto exact = images.to(at::kDouble);
+  const auto doubled =
+      detail::attacked(policy, exact, distance_from(at::rand({3, 3, 8, 8}, at::kDouble)));
+  CHECK(doubled.scalar_type() == at::kDouble);
+  CHECK((doubled - exact).abs().max().template item<double>() <= epsilon + 1e-12);
+  CHECK((doubled.min().template item<double>() >= 0 && doubled.max().template item<double>() <= 1));
 }
 
 /// @name Promises

@@ -48,7 +48,7 @@ TrainedCell<D> train_cell(const ErasedScenario& scenario,
   const auto teacher = teacher_of(cell, detector);
   const auto rounds = early_rounds(cell, detector, scores, teacher);
   const auto trained = score_training(cell, detector, rounds, teacher);
-  const auto mask = pruning_mask(cell, detail::on_device(cell, trained.tensors));
+  const auto mask = pruning_mask(cell, detail::scores_of(cell, trained.tensors));
   const auto finetuning = robust_finetuning(cell, detector, mask, teacher);
 
   if (scenario.pruning.removes_filters) detector = detector.compact(mask);

@@ -116,12 +116,22 @@ BatchStream score_batches(const C& cell, typename C::detector_type& detector) {
   return {(count + kBatch - 1) / kBatch, make};
 }
 
-/// Scores where the experiment computes.
+/// What a stage keeps of scores: one tensor for each convolution and, behind them, the logits of
+/// rates where they were trained.
+inline std::vector<at::Tensor> kept_tensors(TrainedScores trained) {
+  if (trained.logits.defined()) trained.scores.push_back(std::move(trained.logits));
+  return std::move(trained.scores);
+}
+
+/// And back: scores where the experiment computes, logits on the CPU.
 template <AnyCell C>
-ScoreMap on_device(const C& cell, const std::vector<at::Tensor>& tensors) {
-  ScoreMap moved;
-  for (const auto& tensor : tensors) moved.push_back(tensor.to(cell.experiment.device));
-  return moved;
+TrainedScores scores_of(const C& cell, const std::vector<at::Tensor>& tensors) {
+  const auto count = cell.experiment.pretrained.graph().convolutions().size();
+  TrainedScores found;
+  for (std::size_t i = 0; i < count; ++i)
+    found.scores.push_back(tensors.at(i).to(cell.experiment.device));
+  if (tensors.size() > count) found.logits = tensors[count].cpu();
+  return found;
 }
 
 }  // namespace detail
@@ -159,17 +169,15 @@ Teacher teacher_of(const C& cell, const typename C::detector_type& detector) {
   return cell.scenario.objective.needs_teacher ? deploy_frozen(detector) : Teacher{};
 }
 
-/// What stays at the cell's ratio.
-/// @param scores  on the device; behind them the logits of rates that were trained, if any were.
+/// What stays at the cell's ratio, by learned rates where there are some.
+/// @param trained  scores on the device.
 template <AnyCell C>
-Mask pruning_mask(const C& cell, ScoreMap scores) {
+Mask pruning_mask(const C& cell, const TrainedScores& trained) {
   const auto& graph = cell.experiment.pretrained.graph();
   const auto& pruning = cell.scenario.pruning;
-  if (scores.size() == graph.convolutions().size())
-    return pruning.mask(graph, scores, cell.id.ratio);
-  const auto logits = scores.back().cpu();
-  scores.pop_back();
-  return pruning.learning->mask(graph, scores, cell.id.ratio, logits);
+  return trained.logits.defined()
+             ? pruning.learning->mask(graph, trained.scores, cell.id.ratio, trained.logits)
+             : pruning.mask(graph, trained.scores, cell.id.ratio);
 }
 
 namespace detail {
@@ -190,21 +198,22 @@ std::string in_round(const C& cell, std::string_view stage, std::size_t round) {
 }
 
 /// HYDRA's score training in a round; scores of others stay as they are. Rates that are trained
-/// with them begin alike, and their logits come behind the scores.
+/// with them begin alike.
 template <AnyCell C>
-ScoreMap round_of_scores(const C& cell, typename C::detector_type& detector, ScoreMap scores,
-                         std::size_t round, const Teacher& teacher,
-                         Unfinished* unfinished = nullptr) {
+TrainedScores round_of_scores(const C& cell, typename C::detector_type& detector, ScoreMap scores,
+                              std::size_t round, const Teacher& teacher,
+                              Unfinished* unfinished = nullptr) {
   const auto& training = cell.scenario.score.training;
-  if (!training) return scores;
+  if (!training) return {std::move(scores)};
   const auto& e = cell.experiment;
   const auto settings = in_round(e.budget.scores, round, cell.rounds.size());
   notify::stage(cell.observer, "score training", settings.steps);
   const auto& graph = detector.graph();
   const Ratio ratio = cell.rounds[round];
-  std::optional<MovedRates> rates;
+  MaskOfStep masks =
+      MakeMask([&](const ScoreMap& now) { return cell.scenario.pruning.mask(graph, now, ratio); });
   if (const auto& learning = cell.scenario.pruning.learning)
-    rates = MovedRates{
+    masks = MovedRates{
         .logits = learning->start(graph),
         .rate = learning->rate,
         .mask = [&](const ScoreMap& now,
@@ -213,13 +222,11 @@ ScoreMap round_of_scores(const C& cell, typename C::detector_type& detector, Sco
             [&](const ScoreMap& now, const at::Tensor& logits, const Slopes& slopes) {
               return learning->gradient(graph, now, ratio, logits, slopes);
             }};
-  return train_scores(
-      detector, std::move(scores), *training,
-      [&](const ScoreMap& now) { return cell.scenario.pruning.mask(graph, now, ratio); },
-      training_batches(cell, in_round(cell, "scores", round), settings),
-      defence_of(cell.scenario, teacher), settings,
-      cell.seed.derive(in_round(cell, "train_scores", round)), e.device, cell.observer,
-      std::move(rates), unfinished);
+  return train_scores(detector, std::move(scores), *training, std::move(masks),
+                      training_batches(cell, in_round(cell, "scores", round), settings),
+                      defence_of(cell.scenario, teacher), settings,
+                      cell.seed.derive(in_round(cell, "train_scores", round)), e.device,
+                      cell.observer, unfinished);
 }
 
 /// Robust fine-tuning of a round.
@@ -258,9 +265,10 @@ StageResult early_rounds(const C& cell, typename C::detector_type& detector,
                          const StageResult& start, const Teacher& teacher) {
   if (cell.rounds.size() == 1) return {.tensors = start.tensors};
   auto result = detail::kept_stage(cell, "rounds", cell.keys.rounds, [&](Unfinished&) {
-    auto scores = detail::on_device(cell, start.tensors);
+    auto scores = detail::scores_of(cell, start.tensors).scores;
     for (std::size_t round = 0; round + 1 < cell.rounds.size(); ++round) {
-      scores = detail::round_of_scores(cell, detector, std::move(scores), round, teacher);
+      // Rates are learned in one shot alone.
+      scores = detail::round_of_scores(cell, detector, std::move(scores), round, teacher).scores;
       const auto mask = cell.scenario.pruning.mask(detector.graph(), scores, cell.rounds[round]);
       detail::round_of_finetuning(cell, detector, mask, round, teacher);
       notify::stage(cell.observer, "importance scores", 0);
@@ -287,8 +295,9 @@ StageResult score_training(const C& cell, typename C::detector_type& detector,
   if (!cell.scenario.score.training || cell.id.ratio == Ratio()) return {.tensors = start.tensors};
   return detail::kept_stage(
       cell, "trained_scores", cell.keys.trained_scores, [&](Unfinished& stage) {
-        return detail::round_of_scores(cell, detector, detail::on_device(cell, start.tensors),
-                                       cell.rounds.size() - 1, teacher, &stage);
+        return detail::kept_tensors(
+            detail::round_of_scores(cell, detector, detail::scores_of(cell, start.tensors).scores,
+                                    cell.rounds.size() - 1, teacher, &stage));
       });
 }
 

@@ -4,8 +4,8 @@
 
 #include <functional>
 #include <map>
-#include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "serpette/method/train.hpp"
@@ -15,13 +15,22 @@ namespace serpette {
 /// The mask of scores.
 using MakeMask = std::function<Mask(const ScoreMap&)>;
 
-/// Keep rates that move with the scores (prune/learned.hpp).
+/// The mask of scores and of keep rates that move with them (prune/learned.hpp).
 struct MovedRates {
   at::Tensor logits;  ///< That the training begins with.
   double rate = 1;    ///< Beside the scores' learning rate.
   std::function<Mask(const ScoreMap&, const at::Tensor& logits)> mask;
   /// ∂L/∂logits, where gates have these slopes.
   std::function<at::Tensor(const ScoreMap&, const at::Tensor& logits, const Slopes&)> gradient;
+};
+
+/// How the mask of a step is made: of the scores alone, or of rates that are trained too.
+using MaskOfStep = std::variant<MakeMask, MovedRates>;
+
+/// What score training moves: with the masks' rule, all that a mask follows from.
+struct TrainedScores {
+  ScoreMap scores;
+  at::Tensor logits{};  ///< Of the keep rates; undefined where none are trained.
 };
 
 /// What score training moves: importance scores, while the weights stay. The network runs on
@@ -33,34 +42,35 @@ struct MovedRates {
 /// norm gives no gradient: its variance is 0, and what comes back is 1/√ε of nothing. Batch norm's
 /// statistics move as in any training, so that attacks meet the network that is trained.
 ///
-/// Where rates are trained too, their logits are the last of the tensors. Of their gradient only
+/// Where keep rates are trained too, their logits move beside the scores. Of their gradient only
 /// the direction counts, at a root mean square of 1: a loss that is a sum over boxes has no scale.
 template <Detector D>
 class MovedScores {
  public:
   /// @param detector  outlives this; hooked and masked from `prepare` on.
-  /// @param rates     where they are trained; the mask is then theirs.
   MovedScores(D& detector, const ScoreMap& scores, const ErasedScoreTraining& policy,
-              MakeMask make_mask, std::optional<MovedRates> rates = {})
-      : detector_(detector),
-        policy_(policy),
-        make_mask_(std::move(make_mask)),
-        rates_(std::move(rates)) {
+              MaskOfStep masks)
+      : detector_(detector), policy_(policy), masks_(std::move(masks)) {
     for (const int index : detector.graph().convolutions()) {
       weights_.push_back(LayerParameters(detector.layer(index)).weight);
       dense_.push_back(weights_.back().detach().clone());
     }
-    for (const auto& score : scores) moved_.plain.push_back(score.detach().clone());
-    if (rates_) moved_.plain.push_back(rates_->logits.detach().clone());
+    for (const auto& score : scores) trained_.scores.push_back(score.detach().clone());
+    moved_.plain = trained_.scores;
+    if (const auto* rates = std::get_if<MovedRates>(&masks_)) {
+      trained_.logits = rates->logits.detach().clone();
+      moved_.plain.push_back(trained_.logits);
+    }
     alive_.resize(weights_.size());
   }
 
   [[nodiscard]] const MovedTensors& tensors() const { return moved_; }
+  [[nodiscard]] const TrainedScores& trained() const { return trained_; }
 
   /// Makes the detector compute with the mask of the current scores.
   void prepare() {
     const torch::NoGradGuard no_grad;
-    const Mask mask = rates_ ? rates_->mask(scores(), logits()) : make_mask_(moved_.plain);
+    const Mask mask = mask_of_step();
     const auto convolutions = detector_.graph().convolutions();
     std::map<int, at::Tensor> outputs;  // by graph index: which are kept, [1, C_out, 1, 1]
     std::vector<at::Tensor> whole;      // whether all filters of a layer are, where some may not be
@@ -93,18 +103,19 @@ class MovedScores {
   [[nodiscard]] std::vector<at::Tensor> gradients() {
     for (auto&& [weight, alive] : ranges::views::zip(weights_, alive_))
       if (alive.defined()) weight.grad().mul_(alive);
-    if (rates_) {  // before anything clips
+    if (const auto* rates = std::get_if<MovedRates>(&masks_)) {  // before anything clips
       const torch::NoGradGuard no_grad;
-      auto gradient = rates_->gradient(scores(), logits(), slopes());
+      auto gradient = rates->gradient(trained_.scores, trained_.logits, slopes());
       const auto scale = gradient.square().mean().sqrt();
-      logits().mutable_grad() = gradient.mul_(rates_->rate).div_(scale.masked_fill(scale == 0, 1));
+      trained_.logits.mutable_grad() =
+          gradient.mul_(rates->rate).div_(scale.masked_fill(scale == 0, 1));
     }
     return weights_;
   }
 
   void step(torch::optim::Optimizer& optimizer) {
     const torch::NoGradGuard no_grad;
-    for (auto&& [score, weight, dense] : ranges::views::zip(moved_.plain, weights_, dense_))
+    for (auto&& [score, weight, dense] : ranges::views::zip(trained_.scores, weights_, dense_))
       score.mutable_grad() = policy_.gradient(weight.grad(), dense, score);
     optimizer.step();
   }
@@ -119,10 +130,11 @@ class MovedScores {
   [[nodiscard]] std::vector<at::Tensor> averaged() const { return moved_.plain; }
 
  private:
-  [[nodiscard]] ScoreMap scores() const {
-    return {moved_.plain.begin(), moved_.plain.begin() + std::ssize(weights_)};
+  [[nodiscard]] Mask mask_of_step() const {
+    if (const auto* rates = std::get_if<MovedRates>(&masks_))
+      return rates->mask(trained_.scores, trained_.logits);
+    return std::get<MakeMask>(masks_)(trained_.scores);
   }
-  [[nodiscard]] const at::Tensor& logits() const { return moved_.plain.back(); }
 
   /// The gates' of all convolutions: of a weight ∂L/∂eff · w; of a filter's output what a factor on
   /// it does, behind batch norm γ ∂L/∂γ + β ∂L/∂β.
@@ -142,29 +154,27 @@ class MovedScores {
 
   D& detector_;
   ErasedScoreTraining policy_;
-  MakeMask make_mask_;
-  std::optional<MovedRates> rates_;
+  MaskOfStep masks_;
   std::vector<at::Tensor> weights_, dense_;  // what the detector computes with, and what it had
   std::vector<at::Tensor> alive_;            // filters that give a gradient; undefined where all do
-  MovedTensors moved_;                       // scores, and logits where there are some
+  TrainedScores trained_;
+  MovedTensors moved_;  // the same tensors, as optimizers take them
 };
 
 /// HYDRA's score training, on the loop of all training (train.hpp): the same objective, attacks,
 /// optimizers, checks and processes. Learning rate and momentum are the policy's. The detector
 /// comes back as it was, batch norm statistics included.
 /// @param optimizer  the policy's: learning_rate, momentum, gradient(∂L/∂eff, w, s).
-/// @param make_mask  the mask of scores.
-/// @param rates      where they are trained too.
+/// @param masks      how a step's mask is made; with MovedRates they are trained too.
 /// @param unfinished as `train`.
-/// @return           the scores, and behind them the rates' logits where there are some.
 template <Detector D, Observer O>
-ScoreMap train_scores(D& detector, ScoreMap scores, const ErasedScoreTraining& optimizer,
-                      MakeMask make_mask, const BatchSource& next, const Defence& defence,
-                      TrainSettings settings, Seed seed, at::Device device, O& observer,
-                      std::optional<MovedRates> rates = {}, Unfinished* unfinished = nullptr) {
+TrainedScores train_scores(D& detector, ScoreMap scores, const ErasedScoreTraining& optimizer,
+                           MaskOfStep masks, const BatchSource& next, const Defence& defence,
+                           TrainSettings settings, Seed seed, at::Device device, O& observer,
+                           Unfinished* unfinished = nullptr) {
   if (settings.steps == 0) {
-    if (rates) scores.push_back(rates->logits);
-    return scores;
+    const auto* rates = std::get_if<MovedRates>(&masks);
+    return {std::move(scores), rates ? rates->logits : at::Tensor()};
   }
   const Peers peers = peers_of(detector);
   take_from_first(peers, tensors_of(detector));
@@ -172,9 +182,9 @@ ScoreMap train_scores(D& detector, ScoreMap scores, const ErasedScoreTraining& o
   const Untouched guard(detector, "score training");
   settings.learning_rate = optimizer.learning_rate;
   settings.momentum = optimizer.momentum;
-  MovedScores moves(detector, scores, optimizer, std::move(make_mask), std::move(rates));
+  MovedScores moves(detector, scores, optimizer, std::move(masks));
   train(detector, moves, next, defence, settings, seed, device, observer, unfinished);
-  return moves.tensors().plain;
+  return moves.trained();
 }
 
 }  // namespace serpette

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdint>
-#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,24 +33,43 @@ struct UnderAttack {
   std::string attack;
   Access access = Access::kNone;
   double epsilon = 0;  ///< Its radius.
-  int steps = 0;       ///< Of gradient; 0 where it takes none.
+  int steps = 0;       ///< Of gradient; 0 where it takes none, or where that is not known.
   double ap50 = 0;
 };
+
+/// The same of an attack that is known by its label alone, as evaluations.csv has it: what it sees,
+/// and the steps in "PGD-50". Labels are those of the suite (scenario/suite.hpp); any other is
+/// taken for one that follows the gradient.
+inline UnderAttack under_attack(std::string_view label, double epsilon, double ap50) {
+  UnderAttack one{std::string(label), Access::kGradient, epsilon, 0, ap50};
+  for (const auto& [name, access] :
+       {std::pair{"None", Access::kNone}, std::pair{"Noise", Access::kNoise},
+        std::pair{"Square", Access::kLoss}, std::pair{"Transfer", Access::kTransfer}})
+    if (label == name) one.access = access;
+  if (constexpr std::string_view kPgd = "PGD-"; label.starts_with(kPgd))
+    std::from_chars(label.data() + kPgd.size(), label.data() + label.size(), one.steps);
+  return one;
+}
 
 /// The gradients that an attack begins with, image by image.
 struct GradientFlow {
   std::int64_t images = 0;
   std::int64_t vanished = 0;  ///< Images whose gradient is 0 in every pixel, or not finite in one.
+
+  /// vanished / images.
+  [[nodiscard]] double share() const {
+    return images > 0 ? static_cast<double>(vanished) / static_cast<double>(images) : 0;
+  }
 };
 
 /// Signs that gradients are masked, a sentence each; none where there are none. Compared is what
-/// was measured: of each attack with as many steps at one strength, the strengths of an attack
-/// (where it was tried at two or more) and the attacks at strength `epsilon`.
-/// @param epsilon    at which the suite was run.
+/// was measured: an attack at several strengths with itself, and attacks of one strength among each
+/// other.
+/// @param vanished   GradientFlow::share; NaN where it was not measured.
 /// @param tolerance  differences of AP50 up to this are noise: some 0.02 on a hundred images.
-inline std::vector<std::string> signs_of_masking(std::span<const UnderAttack> all, double epsilon,
-                                                 const GradientFlow& flow,
+inline std::vector<std::string> signs_of_masking(std::span<const UnderAttack> all, double vanished,
                                                  double tolerance = 0.02) {
+  constexpr double kMany = 0.1;  // of the images
   std::vector<std::string> signs;
   const auto say = [&]<class... Args>(fmt::format_string<Args...> text, Args&&... args) {
     signs.push_back(fmt::format(text, std::forward<Args>(args)...));
@@ -59,40 +80,48 @@ inline std::vector<std::string> signs_of_masking(std::span<const UnderAttack> al
       if (wanted(one) && (!best || one.ap50 < best->ap50)) best = &one;
     return best;
   };
-  const auto at = [&](Access access) {
-    return lowest([&](const UnderAttack& one) {
-      return one.access == access && (access == Access::kNone || one.epsilon == epsilon);
-    });
-  };
-  const auto *clean = at(Access::kNone), *white = at(Access::kGradient);
+  const auto* clean = lowest([](const auto& one) { return one.access == Access::kNone; });
 
-  if (flow.vanished > 0 && 10 * flow.vanished >= flow.images)
-    say("The gradient is zero or not finite on {} of {} images: attacks that follow it go nowhere.",
-        flow.vanished, flow.images);
+  if (vanished >= kMany)
+    say("The gradient is zero or not finite on {:.0f} % of the images: attacks that follow it go "
+        "nowhere.",
+        100 * vanished);
 
   // Each attack over its strengths, ascending.
   std::vector<const UnderAttack*> ordered;
   for (const auto& one : all)
-    if (one.access == Access::kGradient) ordered.push_back(&one);
+    if (one.access == Access::kGradient || one.access == Access::kLoss) ordered.push_back(&one);
   std::ranges::stable_sort(ordered, [](const auto* a, const auto* b) {
     return std::pair(std::string_view(a->attack), a->epsilon) <
            std::pair(std::string_view(b->attack), b->epsilon);
   });
+  const UnderAttack* weaker = nullptr;  // of the same attack, the one that found most
   for (std::size_t i = 0; i < ordered.size(); ++i) {
     const auto& one = *ordered[i];
-    const bool first = i == 0 || ordered[i - 1]->attack != one.attack;
+    if (weaker && weaker->attack != one.attack) weaker = nullptr;
     const bool last = i + 1 == ordered.size() || ordered[i + 1]->attack != one.attack;
-    if (!first && one.ap50 > ordered[i - 1]->ap50 + tolerance)
+    if (weaker && one.ap50 > weaker->ap50 + tolerance)
       say("AP50 under {} rises from {:.3f} at ε {:.4g} to {:.3f} at ε {:.4g}: a stronger attack "
           "should find at least as much.",
-          one.attack, ordered[i - 1]->ap50, ordered[i - 1]->epsilon, one.ap50, one.epsilon);
-    if (clean && last && one.epsilon >= 0.5 && one.ap50 > std::max(tolerance, clean->ap50 / 10))
+          one.attack, weaker->ap50, weaker->epsilon, one.ap50, one.epsilon);
+    if (clean && last && one.access == Access::kGradient && one.epsilon >= 0.5 &&
+        one.epsilon <= 1 && one.ap50 > std::max(tolerance, clean->ap50 / 10))
       say("AP50 under {} is still {:.3f} at ε {:.4g}, where any image is within reach: the attack "
           "is led astray.",
           one.attack, one.ap50, one.epsilon);
+    if (!weaker || one.ap50 < weaker->ap50) weaker = &one;
   }
 
-  if (white)
+  std::set<double> strengths;
+  for (const auto& one : all)
+    if (one.access != Access::kNone) strengths.insert(one.epsilon);
+  for (const double epsilon : strengths) {
+    const auto at = [&](Access access) {
+      return lowest(
+          [&](const auto& one) { return one.access == access && one.epsilon == epsilon; });
+    };
+    const auto* white = at(Access::kGradient);
+    if (!white) continue;
     for (const auto& [access, what] :
          {std::pair{Access::kLoss, "which sees no gradient"},
           std::pair{Access::kTransfer, "which sees another network's gradient"}})
@@ -101,29 +130,29 @@ inline std::vector<std::string> signs_of_masking(std::span<const UnderAttack> al
             "hides what there is to find.",
             black->attack, what, black->ap50, white->attack, white->ap50);
 
-  if (const auto* noise = at(Access::kNoise); noise && white && clean) {
-    const double by_noise = clean->ap50 - noise->ap50, by_attack = clean->ap50 - white->ap50;
-    if (by_noise > tolerance && by_noise >= 0.9 * by_attack)
-      say("Random noise of ε {:.4g} costs {:.3f} of AP50, the best white box ({}) {:.3f}: "
-          "following "
-          "the gradient gains nothing.",
-          epsilon, by_noise, white->attack, by_attack);
-  }
+    if (const auto* noise = at(Access::kNoise); noise && clean) {
+      const double by_noise = clean->ap50 - noise->ap50, by_attack = clean->ap50 - white->ap50;
+      if (by_noise > tolerance && by_noise >= 0.9 * by_attack)
+        say("Random noise of ε {:.4g} costs {:.3f} of AP50, the best white box ({}) {:.3f}: "
+            "following the gradient gains nothing.",
+            epsilon, by_noise, white->attack, by_attack);
+    }
 
-  const auto steps = [&](int count) {
-    return lowest([&](const UnderAttack& one) {
-      return one.access == Access::kGradient && one.epsilon == epsilon && one.steps == count &&
-             one.attack.starts_with("PGD");
-    });
-  };
-  if (const auto *few = steps(5), *many = steps(50); few && many && clean) {
-    if (many->ap50 > few->ap50 + tolerance)
-      say("{} leaves AP50 {:.3f} and {} {:.3f}: more steps should find at least as much.",
-          few->attack, few->ap50, many->attack, many->ap50);
-    else if (few->ap50 - many->ap50 > std::max(2 * tolerance, clean->ap50 / 4))
-      say("{} leaves AP50 {:.3f} and {} {:.3f}: an attack of few steps sees little of how weak the "
-          "network is, and training against it hardens against few steps.",
-          few->attack, few->ap50, many->attack, many->ap50);
+    const auto steps = [&](int count) {
+      return lowest([&](const auto& one) {
+        return one.access == Access::kGradient && one.epsilon == epsilon && one.steps == count &&
+               one.attack.starts_with("PGD");
+      });
+    };
+    if (const auto *few = steps(5), *many = steps(50); few && many && clean) {
+      if (many->ap50 > few->ap50 + tolerance)
+        say("{} leaves AP50 {:.3f} and {} {:.3f}: more steps should find at least as much.",
+            few->attack, few->ap50, many->attack, many->ap50);
+      else if (few->ap50 - many->ap50 > std::max(2 * tolerance, clean->ap50 / 4))
+        say("{} leaves AP50 {:.3f} and {} {:.3f}: an attack of few steps sees little of how weak "
+            "the network is, and training against it hardens against few steps.",
+            few->attack, few->ap50, many->attack, many->ap50);
+    }
   }
   return signs;
 }

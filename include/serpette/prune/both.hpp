@@ -60,6 +60,16 @@ struct Both {
   }
   /// @}
 
+  [[nodiscard]] constexpr Levelled ranks() const {
+    return std::max(serpette::ranks(first), serpette::ranks(second));
+  }
+
+  /// @throws Error  as either.
+  void require_fits(const Graph& graph) const {
+    if constexpr (requires { first.require_fits(graph); }) first.require_fits(graph);
+    if constexpr (requires { second.require_fits(graph); }) second.require_fits(graph);
+  }
+
   /// @throws Error  as make_mask of either.
   template <Allocation A>
   [[nodiscard]] Mask composed(const Graph& graph, const ScoreMap& scores, Ratio ratio,

@@ -74,6 +74,13 @@ struct ChosenAllocation {
     return visit(PerLayer{.limits = limits});
   }
 
+  /// @throws Error  as the chosen one.
+  void require_fits(const Graph& graph) const {
+    visit([&](const auto& chosen) {
+      if constexpr (requires { chosen.require_fits(graph); }) chosen.require_fits(graph);
+    });
+  }
+
   /// `Learned` as it is set here.
   [[nodiscard]] Learned chosen_learned() const {
     auto chosen = learned;

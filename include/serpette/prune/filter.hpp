@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <numeric>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "serpette/graph/channels.hpp"
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/footprint.hpp"
+#include "serpette/prune/layer_times.hpp"
 #include "serpette/prune/reduce.hpp"
 #include "serpette/prune/scores.hpp"
 #include "serpette/prune/within.hpp"
@@ -30,12 +32,14 @@ enum class RatioOf {
   kFilters,     ///< Each coupled group's filters: half of them are about three quarters of the
                 ///< parameters, since the weights that read a removed filter go too.
   kMacs,        ///< The network's multiply-adds, likewise as the smaller network has them.
+  kTime,        ///< What these take, by a table of layers (prune/layer_times.hpp).
 };
 
 constexpr auto words(RatioOf) {
-  return std::array<Word<RatioOf>, 3>{{{"parameters", RatioOf::kParameters},
+  return std::array<Word<RatioOf>, 4>{{{"parameters", RatioOf::kParameters},
                                        {"filters", RatioOf::kFilters},
-                                       {"macs", RatioOf::kMacs}}};
+                                       {"macs", RatioOf::kMacs},
+                                       {"time", RatioOf::kTime}}};
 }
 
 /// Whom a coupled group listens to.
@@ -57,10 +61,10 @@ constexpr auto words(CoupledRule) {
 ///
 /// so that layers of different scale count alike. One fraction of the channels goes from every
 /// coupled group (under `PerLayer`), the largest at which no more than `ratio` of the network's
-/// parameters (or multiply-adds) are gone, exact to one channel; at least one of each group stays;
-/// head outputs are exempt. Gone with a filter are its γ, β and bias, and the weights that read it:
-/// masked and compacted network give the same outputs. Ties and nesting as for `Weight`. Source:
-/// the paper's "structured pruning"; docs/policies/prune_granularity.md.
+/// parameters (multiply-adds, time) are gone, exact to one channel; at least one of each group
+/// stays; head outputs are exempt. Gone with a filter are its γ, β and bias, and the weights that
+/// read it: masked and compacted network give the same outputs. Ties and nesting as for `Weight`.
+/// Source: the paper's "structured pruning"; docs/policies/prune_granularity.md.
 struct Filter {
   static constexpr std::string_view name = "Structured";
   static constexpr bool removes_filters = true;
@@ -68,12 +72,28 @@ struct Filter {
   RatioOf ratio_of = RatioOf::kParameters;   ///< What the ratio is a share of.
   Reducer reduce = Reducer::kMean;           ///< How the scores of a filter become its importance.
   CoupledRule coupled = CoupledRule::kMean;  ///< How those of coupled filters become one.
+  std::string_view times{};  ///< Milliseconds of each convolution, as LayerTimes reads them.
 
   static constexpr auto describe() {
-    return settings(setting<&Filter::ratio_of>("What the ratio is a share of"),
-                    setting<&Filter::reduce>("How the scores of a filter become its importance"),
-                    setting<&Filter::coupled>("How the importances of coupled filters become one"));
+    return settings(
+        setting<&Filter::ratio_of>("What the ratio is a share of"),
+        setting<&Filter::reduce>("How the scores of a filter become its importance"),
+        setting<&Filter::coupled>("How the importances of coupled filters become one"),
+        setting<&Filter::times>("Milliseconds of each layer, as profile writes them to times.txt"));
   }
+  [[nodiscard]] constexpr bool has(std::string_view setting) const {
+    return setting != "times" || ratio_of == RatioOf::kTime;
+  }
+  /// Filters by their mean score.
+  [[nodiscard]] constexpr Levelled ranks() const {
+    return reduce == Reducer::kMean ? Levelled::kFilters : Levelled::kNothing;
+  }
+  /// @throws Error  if a ratio of time has no table.
+  void check() const {
+    if (ratio_of == RatioOf::kTime) require_times(times, name, "--granularity-times");
+  }
+  /// @throws Error  as LayerTimes, where the ratio is one of time.
+  void require_fits(const Graph& graph) const { (void)size_in(graph); }
 
   /// The channels of each coupled group that may lose some; heads are no part of it.
   [[nodiscard]] std::vector<PieceSet> pieces(const Graph& graph) const {
@@ -147,11 +167,12 @@ struct Filter {
   }
 
   /// What a ratio counts: cost(graph)(removed) is what goes with so many channels of each group, in
-  /// parameters or multiply-adds of the network, or weights of the filters. Which channels makes no
-  /// difference.
+  /// parameters, multiply-adds or time of the network, or weights of the filters. Which channels
+  /// makes no difference.
+  /// @throws Error  as LayerTimes, where the ratio is one of time.
   [[nodiscard]] auto cost(const Graph& graph) const {
     return [this, &graph, sets = pieces(graph), groups = removable_channels(graph),
-            all = size_of(graph)](const std::vector<std::int64_t>& removed) {
+            size = size_in(graph)](const std::vector<std::int64_t>& removed) {
       std::int64_t weights = 0;
       auto kept = all_filters(graph);
       for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -159,7 +180,7 @@ struct Filter {
         for (std::size_t c = 0; c < position(removed[g]); ++c) remove(groups[g].channels[c], kept);
       }
       return ratio_of == RatioOf::kFilters ? weights
-                                           : all - size_of(plan_compaction(graph, kept).graph);
+                                           : size(graph) - size(plan_compaction(graph, kept).graph);
     };
   }
 
@@ -169,15 +190,19 @@ struct Filter {
                                                  Ratio ratio, const Allocate& allocate) const {
     if (ratio_of == RatioOf::kFilters) return allocate(ratio);
     return farthest_within(
-        ratio.count(size_of(graph)), Ratio::kLevels,
+        ratio.count(size_in(graph)(graph)), Ratio::kLevels,
         [&](std::int64_t level) { return allocate(Ratio::level(level)); }, cost(graph));
   }
 
  private:
   using Kept = std::vector<std::vector<bool>>;  // per convolution, per filter
 
-  [[nodiscard]] std::int64_t size_of(const Graph& graph) const {
-    return ratio_of == RatioOf::kMacs ? macs(graph) : parameters(graph);
+  /// How large a network is that was cut out of `whole`, in what the ratio counts.
+  [[nodiscard]] std::function<std::int64_t(const Graph&)> size_in(const Graph& whole) const {
+    if (ratio_of == RatioOf::kTime)
+      return [table = LayerTimes(whole, times)](const Graph& graph) { return table.of(graph); };
+    const bool work = ratio_of == RatioOf::kMacs;
+    return [work](const Graph& graph) { return work ? macs(graph) : parameters(graph); };
   }
 
   template <class Integer>

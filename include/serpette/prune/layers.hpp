@@ -38,6 +38,11 @@ struct Layers {
     return settings(setting<&Layers::reduce>("How the scores of a block become its importance"));
   }
 
+  /// Blocks by their mean score.
+  [[nodiscard]] constexpr Levelled ranks() const {
+    return reduce == Reducer::kMean ? Levelled::kLayers : Levelled::kNothing;
+  }
+
   /// A set of one piece for every block.
   [[nodiscard]] std::vector<PieceSet> pieces(const Graph& graph) const {
     std::vector<PieceSet> sets;

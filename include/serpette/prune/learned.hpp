@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "serpette/core/settings.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/graph/mask.hpp"
+#include "serpette/prune/layer_times.hpp"
 #include "serpette/prune/limits.hpp"
 #include "serpette/prune/mask.hpp"
 #include "serpette/prune/within.hpp"
@@ -27,11 +29,12 @@ namespace serpette {
 enum class LearnedOf {
   kWeights,  ///< The weights that may go.
   kMacs,     ///< Their multiply-adds.
+  kTime,     ///< What these take, by a table of layers (prune/layer_times.hpp).
 };
 
 constexpr auto words(LearnedOf) {
-  return std::array<Word<LearnedOf>, 2>{
-      {{"weights", LearnedOf::kWeights}, {"macs", LearnedOf::kMacs}}};
+  return std::array<Word<LearnedOf>, 3>{
+      {{"weights", LearnedOf::kWeights}, {"macs", LearnedOf::kMacs}, {"time", LearnedOf::kTime}}};
 }
 
 struct LearnedRates;
@@ -61,6 +64,7 @@ struct Learned {
   static constexpr bool learns = true;
 
   LearnedOf of = LearnedOf::kWeights;  ///< What the ratio is a share of.
+  std::string_view times{};  ///< Milliseconds of each convolution, as LayerTimes reads them.
   double rate = 1;       ///< Of the score training's learning rate; steps are of length 1 (rms).
   double window = 0.05;  ///< Share of a set's pieces that is looked at on either side.
   Limits limits{};       ///< What is left alone.
@@ -68,12 +72,24 @@ struct Learned {
   static constexpr auto describe() {
     return settings(
         setting<&Learned::of>("What the ratio is a share of; under whole filters theirs decides"),
+        setting<&Learned::times>("Milliseconds of each layer, as profile writes them to times.txt"),
         setting<&Learned::rate>("How fast keep rates move [learning rate of the scores]",
                                 at_least(0)),
         setting<&Learned::window>("Share of a layer's pieces at its threshold that tell what more "
                                   "of them would be worth",
                                   above(0, 0.5)),
         part<&Learned::limits>(""));
+  }
+  [[nodiscard]] constexpr bool has(std::string_view setting) const {
+    return setting != "times" || of == LearnedOf::kTime;
+  }
+  /// @throws Error  if a ratio of time has no table.
+  void check() const {
+    if (of == LearnedOf::kTime) require_times(times, name, "--allocation-times");
+  }
+  /// @throws Error  as LayerTimes, where the ratio is one of time.
+  void require_fits(const Graph& graph) const {
+    if (of == LearnedOf::kTime) (void)LayerTimes(graph, times);
   }
 
   /// The allocation of these logits.
@@ -85,17 +101,23 @@ struct Learned {
                                                   const std::vector<PieceSet>& sets,
                                                   const Importance& importance, Ratio ratio) const;
 
-  /// What the ratio counts of one piece of each set, in multiply-adds those of its layers on
-  /// average.
+  /// What the ratio counts of one piece of each set; of multiply-adds and time that of its layers
+  /// on average.
+  /// @throws Error  as LayerTimes, where the ratio is one of time.
   [[nodiscard]] std::vector<std::int64_t> costs(const Graph& graph,
                                                 const std::vector<PieceSet>& sets) const {
     const auto convolutions = graph.convolutions();
+    std::optional<LayerTimes> table;
+    if (of == LearnedOf::kTime) table.emplace(graph, times);
     std::vector<std::int64_t> costs;
     for (const PieceSet& set : sets) {
       std::int64_t all = 0;
-      for (const int c : set.convolutions)
-        all += macs(graph, convolutions[static_cast<std::size_t>(c)]);
-      costs.push_back(of == LearnedOf::kMacs ? all / set.pieces : set.size);
+      for (const int c : set.convolutions) {
+        const auto position = static_cast<std::size_t>(c);
+        const auto work = macs(graph, convolutions[position]);
+        all += table ? table->of(position, work) : work;
+      }
+      costs.push_back(of == LearnedOf::kWeights ? set.size : all / set.pieces);
     }
     return costs;
   }
@@ -117,7 +139,7 @@ struct LearnedRates {
     std::vector<double> odds;  // e^t
     for (std::size_t i = 0; i < limited.size(); ++i) {
       if (limited[i].removable > 0)
-        all += policy.of == LearnedOf::kMacs ? costs[i] * limited[i].pieces : limited[i].weights;
+        all += policy.of == LearnedOf::kWeights ? limited[i].weights : costs[i] * limited[i].pieces;
       constexpr double kFar = 30;
       odds.push_back(std::exp(std::clamp(logits.const_data_ptr<double>()[i], -kFar, kFar)));
     }

@@ -62,7 +62,9 @@ struct Limits {
       const auto name = spare.substr(begin, end - begin);
       const auto found =
           std::ranges::find_if(convolutions, [&](int index) { return graph[index].name == name; });
-      require(found != convolutions.end(), "spare", "should name convolutions, got \"{}\"", name);
+      require(found != convolutions.end(), "spare",
+              "should name convolutions of the network, from {} to {}, got \"{}\"",
+              graph[convolutions.front()].name, graph[convolutions.back()].name, name);
       spared.insert(*found);
       begin = end + 1;
     }

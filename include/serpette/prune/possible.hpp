@@ -16,8 +16,9 @@
 namespace serpette {
 
 /// Refuses, before any work, what cannot be pruned of a network: a granularity that does not fit
-/// its layers, layers to spare that it does not have, and ratios beyond what granularity and
-/// allocation let go (2:4 ends at 50 %, a half that has to stay everywhere likewise).
+/// its layers, layers to spare or to time that it does not have, and ratios beyond what granularity
+/// and allocation let go (2:4 ends at 50 %, a half that has to stay everywhere likewise). Either
+/// may have a word in it: `void require_fits(graph) const`, which throws Error.
 /// @param place   what errors about ratios call them.
 /// @throws Error  that says what would do.
 template <PruneGranularity G, Allocation A>
@@ -25,6 +26,8 @@ void require_possible(const Graph& graph, std::span<const Ratio> ratios, const G
                       const A& allocation, std::string_view place = "--ratios") {
   if constexpr (requires { granularity.require_allocation(allocation); })
     granularity.require_allocation(allocation);
+  if constexpr (requires { granularity.require_fits(graph); }) granularity.require_fits(graph);
+  if constexpr (requires { allocation.require_fits(graph); }) allocation.require_fits(graph);
   auto sets = granularity.pieces(graph);
   if constexpr (requires { allocation.limits.applied(graph, sets); })
     sets = allocation.limits.applied(graph, std::move(sets));

@@ -92,7 +92,7 @@ struct Rounds {
   int rounds = 1;  ///< Of pruning and fine-tuning, which share the budget of steps.
 
   static constexpr auto describe() {
-    return settings(setting<&Rounds::curve>("How the ratio is reached"),
+    return settings(setting<&Rounds::curve>("How the ratio is reached").as(""),
                     setting<&Rounds::rounds>("Rounds of pruning, which share the budget of steps",
                                              from_to(1, 1000)));
   }

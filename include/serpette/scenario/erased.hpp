@@ -55,6 +55,7 @@ struct ErasedLearning {
 struct ErasedPruning {
   std::string_view granularity, allocation;  ///< Their names.
   bool removes_filters;
+  Levelled ranks;  ///< What it has to tell apart.
   /// `make_mask` and `count_kept` of the two.
   std::function<Mask(const Graph&, const ScoreMap&, Ratio)> mask;
   std::function<Kept(const Graph&, const Mask&)> kept;
@@ -70,6 +71,7 @@ struct ErasedPruning {
       : granularity(G::name),
         allocation(A::name),
         removes_filters(serpette::removes_filters<G>),
+        ranks(serpette::ranks(granularity)),
         mask([granularity, allocation](const Graph& graph, const ScoreMap& scores, Ratio ratio) {
           return make_mask(graph, scores, ratio, granularity, allocation);
         }),
@@ -139,6 +141,13 @@ class ErasedScenario {
         with_([scenario](const GivenSettings& given) {
           return ErasedScenario(with_settings(scenario, given));
         }) {
+    require(pruning.ranks == Levelled::kNothing || score.levels < pruning.ranks,
+            pruning.granularity,
+            "should come with scores that tell {} apart, got {} divided by the mean of the {}; "
+            "normalise by something else (--score-normalise {})",
+            pruning.ranks == Levelled::kFilters ? "filters" : "layers", score.name,
+            score.levels == Levelled::kFilters ? "filter" : "layer",
+            pruning.ranks == Levelled::kFilters ? "layer" : "none");
     if (!pruning.learning) return;
     require(score.training.has_value(), Learned::name,
             "should come with a score that is trained, as HYDRA's is, since rates are trained with "

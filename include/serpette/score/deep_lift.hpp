@@ -69,6 +69,7 @@ struct BasicDeepLift {
   /// Whether batches must hold each image's attacked twin: 2N images, the attacked behind the clean
   /// ones.
   [[nodiscard]] bool needs_twins() const { return reference == Reference::kCleanTwin; }
+  [[nodiscard]] constexpr Levelled levels() const { return levelled_by(normalise); }
 
   /// @param batches  network inputs with ground truth (of the clean half, where twins are needed).
   /// @throws Error   if there is no image or no ground truth, or a batch of twins has odd size.

@@ -22,6 +22,9 @@ struct DeepLiftTrained {
   }
 
   [[nodiscard]] bool needs_twins() const { return start.needs_twins(); }
+  [[nodiscard]] constexpr Levelled levels() const {  // layers get HYDRA's scale
+    return start.levels() == Levelled::kFilters ? Levelled::kFilters : Levelled::kNothing;
+  }
 
   template <Detector D>
   [[nodiscard]] ScoreMap score_all(D& detector, const BatchStream& batches, Generator& rng) const {

@@ -27,6 +27,13 @@ constexpr auto words(Normalise) {
                                          {"layer", Normalise::kLayer}}};
 }
 
+/// What that makes equal.
+constexpr Levelled levelled_by(Normalise normalise) {
+  return normalise == Normalise::kFilter  ? Levelled::kFilters
+         : normalise == Normalise::kLayer ? Levelled::kLayers
+                                          : Levelled::kNothing;
+}
+
 /// The normalised |scores| of one layer. What has mean 0 stays 0.
 /// @param scores  [C_out, C_in / groups, k_h, k_w].
 inline at::Tensor normalised(Normalise normalise, const at::Tensor& scores) {
@@ -76,6 +83,7 @@ struct Normalised {
   }
 
   [[nodiscard]] bool needs_twins() const { return wants_twins(of); }
+  [[nodiscard]] constexpr Levelled levels() const { return levelled_by(normalise); }
 
   [[nodiscard]] at::Tensor score(const LayerView& layer, Generator& rng) const
     requires req::ScoresOneLayer<Score>

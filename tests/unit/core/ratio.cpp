@@ -9,6 +9,9 @@ TEST_CASE("a ratio counts exactly", "[core][ratio]") {
   CHECK(Ratio::percent(25).count(100) == 25);
   CHECK(Ratio::percent(99).count(432) == 427);
   CHECK(Ratio::parse("99.5").count(1000) == 995);
+  constexpr std::int64_t kMany = 4'000'000'000'000'000'003;  // femtoseconds, or a large net's MACs
+  CHECK(Ratio::percent(50).count(kMany) == kMany / 2);
+  CHECK(Ratio::parse("99.999999").count(kMany) == kMany - (kMany + 99'999'999) / 100'000'000);
   for (int percent = 0; percent < 100; ++percent)
     for (std::int64_t n = 0; n < 500; ++n)
       CHECK(Ratio::percent(percent).count(n) == n * percent / 100);

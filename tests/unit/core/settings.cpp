@@ -25,8 +25,8 @@
 #include "serpette/objective/trades_like.hpp"
 #include "serpette/objective/under.hpp"
 #include "serpette/prune/block.hpp"
-#include "serpette/prune/chosen_allocation.hpp"
 #include "serpette/prune/both.hpp"
+#include "serpette/prune/chosen_allocation.hpp"
 #include "serpette/prune/global.hpp"
 #include "serpette/prune/input_channel.hpp"
 #include "serpette/prune/layers.hpp"
@@ -106,14 +106,15 @@ struct Pot {
   [[nodiscard]] bool has(std::string_view setting) const { return setting != "plant" || planted; }
 };
 
-std::set<std::string> options_of(const auto& value, Which which = Which::kAtWork) {
+std::set<std::string> options_of(const auto& value, Which which = Which::kAtWork,
+                                 const std::string& prefix = {}) {
   std::set<std::string> names;
   each_setting(
       value,
       [&](const std::string& name, const auto&, const auto&) {
         CHECK(names.insert(name).second);  // no two alike
       },
-      "", which);
+      prefix, which);
   return names;
 }
 
@@ -142,7 +143,8 @@ TEST_CASE("options follow from descriptions, parts and all", "[core][settings]")
   CHECK(options_of(Plain{}).empty());
   CHECK(settings_lines(Branch{.length = 2}, "branch") == "--branch-length 2\n--branch-twigs 3\n");
   const auto scenario = options_of(StructuredDeepLift{});
-  for (const char* name : {"attack-epsilon", "attack-aim-goal", "score-reference"})
+  for (const char* name :
+       {"attack-epsilon", "attack-aim", "schedule", "allocation-spare", "score-reference"})
     CHECK(scenario.contains(name));
   CHECK_FALSE(scenario.contains("score-learning-rate"));  // HYDRA's
   options_of(Budget{});
@@ -159,11 +161,16 @@ TEST_CASE("settings without effect are no options of a value that is set so", "[
                                      : std::nullopt;
   };
   CHECK(with_settings(Pot{}, typed).plant.twigs == 9);
-  const auto of_goal = [](Aim::Goal goal) { return options_of(Aim{.goal = goal}); };
+  // Nor do results differ by them.
+  CHECK(settings_text(Pot{.plant = {.twigs = 9}}) == "{planted=false}");
+  CHECK(settings_text(Pot{.planted = true}) == "{planted=true,plant={length=1.5,twigs=3}}");
+  const auto of_goal = [](Aim::Goal goal) {
+    return options_of(Aim{.goal = goal}, Which::kAtWork, "aim");
+  };
   CHECK(of_goal(Aim::Goal::kTruth).size() == 5);
   CHECK(of_goal(Aim::Goal::kMislabel).size() == 5);
-  CHECK(of_goal(Aim::Goal::kVanish) == std::set<std::string>{"goal", "objectness"});
-  CHECK(of_goal(Aim::Goal::kEvade) == std::set<std::string>{"goal", "own"});
+  CHECK(of_goal(Aim::Goal::kVanish) == std::set<std::string>{"aim", "aim-objectness"});
+  CHECK(of_goal(Aim::Goal::kEvade) == std::set<std::string>{"aim", "aim-own"});
   CHECK_FALSE(options_of(Mtd{}).contains("aim-own"));  // its aims are its own
 }
 
@@ -178,6 +185,8 @@ TEST_CASE("what people type is read within its bounds", "[core][settings]") {
   CHECK(read(false, "true"));
   CHECK(read(Wood::kOak, "ash") == Wood::kAsh);
   CHECK(read(std::string(), "as it is") == "as it is");
+  CHECK(read(std::string_view(), std::string("longer than what is typed")) ==
+        "longer than what is typed");  // and stays when that is gone
   const auto refused = [&](auto value, std::string_view text, Bounds bounds,
                            const std::string& what) {
     CHECK_THROWS_WITH(read(value, text, bounds),
@@ -236,8 +245,7 @@ TEST_CASE("docs/reference/settings.md says what the descriptions say", "[core][s
   add("`NofM<N, M>`", settings_table<NofM<2, 4>>("granularity"));
   add("`Both<First, Second>`, here of `Filter` and `Weight`",
       settings_table<Both<Filter, Weight>>("granularity"));
-  add("`Rounds`, the schedule of shipped scenarios (`--schedule` for short)",
-      settings_table<Rounds>("schedule"));
+  add("`Rounds`, the schedule of shipped scenarios", settings_table<Rounds>("schedule"));
   add("`Iterative`, `Cubic`", settings_table<Cubic>("schedule"));
   add("`PerLayer`, `ErdosRenyiKernel`, `Lamp`", settings_table<PerLayer>("allocation"));
   add("`Global`", settings_table<Global>("allocation"));

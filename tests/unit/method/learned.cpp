@@ -18,6 +18,7 @@
 #include "serpette/prune/learned.hpp"
 #include "serpette/prune/weight.hpp"
 #include "serpette/scenario/erased.hpp"
+#include "serpette/score/deep_lift.hpp"
 #include "serpette/score/hydra.hpp"
 #include "serpette/score/magnitude.hpp"
 #include "serpette/torch/nn.hpp"
@@ -112,21 +113,19 @@ TEMPLATE_TEST_CASE(
           [&](const ScoreMap& s, const at::Tensor& t, const Slopes& slopes) {
             return pruning.learning->gradient(graph, s, ratio, t, slopes);
           }};
-  auto trained = train_scores(
-      detector, hydra_start(detector), Hydra{}.optimizer, {}, few_batches(detector),
+  const auto trained = train_scores(
+      detector, hydra_start(detector), Hydra{}.optimizer, rates, few_batches(detector),
       Defence{Faithful{std::make_shared<TinyDetector>(detector.clone())}, Pgd{}, Rgb{}},
-      {.steps = 15, .batch_size = 4}, Seed(1), at::kCPU, silent, rates);
-  REQUIRE(trained.size() == graph.convolutions().size() + 1);
+      {.steps = 15, .batch_size = 4}, Seed(1), at::kCPU, silent);
   for (std::size_t i = 0; i < before.size(); ++i)
     CHECK(at::equal(before[i], state_of(detector)[i]));
-  const auto logits = trained.back();
-  trained.pop_back();
+  const auto& logits = trained.logits;
   CHECK(at::equal(rates.logits, at::zeros_like(rates.logits)));  // what was given stays
   INFO(logits);
   // Half of what the third layer reads is silent, so its rate may fall as far.
   for (const int busy : {0, -1}) CHECK((logits[kUseless] < logits[busy]).template item<bool>());
 
-  const auto mask = pruning.learning->mask(graph, trained, ratio, logits);
+  const auto mask = pruning.learning->mask(graph, trained.scores, ratio, logits);
   const auto share = [&](std::size_t i) { return mask[i].weight.to(at::kDouble).mean(); };
   CHECK((share(kUseless) < 0.8 * share(0)).template item<bool>());
   const auto kept = pruning.kept(graph, mask);
@@ -169,7 +168,7 @@ TEST_CASE("the slope of a filter's gate is that of a factor on its output", "[me
               return at::zeros_like(t);
             }};
     auto fresh = detector.clone();
-    MovedScores moves(fresh, scores, Hydra{}.optimizer, {}, rates);
+    MovedScores moves(fresh, scores, Hydra{}.optimizer, rates);
     moves.prepare();
     fresh.train(true);
     fresh.loss(fresh.forward(batch.images), batch.truth).total().backward();
@@ -250,6 +249,20 @@ TEST_CASE("rates are learned only where scores are trained, in one shot, set by 
   const std::vector ratios{Ratio::percent(50)};
   CHECK_THROWS_WITH(ErasedScenario(blocks).pruning.require_possible(test::all_kinds(), ratios),
                     ContainsSubstring("--allocation per-layer") && ContainsSubstring("got lamp"));
+  // Scores that make equal what is to be told apart are no scores for it.
+  using Levelled = Scenario<DeepLift, Filter, Pgd, Rgb>;
+  CHECK_THROWS_WITH(
+      ErasedScenario(Levelled{}),
+      ContainsSubstring("Structured: should come with scores that tell filters apart, "
+                        "got DeepLIFT divided by the mean of the filter"));
+  CHECK_NOTHROW(ErasedScenario(Levelled{.score = {.normalise = Normalise::kLayer}}));
+  CHECK_NOTHROW(ErasedScenario(Levelled{.granularity = {.reduce = Reducer::kMax}}));
+  CHECK_THROWS_WITH(
+      ErasedScenario(Scenario<Normalised<Magnitude>, Both<Filter, Weight>, Pgd, Rgb>{}),
+      ContainsSubstring("should come with scores that tell filters apart"));
+  CHECK_THROWS_WITH(ErasedScenario(Scenario<DeepLiftOfFilters, Layers, Pgd, Rgb>{}),
+                    ContainsSubstring("should come with scores that tell layers apart"));
+  CHECK_NOTHROW(ErasedScenario(Scenario<DeepLift, Weight, Pgd, Rgb>{}));
   // As people choose it.
   const auto typed = [](const std::string& option) {
     return option == "allocation"      ? std::optional<std::string>("learned")

@@ -179,7 +179,8 @@ TEST_CASE("score training moves scores and leaves the detector as it was",
   const auto scores = start(detector);
   const auto run = [&](Ratio ratio) {
     return train_scores(detector, scores, Hydra{}.optimizer, masks(detector, Weight{}, ratio),
-                        noise_batches(1), kDefence, kSettings, Seed(1), at::kCPU, silent);
+                        noise_batches(1), kDefence, kSettings, Seed(1), at::kCPU, silent)
+        .scores;
   };
   const auto half = run(Ratio::percent(50));
   CHECK(equal(before, state_of(detector)));
@@ -211,7 +212,7 @@ TEST_CASE("one step of score training is SGD along the straight-through gradient
     const auto expected = scores[i] - Hydra{}.optimizer.learning_rate *
                                           twin.layer(convolutions[i]).weight.grad() * w *
                                           scores[i].sign();
-    CHECK(at::allclose(trained[i], expected, 1e-5, 1e-7));
+    CHECK(at::allclose(trained.scores[i], expected, 1e-5, 1e-7));
   }
 }
 
@@ -285,9 +286,9 @@ TEST_CASE("filters without a kept weight in front of batch norm give no score gr
   const auto trained = train_scores(
       detector, scores, Hydra{}.optimizer, masks(detector, Weight{}, Ratio::parse("12.5")),
       noise_batches(1), Defence{Clean{}, Pgd{}, Rgb{}}, {.steps = 1}, Seed(1), at::kCPU, silent);
-  CHECK(at::equal(trained[0][3], scores[0][3]));
+  CHECK(at::equal(trained.scores[0][3], scores[0][3]));
   for (const int other : {0, 1, 2, 4, 5, 6, 7})
-    CHECK_FALSE(at::equal(trained[0][other], scores[0][other]));
+    CHECK_FALSE(at::equal(trained.scores[0][other], scores[0][other]));
 }
 
 TEST_CASE(
@@ -305,7 +306,7 @@ TEST_CASE(
   const auto trained = train_scores(
       detector, scores, Hydra{}.optimizer, masks(detector, Filter{}, Ratio::percent(50)),
       noise_batches(1), Defence{Clean{}, Pgd{}, Rgb{}}, {.steps = 1}, Seed(1), at::kCPU, losses);
-  const auto moved = (trained[0] - scores[0]).abs().flatten(1).amax(1);
+  const auto moved = (trained.scores[0] - scores[0]).abs().flatten(1).amax(1);
   CHECK((moved > 0).all().item<bool>());  // every filter's, kept or dropped
   apply_mask(mask, masked);
   const auto batch = noise_batches(1)();
@@ -333,7 +334,8 @@ TEST_CASE("score training takes the optimizer that its settings name", "[method]
     settings.optimizer = optimizer;
     return train_scores(detector, start(detector), Hydra{}.optimizer,
                         masks(detector, Weight{}, Ratio::percent(50)), noise_batches(1), kDefence,
-                        settings, Seed(1), at::kCPU, silent);
+                        settings, Seed(1), at::kCPU, silent)
+        .scores;
   };
   CHECK_FALSE(equal(run(TrainSettings::Optimizer::kSgd), run(TrainSettings::Optimizer::kAdam)));
 }

@@ -1,6 +1,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "serpette/attack/mtd.hpp"
 #include "serpette/attack/pgd.hpp"
 #include "serpette/color/rgb.hpp"
 #include "serpette/method/train.hpp"
@@ -8,8 +9,11 @@
 #include "serpette/objective/both_forms.hpp"
 #include "serpette/objective/clean.hpp"
 #include "serpette/objective/distilled.hpp"
+#include "serpette/objective/fast_adversarial.hpp"
 #include "serpette/objective/free_adversarial.hpp"
+#include "serpette/objective/mixed.hpp"
 #include "serpette/objective/trades_like.hpp"
+#include "serpette/objective/under.hpp"
 #include "support/catch.hpp"
 #include "support/tiny_detector.hpp"
 
@@ -45,8 +49,8 @@ TEST_CASE("three steps of every objective are those of a plain loop in another l
     for (auto& [name, tensor] : named(detector)) tensor.copy_(like(tensor, golden["start"][name]));
     return detector;
   };
-  const auto check = [&](const auto& objective) {
-    const std::string name(objective.name);
+  const auto check = [&](const auto& objective, std::string name = {}) {
+    if (name.empty()) name = objective.name;
     INFO(name);
     const auto& wanted = golden["objectives"][name];
     auto detector = fresh();
@@ -88,4 +92,8 @@ TEST_CASE("three steps of every objective are those of a plain loop in another l
   check(TradesLike{});
   check(FreeAdversarial<3>{});
   check(Distilled<Clean>{.weight = 0.5});
+  using Multitask = Under<Mtd, AdversarialOnly>;
+  check(Multitask{.attack = {{.steps = 2}}}, "MTD");
+  check(Mixed<Multitask, Clean, BothForms>{{Multitask{.attack = {{.steps = 2}}}, {}, {}}});
+  check(FastAdversarial{});
 }

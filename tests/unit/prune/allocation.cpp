@@ -191,7 +191,8 @@ TEST_CASE("limits spare heads, the first layer and those named, and keep a share
   CHECK(named[1] > 0);
   CHECK(named[2] == 0);
   CHECK_THROWS_WITH(half({.spare = "conv_0,shortcut_4"}),
-                    "spare: should name convolutions, got \"shortcut_4\"");
+                    "spare: should name convolutions of the network, from conv_0 to conv_" +
+                        std::to_string(convolutions.back()) + ", got \"shortcut_4\"");
   for (std::size_t i = 0; i < s.sets.size(); ++i)
     CHECK(half({.at_least = 0.75})[i] ==
           s.sets[i].pieces - std::int64_t(std::ceil(0.75 * double(s.sets[i].pieces))));

@@ -11,6 +11,8 @@
 #include "serpette/prune/chosen_allocation.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
+#include "serpette/prune/layer_times.hpp"
+#include "serpette/prune/possible.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"
 #include "support/slim_yolov3.hpp"
@@ -24,6 +26,22 @@ namespace {
 at::Tensor some_logits(std::int64_t sets) {
   Generator rng{Seed(3)};
   return at::empty({sets}, at::kDouble).normal_(0, 1, rng.torch());
+}
+
+/// Milliseconds that have nothing to do with multiply-adds.
+std::vector<double> some_times(const Graph& graph) {
+  std::vector<double> ms;
+  for (std::size_t i = 0; i < graph.convolutions().size(); ++i)
+    ms.push_back(0.25 + double(i * 7 % 5));
+  return ms;
+}
+
+std::string table_of(const Graph& graph, const std::vector<double>& ms) {
+  std::string table;
+  const auto convolutions = graph.convolutions();
+  for (std::size_t i = 0; i < ms.size(); ++i)
+    table += fmt::format("{}{}:{}", i == 0 ? "" : ",", graph[convolutions[i]].name, ms[i]);
+  return table;
 }
 
 /// Sets and what their pieces are worth by random scores.
@@ -62,6 +80,97 @@ TEST_CASE("learned rates meet a ratio of weights or multiply-adds to one piece",
       CHECK(gone <= ratio.count(all));
       CHECK(gone > ratio.count(all) - std::ranges::max(costs));
     }
+}
+
+TEST_CASE("learned rates meet a ratio of time by a table of layers",
+          "[allocation][learned][times]") {
+  const Ranked s(Weight{});
+  const auto ms = some_times(s.graph);
+  const auto table = table_of(s.graph, ms);
+  const auto rates =
+      Learned{.of = LearnedOf::kTime, .times = table}.with(some_logits(std::ssize(s.sets)));
+  for (const int percent : {0, 10, 50, 90}) {
+    const auto removed = rates.removed(s.graph, s.sets, s.importance, Ratio::percent(percent));
+    double all = 0, gone = 0, largest = 0;  // a set is a layer here
+    for (std::size_t i = 0; i < removed.size(); ++i) {
+      const double piece = ms[i] / double(s.sets[i].pieces);
+      all += ms[i];
+      gone += piece * double(removed[i]);
+      largest = std::max(largest, piece);
+    }
+    CHECK(gone <= all * percent / 100 * (1 + 1e-6));
+    CHECK(gone > all * percent / 100 - 1.01 * largest);
+    CHECK(removed == rates.removed(s.graph, s.sets, s.importance, Ratio::percent(percent)));
+  }
+  // Where all layers are equally fast, time is multiply-adds.
+  std::vector<double> even;
+  for (const int i : s.graph.convolutions()) even.push_back(1e-6 * double(macs(s.graph, i)));
+  const auto by_time = Learned{.of = LearnedOf::kTime, .times = table_of(s.graph, even)}.removed(
+                 s.graph, s.sets, s.importance, Ratio::percent(60)),
+             by_work = Learned{.of = LearnedOf::kMacs}.removed(s.graph, s.sets, s.importance,
+                                                               Ratio::percent(60));
+  for (std::size_t i = 0; i < by_time.size(); ++i) CHECK(std::abs(by_time[i] - by_work[i]) <= 2);
+}
+
+TEST_CASE("what a network of fewer channels takes follows from its multiply-adds",
+          "[prune][times]") {
+  const auto graph = slim_yolov3();
+  const auto ms = some_times(graph);
+  const auto table = table_of(graph, ms);
+  const Filter granularity{.ratio_of = RatioOf::kTime, .times = table};
+  const auto mask =
+      make_mask(graph, laws::random_scores(graph, Seed(5)), Ratio::percent(50), granularity);
+  std::vector<std::vector<bool>> kept;
+  for (const auto& layer : mask) {
+    const bool* flag = layer.filter.const_data_ptr<bool>();
+    kept.emplace_back(flag, flag + layer.filter.numel());
+  }
+  const auto smaller = plan_compaction(graph, kept).graph;
+  const auto convolutions = graph.convolutions();
+  double left = 0, all = 0;
+  for (std::size_t i = 0; i < convolutions.size(); ++i) {
+    const auto now = double(macs(smaller, smaller.convolutions()[i]));
+    left += ms[i] * now / double(macs(graph, convolutions[i]));
+    all += ms[i];
+  }
+  CHECK(left >= all / 2 * (1 - 1e-9));
+  CHECK(left < 0.56 * all);  // the largest channel is several percent of so small a network
+  CHECK(double(LayerTimes(graph, table).of(smaller)) == Catch::Approx(1e12 * left).epsilon(1e-9));
+}
+
+TEST_CASE("a table of times that does not fit is refused before any work", "[prune][times]") {
+  const auto graph = test::tiny_graph();
+  const std::vector ratios{Ratio::percent(50)};
+  std::vector<double> ms(graph.convolutions().size(), 1.5);
+  const auto refused = [&](const std::string& table, const std::string& why) {
+    CHECK_THROWS_WITH(
+        require_possible(graph, ratios, Filter{.ratio_of = RatioOf::kTime, .times = table},
+                         PerLayer{}),
+        Catch::Matchers::ContainsSubstring(why));
+    CHECK_THROWS_WITH(
+        require_possible(graph, ratios, Weight{},
+                         ChosenAllocation{.kind = AllocationKind::kLearned,
+                                          .learned = {.of = LearnedOf::kTime, .times = table}}),
+        Catch::Matchers::ContainsSubstring(why));
+  };
+  const auto good = table_of(graph, ms);
+  CHECK_NOTHROW(require_possible(graph, ratios, Filter{.ratio_of = RatioOf::kTime, .times = good},
+                                 PerLayer{}));
+  refused("conv_0", "times: should be NAME:MILLISECONDS with commas between, got \"conv_0\"");
+  refused("conv_0:nan", "got \"conv_0:nan\"");
+  refused("conv_0:0", "got \"conv_0:0\"");
+  refused("conv_0:1x", "got \"conv_0:1x\"");
+  refused("conv_0:1,conv_0:1", "should name each layer once, got conv_0 twice");
+  refused("conv_99:1", "should name convolutions of the network, got \"conv_99\"");
+  refused("conv_0:1", "should have a time for every convolution, got none for");
+  CHECK_THROWS_WITH(check_settings(Filter{.ratio_of = RatioOf::kTime}),
+                    Catch::Matchers::ContainsSubstring("--granularity-times"));
+  CHECK_THROWS_WITH(check_settings(Learned{.of = LearnedOf::kTime}),
+                    Catch::Matchers::ContainsSubstring("--allocation-times"));
+  // What a ratio of something else is kept under has no table.
+  CHECK(settings_text(Filter{.times = good}) == settings_text(Filter{}));
+  CHECK(settings_text(Filter{.ratio_of = RatioOf::kTime, .times = good})
+            .find("times=\"conv_0:1.5,") != std::string::npos);
 }
 
 TEST_CASE("sets of learned rates are as far apart as their logits", "[allocation][learned]") {

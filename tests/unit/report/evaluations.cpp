@@ -32,6 +32,11 @@ std::vector<EvaluationRow> some_evaluations() {
   return rows;
 }
 
+std::vector<std::string> remarks_of(const std::vector<EvaluationRow>& rows, const Study& study) {
+  return masking_remarks(Evaluations(rows, study, "standard"),
+                         Evaluations(rows, study, "standard", "vanished_gradients"));
+}
+
 }  // namespace
 
 TEST_CASE("attacks stand side by side at their usual strength, and the worst of each run",
@@ -60,9 +65,17 @@ TEST_CASE("attacks stand side by side at their usual strength, and the worst of 
   REQUIRE(figure.series.size() == 3);
   CHECK(figure.series[0].x == std::vector<double>{0, 0.02, 0.05, 0.1});
   CHECK(figure.series[2].label == "Original");
+  auto pruned = some_evaluations();  // at 90 %, too, at two strengths
+  for (int run = 1; run <= 3; ++run)
+    pruned.push_back({"structured_hydra", run, "90", "PGD", 0.1, "standard", "AP50", 0.01});
+  const auto both = budgets_figure(Evaluations(pruned, study, "standard"), "PGD");
+  REQUIRE(both.series.size() == 4);
+  CHECK(both.series[2].label == "Structured HYDRA, 90 %");
+  CHECK(both.series[2].x == std::vector<double>{0, 0.05, 0.1});
+  CHECK(both.series[2].style.hue == both.series[1].style.hue);
   CHECK(worst_figure(evaluations).series.size() == 1);  // one scenario has two ratios
   CHECK(worst_figure(evaluations).levels.size() == 1);
-  CHECK(robustness_remarks(evaluations).empty());
+  CHECK(remarks_of(some_evaluations(), study).empty());
 }
 
 TEST_CASE("an AP50 that rises with the attack's strength is called a sign of a failing attack",
@@ -71,24 +84,29 @@ TEST_CASE("an AP50 that rises with the attack's strength is called a sign of a f
   auto rows = some_evaluations();
   for (auto& row : rows)
     if (row.epsilon == 0.1 && row.scenario == "structured_hydra") row.value += 0.3;
-  const auto remarks = robustness_remarks(Evaluations(rows, study, "standard"));
+  const auto remarks = remarks_of(rows, study);
   REQUIRE(remarks.size() == 1);
-  CHECK_THAT(remarks[0], ContainsSubstring(
-                             "Structured HYDRA at 0 %: AP50 rises from 0.320 at ε 0.05 to 0.420"));
+  CHECK_THAT(remarks[0],
+             ContainsSubstring("Structured HYDRA at 0 %: AP50 under PGD rises from 0.320 at ε 0.05 "
+                               "to 0.420"));
 }
 
 TEST_CASE("attacks that see no gradient and find more are called a sign of masking",
           "[report][evaluations]") {
   const Study study(test::with_original(test::some_cells()));
-  CHECK(masking_remarks(Evaluations(some_evaluations(), study, "standard")).empty());
   auto rows = some_evaluations();
   for (auto& row : rows)
     if (row.attack == "Square" && row.scenario == "structured_hydra" && row.ratio == "0")
       row.value -= 0.2;
-  const auto remarks = masking_remarks(Evaluations(rows, study, "standard"));
+  const auto remarks = remarks_of(rows, study);
   REQUIRE(remarks.size() == 1);
-  CHECK_THAT(remarks[0], ContainsSubstring("Structured HYDRA at 0 %: Square leaves an AP50 of") &&
-                             ContainsSubstring("PGD 0.320") && ContainsSubstring("masked"));
+  CHECK_THAT(remarks[0], ContainsSubstring("Structured HYDRA at 0 %: Square, which sees no "
+                                           "gradient, leaves AP50 0.183") &&
+                             ContainsSubstring("(PGD) leaves 0.320"));
+  // The worst case of each image is no attack that finds more.
+  for (auto& row : rows)
+    if (row.attack == "Square") row.attack = "Worst case";
+  CHECK(remarks_of(rows, study).empty());
 }
 
 TEST_CASE("places and names have tables of their own, and vanished gradients a word",
@@ -113,15 +131,17 @@ TEST_CASE("places and names have tables of their own, and vanished gradients a w
   CHECK(table.header == std::vector<std::string>{"Scenario", "Pruned", "clean", "PGD, ε 0.05"});
   REQUIRE(table.rows.size() == 4);
   CHECK(table.rows[0] == std::vector<std::string>{"Original", "0 %", "0.620", "0.320"});
-  const auto remarks =
-      gradient_remarks(Evaluations(rows, study, "standard", "vanished_gradients"), study);
+  const auto remarks = remarks_of(rows, study);
   REQUIRE(remarks.size() == 1);
   CHECK_THAT(remarks[0], ContainsSubstring("Structured HYDRA at 90 %") &&
                              ContainsSubstring("on 50 % of the images"));
   const auto part = serpette::detail::attacks_part(rows, study, "standard");
   CHECK(part.tables.at(1).name == "attacks_places");
   CHECK(part.tables.at(2).name == "attacks_names");
-  CHECK_THAT(part.section.html, ContainsSubstring("on 50 % of the images"));
+  CHECK_THAT(part.section.html, ContainsSubstring("Signs of masked gradients") &&
+                                    ContainsSubstring("on 50 % of the images"));
+  CHECK_THAT(serpette::detail::attacks_part(some_evaluations(), study, "standard").section.html,
+             ContainsSubstring("No sign of masked gradients"));
 }
 
 TEST_CASE("evaluations that fit no cell, stand twice or are no fraction are refused",
