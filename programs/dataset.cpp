@@ -18,6 +18,7 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/core/few_of.hpp"
 #include "serpette/data/anchors.hpp"
 #include "serpette/data/data_statistics.hpp"
@@ -96,10 +97,12 @@ void convert(const Options& o) {
       require_no_input(o.out / output, {o.annotations.front(), o.names});
     left_out = save_yolo(o.out, instances, o.images);
   }
-  fmt::print("{}: {} pictures, {} boxes, {} classes\n", o.out.string(), instances.images.size(),
-             std::ssize(instances.annotations) - left_out, instances.categories.size());
+  fmt::print("{}: {}, {}, {}\n", o.out.string(), counted(instances.images.size(), "picture"),
+             counted(std::ssize(instances.annotations) - left_out, "box"),
+             counted(instances.categories.size(), "class"));
   if (missing > 0)
-    fmt::print("{} pictures are not in {} and were left out\n", missing, o.images.string());
+    fmt::print("{} {} not in {} and left out\n", counted(missing, "picture"),
+               missing == 1 ? "is" : "are", o.images.string());
   if (left_out > 0) fmt::print("{} crowds and boxes without area were left out\n", left_out);
 }
 
@@ -117,8 +120,8 @@ void split(const Options& o) {
   }
   for (std::size_t p = 0; p < parts.size(); ++p) {
     save_instances(files[p], parts[p]);
-    fmt::print("{}: {} pictures, {} boxes\n", files[p].string(), parts[p].images.size(),
-               parts[p].annotations.size());
+    fmt::print("{}: {}, {}\n", files[p].string(), counted(parts[p].images.size(), "picture"),
+               counted(parts[p].annotations.size(), "box"));
   }
   for (const char* name : {"all", "train", "val", "test"}) {
     const auto file = o.out / fmt::format("{}.json", name);
@@ -135,11 +138,11 @@ void print(const DataStatistics& s, bool files) {
     return sorted.empty() ? 0.0
                           : double(sorted[static_cast<std::size_t>(q * double(sorted.size() - 1))]);
   };
-  fmt::print(
-      "  {} pictures, {} of them without a box; {:.0f} boxes in the median, {:.0f} at most\n",
-      s.images, s.empty_images, quantile(s.per_image, 0.5), quantile(s.per_image, 1));
-  fmt::print("  {} boxes: {} small, {} medium, {} large (below 32², below 96² pixels, above)\n",
-             s.boxes, s.sizes[0], s.sizes[1], s.sizes[2]);
+  fmt::print("  {}, {} of them without a box; {:.0f} boxes in the median, {:.0f} at most\n",
+             counted(s.images, "picture"), s.empty_images, quantile(s.per_image, 0.5),
+             quantile(s.per_image, 1));
+  fmt::print("  {}: {} small, {} medium, {} large (below 32², below 96² pixels, above)\n",
+             counted(s.boxes, "box"), s.sizes[0], s.sizes[1], s.sizes[2]);
   fmt::print("  side of a box, of its picture's: {:.3f} to {:.3f}, median {:.3f}\n",
              quantile(s.sides, 0), quantile(s.sides, 1), quantile(s.sides, 0.5));
   fmt::print("  {} without area, {} outside their picture, {} twice in it, {} crowds\n",
@@ -182,11 +185,13 @@ void stats(const Options& o) {
     if (holders.size() > 1) listed.push_back(name);
   shared.listed_twice = std::ssize(listed);
   if (o.annotations.size() > 1)
-    fmt::print("{} pictures are listed twice{}\n", listed.size(), some(listed));
+    fmt::print("{} {} listed twice{}\n", counted(listed.size(), "picture"),
+               listed.size() == 1 ? "is" : "are", some(listed));
   if (!o.images.empty()) {
     const auto same = repeated(files);
     shared.equal_files = std::ssize(same);
-    fmt::print("{} files are the same as others{}\n", same.size(), some(same));
+    fmt::print("{} {} the same as others{}\n", counted(same.size(), "file"),
+               same.size() == 1 ? "is" : "are", some(same));
   }
   if (o.out.empty()) return;
   write_file(o.out, std::string_view(cli::statistics_svg(all, shared)));
@@ -201,8 +206,8 @@ void anchors(const Options& o) {
     text += fmt::format("{}{:.0f},{:.0f}", text.empty() ? "" : ",  ", std::max(1.0, a.width),
                         std::max(1.0, a.height));
   fmt::print("anchors = {}\n", text);
-  fmt::print(stderr, "mean best IoU {:.3f} with {} boxes on {} x {} pixels\n",
-             mean_best_iou(boxes, found), boxes.size(), o.size, o.size);
+  fmt::print(stderr, "mean best IoU {:.3f} with {} on {} x {} pixels\n",
+             mean_best_iou(boxes, found), counted(boxes.size(), "box"), o.size, o.size);
 }
 
 }  // namespace

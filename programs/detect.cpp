@@ -29,6 +29,7 @@
 #include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
 #include "serpette/app/used_folder.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/data/image_list.hpp"
@@ -212,11 +213,12 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
   write_detections_json(o.out / "detections.json", detections, truth);
   if (o.annotations.empty()) write_image_list(o.out / "images.csv", truth.images);
   draw(o, data, detections);
-  fmt::print(
-      "{} detections in {} images{}, {:.1f} a second; files in {}\n", detections.size(),
-      truth.images.size(),
-      unreadable.empty() ? "" : fmt::format(", {} damaged images left out", unreadable.size()),
-      static_cast<double>(data.size()) / std::max(seconds, 1e-9), o.out.string());
+  fmt::print("{} in {}{}, {:.1f} a second; files in {}\n", counted(detections.size(), "detection"),
+             counted(truth.images.size(), "image"),
+             unreadable.empty()
+                 ? ""
+                 : fmt::format(", {} left out", counted(unreadable.size(), "damaged image")),
+             static_cast<double>(data.size()) / std::max(seconds, 1e-9), o.out.string());
   if (o.annotations.empty()) return;
   const auto summary = evaluate(truth, detections, at::get_num_threads());
   write_file(o.out / "summary.json", summary_json(summary));

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "serpette/app/program.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/load_annotations.hpp"
@@ -69,8 +70,9 @@ int main(int argc, char** argv) {
           annotations);
     const auto summary = serpette::evaluate(truth, found, threads);
     serpette::write_file(out, serpette::summary_json(summary));
-    fmt::print("{} images, {} boxes, {} detections\n{}", truth.images.size(),
-               truth.annotations.size(), found.size(), serpette::summary_text(summary));
+    fmt::print("{}, {}, {}\n{}", serpette::counted(truth.images.size(), "image"),
+               serpette::counted(truth.annotations.size(), "box"),
+               serpette::counted(found.size(), "detection"), serpette::summary_text(summary));
     if (per_category)
       for (std::size_t k = 0; k < truth.categories.size(); ++k)
         fmt::print("  {:<24} {:.6f}\n", truth.categories[k].name, summary.average_precision(k));

@@ -12,6 +12,7 @@
 #include "serpette/app/cli.hpp"
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/data/anchors.hpp"
 #include "serpette/formats/darknet/fit_network.hpp"
 #include "serpette/graph/footprint.hpp"
@@ -103,8 +104,8 @@ void write(const Options& o) {
   list.commit();
   cfg.commit();
 
-  fmt::print("{}: {} classes, {} x {} pixels, {:.2f} million parameters; names in {}\n",
-             o.out.string(), names.size(), fitted.input.width, fitted.input.height,
+  fmt::print("{}: {}, {} x {} pixels, {:.2f} million parameters; names in {}\n", o.out.string(),
+             counted(names.size(), "class"), fitted.input.width, fitted.input.height,
              static_cast<double>(parameters(fitted)) / 1e6, names_file.string());
   for (const int head : fitted.heads()) {
     const auto& yolo = fitted.head(head);

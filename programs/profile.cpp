@@ -19,6 +19,7 @@
 #include "serpette/app/cli.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/core/quantile.hpp"
 #include "serpette/core/seed.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -163,8 +164,8 @@ void run(const Options& o) {
   for (const auto& row : table.rows)
     fmt::print("{:<14}{:>14}{:>10}{:>9}{:>10}{:>8}{:>9}{:>8}{:>8}\n", row[0], row[1], row[2],
                row[3], row[4], row[5], row[6], row[7], row[8]);
-  fmt::print("\n{:.2f} ms an image on {} threads of {}\n", 1e3 * all, at::get_num_threads(),
-             cli::ReadyPlan::cpu());
+  fmt::print("\n{:.2f} ms an image on {} of {}\n", 1e3 * all,
+             counted(at::get_num_threads(), "thread"), cli::ReadyPlan::cpu());
   for (const auto& [form, seconds] : by_form)
     fmt::print("  {:<12}{:>8.2f} ms{:>6.0f} %\n", form, 1e3 * seconds, 100 * seconds / all);
   fmt::print(

@@ -11,7 +11,6 @@
 #include "serpette/app/program.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/study/cells.hpp"
-#include "serpette/study/leftovers.hpp"
 #include "serpette_report/report.hpp"
 
 namespace {
@@ -94,9 +93,6 @@ int main(int argc, char** argv) {
     serpette::cli::parse(app, argc, argv);
 
     serpette::require_no_input(out, {paper_data});
-    serpette::remove_leftovers_in(out);
-    for (const char* part : {"tables", "figures"})
-      serpette::remove_leftovers_in(std::filesystem::path(out) / part);
     std::vector<serpette::CellRow> rows;
     if (paper) {
       options.paper = paper_data.empty()

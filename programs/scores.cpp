@@ -25,6 +25,7 @@
 #include "serpette/app/program.hpp"
 #include "serpette/app/setting_options.hpp"
 #include "serpette/core/batch_stream.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/csv.hpp"
 #include "serpette/method/scores.hpp"
@@ -116,7 +117,7 @@ void write_importance(const std::filesystem::path& out, const Graph& graph, cons
   write_file(out / "importance.svg",
              importance_svg(fmt::format("Where importance sits: {}", score), layers));
   const auto top = std::ranges::max_element(layers, {}, &LayerImportance::total);
-  fmt::print("{} layers; most importance in {}; files in {}\n", layers.size(), top->name,
+  fmt::print("{}; most importance in {}; files in {}\n", counted(layers.size(), "layer"), top->name,
              out.string());
 }
 

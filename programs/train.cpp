@@ -16,6 +16,7 @@
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/core/fingerprint.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
@@ -32,8 +33,8 @@
 #include "serpette/method/training_log.hpp"
 #include "serpette/metric/stopwatch.hpp"
 #include "serpette/study/configuration.hpp"
-#include "serpette/study/leftovers.hpp"
 #include "serpette/study/progress.hpp"
+#include "serpette/study/workers.hpp"
 #include "support/training_picture.hpp"
 
 namespace {
@@ -80,7 +81,7 @@ CocoFolder folder(const Options& o, const Yolov3& detector, const std::vector<st
 
 /// All that the trained weights depend on.
 std::string configuration_text(const Options& o, const ChosenAttack& attack,
-                               const ErasedColorMode& color, int processes) {
+                               const ErasedColorMode& color, int processes, at::Device device) {
   const auto annotations = [](const fs::path& file, const fs::path& images) {
     return file.empty() ? "none" : fingerprint(annotations_text(file, {.images = images}));
   };
@@ -101,7 +102,7 @@ std::string configuration_text(const Options& o, const ChosenAttack& attack,
                    {"--seed", fmt::to_string(o.seed)},
                    {"processes", fmt::to_string(processes)}},
       .measuring = {},
-      .machines = {}};
+      .machines = {machine_kind(device, {.count = 1, .threads = at::get_num_threads()})}};
   each_setting(o.settings, [&](const std::string& option, const auto&, const auto& value) {
     configuration.training.push_back({"--" + option, typed_text(value)});
   });
@@ -121,6 +122,23 @@ std::optional<Checkpoint> checkpoint_of(const fs::path& file, const std::string&
       "or choose another --out",
       fmt::join(other, "; "));
   return found;
+}
+
+/// The configuration of a training that goes on: with the kinds of machines that took part before.
+/// @param say  those that are others than this one, for people.
+std::string continued(const std::string& kept, const std::string& here, bool say) {
+  auto both = Configuration::parse(here);
+  const auto machine = both.machines.front();
+  for (const auto& before : Configuration::parse(kept).machines) {
+    if (before == machine) continue;
+    both.machines.push_back(before);
+    if (say)
+      fmt::print(stderr,
+                 "note: some steps were computed on {}, now it is {}: last digits differ, and what "
+                 "follows from them\n",
+                 before, machine);
+  }
+  return both.text();
 }
 
 /// One training: the network, its data and its files.
@@ -156,7 +174,6 @@ class Run {
       lock_.emplace(o_.beside("checkpoint.lock"), OneAtATime{[&](std::string_view owner) {
                       fail(o_.out.string(), "should be free, but process {} trains it", owner);
                     }});
-    if (is_first_) remove_leftovers_in(fs::absolute(o_.out).parent_path());
     detector_.set_peers(join(launch, device));
     configuration_ = std::move(configuration);
   }
@@ -178,6 +195,7 @@ class Run {
       if (is_first_)
         fmt::print(stderr, "goes on after step {} of {}, which {} holds\n", kept->training.step,
                    settings.steps, o_.beside("checkpoint").string());
+      configuration_ = continued(kept->configuration, configuration_, is_first_);
     } else if (o_.find_learning_rate) {
       settings.learning_rate = found_learning_rate();
     }
@@ -334,7 +352,7 @@ class Run {
 
   int finished(std::int64_t steps) {
     if (!is_first_) return 0;
-    fmt::print("{} steps in {}; weights in {}\n", steps, clock_text(progress_.seconds()),
+    fmt::print("{} in {}; weights in {}\n", counted(steps, "step"), clock_text(progress_.seconds()),
                o_.out.string());
     if (const auto* best = log_.best()) {
       fmt::print("{} holds the best, of step {}: AP50 {:.3f}{}; {} the last\n", o_.out.string(),
@@ -391,7 +409,7 @@ int run(const Options& o) {
   if (device.is_cuda() && launch.size > 1 && o.device.find(':') == std::string::npos)
     device = cli::parse_device(fmt::format("cuda:{}", launch.local_rank));
   Run training(o, {o.objective, attack.attack, color},
-               configuration_text(o, attack, color, launch.size), launch, device);
+               configuration_text(o, attack, color, launch.size, device), launch, device);
   if (launch.rank > 0)  // Ctrl-C is for the first process, which keeps the weights
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
   return training();

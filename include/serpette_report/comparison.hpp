@@ -30,12 +30,15 @@ struct Contender {
   const Study* study = nullptr;
   std::string scenario;
   std::string label;
+  std::string study_name;
   std::size_t side = 0;  ///< 0 of the first study, 1 of the second.
 };
 
 /// Two contenders at one ratio: `second` less `first`.
 struct ContenderTest {
   std::string family, ratio, first, second;
+  std::string
+      pair;  ///< What tables call the two: a scenario that both studies have by its name alone.
   std::size_t first_runs = 0, second_runs = 0;
   double first_mean = NAN, second_mean = NAN;
   double difference = NAN, low = NAN, high = NAN;  ///< With Welch's 95 % interval.
@@ -50,7 +53,7 @@ inline std::vector<std::pair<Contender, Contender>> contenders(const Study& a, c
                                                                const std::string& name_a,
                                                                const std::string& name_b) {
   const auto named = [&](const Study& study, const std::string& scenario, const std::string& name) {
-    return Contender{&study, scenario, fmt::format("{} ({})", scenario_label(scenario), name),
+    return Contender{&study, scenario, fmt::format("{} ({})", scenario_label(scenario), name), name,
                      &study == &a ? 0U : 1U};
   };
   std::vector<std::pair<Contender, Contender>> pairs;
@@ -82,6 +85,9 @@ inline std::vector<ContenderTest> compare_contenders(
                         ratio,
                         first.label,
                         second.label,
+                        first.scenario == second.scenario
+                            ? scenario_label(first.scenario)
+                            : fmt::format("{} against {}", second.label, first.label),
                         x.size(),
                         y.size(),
                         mean(x),
@@ -120,7 +126,7 @@ inline std::string comparison_csv(std::span<const ContenderTest> tests) {
 
 /// Of one pair and metric: where the second is better, worse, or not told apart from the first.
 struct Finding {
-  std::string family, first, second;
+  std::string family, first, second, pair;
   std::vector<std::string> better, worse, open;  ///< Ratios, as "50 %".
 };
 
@@ -129,7 +135,7 @@ inline std::vector<Finding> comparison_findings(std::span<const ContenderTest> t
   for (const auto& t : tests) {
     if (findings.empty() || findings.back().family != t.family ||
         findings.back().first != t.first || findings.back().second != t.second)
-      findings.push_back({t.family, t.first, t.second, {}, {}, {}});
+      findings.push_back({t.family, t.first, t.second, t.pair, {}, {}, {}});
     auto& f = findings.back();
     const bool good = (t.difference > 0) == family(t.family).more_is_better;
     (!(t.holm_p < 0.05) ? f.open : good ? f.better : f.worse).push_back(t.ratio + " %");
@@ -170,8 +176,8 @@ inline TextTable findings_table(std::span<const Finding> findings) {
                                                        : fmt::format("{}", fmt::join(ratios, ", "));
   };
   for (const auto& f : findings)
-    table.rows.push_back({f.second + " against " + f.first, std::string(family(f.family).words),
-                          list(f.better, f), list(f.worse, f), list(f.open, f)});
+    table.rows.push_back({f.pair, std::string(family(f.family).words), list(f.better, f),
+                          list(f.worse, f), list(f.open, f)});
   return table;
 }
 
@@ -221,18 +227,20 @@ inline TextTable differences_table(std::span<const ContenderTest> tests, const F
                   .rows = {}};
   for (const auto& t : tests)
     if (t.family == f.name)
-      table.rows.push_back({t.second + " against " + t.first, t.ratio + " %",
-                            fmt::format("{:.{}f}", t.first_mean, f.decimals),
-                            fmt::format("{:.{}f}", t.second_mean, f.decimals),
-                            fmt::format("{:+.{}f}", t.difference, f.decimals + 1),
-                            std::isnan(t.low) ? "–"
-                                              : fmt::format("{:+.{}f} … {:+.{}f}", t.low,
-                                                            f.decimals + 1, t.high, f.decimals + 1),
-                            std::isnan(t.holm_p) ? "undefined" : fmt::format("{:.2g}", t.holm_p),
-                            !std::isfinite(t.hedges_g) ? "–"
-                            : std::isnan(t.g_low)      ? fmt::format("{:+.2f}", t.hedges_g)
-                                                       : fmt::format("{:+.2f} [{:+.1f}, {:+.1f}]",
-                                                                     t.hedges_g, t.g_low, t.g_high)});
+      table.rows.push_back(
+          {t.pair, t.ratio + " %", fmt::format("{:.{}f}", t.first_mean, f.decimals),
+           fmt::format("{:.{}f}", t.second_mean, f.decimals),
+           fmt::format("{:+.{}f}", t.difference, f.decimals + 1),
+           std::isnan(t.low)
+               ? "–"
+               : fmt::format("{:+.{}f} … {:+.{}f}", t.low, f.decimals + 1, t.high, f.decimals + 1),
+           std::isnan(t.holm_p) ? "undefined"
+           : t.holm_p < 0.001   ? "< 0.001"
+                                : fmt::format("{:.3f}", t.holm_p),
+           !std::isfinite(t.hedges_g) ? "–"
+           : std::isnan(t.g_low)
+               ? fmt::format("{:+.2f}", t.hedges_g)
+               : fmt::format("{:+.2f} [{:+.1f}, {:+.1f}]", t.hedges_g, t.g_low, t.g_high)});
   return table;
 }
 
@@ -251,16 +259,19 @@ inline std::vector<std::string> write_comparison(
     for (const auto& c : {a, b})
       if (std::ranges::find(all, c.label, &Contender::label) == all.end()) all.push_back(c);
 
+  const auto& [one, other] = pairs.front();
   ReportFolder out(folder);
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\"><title>Two studies "
       "compared</title><style>{}{}"
       "</style></head><body><header><h1>Two studies compared</h1><p class=\"soft\">"
-      "Profile {}. Found means: Welch's test, corrected by Holm's method for the number of ratios "
-      "of a pair (5 %). A scenario has one colour in both studies; the second study's lines are "
-      "dashed.</p></header><main>",
-      theme_style(), detail::kPageStyle, escape_xml(profile));
+      "The second, <b>{}</b>, against the first, <b>{}</b>; profile {}. Better and worse are what "
+      "Welch's test finds, corrected by Holm's method for the number of ratios of a pair (5 %). A "
+      "scenario has one colour in both studies; the second study's lines are dashed.</p></header>"
+      "<main>",
+      theme_style(), detail::kPageStyle, escape_xml(other.study_name), escape_xml(one.study_name),
+      escape_xml(profile));
   html += "<section><h2>What differs</h2>" + to_html(detail::findings_table(findings), "findings") +
           "</section>";
   for (const auto& f : kFamilies) {

@@ -158,10 +158,9 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
       timed ? "<a href=\"#time\">Time by part</a>" : "",
       pictures.empty() ? "" : "<a href=\"#samples\">Samples</a>", navigation);
   if (const auto missing = study.missing(); !missing.empty())
-    html +=
-        fmt::format("<p class=\"note\">{} missing, so that groups differ in size: {}{}</p>",
-                    missing.size() == 1 ? "1 cell is" : fmt::format("{} cells are", missing.size()),
-                    escape_xml(missing.front()), missing.size() > 1 ? "; …" : "");
+    html += fmt::format("<p class=\"note\">{} {} missing, so that groups differ in size: {}{}</p>",
+                        counted(missing.size(), "cell"), missing.size() == 1 ? "is" : "are",
+                        escape_xml(missing.front()), missing.size() > 1 ? "; …" : "");
   html += "<section id=\"glance\"><h2>At a glance</h2>" + glance_html(study) + "</section>\n";
   html +=
       "<section id=\"curves\"><h2>What pruning costs</h2><p class=\"soft\">Every network by how "

@@ -73,10 +73,9 @@ inline ReportResult write_report(std::span<const CellRow> cells,
   ReportResult result{.page = folder / "index.html"};
   ReportFolder out(folder);
   if (const auto missing = study.missing(); !missing.empty())
-    result.notes.push_back(
-        fmt::format("{} missing, groups differ in size: {}{}",
-                    missing.size() == 1 ? "1 cell is" : fmt::format("{} cells are", missing.size()),
-                    missing.front(), missing.size() > 1 ? "; …" : ""));
+    result.notes.push_back(fmt::format(
+        "{} {} missing, groups differ in size: {}{}", counted(missing.size(), "cell"),
+        missing.size() == 1 ? "is" : "are", missing.front(), missing.size() > 1 ? "; …" : ""));
 
   const auto tests = pair_tests(study, profile);
   auto page = options.page;

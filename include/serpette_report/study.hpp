@@ -14,17 +14,13 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/scenario/catalogue.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/metric.hpp"
 
 namespace serpette {
-
-/// "1 run", "2 runs".
-inline std::string counted(std::size_t n, std::string_view noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
 
 /// What a Study accepts.
 struct StudyRules {

@@ -17,6 +17,7 @@
 #include "serpette/app/dry_run.hpp"
 #include "serpette/app/load_experiment.hpp"
 #include "serpette/app/used_folder.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/deploy/plan.hpp"
 #include "serpette/graph/footprint.hpp"
@@ -208,11 +209,11 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   for (const auto& [what, data] :
        {std::pair{"training", &loaded.train}, std::pair{"test", &loaded.test}})
     if (const auto n = data->unreadable().size(); n > 0)
-      fmt::print(stderr, "{} {} {} damaged and left out\n", n, what,
-                 n == 1 ? "image is" : "images are");
+      fmt::print(stderr, "{} {} damaged and left out\n", counted(n, fmt::format("{} image", what)),
+                 n == 1 ? "is" : "are");
   if (unfinished > 0 && !o.part.collect && !o.part.time_again)
     fmt::print(stderr, "{} failed (cells/*/failed.txt says why); --retry-failed tries again\n",
-               unfinished == 1 ? "1 cell" : fmt::format("{} cells", unfinished));
+               counted(unfinished, "cell"));
   return unfinished > 0 ? 1 : 0;
 }
 

@@ -2,7 +2,9 @@
 
 #include "fuzz/fuzz.hpp"
 
+// Both tables of a study.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  return serpette::test::accept_or_refuse(
-      [&] { serpette::read_cells(serpette::test::input_file(data, size, "cells.csv")); });
+  const auto file = serpette::test::input_file(data, size, "cells.csv");
+  serpette::test::accept_or_refuse([&] { serpette::read_cells(file); });
+  return serpette::test::accept_or_refuse([&] { serpette::read_evaluations(file); });
 }

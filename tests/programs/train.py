@@ -98,6 +98,12 @@ def refusals(scenes, root):
     stop(scenes, out, signal.SIGTERM, 2)
     run("train", *command(scenes, out, "--seed", 3), status=2, says="--seed: 1 there, 3 here")
     run("train", *command(scenes, out, "--clip", 7), status=2, says="another one's (--clip: 50 there, 7 here)")
+    # Other instructions give other last digits: that is said, and stays in the checkpoint.
+    stop(scenes, root / "older/own.weights", signal.SIGTERM, 2)
+    done = subprocess.run([BIN / "train", *map(str, command(scenes, root / "older/own.weights"))], text=True,
+                          env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}, capture_output=True)
+    assert done.returncode == 0 and "note: some steps were computed on" in done.stderr, done.stderr
+    assert "now it is" in done.stderr and "ONEDNN_MAX_CPU_ISA=AVX2" in done.stderr, done.stderr
     checkpoint = out.with_suffix(".checkpoint")
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     run("train", *command(scenes, out), status=2, says="damaged")

@@ -5,12 +5,15 @@
     … the lines between the two lines `// [policy]` of that file …
     ```
 
+A block of C++ that says no such thing is a fault: pages show what compiles.
+
 usage: check_snippets.py [ROOT] [--write]     --write replaces the blocks by what the sources say
 """
 
 import pathlib
 import re
 import sys
+import textwrap
 
 BLOCK = re.compile(r"<!-- snippet: (\S+) \[(\w+)\] -->\n```(\w+)\n(.*?)```\n", re.DOTALL)
 
@@ -20,7 +23,9 @@ def cut(root, file, marker):
     if not source.exists():
         return None
     parts = re.split(rf"^[ \t]*// \[{marker}\]\n", source.read_text(), flags=re.MULTILINE)
-    return re.sub(r"^[ \t]*// \[\w+\]\n", "", parts[1], flags=re.MULTILINE) if len(parts) == 3 else None  # others' markers
+    if len(parts) != 3:
+        return None
+    return textwrap.dedent(re.sub(r"^[ \t]*// \[\w+\]\n", "", parts[1], flags=re.MULTILINE))  # without others' markers
 
 
 if __name__ == "__main__":
@@ -41,6 +46,9 @@ if __name__ == "__main__":
             return f"<!-- snippet: {file} [{marker}] -->\n```{language}\n{wanted}```\n"
 
         replaced = BLOCK.sub(check, text)
+        if page.is_relative_to(root / "docs"):
+            for loose in re.finditer(r"(?<!-->\n)^```(?:cpp|c)\n", text, re.MULTILINE):
+                faults.append(f"{page.relative_to(root)}:{text.count(chr(10), 0, loose.start()) + 1}: should say which source the code is cut from")
         if "--write" in sys.argv and replaced != text:
             page.write_text(replaced)
     print("\n".join(faults) or "snippets: pages say what the sources say")

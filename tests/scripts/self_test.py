@@ -115,6 +115,8 @@ class Checks(unittest.TestCase):
         self.expect("check_snippets.py", 0)
         self.write("examples/a.cpp", "int c;\n")
         self.expect("check_snippets.py", 1, "there is no snippet [part]")
+        self.write("docs/a.md", "Words.\n\n```cpp\nint a;\n```\n")
+        self.expect("check_snippets.py", 1, "docs/a.md:3: should say which source the code is cut from")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "serpette/core/counted.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/method/loader.hpp"
 #include "serpette/method/train.hpp"
@@ -96,8 +97,8 @@ void print_plan(const std::vector<PlannedCell>& plan, const Experiment<D, Train,
     fmt::print("suite: {} attacks, up to {:.0f} forward and backward passes an image\n",
                experiment.suite.size() - 1, passes);
   constexpr double kFloat = 4;  // the network of every cell is kept
-  fmt::print("{} {} left: about {} with {} at once, {:.1f} GB of disk\n", open,
-             open == 1 ? "cell" : "cells", clock_text(total / workers.count), workers.count,
+  fmt::print("{} left: about {} with {} at once, {:.1f} GB of disk\n", counted(open, "cell"),
+             clock_text(total / workers.count), workers.count,
              static_cast<double>(open) * kFloat *
                  static_cast<double>(parameters(experiment.pretrained.graph())) / 1e9);
 }

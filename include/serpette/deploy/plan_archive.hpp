@@ -8,6 +8,7 @@
 
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -81,7 +82,20 @@ class PlanReader {
   [[nodiscard]] T value() {
     std::array<std::byte, sizeof(T)> raw;
     std::memcpy(raw.data(), take(1, sizeof(T)), sizeof(T));
-    return std::bit_cast<T>(raw);
+    if constexpr (std::same_as<T, bool>)
+      return raw[0] != std::byte{};  // a damaged one may be neither 0 nor 1
+    else
+      return std::bit_cast<T>(raw);
+  }
+  /// How many of something follow.
+  /// @param bytes   that each of them takes, at least.
+  /// @throws Error  if there is no room for so many.
+  [[nodiscard]] std::size_t count(std::size_t bytes) {
+    const auto found = value<std::uint64_t>();
+    require(found <= (bytes_.size() - at_) / bytes, place_,
+            "should have {} times {} bytes at byte {}, got {} bytes in all", found, bytes, at_,
+            bytes_.size());
+    return found;
   }
   [[nodiscard]] std::string text() {
     const auto size = value<std::uint64_t>();

@@ -77,7 +77,7 @@ class SparseConvolution {
     planes_ = from.array<Plane>();
     offsets_ = from.array<std::int32_t>();
     weights_ = from.array<float>(offsets_.size());
-    parts_.resize(from.value<std::uint64_t>());
+    parts_.resize(from.count(sizeof(std::uint64_t) * (3 + static_cast<std::size_t>(c.filters))));
     for (Part& part : parts_) {
       part.first_plane = from.value<std::uint64_t>();
       part.last_plane = from.value<std::uint64_t>();

@@ -17,6 +17,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/io/image_suffix.hpp"
+#include "serpette/io/leftovers.hpp"
 
 namespace serpette {
 
@@ -30,9 +31,7 @@ namespace detail {
 
 /// Of this process alone, also where several hosts share a folder.
 inline std::string temporary_name(const std::filesystem::path& path) {
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
-  return fmt::format("{}.part-{}-{}", path.string(), host, ::getpid());
+  return fmt::format("{}{}{}", path.string(), part_mark(), ::getpid());
 }
 
 /// Where output to `path` goes: a link is followed, so that it stays one.
@@ -126,8 +125,9 @@ inline void require_no_input(const std::filesystem::path& output,
 
 /// A file that is complete on disk under a temporary name, beside where it is to go: `commit`
 /// renames it. Of several that belong together all are staged before the first is committed. One
-/// that is not committed leaves nothing behind. A file that is replaced keeps its mode, a link
-/// stays a link; a device or pipe is written to as it is, at once.
+/// that is not committed leaves nothing behind, and what killed processes left in the folder goes.
+/// A file that is replaced keeps its mode, a link stays a link; a device or pipe is written to as
+/// it is, at once.
 class StagedFile {
  public:
   /// Folders on the way are made.
@@ -142,6 +142,7 @@ class StagedFile {
     if (!std::filesystem::is_directory(folder()))
       throw Unwritable(
           fmt::format("{}: should be a folder to write into, got none", folder().string()));
+    if (!place_.in_place) remove_leftovers_in(folder());
     // What replaces a secret is never readable by others, not even for a moment.
     const int file = ::open(written_to_.c_str(),
                             O_WRONLY | O_CLOEXEC | (place_.in_place ? 0 : O_CREAT | O_TRUNC),

@@ -29,7 +29,8 @@ inline constexpr std::int64_t kDeflateRatio = 1032;
 inline constexpr std::int64_t kWebpPlainPixels = std::int64_t{1} << 23;
 inline constexpr std::int64_t kWebpPixelsPerByte = 1024;
 
-/// Of a data set; V3Det, the largest in use, has 13,204. COCO's evaluation takes 97 kB for each.
+/// Of a data set; V3Det, the largest in use, has 13,204. COCO's evaluation takes
+/// 97 kB for each that has boxes.
 inline constexpr std::size_t kCategories = std::size_t{1} << 14;
 /// Of a table.
 inline constexpr std::size_t kColumns = 4096;

@@ -80,20 +80,20 @@ struct CocoSummary {
          AR100 = -1;  ///< Average recall with 1, 10, 100 detections an image and category.
   double ARs = -1, ARm = -1, ARl = -1;  ///< AR100 of small, medium, large objects.
 
-  std::size_t categories = 0;
-  std::vector<double> precision;  ///< [10 IoU][101 recall][categories][4 areas][3 max detections],
-                                  ///< −1: no such truth.
-  std::vector<double>
-      recall;  ///< [10 IoU][categories][4 areas][3 max detections], −1: no such truth.
+  /// Categories that have truth, ascending: the rows of the arrays, which so cost what a data set
+  /// shows and not what it names.
+  std::vector<std::size_t> rows;
+  std::vector<double> precision;  ///< [10 IoU][101 recall][rows][4 areas][3 max detections], −1:
+                                  ///< no such truth.
+  std::vector<double> recall;  ///< [10 IoU][rows][4 areas][3 max detections], −1: no such truth.
 
-  [[nodiscard]] std::size_t precision_at(std::size_t iou, std::size_t recall_step,
-                                         std::size_t category, std::size_t area,
-                                         std::size_t max) const {
-    return (((iou * 101 + recall_step) * categories + category) * 4 + area) * 3 + max;
+  [[nodiscard]] std::size_t precision_at(std::size_t iou, std::size_t recall_step, std::size_t row,
+                                         std::size_t area, std::size_t max) const {
+    return (((iou * 101 + recall_step) * rows.size() + row) * 4 + area) * 3 + max;
   }
-  [[nodiscard]] std::size_t recall_at(std::size_t iou, std::size_t category, std::size_t area,
+  [[nodiscard]] std::size_t recall_at(std::size_t iou, std::size_t row, std::size_t area,
                                       std::size_t max) const {
-    return ((iou * categories + category) * 4 + area) * 3 + max;
+    return ((iou * rows.size() + row) * 4 + area) * 3 + max;
   }
 
   /// Names and values in COCO's order: what summary.json holds.
@@ -114,10 +114,13 @@ struct CocoSummary {
 
   /// AP of one category over all IoU thresholds; −1 without truth.
   [[nodiscard]] double average_precision(std::size_t category) const {
+    const auto row = std::ranges::lower_bound(rows, category);
+    if (row == rows.end() || *row != category) return -1;
+    const auto at = static_cast<std::size_t>(row - rows.begin());
     std::vector<double> values;
     for (std::size_t t = 0; t < 10; ++t)
       for (std::size_t r = 0; r < 101; ++r)
-        values.push_back(precision[precision_at(t, r, category, 0, 2)]);
+        values.push_back(precision[precision_at(t, r, at, 0, 2)]);
     return mean_of_valid(values);
   }
 
@@ -158,13 +161,12 @@ class CategoryEvaluation {
   }
 
   /// Writes this category's part of the arrays.
-  void finish(CocoSummary& summary, std::size_t category) {
+  void finish(CocoSummary& summary, std::size_t row) {
     std::ranges::stable_sort(candidates_, std::greater<>(), &Candidate::score);
     for (std::size_t a = 0; a < coco::kAreas.size(); ++a) {
       if (positives_[a] == 0) continue;
       for (std::size_t m = 0; m < coco::kMaxDetections.size(); ++m)
-        for (std::size_t t = 0; t < coco::kIouThresholds.size(); ++t)
-          curve(summary, category, a, m, t);
+        for (std::size_t t = 0; t < coco::kIouThresholds.size(); ++t) curve(summary, row, a, m, t);
     }
   }
 
@@ -243,8 +245,7 @@ class CategoryEvaluation {
 
   // Only true positives move recall, and precision is highest at one: the envelope needs no other
   // point.
-  void curve(CocoSummary& summary, std::size_t category, std::size_t a, std::size_t m,
-             std::size_t t) {
+  void curve(CocoSummary& summary, std::size_t row, std::size_t a, std::size_t m, std::size_t t) {
     const auto positives = static_cast<double>(positives_[a]);
     precision_.clear();
     std::int64_t found = 0, wrong = 0;
@@ -258,7 +259,7 @@ class CategoryEvaluation {
         precision_.push_back(tp / (fp + tp + 0x1p-52));
       }
     }
-    summary.recall[summary.recall_at(t, category, a, m)] = static_cast<double>(found) / positives;
+    summary.recall[summary.recall_at(t, row, a, m)] = static_cast<double>(found) / positives;
     for (auto i = precision_.size(); i-- > 1;)
       precision_[i - 1] = std::max(precision_[i - 1], precision_[i]);
     std::size_t i = 0;
@@ -266,7 +267,7 @@ class CategoryEvaluation {
       while (i < precision_.size() &&
              static_cast<double>(i + 1) / positives < coco::kRecallThresholds[r])
         ++i;
-      summary.precision[summary.precision_at(t, r, category, a, m)] =
+      summary.precision[summary.precision_at(t, r, row, a, m)] =
           i < precision_.size() ? precision_[i] : 0.0;
     }
   }
@@ -290,14 +291,14 @@ inline void summarize(CocoSummary& s) {
     std::vector<double> values;
     for (std::size_t t = first; t < last; ++t)
       for (std::size_t r = 0; r < 101; ++r)
-        for (std::size_t k = 0; k < s.categories; ++k)
+        for (std::size_t k = 0; k < s.rows.size(); ++k)
           values.push_back(s.precision[s.precision_at(t, r, k, area, 2)]);
     return CocoSummary::mean_of_valid(values);
   };
   const auto recall = [&](std::size_t area, std::size_t max) {
     std::vector<double> values;
     for (std::size_t t = 0; t < 10; ++t)
-      for (std::size_t k = 0; k < s.categories; ++k)
+      for (std::size_t k = 0; k < s.rows.size(); ++k)
         values.push_back(s.recall[s.recall_at(t, k, area, max)]);
     return CocoSummary::mean_of_valid(values);
   };
@@ -332,29 +333,32 @@ inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> d
     return static_cast<std::uint32_t>(found - images.begin());
   };
 
-  CocoSummary summary;
-  summary.categories = truth.categories.size();
-  require(summary.categories <= limits::kCategories, truth.source,
-          "should have at most {} categories, got {}", limits::kCategories, summary.categories);
-  summary.precision.assign(10 * 101 * summary.categories * 12, -1.0);
-  summary.recall.assign(10 * summary.categories * 12, -1.0);
-
-  std::vector<detail::ByCategory<CocoAnnotation>> annotations(summary.categories);
+  const auto categories = truth.categories.size();
+  require(categories <= limits::kCategories, truth.source,
+          "should have at most {} categories, got {}", limits::kCategories, categories);
+  std::vector<detail::ByCategory<CocoAnnotation>> annotations(categories);
   for (const auto& a : truth.annotations)
     annotations.at(static_cast<std::size_t>(a.category))
         .entries.emplace_back(rank(a.image_id, "an annotation"), &a);
-  std::vector<detail::ByCategory<Detection>> candidates(summary.categories);
+  std::vector<detail::ByCategory<Detection>> candidates(categories);
   for (const auto& d : detections) {
     if (std::isnan(d.score))
       fail("evaluation", "scores should be numbers, got NaN in image {}", d.image_id);
     const auto image = rank(d.image_id, "a detection");
-    if (d.category >= 0 && static_cast<std::size_t>(d.category) < summary.categories)
+    if (d.category >= 0 && static_cast<std::size_t>(d.category) < categories)
       candidates[static_cast<std::size_t>(d.category)].entries.emplace_back(image, &d);
   }
   const bool ids_matter =
       std::ranges::any_of(truth.annotations, [](const auto& a) { return a.id != 0; });
 
-  const auto evaluate_category = [&](std::size_t category) {
+  CocoSummary summary;
+  for (std::size_t k = 0; k < categories; ++k)
+    if (!annotations[k].entries.empty()) summary.rows.push_back(k);
+  summary.precision.assign(10 * 101 * summary.rows.size() * 12, -1.0);
+  summary.recall.assign(10 * summary.rows.size() * 12, -1.0);
+
+  const auto evaluate_row = [&](std::size_t row) {
+    const auto category = summary.rows[row];
     auto& found = candidates[category].entries;
     auto& wanted = annotations[category].entries;
     std::ranges::stable_sort(wanted, {}, [](const auto& e) { return e.first; });
@@ -375,12 +379,12 @@ inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> d
         image_found.push_back(found[d].second);
       evaluation.image(image_truth, image_found, ids_matter);
     }
-    evaluation.finish(summary, category);
+    evaluation.finish(summary, row);
   };
 
   const auto workers =
       threads > 0 ? static_cast<unsigned>(threads) : std::thread::hardware_concurrency();
-  in_parallel(workers, summary.categories, evaluate_category);
+  in_parallel(workers, summary.rows.size(), evaluate_row);
   detail::summarize(summary);
   return summary;
 }

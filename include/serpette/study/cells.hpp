@@ -48,8 +48,11 @@ struct EvaluationRow {
 /// A scenario's id, as it names files: see `is_file_id`.
 /// @throws Error  if it is none.
 inline std::string scenario_id(std::string_view text) {
-  require(is_file_id(text), "scenario",
-          "should be an id of letters, digits, '_', '-' and '.', got \"{}\"", text);
+  require(
+      is_file_id(text), "scenario",
+      "should be an id of at most 100 letters, digits, '_', '-' and '.', a letter or digit first, "
+      "got \"{}\"",
+      text);
   return std::string(text);
 }
 

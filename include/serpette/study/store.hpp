@@ -14,11 +14,11 @@
 #include "serpette/core/fingerprint.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/file_lock.hpp"
+#include "serpette/io/leftovers.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/stage_store.hpp"
 #include "serpette/method/tensor_file.hpp"
 #include "serpette/study/configuration.hpp"
-#include "serpette/study/leftovers.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {

@@ -4,12 +4,14 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "serpette/core/counted.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
@@ -20,12 +22,18 @@ struct Workers {
 };
 
 /// What numbers depend on besides their configuration: sums of floats come out differently, in the
-/// last digits, on other instructions or another number of threads.
+/// last digits, on other instructions or another number of threads. LibTorch says which
+/// instructions it takes; what holds oneDNN or MKL to others stands in the environment alone.
 inline std::string machine_kind(at::Device device, const Workers& workers) {
   if (device.is_cuda())
     return at::globalContext().allowTF32CuDNN() ? "CUDA, products in TF32" : "CUDA";
-  return fmt::format("{}, {} thread{} a cell", at::get_cpu_capability(), workers.threads,
-                     workers.threads == 1 ? "" : "s");
+  auto kind =
+      fmt::format("{}, {} a cell", at::get_cpu_capability(), counted(workers.threads, "thread"));
+  for (const char* name :
+       {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR"})
+    if (const char* value = std::getenv(name); value != nullptr && *value != '\0')
+      kind += fmt::format(", {}={}", name, value);
+  return kind;
 }
 
 /// Lets one of several workers have the machine to itself: the others wait at their next step.

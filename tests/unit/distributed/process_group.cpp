@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "serpette/method/loader.hpp"
 #include "support/catch.hpp"
+#include "support/noise_data.hpp"
 #include "support/scratch.hpp"
 #include "support/together.hpp"
 
@@ -141,4 +143,16 @@ TEST_CASE("two processes train the network that one trains with whole batches",
 
 TEST_CASE("a process alone needs no group", "[distributed][process_group]") {
   CHECK(join({}, at::kCPU).alone());
+
+  const at::Device device = at::kCPU;
+  Yolov3 detector(test::two_heads(), Seed(1));
+  const test::NoiseData data(64, 1, 32);
+  const Seed seed(1);
+  constexpr int threads = 1;
+  // [own_program]
+  const auto peers = serpette::join(serpette::launch_from_environment(), device);  // or alone
+  detector.set_peers(peers);  // for batch norm, and for what `train` does
+  serpette::Loader loader(data, 64, seed, threads, peers.share);  // this process's part of 64
+  // [own_program]
+  CHECK(loader.next().images.size(0) == 64);
 }

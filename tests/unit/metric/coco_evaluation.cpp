@@ -25,6 +25,20 @@ std::string fnv(const std::vector<double>& values) {
   return fmt::format("{:016x}", hash);
 }
 
+/// pycocotools' array of a summary's: with the categories that have no truth, which are −1.
+/// @param steps  [10 IoU][101 recall] or [10 IoU], as one.
+std::vector<double> with_all_categories(const std::vector<double>& values, const CocoSummary& s,
+                                        std::size_t steps, std::size_t categories) {
+  constexpr std::size_t kEach = 12;  // [4 areas][3 max detections]
+  std::vector<double> all(steps * categories * kEach, -1.0);
+  for (std::size_t t = 0; t < steps; ++t)
+    for (std::size_t row = 0; row < s.rows.size(); ++row)
+      std::copy_n(
+          values.begin() + static_cast<std::ptrdiff_t>((t * s.rows.size() + row) * kEach), kEach,
+          all.begin() + static_cast<std::ptrdiff_t>((t * categories + s.rows[row]) * kEach));
+  return all;
+}
+
 struct Case {
   Instances truth;
   std::vector<Detection> found;
@@ -67,8 +81,11 @@ TEST_CASE("precision, recall and the 12 numbers equal pycocotools' to the last b
     CAPTURE(i);
     const auto [truth, found] = parse(cases[i]);
     const auto summary = evaluate(truth, found, threads);
-    CHECK(fnv(summary.precision) == cases[i]["precision"].get<std::string>());
-    CHECK(fnv(summary.recall) == cases[i]["recall"].get<std::string>());
+    const auto categories = truth.categories.size();
+    CHECK(fnv(with_all_categories(summary.precision, summary, 1010, categories)) ==
+          cases[i]["precision"].get<std::string>());
+    CHECK(fnv(with_all_categories(summary.recall, summary, 10, categories)) ==
+          cases[i]["recall"].get<std::string>());
     for (std::size_t n = 0; n < 12; ++n) {
       const auto [name, value] = summary.numbers()[n];
       CAPTURE(name);
@@ -100,6 +117,19 @@ TEST_CASE("nothing found scores 0, nothing to find scores -1", "[metric][coco_ev
   const std::vector<Detection> found = {{1, 0, 0.9, {10, 10, 40, 40}}};
   CHECK(evaluate(scene({}), found).AP == -1);
   CHECK(evaluate(Instances{}, {}).AR100 == -1);
+}
+
+TEST_CASE("categories without truth cost nothing", "[metric][coco_evaluation]") {
+  auto truth = scene({{10, 10, 40, 40}});
+  for (int id = 2; id <= 16000; ++id) truth.categories.push_back({.id = id, .name = "other"});
+  truth.annotations[0].category = 15999;
+  const std::vector<Detection> found = {{1, 15999, 0.9, {10, 10, 40, 40}},
+                                        {1, 3, 0.9, {10, 10, 40, 40}}};
+  const auto summary = evaluate(truth, found);
+  CHECK(summary.AP == Catch::Approx(1));
+  CHECK(summary.average_precision(15999) == summary.AP);
+  CHECK(summary.average_precision(3) == -1);
+  CHECK(summary.precision.size() == 10 * 101 * 12);
 }
 
 TEST_CASE("categories the annotations do not list are passed over", "[metric][coco_evaluation]") {

@@ -34,6 +34,13 @@ TEST_CASE("studies with the same scenarios are compared scenario by scenario",
   CHECK_THAT(comparison_words(findings)[2],
              ContainsSubstring("AP50 on clean images: ") &&
                  ContainsSubstring("better at 50 %; not told apart at 0 %, 90 %"));
+  // Tables name a scenario that both have once.
+  CHECK(found->pair == "Unstructured DeepLIFT");
+  CHECK(detail::findings_table(findings).rows.front().front() == "Unstructured DeepLIFT");
+  CHECK(detail::differences_table(tests, family("clean mAP")).rows.front().front() ==
+        "Unstructured DeepLIFT");
+  // Welch's t with SciPy, times three by Holm: 0.010807.
+  CHECK(detail::differences_table(tests, family("clean mAP")).rows[1][6] == "0.011");
   // One colour for a scenario, one kind of line for a study.
   std::vector<Contender> all;
   for (const auto& [one, two] : pairs) all.insert(all.end(), {one, two});
@@ -66,6 +73,7 @@ TEST_CASE("studies without a common scenario are compared crosswise", "[report][
   CHECK(read_file(folder / "compare.csv").starts_with("metric,ratio_percent,first,second"));
   CHECK_THAT(read_file(folder / "index.html"),
              ContainsSubstring("<svg") && !ContainsSubstring("src=") &&
+                 ContainsSubstring("<b>mine</b>, against the first, <b>paper</b>") &&
                  ContainsSubstring("<td>Mine (mine) against Structured HYDRA (paper)</td>"));
 }
 

@@ -6,20 +6,30 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
+
+/// @file
+/// Files are written under a temporary name, `NAME.part-HOST-PID`, and then renamed. What a killed
+/// process left under such a name goes when another one of its host writes into the folder.
 
 namespace serpette {
 
 namespace detail {
 
-/// Whether a file is the temporary one (`NAME.part-HOST-PID`, io/atomic_file.hpp) of a process of
-/// this host that is no more.
-inline bool is_left_over(const std::filesystem::path& file) {
+/// What stands between a file's name and the process that writes it.
+inline std::string part_mark() {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
-  const auto mark = std::string(".part-") + host + "-";
+  return std::string(".part-") + host + "-";
+}
+
+/// Whether a file is the temporary one of a process of this host that is no more.
+inline bool is_left_over(const std::filesystem::path& file) {
+  const auto mark = part_mark();
   const auto name = file.filename().string();
   const auto found = name.rfind(mark);
   if (found == name.npos) return false;
@@ -45,9 +55,15 @@ void remove_leftovers(const std::filesystem::path& folder) {
 inline void remove_leftovers(const std::filesystem::path& root) {
   detail::remove_leftovers<std::filesystem::recursive_directory_iterator>(root);
 }
-/// The same in a folder that may hold anything, and not below it.
+
+/// The same in a folder that may hold anything, and not below it: when this process asks for the
+/// first time. Whatever writes a file asks.
 inline void remove_leftovers_in(const std::filesystem::path& folder) {
-  detail::remove_leftovers<std::filesystem::directory_iterator>(folder);
+  static std::mutex mutex;
+  static std::set<std::filesystem::path> seen;
+  const std::lock_guard lock(mutex);
+  if (seen.insert(folder).second)
+    detail::remove_leftovers<std::filesystem::directory_iterator>(folder);
 }
 
 }  // namespace serpette
