@@ -185,6 +185,7 @@ void run(const Options& o, const ErasedColorMode& color) {
     return all;
   };
   std::vector<std::pair<std::string, std::vector<Tried>>> networks;
+  networks.reserve(2);
   networks.emplace_back(o.scenario, tried(detector, other ? &*other : nullptr, suite, ""));
   if (other && !o.suite.strengths().empty()) {
     auto curve = suite;

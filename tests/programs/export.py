@@ -131,7 +131,7 @@ def plans(root, scenes):
 
 def profile(root):
     told = run("profile", *NETWORK, "--out", root / "profile", "--rounds", 2, "--threads", 1)
-    assert "ms an image on 1 threads" in told, told
+    assert "ms an image on 1 thread " in told, told
     rows = list(csv.DictReader((root / "profile/profile.csv").open()))
     assert sum(bool(row["form"]) for row in rows) == CFG.read_text().count("[convolutional]")
     assert abs(sum(float(row["time %"]) for row in rows) - 100) < 3, rows

@@ -55,7 +55,8 @@ TEST_CASE("what has no dense form of ours is refused", "[deploy][direct][winogra
   const std::vector<float> zeros(100);
   Convolutional c{.filters = 2, .size = 3, .padding = 1, .groups = 2};
   CHECK_THROWS_WITH(DirectConvolution(c, {2, 4, 4}, zeros.data(), zeros.data()),
-                    "direct convolution: should be in one group, got 2 groups");
+                    "direct convolution: should be in one group, and in int8 of at most 65536 "
+                    "products, got 2 groups and 2 times 3×3");
   c = {.filters = 2, .size = 3, .stride = 2, .padding = 1};
   CHECK_THROWS_WITH(
       WinogradConvolution(c, {2, 4, 4}, zeros.data(), zeros.data()),
