@@ -4,14 +4,12 @@
 
 #include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/plan.hpp"
-#include "serpette/deploy/plan_file.hpp"
 #include "serpette/deploy/winograd_convolution.hpp"
 #include "support/catch.hpp"
 #include "support/convolution_error.hpp"
-#include "support/pruned_network.hpp"
+#include "support/narrow_plan.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
-#include "support/scratch.hpp"
 #include "support/small_graphs.hpp"
 
 using namespace serpette;
@@ -19,7 +17,6 @@ using Catch::Matchers::ContainsSubstring;
 using deploy::BFloat16;
 using serpette::test::convolution_error;
 using serpette::test::ConvolutionCase;
-using serpette::test::images_for;
 using serpette::test::ReferenceNetwork;
 using serpette::test::threads_change_no_bit;
 
@@ -92,28 +89,12 @@ TEST_CASE("threads do not change a bit of a convolution in bfloat16", "[deploy][
 TEST_CASE("a plan in bfloat16 is near the float one, and is kept as it is",
           "[deploy][bfloat16][plan_file]") {
   need_bfloat16();
-  const test::Scratch folder;
-  const auto path = folder.path() / "network.plan";
   for (std::uint64_t i = 0; i < 4; ++i) {
     const ReferenceNetwork network(i == 0 ? test::all_kinds() : test::random_graph(Seed(i)),
                                    Seed(i));
     INFO("graph " << i << "\n" << write_cfg(network.graph()));
-    const auto images = images_for(network.graph(), 2);
-    auto whole = deploy::make_plan(network, {.measure = false});
-    auto half = deploy::make_plan(
-        network, {.measure = false, .precision = deploy::PlanPrecision::kBFloat16});
-    CHECK(whole.precision() == deploy::PlanPrecision::kFloat32);
-    const auto wanted = whole.forward(images), heads = half.forward(images);
-    for (std::size_t h = 0; h < heads.size(); ++h)
-      CHECK(((heads[h] - wanted[h]).abs().max() / wanted[h].abs().max()).item<double>() < 0.1);
-    const auto forms = deploy::write_choices(half.choices());
-    CHECK_THAT(forms, ContainsSubstring("_bf16"));
-    deploy::save_plan(half, path);
-    auto again = deploy::load_plan(path);
-    CHECK(again.precision() == deploy::PlanPrecision::kBFloat16);
-    CHECK(deploy::write_choices(again.choices()) == forms);
-    const auto kept = again.forward(images);
-    for (std::size_t h = 0; h < heads.size(); ++h) CHECK(at::equal(kept[h], heads[h]));
+    const auto forms = test::near_and_kept(
+        network, {.measure = false, .precision = deploy::PlanPrecision::kBFloat16}, 0.1, "_bf16");
     // What was chosen for bfloat16 is no choice of a float plan.
     CHECK_THROWS_WITH(deploy::make_plan(network, {.choices = deploy::parse_choices(forms)}),
                       ContainsSubstring("or it does not fit"));

@@ -10,11 +10,11 @@
 #include "support/catch.hpp"
 #include "support/convolution_error.hpp"
 #include "support/guarded_output.hpp"
+#include "support/narrow_plan.hpp"
 #include "support/pieces.hpp"
 #include "support/pruned_network.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
-#include "support/scratch.hpp"
 #include "support/small_graphs.hpp"
 
 using namespace serpette;
@@ -190,31 +190,16 @@ TEST_CASE("calibration finds the ranges of what convolutions read", "[deploy][in
 TEST_CASE("a plan in int8 is near the float one, and is kept as it is",
           "[deploy][int8][plan_file]") {
   need_int8();
-  const test::Scratch folder;
-  const auto path = folder.path() / "network.plan";
   for (std::uint64_t i = 0; i < 4; ++i) {
     const ReferenceNetwork network(i == 0 ? test::all_kinds() : test::random_graph(Seed(i)),
                                    Seed(i));
     INFO("graph " << i << "\n" << write_cfg(network.graph()));
-    const auto images = images_for(network.graph(), 2);
     deploy::Calibration calibration(network);
-    calibration.observe(images);
-    auto whole = deploy::make_plan(network, {.measure = false});
-    auto bytes = deploy::make_plan(
+    calibration.observe(images_for(network.graph(), 2));
+    test::near_and_kept(
         network,
-        {.measure = false, .precision = PlanPrecision::kInt8, .ranges = calibration.ranges()});
-    const auto wanted = whole.forward(images), heads = bytes.forward(images);
-    for (std::size_t h = 0; h < heads.size(); ++h)
-      CHECK(((heads[h] - wanted[h]).abs().max() / wanted[h].abs().max()).item<double>() < 0.15);
-    const auto forms = deploy::write_choices(bytes.choices());
-    CHECK_THAT(forms, ContainsSubstring("_int8"));
-    deploy::save_plan(bytes, path);
-    auto again = deploy::load_plan(path);
-    CHECK(again.precision() == PlanPrecision::kInt8);
-    CHECK(deploy::write_choices(again.choices()) == forms);
-    CHECK(deploy::write_plan(again) == deploy::write_plan(bytes));
-    const auto kept = again.forward(images);
-    for (std::size_t h = 0; h < heads.size(); ++h) CHECK(at::equal(kept[h], heads[h]));
+        {.measure = false, .precision = PlanPrecision::kInt8, .ranges = calibration.ranges()}, 0.15,
+        "_int8");
   }
 }
 
