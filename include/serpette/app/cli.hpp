@@ -102,33 +102,31 @@ inline void add_force(CLI::App& app, bool& force) {
                "Where --out holds results of other settings, move them to OUT.1 (.2, …) first");
 }
 
-/// An option that is one of an enumeration's words; its default is what `value` is.
+/// An option that is one of an enumeration's words.
+/// @param place  gives the Value to write to.
+template <HasWords Value, class Place>
+CLI::Option* add_words(CLI::App& app, const std::string& name, const Place& place,
+                       const std::string& help) {
+  std::vector<std::string> all;
+  for (const auto& [word, meaning] : words(Value{})) all.emplace_back(word);
+  const auto read = [place, name](const std::string& text) {
+    read_setting(text, place(), {}, name);
+  };
+  return app.add_option_function<std::string>(name, read, help)->check(one_of(all));
+}
+
+/// The same, whose default is what `value` is.
 template <HasWords Value>
 CLI::Option* add_choice(CLI::App& app, const std::string& name, Value& value,
                         const std::string& help) {
-  std::vector<std::string> all;
-  for (const auto& [word, meaning] : words(Value{})) all.emplace_back(word);
-  return app
-      .add_option_function<std::string>(
-          name, [&value, name](const std::string& text) { read_setting(text, value, {}, name); },
-          help)
-      ->check(one_of(all))
-      ->default_str(typed_text(value));
+  const auto place = [&value]() -> Value& { return value; };
+  return add_words<Value>(app, name, place, help)->default_str(typed_text(value));
 }
 /// The same where it matters whether one was named.
 template <HasWords Value>
 CLI::Option* add_choice(CLI::App& app, const std::string& name, std::optional<Value>& value,
                         const std::string& help) {
-  std::vector<std::string> all;
-  for (const auto& [word, meaning] : words(Value{})) all.emplace_back(word);
-  return app
-      .add_option_function<std::string>(
-          name,
-          [&value, name](const std::string& text) {
-            read_setting(text, value.emplace(), {}, name);
-          },
-          help)
-      ->check(one_of(all));
+  return add_words<Value>(app, name, [&value]() -> Value& { return value.emplace(); }, help);
 }
 
 /// Refuses what stands twice among values that people listed.
