@@ -1,4 +1,8 @@
-# Installed packages first; where one is missing, FetchContent brings the pinned release.
+# Installed packages first; where one is missing, FetchContent brings the pinned release. The same libraries stand in
+# vcpkg.json, conanfile.py, the .deb's dependencies and setup.sh (tests/scripts/check_packages.py holds them together).
+if(SERPETTE_INSTALL_ONLY)
+  return()
+endif()
 include(FetchContent)
 
 # What `./run setup` keeps in the user's cache folder: Catch2 and Highway for systems whose own are too old.
@@ -25,7 +29,7 @@ endmacro()
 
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
-find_package(WebP REQUIRED)
+find_package(WebP MODULE REQUIRED)  # ours, which names the target, whatever toolchain asks for packages' own
 
 set(FMT_INSTALL OFF)
 serpette_dependency(fmt 8 https://github.com/fmtlib/fmt.git 10.2.1)
@@ -46,8 +50,9 @@ serpette_dependency(Boost 1.74 https://github.com/boostorg/boost.git boost-1.84.
 serpette_dependency(pugixml 1.11 https://github.com/zeux/pugixml.git v1.14)
 set(YAML_CPP_BUILD_TOOLS OFF)
 serpette_dependency(yaml-cpp 0.6 https://github.com/jbeder/yaml-cpp.git 0.8.0)
-if(NOT TARGET yaml-cpp::yaml-cpp)  # its name since 0.8
-  add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+if(NOT TARGET yaml-cpp::yaml-cpp)  # its name since 0.8; no alias, which would be installed by its older name
+  add_library(yaml-cpp::yaml-cpp INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(yaml-cpp::yaml-cpp INTERFACE yaml-cpp)
 endif()
 if(SERPETTE_APP)
   serpette_dependency(CLI11 2.1 https://github.com/CLIUtils/CLI11.git v2.4.2)

@@ -33,7 +33,7 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/serpette-config.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/serpette-config-version.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/serpette-config.cmake ${PROJECT_BINARY_DIR}/serpette-config-version.cmake
-  ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake ${CMAKE_CURRENT_LIST_DIR}/FindWebP.cmake ${CMAKE_CURRENT_LIST_DIR}/Findhwy.cmake
   ${CMAKE_CURRENT_LIST_DIR}/SerpetteDistributed.cmake ${CMAKE_CURRENT_LIST_DIR}/SerpetteRuntime.cmake
   ${CMAKE_CURRENT_LIST_DIR}/SerpettePrecompile.cmake DESTINATION ${_destination})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
@@ -41,11 +41,13 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} 
 set(CPACK_PACKAGE_VENDOR serpette)
 set(CPACK_PACKAGE_CONTACT "the serpette authors")
 set(CPACK_GENERATOR TGZ DEB)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)  # serpette_0.1.0_all.deb
 set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
 string(CONCAT CPACK_DEBIAN_PACKAGE_DEPENDS
   "libfmt-dev, librange-v3-dev, libboost-dev, nlohmann-json3-dev, libsimdjson-dev, libhwy-dev, "
   "libjpeg-dev, libpng-dev, libwebp-dev, libpugixml-dev, libyaml-cpp-dev")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libcli11-dev")  # serpette::app
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libtorch-dev (>= 2.4)")  # Debian 12's is older, and PyPI's wheel does as well
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_INSTALL_CMAKE_PROJECTS "${PROJECT_BINARY_DIR};serpette;library;/")
 include(CPack)
