@@ -1,5 +1,5 @@
-// Every policy beside the others of its family, on drawn scenes: which score under which
-// granularity, how much where, what training minimises.
+// Every policy beside the others of its family, on drawn scenes or on data that people give: which
+// score under which granularity, how much where, what training minimises.
 //   policies --out out/policies --runs 3 --ratios 50,75,90
 // Three sheets, each a study of its own that goes on where it was: scores and allocations share
 // one, 2:4 has its own, which ends at 50 %, and every objective has one with as many steps as take
@@ -165,7 +165,7 @@ int policies(int argc, char** argv) {
     std::vector<std::string> wanted;
     const auto shared = scores_and_allocations(), hardware = two_of_four();
     const auto goals = objectives();
-    CLI::App app("Every policy beside the others of its family, on drawn scenes.");
+    CLI::App app("Every policy beside the others of its family, on drawn scenes or on your data.");
     o.add_to(app, true);
     app.add_option("--variants", wanted, "Which to run, by their ids")
         ->delimiter(',')
@@ -179,8 +179,9 @@ int policies(int argc, char** argv) {
       require(std::ranges::find(known, id) != known.end(), "--variants",
               "should be some of {}, got \"{}\"", fmt::join(known, ", "), id);
     }
-    cli::use_shipped_network(o);
-    cli::use_drawn_scenes(o, {.train = 1000, .test = 128, .seed = 78});
+    const bool own_network = o.network_given(), own_data = o.data_given();
+    if (!own_network) cli::use_shipped_network(o);
+    if (!own_data) cli::use_drawn_scenes(o, {.train = 1000, .test = 128, .seed = 78});
 
     constexpr int kStopped = 130;
     int status = run_sheet(shared, wanted, "scores", o);

@@ -47,25 +47,14 @@ struct StudyOptions {
                  ->capture_default_str()};
   }
 
-  /// Whether people give the data; the network likewise.
-  /// @throws Error  if they give only a part of it.
+  /// Whether people give the data.
+  /// @throws Error  if they give only a part of it, or say what to draw as well.
   [[nodiscard]] bool data_given() const {
-    const auto& e = experiment;
-    const int given = !e.images.empty() + !e.annotations.empty() + !e.test_images.empty() +
-                      !e.test_annotations.empty();
-    require(given == 0 || given == 4, "data",
-            "should be given by all of --images, --annotations, --test-images and "
-            "--test-annotations, or by none, got {}",
-            given);
+    const bool given = experiment.data_given();
     for (const auto* option : drawn)
-      require(given == 0 || option->count() == 0, option->get_name(),
+      require(!given || option->count() == 0, option->get_name(),
               "should come without data, where scenes are drawn; got --images and the like");
-    return given == 4;
-  }
-  [[nodiscard]] bool network_given() const {
-    require(experiment.cfg.empty() == experiment.weights.empty(), "network",
-            "should be given by both --cfg and --weights, or by neither");
-    return !experiment.cfg.empty();
+    return given;
   }
 };
 
@@ -105,7 +94,7 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     parse(app, argc, argv);
 
     check_options(shipped_scenarios(), options.scenarios, o);  // before anything is drawn
-    const bool own_scenes = !options.data_given(), own_network = !options.network_given();
+    const bool own_scenes = !options.data_given(), own_network = !o.network_given();
     if (own_network) use_shipped_network(o);
     // A dry run leaves nothing: scenes that are not there yet are drawn elsewhere, for its while.
     std::optional<TemporaryFolder> elsewhere;

@@ -72,6 +72,26 @@ struct ExperimentOptions {
     under(app, "Other attacks", [&] { suite.add_to(app); });
     under(app, "Settings of the policies", [&] { policies.add_to(app); });
   }
+
+  /// Whether people give the data.
+  /// @throws Error  if they give only a part of it.
+  [[nodiscard]] bool data_given() const {
+    const int given =
+        !images.empty() + !annotations.empty() + !test_images.empty() + !test_annotations.empty();
+    require(given == 0 || given == 4, "data",
+            "should be given by all of --images, --annotations, --test-images and "
+            "--test-annotations, or by none, got {}",
+            given);
+    return given == 4;
+  }
+
+  /// Whether people give the network.
+  /// @throws Error  if they give only a part of it.
+  [[nodiscard]] bool network_given() const {
+    require(cfg.empty() == weights.empty(), "network",
+            "should be given by both --cfg and --weights, or by neither");
+    return !cfg.empty();
+  }
 };
 
 }  // namespace serpette::cli

@@ -1,0 +1,296 @@
+// The network, attacks and training on a CUDA device; says so and times nothing where none is here.
+//
+// Every contestant ends with what it started on the device. Before anything is timed the
+// contestants' heads are compared (`error`; of TF32, bf16 and the graph beside it).
+//
+//   forward        YOLOv3 at 416, batch 1 and 8. First: LibTorch eager, batch norm folded. Then eager
+//                  and channels-last; ours in float, TF32 and bf16; ours recorded as a CUDA graph; and
+//                  the network of which half of the filters (75 % of the parameters) are removed. Zeros
+//                  among the weights change no time here: a GPU runs them dense.
+//   pgd_5          five steps of PGD on 16 images of YOLOv3-tiny at 320 and of YOLOv3 at 416.
+//   training_step  a step of Adam on 16 images, half of them under that attack. Images a second beside.
+//
+//   ./run bench gpu          writes benchmarks/results/gpu.json (benchmarks/gpu.py)
+
+#include <benchmark/benchmark.h>
+#include <torch/cuda.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+// Recording a graph takes CUDA's own headers, which LibTorch does not bring.
+#if __has_include(<cuda_runtime_api.h>) && defined(SERPETTE_BENCH_CUDA_GRAPH)
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
+#define SERPETTE_HAS_CUDA_GRAPH 1
+#endif
+
+#include "serpette/attack/pgd.hpp"
+#include "serpette/core/reproducible.hpp"
+#include "serpette/detector/yolov3.hpp"
+#include "serpette/graph/execute.hpp"
+#include "serpette/graph/fold.hpp"
+#include "serpette/prune/filter.hpp"
+#include "serpette/prune/mask.hpp"
+#include "support/rounds.hpp"
+
+namespace {
+
+using namespace serpette;
+
+const at::Device kGpu(at::kCUDA, 0);
+
+/// Whether there is something to time; says why not.
+bool has_gpu(benchmark::State& state) {
+  if (torch::cuda::is_available()) {
+    make_reproducible();
+    return true;
+  }
+  state.SkipWithError("no CUDA device is here");
+  return false;
+}
+
+/// Products of floats rounded to TF32 while it lives.
+class Tf32 {
+ public:
+  Tf32() { set(true); }
+  ~Tf32() { set(false); }
+  Tf32(const Tf32&) = delete;
+  Tf32& operator=(const Tf32&) = delete;
+
+ private:
+  static void set(bool on) {
+    at::globalContext().setAllowTF32CuDNN(on);
+    at::globalContext().setAllowTF32CuBLAS(on);
+  }
+};
+
+at::Tensor noise(at::IntArrayRef shape) {
+  Generator rng{Seed(2)};
+  return at::empty(shape).uniform_(0, 1, rng.torch());
+}
+
+Graph sized(const std::string& name, int side) {
+  const auto folder = std::filesystem::path(__FILE__).parent_path() / "../../share/cfg";
+  auto text = write_cfg(load_cfg(folder / (name + ".cfg")));
+  for (const std::string key : {"width=", "height="}) {
+    const auto at = text.find(key) + key.size();
+    text.replace(at, text.find('\n', at) - at, std::to_string(side));
+  }
+  return parse_cfg(text, name);
+}
+
+Yolov3 network(const std::string& name, int side) {
+  Yolov3 net(sized(name, side), Seed(1));
+  bench::calibrate(net, noise({1, 3, side, side}));
+  return net;
+}
+
+/// A contestant that waits for the device.
+template <class F>
+bench::Contestant until_done(std::string name, F work) {
+  return {std::move(name), [work] {
+            benchmark::DoNotOptimize(work());
+            torch::cuda::synchronize();
+          }};
+}
+
+/// LibTorch as people write it, batch norm folded.
+struct Eager {
+  const Graph* graph;
+  at::MemoryFormat format;
+  std::vector<at::Tensor> weights, biases;
+
+  Eager(const Yolov3& net, at::MemoryFormat format)
+      : graph(&net.graph()),
+        format(format),
+        weights(static_cast<std::size_t>(graph->size())),
+        biases(weights.size()) {
+    for (const int i : graph->convolutions()) {
+      const auto [weight, bias] = fold_batch_norm(net.layer(i));
+      weights[static_cast<std::size_t>(i)] = weight.contiguous(format);
+      biases[static_cast<std::size_t>(i)] = bias;
+    }
+  }
+  std::vector<at::Tensor> operator()(const at::Tensor& images) const {
+    return run_graph(*graph, images.contiguous(format), [&](int i, const at::Tensor& x) {
+      const auto& c = graph->convolution(i);
+      const auto k = static_cast<std::size_t>(i);
+      auto y = at::conv2d(x, weights[k], biases[k], c.stride, c.padding);
+      return c.activation == Activation::kLeaky ? at::leaky_relu_(y, kLeakySlope) : y;
+    });
+  }
+};
+
+double error(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+  double worst = 0;
+  for (std::size_t h = 0; h < a.size(); ++h)
+    worst = std::max(worst, ((a[h] - b[h]).abs().max() / b[h].abs().max()).item<double>());
+  return worst;
+}
+
+#ifdef SERPETTE_HAS_CUDA_GRAPH
+/// A network's work on these images, started at once.
+class Recorded {
+ public:
+  Recorded(FrozenNetwork net, at::Tensor images) : net_(std::move(net)), images_(std::move(images)) {
+    const c10::cuda::CUDAStreamGuard side(c10::cuda::getStreamFromPool());
+    for (int i = 0; i < 3; ++i) net_.forward(images_);
+    graph_.capture_begin();
+    heads_ = net_.forward(images_);
+    graph_.capture_end();
+  }
+  const std::vector<at::Tensor>& operator()() {
+    graph_.replay();
+    return heads_;
+  }
+
+ private:
+  FrozenNetwork net_;
+  at::Tensor images_;
+  at::cuda::CUDAGraph graph_;
+  std::vector<at::Tensor> heads_;
+};
+#endif
+
+void forward(benchmark::State& state) {
+  if (!has_gpu(state)) return;
+  const torch::NoGradGuard no_grad;
+  constexpr int kSide = 416;
+  auto net = network("yolov3", kSide);
+  ScoreMap scores;
+  for (const int i : net.graph().convolutions()) scores.push_back(net.layer(i).weight.abs());
+  auto few = net.compact(make_mask(net.graph(), scores, Ratio::percent(75), Filter{}));
+  net.to(kGpu);
+  few.to(kGpu);
+  const auto images = noise({state.range(0), 3, kSide, kSide}).to(kGpu);
+  const Eager eager(net, at::MemoryFormat::Contiguous), last(net, at::MemoryFormat::ChannelsLast);
+  const auto ours = net.frozen(), pruned = few.frozen();
+  auto coarse = net.clone();
+  coarse.set_precision(Precision::kBFloat16);
+  const auto bf16 = coarse.frozen();
+
+  const auto exact = eager(images);
+  const double worst = std::max(error(ours.forward(images), exact), error(last(images), exact));
+  if (!(worst < 1e-3)) return state.SkipWithError("the contestants' heads differ");
+  state.counters["error"] = worst;
+  state.counters["error_bf16"] = error(bf16.forward(images), exact);
+  {
+    const Tf32 tf32;
+    state.counters["error_tf32"] = error(ours.forward(images), exact);
+  }
+  std::vector<bench::Contestant> contestants{
+      until_done("eager_ms", [&] { return eager(images); }),
+      until_done("eager_channels_last_ms", [&] { return last(images); }),
+      until_done("float_ms", [&] { return ours.forward(images); }),
+      until_done("tf32_ms",
+                 [&] {
+                   const Tf32 tf32;
+                   return ours.forward(images);
+                 }),
+      until_done("bf16_ms", [&] { return bf16.forward(images); }),
+      until_done("quarter_of_parameters_ms", [&] { return pruned.forward(images); })};
+#ifdef SERPETTE_HAS_CUDA_GRAPH
+  Recorded recorded(ours, images), recorded_bf16(bf16, images);
+  state.counters["error_graph"] = error(recorded(), exact);
+  contestants.push_back(until_done("float_graph_ms", [&] { return recorded(); }));
+  contestants.push_back(until_done("bf16_graph_ms", [&] { return recorded_bf16(); }));
+#endif
+  bench::rounds(state, contestants);
+}
+
+/// The networks of `pgd_5` and `training_step`, by their argument.
+Yolov3 trained_network(std::int64_t side) {
+  auto net = network(side == 320 ? "yolov3-tiny" : "yolov3", static_cast<int>(side));
+  net.to(kGpu);
+  return net;
+}
+
+at::Tensor boxes(std::int64_t images) {
+  Generator rng{Seed(3)};
+  std::vector<float> rows;
+  for (std::int64_t n = 0; n < images; ++n)
+    for (int k = 0; k < 7; ++k)
+      for (const double v : {double(n), double(rng.below(80)), rng.uniform(0.2, 0.8),
+                             rng.uniform(0.2, 0.8), rng.uniform(0.05, 0.3), rng.uniform(0.05, 0.3)})
+        rows.push_back(static_cast<float>(v));
+  return torch::tensor(rows).view({-1, 6});
+}
+
+constexpr std::int64_t kBatch = 16;
+
+/// Images a second beside every contestant's time.
+void add_rates(benchmark::State& state, const std::vector<bench::Contestant>& contestants) {
+  for (const auto& c : contestants) {
+    const auto name = c.name.substr(0, c.name.size() - 3);  // without _ms
+    state.counters[name + "_images_per_second"] = 1e3 * double(kBatch) / state.counters[c.name];
+  }
+}
+
+/// `work(net)` in float, TF32 and bf16, each with a network of its own.
+template <class Work>
+void in_every_precision(benchmark::State& state, std::vector<Yolov3>& nets, const Work& work) {
+  nets[2].set_precision(Precision::kBFloat16);
+  const std::vector<bench::Contestant> contestants{
+      until_done("float_ms", [&] { return work(0); }),
+      until_done("tf32_ms",
+                 [&] {
+                   const Tf32 tf32;
+                   return work(1);
+                 }),
+      until_done("bf16_ms", [&] { return work(2); })};
+  bench::rounds(state, contestants);
+  add_rates(state, contestants);
+}
+
+void pgd_5(benchmark::State& state) {
+  if (!has_gpu(state)) return;
+  const auto net = trained_network(state.range(0));
+  std::vector<Yolov3> nets{net.clone(), net.clone(), net.clone()};
+  const auto images = noise({kBatch, 3, state.range(0), state.range(0)}).to(kGpu);
+  const auto truth = boxes(kBatch);
+  Generator rng{Seed(4)};
+  in_every_precision(state, nets, [&](std::size_t k) {
+    return Pgd{}.perturb(nets[k].victim(truth), images, rng);
+  });
+}
+
+void training_step(benchmark::State& state) {
+  if (!has_gpu(state)) return;
+  const auto net = trained_network(state.range(0));
+  std::vector<Yolov3> nets{net.clone(), net.clone(), net.clone()};
+  std::vector<torch::optim::Adam> optimizers;
+  for (auto& n : nets) {
+    n.train(true);
+    optimizers.emplace_back(n.parameters(), torch::optim::AdamOptions(1e-6));
+  }
+  const auto images = noise({kBatch, 3, state.range(0), state.range(0)}).to(kGpu);
+  const auto truth = boxes(kBatch);
+  const auto truth_of_half = boxes(kBatch / 2);
+  Generator rng{Seed(4)};
+  in_every_precision(state, nets, [&](std::size_t k) {
+    const auto attacked = Pgd{}.perturb(nets[k].victim(truth_of_half),
+                                        images.slice(0, kBatch / 2, kBatch), rng);
+    const auto mixed = at::cat({images.slice(0, 0, kBatch / 2), attacked});
+    optimizers[k].zero_grad();
+    nets[k].loss(nets[k].forward(mixed), truth).total().backward();
+    optimizers[k].step();
+    return mixed;
+  });
+}
+
+}  // namespace
+
+BENCHMARK(forward)->Arg(1)->Arg(8)->Iterations(20)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(pgd_5)->Arg(320)->Arg(416)->Iterations(20)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(training_step)
+    ->Arg(320)
+    ->Arg(416)
+    ->Iterations(20)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+
+BENCHMARK_MAIN();
