@@ -25,7 +25,7 @@ class SerpetteConan(ConanFile):
     settings = "os", "arch", "compiler", "build_type"
     options = {"tests": [True, False], "benchmarks": [True, False]}  # what a build of the sources needs besides
     default_options = {"tests": False, "benchmarks": False, "fmt/*:header_only": True, "boost/*:header_only": True}
-    exports_sources = "CMakeLists.txt", "LICENSE", "cmake/*", "include/*", "src/*"
+    exports_sources = "CMakeLists.txt", "LICENSE", "cmake/*", "examples/*", "include/*", "share/demo/*", "src/*"
     no_copy_source = True
 
     def set_version(self):

@@ -1,14 +1,15 @@
-# Imports Highway as hwy::hwy, by its own package (Debian, vcpkg) or by Conan's, which calls it highway::hwy.
+# Imports Highway as hwy::hwy, from Conan's package, which calls it highway::hwy, or from its own (Debian, vcpkg).
 #
 # Result: hwy_FOUND, hwy_VERSION.
-find_package(hwy CONFIG QUIET)
-if(NOT TARGET hwy::hwy)
-  find_package(highway CONFIG QUIET)
+find_package(highway CONFIG QUIET)
+if(TARGET highway::hwy)
   set(hwy_VERSION "${highway_VERSION}")
-  if(TARGET highway::hwy)
+  if(NOT TARGET hwy::hwy)
     add_library(hwy::hwy INTERFACE IMPORTED)
     target_link_libraries(hwy::hwy INTERFACE highway::hwy)
   endif()
+else()
+  find_package(hwy CONFIG QUIET)
 endif()
 if(TARGET hwy::hwy)
   set(hwy_TARGET hwy::hwy)

@@ -25,6 +25,8 @@ if(SERPETTE_APP)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/app DESTINATION ${CMAKE_INSTALL_DATADIR}/serpette/src)
   install(FILES ${CMAKE_CURRENT_LIST_DIR}/SerpetteApp.cmake DESTINATION ${_destination})
 endif()
+# The examples, a project that builds alone, and the network they prune.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples ${PROJECT_SOURCE_DIR}/share/demo DESTINATION ${CMAKE_INSTALL_DATADIR}/serpette)
 foreach(_set IN LISTS _sets)
   install(EXPORT ${_set} NAMESPACE serpette:: DESTINATION ${_destination})
 endforeach()
