@@ -69,7 +69,8 @@ TEST_CASE("Pascal VOC reads as Detectron2's converter reads it", "[io][voc_xml][
     REQUIRE(mine.size() == wanted[stem].size());
     for (std::size_t i = 0; i < mine.size(); ++i) {
       check_box(mine[i].box, wanted[stem][i]["bbox"]);
-      CHECK(found.categories[std::size_t(mine[i].category)].name == wanted[stem][i]["name"]);
+      CHECK(found.categories[std::size_t(mine[i].category)].name ==
+            wanted[stem][i]["name"].get<std::string>());
       CHECK(mine[i].is_crowd == (wanted[stem][i]["difficult"] == 1));
     }
   }
