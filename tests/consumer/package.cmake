@@ -3,7 +3,7 @@
 # `cmake --install --component library` installs of a build; and the package says where it lacks LibTorch.
 set(folder ${BUILD}/consumer/package)
 file(REMOVE_RECURSE ${folder})
-execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${folder}/build -DCMAKE_CXX_COMPILER=${COMPILER}
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${folder}/build -G Ninja -DCMAKE_CXX_COMPILER=${COMPILER}
   -DSERPETTE_INSTALL_ONLY=ON OUTPUT_VARIABLE said COMMAND_ERROR_IS_FATAL ANY)
 if(said MATCHES "Found|LibTorch")
   message(FATAL_ERROR "SERPETTE_INSTALL_ONLY should look for nothing, got\n${said}")
@@ -30,5 +30,5 @@ if(NOT packed STREQUAL built)
   list(REMOVE_ITEM built ${packed})
   message(FATAL_ERROR "packed and built should be the same, packed has\n${more}\nbuilt has\n${built}")
 endif()
-execute_process(COMMAND ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/without_libtorch -B ${folder}/without_libtorch
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/without_libtorch -B ${folder}/without_libtorch -G Ninja
   -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_PREFIX_PATH=${folder}/packed OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
