@@ -29,6 +29,16 @@ check_format() { sources | xargs clang-format --dry-run --Werror; }
 check_headers() { build headers all_verify_interface_header_sets; }
 # Address and undefined-behaviour sanitizers over all that needs no LibTorch, and the fuzz corpora.
 check_asan() { build asan && step ctest --preset asan --parallel "$(nproc)"; }
+# Linked with LibTorch's CUDA libraries. Without a GPU that shows that all is there to link and to load, and the tests of devices
+# hold the second device in its place; with one they hold the GPU.
+check_cuda() {
+  local root
+  if ! has_driver; then root=$(libtorch_with_cuda); export LIBTORCH_ROOT=$root; fi
+  build cuda unit_method unit_distributed train study bench_gpu
+  step build/cuda/bin/unit_method "[device]"
+  step build/cuda/bin/unit_distributed
+  step build/cuda/bin/bench_gpu  # says so where there is no GPU
+}
 # Every fuzz target for SERPETTE_FUZZ_SECONDS (ten minutes), from the corpus that is kept and what earlier runs found.
 # What goes wrong is kept in build/fuzz/found; the corpus of tests/fuzz is replayed by the ordinary tests.
 check_fuzz() {
@@ -62,16 +72,17 @@ check_coverage() {
     --txt --txt-summary --json-summary build/coverage/summary.json --html-details build/coverage/html/index.html --fail-under-line 90
 }
 
-# check [NAME …]: the named checks, or all but fuzz and coverage, which take hours; each runs whatever became of the one before.
+# check [NAME …]: the named checks, or all but cuda, which downloads 3 GB, and fuzz and coverage, which take hours; each runs whatever became of the one before.
 check() {
   local checks=("$@") name failed=()
   (( $# )) || checks=(format headers asan tidy docs)
   tools
   for name in "${checks[@]}"; do
-    declare -F "check_$name" >/dev/null || die "there is no check '$name'; these are: format headers asan tidy docs coverage fuzz"
+    declare -F "check_$name" >/dev/null || die "there is no check '$name'; these are: format headers asan tidy docs cuda coverage fuzz"
     case $name in
       tidy) setup clang-tidy clang ;;
       fuzz) setup clang ;;
+      cuda) setup libbenchmark-dev ;;
       docs) setup doxygen graphviz ;;
     esac
     say "check: $name"

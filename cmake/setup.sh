@@ -91,6 +91,21 @@ install_libtorch() {
   made=$work/libtorch in_place "libtorch-$libtorch_version"
 }
 
+# libtorch_with_cuda: prints a folder of LibTorch with all of NVIDIA's libraries, for a machine that has no driver for them.
+libtorch_with_cuda() {
+  local folder=libtorch-$libtorch_version-cuda
+  if [[ ! -d $cache/$folder/nvidia/cudnn ]]; then
+    say "set-up will download LibTorch $libtorch_version and CUDA's libraries (PyPI's torch wheel and what it needs, 3 GB) into $cache/$folder"
+    mkdir -p "$cache"
+    work=$(mktemp -d "$cache/.setup.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    python3 -m venv "$work/venv"
+    step "$work/venv/bin/pip" install --quiet --retries 10 --no-cache-dir --no-warn-conflicts --target "$work/libtorch" "torch==$libtorch_version" >&2
+    made=$work/libtorch in_place "$folder"
+  fi
+  echo "$cache/$folder/torch"
+}
+
 # apt_elsewhere DEB_LINE … -- APT_GET_ARGUMENTS: apt-get with sources, lists and cache of its own, as the same user.
 apt_elsewhere() {
   local lines=()

@@ -257,9 +257,15 @@ class Run {
       const bool evaluates = o_.validates() && (is_last || step % o_.every() == 0);
       if (evaluates || is_last || step % row_every == 0) {
         LogRow row{.step = step, .learning_rate = rate};
-        if (evaluates) evaluate_into(row);
-        log_.close(row);
-        if (evaluates && is_first_ && log_.best()->step == step) save(o_.out, step);
+        const auto close = [&] {
+          if (evaluates) evaluate_into(row);
+          log_.close(row);
+          if (evaluates && is_first_ && log_.best()->step == step) save(o_.out, step);
+        };
+        if (evaluates)
+          training.averaged(close);
+        else
+          close();
         write_log(false);
       }
       const bool is_due = detector_.peers().alone() &&
@@ -336,7 +342,7 @@ class Run {
   template <class T>
   int stopped(T& training) {
     if (detector_.peers().alone()) keep(training);
-    save_last(training.done());
+    training.averaged([&] { save_last(training.done()); });
     write_log(true);
     fmt::print(stderr, "stopped after {} of {} steps; the weights so far are in {}, {}\n",
                training.done(), settings_.steps, last_weights().string(),
@@ -345,7 +351,8 @@ class Run {
     if (progress_.stopped_by_hand() && (validation_ || test_)) {
       fmt::print(stderr, "evaluates them now; Ctrl-C again ends this\n");
       progress_.resume();
-      report(test_ ? *test_ : *validation_, test_ ? "test" : "validation");
+      training.averaged(
+          [&] { report(test_ ? *test_ : *validation_, test_ ? "test" : "validation"); });
     }
     return 130;
   }
@@ -466,6 +473,11 @@ int main(int argc, char** argv) {
           ->capture_default_str();
       app.add_option("--clip", o.settings.clip, "Largest gradient norm; 0: no limit")
           ->check(cli::kNonNegative)
+          ->capture_default_str();
+      app.add_option("--average", o.settings.average,
+                     "Share of the past in a moving average of the weights, which is what is "
+                     "evaluated and written; 0: none")
+          ->check(cli::kFraction)
           ->capture_default_str();
       cli::add_choice(app, "--precision", o.settings.precision, cli::kPrecisionHelp);
       app.add_option("--freeze", o.freeze, "So many layers, the first, stay as they are")

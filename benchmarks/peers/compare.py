@@ -6,7 +6,7 @@ usage: compare.py [--build build/bench] [--cfg F] [--size N] [--threads T] [--ro
 For each case plan_peer saves its network; every engine loads that network, and its heads are compared with ours before
 anything is timed (engine.py). A ratio is taken within a round: time ÷ that of the first engine (ncnn) with the *dense*
 network; the median over the rounds and the quartiles are printed and written. Peers live in environments of their own, made
-by setup.sh: $PEERS_PYTHON, $DEEPSPARSE_PYTHON. A peer that cannot start is reported and left out.
+by setup.sh: $PEERS_PYTHON, $MNN_PYTHON, $DEEPSPARSE_PYTHON. A peer that cannot start is reported and left out.
 """
 
 import argparse
@@ -26,8 +26,8 @@ CACHE = pathlib.Path(os.environ.get("PEERS_CACHE", pathlib.Path.home() / ".cache
 
 
 def python_of(engine):
-    if engine == "deepsparse":
-        return os.environ.get("DEEPSPARSE_PYTHON", str(CACHE / "deepsparse/bin/python"))
+    if engine in ("deepsparse", "mnn"):
+        return os.environ.get(f"{engine.upper()}_PYTHON", str(CACHE / engine / "bin/python"))
     return os.environ.get("PEERS_PYTHON", str(CACHE / "python/bin/python"))
 
 

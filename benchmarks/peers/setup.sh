@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The peers' environments, in the user's cache folder: setup.sh [deepsparse]
+# The peers' environments, in the user's cache folder: setup.sh [mnn] [deepsparse]
+# MNN wants an older protobuf than the others, so it has one apart.
 # DeepSparse (its own licence; a bar to compare with, nothing of ours needs it) wants Python 3.10 and an environment apart.
 set -euo pipefail
 cache=${PEERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/serpette/peers}
@@ -10,7 +11,12 @@ if [[ ! -e $cache/python/complete ]]; then
   "$cache/python/bin/pip" install --quiet --no-deps pnnx  # its program alone, which needs no PyTorch
   touch "$cache/python/complete"
 fi
-if [[ ${1:-} == deepsparse && ! -e $cache/deepsparse/complete ]]; then
+if [[ " $* " == *" mnn "* && ! -e $cache/mnn/complete ]]; then
+  python3 -m venv "$cache/mnn"
+  "$cache/mnn/bin/pip" install --quiet MNN numpy
+  touch "$cache/mnn/complete"
+fi
+if [[ " $* " == *" deepsparse "* && ! -e $cache/deepsparse/complete ]]; then
   python3.10 -m venv "$cache/deepsparse"
   "$cache/deepsparse/bin/pip" install --quiet deepsparse==1.8.0 'onnx<1.15' 'numpy<1.24' 'protobuf<4'
   touch "$cache/deepsparse/complete"

@@ -1,16 +1,16 @@
-// The network, attacks and training on a CUDA device; says so and times nothing where none is here.
+// The network, attacks and training on a CUDA device; says so and times nothing where none is.
 //
-// Every contestant ends with what it started on the device. Before anything is timed the
-// contestants' heads are compared (`error`; of TF32, bf16 and the graph beside it).
+// A contestant ends when what it started on the device has ended. Before anything is timed the
+// contestants' heads are compared (`error`; those of TF32, bf16 and the graph beside it).
 //
-//   forward        YOLOv3 at 416, batch 1 and 8. First: LibTorch eager, batch norm folded. Then eager
-//                  and channels-last; ours in float, TF32 and bf16; ours recorded as a CUDA graph; and
-//                  the network of which half of the filters (75 % of the parameters) are removed. Zeros
+//   forward        YOLOv3 at 416, batch 1 and 8. First: LibTorch eager, batch norm folded. Then
+//                  eager in channels-last; ours in float, TF32 and bf16, and recorded as a CUDA
+//                  graph; the network without the whole filters of 75 % of the parameters. Zeros
 //                  among the weights change no time here: a GPU runs them dense.
 //   pgd_5          five steps of PGD on 16 images of YOLOv3-tiny at 320 and of YOLOv3 at 416.
-//   training_step  a step of Adam on 16 images, half of them under that attack. Images a second beside.
+//   training_step  a step of Adam on 16 images, half of them under that attack.
 //
-//   ./run bench gpu          writes benchmarks/results/gpu.json (benchmarks/gpu.py)
+//   bench_gpu --benchmark_out=benchmarks/results/gpu.json --benchmark_out_format=json
 
 #include <benchmark/benchmark.h>
 #include <torch/cuda.h>
@@ -21,11 +21,9 @@
 #include <string>
 #include <vector>
 
-// Recording a graph takes CUDA's own headers, which LibTorch does not bring.
-#if __has_include(<cuda_runtime_api.h>) && defined(SERPETTE_BENCH_CUDA_GRAPH)
+#ifdef SERPETTE_HAS_CUDA_GRAPH  // with CUDA's own headers, which LibTorch does not bring
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
-#define SERPETTE_HAS_CUDA_GRAPH 1
 #endif
 
 #include "serpette/attack/pgd.hpp"
@@ -136,7 +134,8 @@ double error(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b)
 /// A network's work on these images, started at once.
 class Recorded {
  public:
-  Recorded(FrozenNetwork net, at::Tensor images) : net_(std::move(net)), images_(std::move(images)) {
+  Recorded(FrozenNetwork net, at::Tensor images)
+      : net_(std::move(net)), images_(std::move(images)) {
     const c10::cuda::CUDAStreamGuard side(c10::cuda::getStreamFromPool());
     for (int i = 0; i < 3; ++i) net_.forward(images_);
     graph_.capture_begin();
@@ -234,14 +233,13 @@ void add_rates(benchmark::State& state, const std::vector<bench::Contestant>& co
 template <class Work>
 void in_every_precision(benchmark::State& state, std::vector<Yolov3>& nets, const Work& work) {
   nets[2].set_precision(Precision::kBFloat16);
-  const std::vector<bench::Contestant> contestants{
-      until_done("float_ms", [&] { return work(0); }),
-      until_done("tf32_ms",
-                 [&] {
-                   const Tf32 tf32;
-                   return work(1);
-                 }),
-      until_done("bf16_ms", [&] { return work(2); })};
+  const std::vector<bench::Contestant> contestants{until_done("float_ms", [&] { return work(0); }),
+                                                   until_done("tf32_ms",
+                                                              [&] {
+                                                                const Tf32 tf32;
+                                                                return work(1);
+                                                              }),
+                                                   until_done("bf16_ms", [&] { return work(2); })};
   bench::rounds(state, contestants);
   add_rates(state, contestants);
 }
@@ -272,8 +270,8 @@ void training_step(benchmark::State& state) {
   const auto truth_of_half = boxes(kBatch / 2);
   Generator rng{Seed(4)};
   in_every_precision(state, nets, [&](std::size_t k) {
-    const auto attacked = Pgd{}.perturb(nets[k].victim(truth_of_half),
-                                        images.slice(0, kBatch / 2, kBatch), rng);
+    const auto attacked =
+        Pgd{}.perturb(nets[k].victim(truth_of_half), images.slice(0, kBatch / 2, kBatch), rng);
     const auto mixed = at::cat({images.slice(0, 0, kBatch / 2), attacked});
     optimizers[k].zero_grad();
     nets[k].loss(nets[k].forward(mixed), truth).total().backward();
@@ -285,7 +283,8 @@ void training_step(benchmark::State& state) {
 }  // namespace
 
 BENCHMARK(forward)->Arg(1)->Arg(8)->Iterations(20)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(pgd_5)->Arg(320)->Arg(416)->Iterations(20)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(pgd_5)->Arg(320)->Arg(416)->Iterations(20)->UseManualTime()->Unit(
+    benchmark::kMillisecond);
 BENCHMARK(training_step)
     ->Arg(320)
     ->Arg(416)

@@ -92,6 +92,18 @@ def kills(scenes, root, unbroken):
         assert not out.with_suffix(".checkpoint").exists() and not list(out.parent.glob("*.part-*"))
 
 
+def averaged(scenes, root):
+    """With an average of the weights that is what is evaluated and written: the best network of the last step is the last one."""
+    words = command(scenes, root / "own.weights", "--average", 0.9)
+    words[words.index("--evaluate-every") + 1] = 100
+    run("train", *words, says="best, of step 9")
+    best, last = (root / name for name in ("own.weights", "own.last.weights"))
+    assert best.read_bytes() == last.read_bytes()
+    words[words.index(0.9)], words[words.index(best)] = 0, root / "plain.weights"
+    run("train", *words)
+    assert (root / "plain.weights").read_bytes() != best.read_bytes()
+
+
 def refusals(scenes, root):
     """One line and status 2; early stop, freezing and partial weights say what they did."""
     out = root / "own.weights"
@@ -153,10 +165,11 @@ def refusals(scenes, root):
 with tempfile.TemporaryDirectory() as folder:
     root = pathlib.Path(folder)
     run("drawn_scenes", "--out", root / "scenes", "--train", 24, "--test", 6)
-    for name in "whole", "kills", "refusals":
+    for name in "whole", "kills", "averaged", "refusals":
         (root / name).mkdir()
     unbroken = whole(root / "scenes", root / "whole")
     kills(root / "scenes", root / "kills", unbroken)
+    averaged(root / "scenes", root / "averaged")
     refusals(root / "scenes", root / "refusals")
-    for test in whole, kills, refusals:
+    for test in whole, kills, averaged, refusals:
         print(f"{test.__name__}: {test.__doc__.splitlines()[0]}")

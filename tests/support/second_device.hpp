@@ -17,6 +17,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/Storage.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <torch/cuda.h>
 #include <torch/library.h>
 
 #include <algorithm>
@@ -24,10 +25,13 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "support/catch.hpp"
 
 namespace serpette::test {
 
@@ -290,7 +294,11 @@ inline std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
 inline bool compatible(const at::Tensor&, const at::Tensor&) { return true; }
 
 /// Makes the device known to LibTorch, before the first backward pass starts autograd's threads.
-inline c10::Device make_known() {
+/// Not where there is a GPU, unless SERPETTE_SECOND_DEVICE is set: autograd takes one kind of
+/// device besides the CPU, this one before a GPU, whose backward passes then fail.
+/// @return whether it is known.
+inline bool make_known() {
+  if (torch::cuda::is_available() && std::getenv("SERPETTE_SECOND_DEVICE") == nullptr) return false;
   constexpr auto kKey = c10::DispatchKey::PrivateUse1;
   c10::impl::device_guard_impl_registry[static_cast<std::size_t>(kDevice.type())] = new Guard;
   c10::SetAllocator(kDevice.type(), &allocator);
@@ -305,13 +313,20 @@ inline c10::Device make_known() {
   own.impl("convolution_overrideable", &convolution);
   own.impl("convolution_backward_overrideable", &convolution_backward);
   own.impl("_has_compatible_shallow_copy_type", &compatible);
-  return kDevice;
+  return true;
 }
 
 }  // namespace second
 
 /// The second device.
-inline const c10::Device kSecondDevice = second::make_known();
+inline const c10::Device kSecondDevice = second::kDevice;
+inline const bool kSecondDeviceIsKnown = second::make_known();
+
+/// Skips a test that is about the second device where a GPU has its place.
+inline void need_second_device() {
+  if (!kSecondDeviceIsKnown)
+    SKIP("a GPU is here; SERPETTE_SECOND_DEVICE=1 takes the second device in its place");
+}
 
 /// What goes over while `f` runs.
 template <class F>

@@ -83,13 +83,33 @@ class MovingAverage {
   [[nodiscard]] double steps() const { return steps_; }
   void set_steps(double steps) { steps_ = steps; }
 
-  void write() const {
-    const torch::NoGradGuard no_grad;
-    for (auto&& [tensor, average] : ranges::views::zip(tensors_, averages_))
-      tensor.detach().copy_(average);
+  void write() const { put(averages_, tensors_); }
+
+  /// Calls `f` while the tensors are their averages; then, if it throws too, they are their own
+  /// again.
+  template <class F>
+  void during(const F& f) const {
+    struct Back {
+      const MovingAverage& average;
+      std::vector<at::Tensor> own;
+      explicit Back(const MovingAverage& average) : average(average) {
+        for (const auto& tensor : average.tensors_) own.push_back(tensor.detach().clone());
+        average.write();
+      }
+      Back(const Back&) = delete;
+      Back& operator=(const Back&) = delete;
+      ~Back() { put(own, average.tensors_); }
+    };
+    const Back back(*this);
+    f();
   }
 
  private:
+  static void put(const std::vector<at::Tensor>& from, const std::vector<at::Tensor>& to) {
+    const torch::NoGradGuard no_grad;
+    for (auto&& [source, target] : ranges::views::zip(from, to)) target.detach().copy_(source);
+  }
+
   double decay_, steps_ = 0;
   std::vector<at::Tensor> tensors_, averages_;
 };

@@ -104,6 +104,12 @@ class Training {
     return value;
   }
 
+  /// Calls `f` while the network is the average, where one is taken: what `finish` would leave now.
+  template <class F>
+  void averaged(const F& f) const {
+    average_.during(f);
+  }
+
   /// After the last step: leaves the average, where one is taken.
   void finish() {
     average_.write();

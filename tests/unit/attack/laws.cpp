@@ -1,5 +1,7 @@
 #include "serpette/laws/attack.hpp"
 
+#include <utility>
+
 #include "serpette/attack/apgd.hpp"
 #include "serpette/attack/carlini_wagner.hpp"
 #include "serpette/attack/fgsm.hpp"
@@ -17,12 +19,29 @@ using namespace serpette;
 
 namespace {
 
+/// In coarser numbers the ball is as round as they are: to half of their last place below 1.
+template <Attack P>
+void in_coarse_numbers(const P& policy, double epsilon) {
+  INFO("attack: " << P::name);
+  for (const auto [type, rounding] :
+       {std::pair(at::kHalf, 0x1p-12), std::pair(at::kBFloat16, 0x1p-9)}) {
+    const auto images = laws::detail::images_to_attack().to(type);
+    const auto attacked = laws::detail::attacked(
+        policy, images, laws::distance_from(at::rand({3, 3, 8, 8}).to(type)));
+    CHECK(attacked.scalar_type() == type);
+    CHECK((attacked.to(at::kDouble) - images.to(at::kDouble)).abs().max().item<double>() <=
+          epsilon + rounding);
+    CHECK((attacked.min().item<double>() >= 0 && attacked.max().item<double>() <= 1));
+  }
+}
+
 /// Every attack that ships but NoAttack holds to all of it.
 template <Attack P>
 void all_laws(const P& policy, double epsilon) {
   laws::attack(policy, epsilon);
   laws::attack_raises_loss(policy);
   laws::attack_refuses_other_images(policy);
+  in_coarse_numbers(policy, epsilon);
 }
 
 }  // namespace

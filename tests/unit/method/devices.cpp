@@ -1,5 +1,5 @@
-// What another device computes is what the CPU computes. Held on every machine by a second device
-// in the CPU's memory, which takes the paths that a GPU takes, and by the GPU where there is one.
+// What another device computes is what the CPU computes. Held by the GPU where there is one, and
+// elsewhere by a second device in the CPU's memory, which takes the paths that a GPU takes.
 // On the second device a detector of plain operations gives the CPU's numbers to the bit; Yolov3
 // does so up to rounding, since on the CPU it has kernels of its own.
 
@@ -56,14 +56,11 @@ using test::TinyDetector;
 
 namespace {
 
-/// Every device that is held against the CPU.
-std::vector<at::Device> other_devices() {
-  std::vector<at::Device> all{kSecondDevice};
-  if (torch::cuda::is_available()) {
-    make_reproducible();
-    all.emplace_back(at::kCUDA, 0);
-  }
-  return all;
+/// The device that is held against the CPU.
+at::Device other_device() {
+  if (test::kSecondDeviceIsKnown) return kSecondDevice;
+  make_reproducible();
+  return {at::kCUDA, 0};
 }
 
 /// Residual blocks, a route back up and two heads, without the max-pools, whose gradients a GPU
@@ -142,16 +139,17 @@ struct Twins {
   }
 };
 
-/// Calls f with detectors of both kinds on every device. On one thread: by their number LibTorch
-/// chooses a convolution's algorithm on the CPU, but not elsewhere.
+/// Calls f with detectors on the other device, of all kinds where that is the second. On one
+/// thread: by their number LibTorch chooses a convolution's algorithm on the CPU, but not
+/// elsewhere.
 template <class F>
-void on_every_device(const F& f) {
+void on_the_other_device(const F& f) {
   const int threads = at::get_num_threads();
   at::set_num_threads(1);
-  for (const auto device : other_devices()) {
-    INFO(device);
-    f(Twins(seeing(Yolov3(residual_graph(), Seed(1))), device, 1e-4));
-    if (device != kSecondDevice) continue;
+  const auto device = other_device();
+  INFO(device);
+  f(Twins(seeing(Yolov3(residual_graph(), Seed(1))), device, 1e-4));
+  if (device == kSecondDevice) {
     f(Twins(seeing(Yolov3(test::all_kinds(), Seed(1))), device, 1e-4));
     f(Twins(seeing(TinyDetector(test::all_kinds(), Seed(1))), device, 0));
   }
@@ -174,7 +172,7 @@ P brief(P policy) {
 }  // namespace
 
 TEST_CASE("heads, loss, gradients and detections are the CPU's", "[method][device]") {
-  on_every_device([](auto twins) {
+  on_the_other_device([](auto twins) {
     auto &here = twins.here, &there = twins.there;
     const at::Device device = twins.device;
     const auto batch = four_images(), moved = batch.to(device);
@@ -209,7 +207,7 @@ TEST_CASE("heads, loss, gradients and detections are the CPU's", "[method][devic
 }
 
 TEST_CASE("every attack makes the CPU's images", "[method][device]") {
-  on_every_device([](auto twins) {
+  on_the_other_device([](auto twins) {
     auto &here = twins.here, &there = twins.there;
     const at::Device device = twins.device;
     const auto batch = four_images(), moved = batch.to(device);
@@ -228,7 +226,7 @@ TEST_CASE("every attack makes the CPU's images", "[method][device]") {
 }
 
 TEST_CASE("every score is the CPU's", "[method][device]") {
-  on_every_device([](auto twins) {
+  on_the_other_device([](auto twins) {
     auto &here = twins.here, &there = twins.there;
     const at::Device device = twins.device;
     const std::vector<ImageBatch> batches{four_images()}, moved{batches.front().to(device)};
@@ -250,7 +248,7 @@ TEST_CASE("every score is the CPU's", "[method][device]") {
 }
 
 TEST_CASE("every objective has the CPU's loss and gradients", "[method][device]") {
-  on_every_device([](auto twins) {
+  on_the_other_device([](auto twins) {
     auto &here = twins.here, &there = twins.there;
     const at::Device device = twins.device;
     const auto batch = four_images(), moved = batch.to(device);
@@ -291,53 +289,53 @@ TEST_CASE("every objective has the CPU's loss and gradients", "[method][device]"
 
 TEST_CASE("every granularity makes the CPU's masks, and applies them where the network is",
           "[method][device]") {
-  for (const auto device : other_devices()) {
-    INFO(device);
-    const Twins twins(TinyDetector(test::slim_yolov3(), Seed(1)), device, 0);
-    const auto &here = twins.here, &there = twins.there;
-    Generator rng{Seed(2)};
-    ScoreMap scores, moved;
-    for (const int i : here.graph().convolutions()) {
-      scores.push_back(at::rand(LayerParameters(here.layer(i)).weight.sizes(), rng.torch()));
-      moved.push_back(scores.back().to(device));
-    }
-    const auto agrees = [&](const auto& granularity, const auto& allocation) {
-      INFO(granularity.name << ", " << allocation.name);
-      const auto ratio = Ratio::percent(30);
-      const auto a = make_mask(here.graph(), scores, ratio, granularity, allocation);
-      const auto b = make_mask(there.graph(), moved, ratio, granularity, allocation);
-      REQUIRE(a.size() == b.size());
-      for (std::size_t i = 0; i < a.size(); ++i)
-        for (const auto part : {&LayerMask::weight, &LayerMask::filter, &LayerMask::input}) {
-          REQUIRE((a[i].*part).defined() == (b[i].*part).defined());
-          if (!(a[i].*part).defined()) continue;
-          REQUIRE((b[i].*part).device() == device);
-          CHECK((a[i].*part).equal((b[i].*part).cpu()));
-        }
-      auto one = here.clone(), two = there.clone();
-      apply_mask(a, one);
-      apply_mask(b, two);
-      const auto masked = state_of(one), others = state_of(two);
-      for (std::size_t i = 0; i < masked.size(); ++i) CHECK(masked[i].equal(others[i].cpu()));
-      const auto small = state_of(one.compact(a)), too = state_of(two.compact(b));
-      for (std::size_t i = 0; i < small.size(); ++i) CHECK(small[i].equal(too[i].cpu()));
-    };
-    agrees(Weight{}, PerLayer{});
-    agrees(Weight{}, Global{});
-    agrees(Weight{}, Lamp{});
-    agrees(Weight{}, ErdosRenyiKernel{});
-    agrees(Kernel{}, PerLayer{});
-    agrees(Filter{}, PerLayer{});
-    agrees(InputChannel{}, PerLayer{});
-    agrees(Block<2, 4>{}, PerLayer{});
-    agrees(NofM<2, 4>{.skip_uneven = true}, PerLayer{});
-    agrees(Layers{}, PerLayer{});
-    agrees(Both<Filter, Weight>{}, PerLayer{});
+  const auto device = other_device();
+  INFO(device);
+  const Twins twins(TinyDetector(test::slim_yolov3(), Seed(1)), device, 0);
+  const auto &here = twins.here, &there = twins.there;
+  Generator rng{Seed(2)};
+  ScoreMap scores, moved;
+  for (const int i : here.graph().convolutions()) {
+    scores.push_back(at::rand(LayerParameters(here.layer(i)).weight.sizes(), rng.torch()));
+    moved.push_back(scores.back().to(device));
   }
+  const auto agrees = [&](const auto& granularity, const auto& allocation) {
+    INFO(granularity.name << ", " << allocation.name);
+    const auto ratio = Ratio::percent(30);
+    const auto a = make_mask(here.graph(), scores, ratio, granularity, allocation);
+    const auto b = make_mask(there.graph(), moved, ratio, granularity, allocation);
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i)
+      for (const auto part : {&LayerMask::weight, &LayerMask::filter, &LayerMask::input}) {
+        REQUIRE((a[i].*part).defined() == (b[i].*part).defined());
+        if (!(a[i].*part).defined()) continue;
+        REQUIRE((b[i].*part).device() == device);
+        CHECK((a[i].*part).equal((b[i].*part).cpu()));
+      }
+    auto one = here.clone(), two = there.clone();
+    apply_mask(a, one);
+    apply_mask(b, two);
+    const auto masked = state_of(one), others = state_of(two);
+    for (std::size_t i = 0; i < masked.size(); ++i) CHECK(masked[i].equal(others[i].cpu()));
+    const auto small = state_of(one.compact(a)), too = state_of(two.compact(b));
+    for (std::size_t i = 0; i < small.size(); ++i) CHECK(small[i].equal(too[i].cpu()));
+  };
+  agrees(Weight{}, PerLayer{});
+  agrees(Weight{}, Global{});
+  agrees(Weight{}, Lamp{});
+  agrees(Weight{}, ErdosRenyiKernel{});
+  agrees(Kernel{}, PerLayer{});
+  agrees(Filter{}, PerLayer{});
+  agrees(InputChannel{}, PerLayer{});
+  agrees(Block<2, 4>{}, PerLayer{});
+  agrees(NofM<2, 4>{.skip_uneven = true}, PerLayer{});
+  agrees(Layers{}, PerLayer{});
+  agrees(Both<Filter, Weight>{}, PerLayer{});
 }
 
 TEST_CASE("a study on the second device has the CPU's tables, to the last digit",
           "[method][device]") {
+  test::need_second_device();
   test::SmallStudy study;
   study.scenarios = {"original", "structured_hydra"};
   const test::Scratch here, there;
@@ -359,23 +357,22 @@ TEST_CASE("a cell elsewhere has the same numbers each time", "[method][device]")
                    .statistics_images = 2},
       .score_images = 4,
       .evaluate = {.batch_size = 2, .images = 4, .timing_images = 2, .timing_warmup = 1}};
-  for (const auto device : other_devices()) {
-    INFO(device);
-    Yolov3 pretrained = seeing(Yolov3(residual_graph(), Seed(1)));
-    pretrained.to(device);
-    const Experiment experiment(pretrained, train, test, budget, Seed(5), device);
-    Silent silent;
-    const auto run = [&] {
-      return run_cell(
-          Scenario<Hydra, Filter, Pgd, Rgb>{.schedule = {.curve = Curve::kIterative, .rounds = 2}},
-          experiment, NoStore{}, {"s", 1, Ratio::percent(50)}, silent);
-    };
-    const auto once = run(), again = run();
-    CHECK(once.trained.network.device() == device);
-    CHECK(!once.measured.clean.detections.empty());
-    CHECK((once.measured.clean.detections == again.measured.clean.detections));
-    CHECK((once.measured.attacked.detections == again.measured.attacked.detections));
-    const auto first = state_of(once.trained.network), second = state_of(again.trained.network);
-    for (std::size_t i = 0; i < first.size(); ++i) CHECK(first[i].cpu().equal(second[i].cpu()));
-  }
+  const auto device = other_device();
+  INFO(device);
+  Yolov3 pretrained = seeing(Yolov3(residual_graph(), Seed(1)));
+  pretrained.to(device);
+  const Experiment experiment(pretrained, train, test, budget, Seed(5), device);
+  Silent silent;
+  const auto run = [&] {
+    return run_cell(
+        Scenario<Hydra, Filter, Pgd, Rgb>{.schedule = {.curve = Curve::kIterative, .rounds = 2}},
+        experiment, NoStore{}, {"s", 1, Ratio::percent(50)}, silent);
+  };
+  const auto once = run(), again = run();
+  CHECK(once.trained.network.device() == device);
+  CHECK(!once.measured.clean.detections.empty());
+  CHECK((once.measured.clean.detections == again.measured.clean.detections));
+  CHECK((once.measured.attacked.detections == again.measured.attacked.detections));
+  const auto first = state_of(once.trained.network), second = state_of(again.trained.network);
+  for (std::size_t i = 0; i < first.size(); ++i) CHECK(first[i].cpu().equal(second[i].cpu()));
 }

@@ -78,6 +78,7 @@ struct StringMaker<Traffic> {
 }  // namespace Catch
 
 TEST_CASE("the second device keeps what a GPU keeps", "[method][device]") {
+  test::need_second_device();
   const auto here = at::arange(12, at::kFloat).view({3, 4});
   const auto there = here.to(kSecondDevice);
   REQUIRE(there.device() == kSecondDevice);
@@ -144,6 +145,7 @@ TEST_CASE("the second device keeps what a GPU keeps", "[method][device]") {
 // nothing.
 
 TEST_CASE("a step of an attack sends nothing and waits for nothing", "[method][device][traffic]") {
+  test::need_second_device();
   CHECK(traffic_of_step(Pgd{}) == Traffic{});
   CHECK(traffic_of_step(Pgd{.random_start = true, .norm = Norm::kL2}) == Traffic{});
   CHECK(traffic_of_step(Apgd{}) == Traffic{});
@@ -154,6 +156,7 @@ TEST_CASE("a step of an attack sends nothing and waits for nothing", "[method][d
 }
 
 TEST_CASE("the start of an attack", "[method][device][traffic]") {
+  test::need_second_device();
   auto detector = detector_there();
   const auto batch = batch_there();
   const auto victim = detector.victim(batch.truth);
@@ -162,6 +165,7 @@ TEST_CASE("the start of an attack", "[method][device][traffic]") {
 }
 
 TEST_CASE("a step of training", "[method][device][traffic]") {
+  test::need_second_device();
   auto detector = detector_there();
   MovedWeights weights(detector);
   CHECK(traffic_of_step(detector, weights, {Clean{}, NoAttack{}, Rgb{}},
@@ -182,6 +186,7 @@ TEST_CASE("a step of training", "[method][device][traffic]") {
 }
 
 TEST_CASE("an evaluated batch", "[method][device][traffic]") {
+  test::need_second_device();
   auto detector = detector_there();
   const auto data = noise_there();
   Silent silent;

@@ -363,6 +363,13 @@ TEST_CASE("the moving average remembers little of its start", "[method][optimize
   t.fill_(7);
   MovingAverage(0, {t}).write();
   CHECK(t.item<double>() == 7);
+
+  double seen = 0;
+  average.during([&] { seen = t.item<double>(); });
+  CHECK(seen < 5);
+  CHECK(t.item<double>() == 7);
+  CHECK_THROWS_AS(average.during([] { throw Interrupted{}; }), Interrupted);
+  CHECK(t.item<double>() == 7);
 }
 
 TEST_CASE("averaged weights keep to the mask", "[method][train]") {
