@@ -35,6 +35,7 @@ check_cuda() {
   local root
   if ! has_driver; then root=$(libtorch_with_cuda); export LIBTORCH_ROOT=$root; fi
   build cuda unit_method unit_distributed train study bench_gpu
+  export OMP_NUM_THREADS=1  # as ctest runs them
   step build/cuda/bin/unit_method "[device]"
   step build/cuda/bin/unit_distributed
   step build/cuda/bin/bench_gpu  # says so where there is no GPU

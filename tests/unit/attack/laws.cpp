@@ -25,8 +25,8 @@ void in_coarse_numbers(const P& policy, double epsilon) {
   INFO("attack: " << P::name);
   for (const auto [type, rounding] :
        {std::pair(at::kHalf, 0x1p-12), std::pair(at::kBFloat16, 0x1p-9)}) {
-    const auto images = laws::detail::images_to_attack().to(type);
-    const auto attacked = laws::detail::attacked(
+    const at::Tensor images = laws::detail::images_to_attack().to(type);
+    const at::Tensor attacked = laws::detail::attacked(
         policy, images, laws::distance_from(at::rand({3, 3, 8, 8}).to(type)));
     CHECK(attacked.scalar_type() == type);
     CHECK((attacked.to(at::kDouble) - images.to(at::kDouble)).abs().max().item<double>() <=
