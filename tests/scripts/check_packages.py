@@ -1,5 +1,6 @@
 """The same version and the same libraries everywhere: what CMake looks for (cmake/SerpetteDependencies.cmake) is what the
-installed package looks for, what `./run setup` installs, what the .deb depends on, and what vcpkg.json and conanfile.py name.
+installed package looks for, what `./run setup` installs, what the .deb depends on, and what vcpkg.json and conanfile.py name;
+and one LibTorch is pinned.
 
 usage: check_packages.py [ROOT]     exit status 1 and one line per disagreement
 """
@@ -66,6 +67,12 @@ def offences(root):
     depends = re.search(r"string\(CONCAT CPACK_DEBIAN_PACKAGE_DEPENDS([^)]*)\)", install)[1]
     recommends = re.search(r'CPACK_DEBIAN_PACKAGE_RECOMMENDS "([^"]*)"', install)[1]
     yield from differences("cmake/SerpetteInstall.cmake", set(re.findall(r"[\w-]+-dev", depends + recommends)), debian)
+
+    pinned = re.search(r"LIBTORCH_PINNED_VERSION ([\d.]+)", read("cmake/FindLibTorch.cmake"))[1]
+    for name, pattern in (("cmake/setup.sh", r"libtorch_version=([\d.]+)"), ("docs/guides/install.md", r"torch==([\d.]+)")):
+        for named in re.findall(pattern, read(name)):
+            if named != pinned:
+                yield f"{name}: LibTorch should be {pinned} as in cmake/FindLibTorch.cmake, got {named}"
 
     version = ".".join(re.findall(r"define SERPETTE_VERSION_[A-Z]+ (\d+)", read("include/serpette/version.hpp")))
     vcpkg = json.loads(read("vcpkg.json"))

@@ -120,7 +120,7 @@ class Checks(unittest.TestCase):
 
     def test_packages_name_the_same_libraries(self):
         for name in ("cmake/SerpetteDependencies.cmake", "cmake/serpette-config.cmake.in", "cmake/setup.sh", "cmake/SerpetteInstall.cmake",
-                     "include/serpette/version.hpp", "vcpkg.json", "conanfile.py"):
+                     "cmake/FindLibTorch.cmake", "docs/guides/install.md", "include/serpette/version.hpp", "vcpkg.json", "conanfile.py"):
             self.write(name, (HERE.parents[1] / name).read_text())
         self.expect("check_packages.py", 0)
 
@@ -129,6 +129,7 @@ class Checks(unittest.TestCase):
             self.assertIn(old, text)
             self.write(name, text.replace(old, new))
 
+        change("docs/guides/install.md", "--no-deps torch==", "--no-deps torch==1.")
         change("vcpkg.json", '"pugixml",', '"tinyxml2",')
         change("vcpkg.json", '"version": "', '"version": "9.')
         change("conanfile.py", "fmt/[>=8 ", "fmt/[>=9 ")
@@ -136,7 +137,7 @@ class Checks(unittest.TestCase):
         change("cmake/setup.sh", "libwebp-dev ", "")
         change("cmake/SerpetteInstall.cmake", "libcli11-dev", "")
         change("cmake/serpette-config.cmake.in", "find_dependency(PNG)", "")
-        self.expect("check_packages.py", 1, "vcpkg.json: should name pugixml", "vcpkg.json: names tinyxml2", "vcpkg.json: version should be",
+        self.expect("check_packages.py", 1, "install.md: LibTorch should be", "vcpkg.json: should name pugixml", "vcpkg.json: names tinyxml2", "vcpkg.json: version should be",
                     "conanfile.py: fmt should be 8 or newer", "conanfile.py: should name simdjson",
                     "setup.sh: should name libwebp-dev", "SerpetteInstall.cmake: should name libcli11-dev", "config.cmake.in: should name PNG")
 
