@@ -58,13 +58,15 @@ def peers():
         title = (f"{pathlib.Path(run['cfg']).stem}{' at {}'.format(run['size']) if 'size' in run else ''}{also}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
                  f"{run['date']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:")
         rows = {tuple(reversed(row["name"].split(" "))): row for row in run["rows"]}
-        # Runs of other cases share a table; a case that was run again, beside other engines, has one of its own.
-        again = next((k for k in range(len(tables) + 1) if not any(engine.startswith("ours") for _, engine in tables.get((title, k), {}).keys() & rows)))
-        cells = tables.setdefault((title, again), {})
+        # Runs share a table, but for one that has a case again beside other engines.
+        for again in range(len(tables) + 1):
+            cells, beside = tables.setdefault((title, again), ({}, tuple(run["versions"])))
+            if beside == tuple(run["versions"]) or not any(engine.startswith("ours") for _, engine in cells.keys() & rows):
+                break
         for (case, engine), row in rows.items():
             cells.setdefault((case, engine), f"{row['ratio']:.3f} ({row['quartiles'][0]:.3f}–{row['quartiles'][1]:.3f}), {number(row['ms'])} ms")
     kinds = ["none", "unstructured", "kernel", "filter"]
-    for (title, _), cells in tables.items():
+    for (title, _), (cells, _) in tables.items():
         engines = sorted(dict.fromkeys(engine for _, engine in cells), key=lambda engine: not engine.startswith("ours"))
         lines += [title, "", "| Gone | " + " | ".join(engines) + " |", "| --- |" + " --: |" * len(engines)]
         cases = {tuple(case.partition(":")[::2]) for case, _ in cells}

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/policies/results.md from docs/policies/results/*.csv, which `policies` wrote.
+"""Writes the tables of docs/policies/results.md from docs/policies/results/DATA/*.csv, which `policies` wrote.
 
-usage: docs/policies.py [--take OUT]      --take: the cells of a finished run, `./run policies --out OUT`, are kept first
+usage: docs/policies.py [--take DATA OUT]      the cells of a finished run, `./run policies --out OUT`, are kept first; DATA: drawn,
+                                               photographs
 
 Text between `<!-- tables -->` and `<!-- /tables -->` is this script's. Cells that a run does not have yet are dashes.
 """
@@ -13,6 +14,7 @@ import statistics
 
 ROOT = pathlib.Path(__file__).resolve().parent / "policies"
 KEPT = ROOT / "results"
+DATA = {"drawn": "On drawn scenes, a slim YOLOv3", "photographs": "On photographs of blood cells, YOLOv3-tiny"}
 COLUMNS = ("scenario", "run", "ratio", "profile", "AP50", "robust_AP50", "parameters", "macs", "weights_kept",
            "seconds_pretrain", "seconds_scores", "seconds_finetune")
 RATIOS = ("50", "75", "90")
@@ -28,9 +30,10 @@ OBJECTIVES = {"pgd-adversarial": "`PgdAdversarial`", "both-forms": "`BothForms`"
               "distilled": "`Distilled<PgdAdversarial>`", "clean": "`Clean`"}
 
 
-def take(out):
+def take(data, out):
     """Keeps the cells of a run: of each sheet the columns that the tables need."""
-    KEPT.mkdir(parents=True, exist_ok=True)
+    kept = KEPT / data
+    kept.mkdir(parents=True, exist_ok=True)
     taken = 0
     for path in sorted(out.rglob("cells.csv")):
         if "cells" in path.parent.relative_to(out).parts:
@@ -38,31 +41,31 @@ def take(out):
         with path.open() as file:
             rows = [row for row in csv.DictReader(file) if row["profile"] == "standard"]
         name = "-".join(path.parent.relative_to(out).parts) or "cells"
-        with (KEPT / f"{name}.csv").open("w") as file:
+        with (kept / f"{name}.csv").open("w") as file:
             writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
         configuration = path.parent / "configuration.txt"
-        (KEPT / f"{name}.txt").write_text(configuration.read_text())
+        (kept / f"{name}.txt").write_text(configuration.read_text())
         taken += len(rows)
     if not taken:
         raise SystemExit(f"{out}: should hold what `policies` wrote, got no cells.csv")
 
 
-def steps(name, option):
+def steps(sheet, option):
     """A number of a sheet's configuration."""
-    for line in (KEPT / f"{name}.txt").read_text().splitlines():
+    for line in sheet.with_suffix(".txt").read_text().splitlines():
         if line.startswith(f"{option}: "):
             return int(line.split(": ")[1])
-    raise SystemExit(f"{name}.txt: should say {option}")
+    raise SystemExit(f"{sheet.with_suffix('.txt')}: should say {option}")
 
 
-def cells():
+def cells(data):
     found = collections.defaultdict(list)
-    for path in sorted(KEPT.glob("*.csv")):
+    for path in sorted((KEPT / data).glob("*.csv")):
         with path.open() as file:
             for row in csv.DictReader(file):
-                row["sheet"] = path.stem
+                row["sheet"] = path
                 found[row["scenario"], row["ratio"]].append(row)
     return found
 
@@ -88,8 +91,8 @@ def table(head, rows):
     yield ""
 
 
-def tables():
-    found = cells()
+def tables(data):
+    found = cells(data)
     if not found:
         yield "No cells are kept yet.\n"
         return
@@ -126,10 +129,14 @@ def tables():
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--take", type=pathlib.Path, metavar="OUT")
+    parser.add_argument("--take", nargs=2, metavar=("DATA", "OUT"))
     options = parser.parse_args()
     if options.take:
-        take(options.take)
+        data, out = options.take
+        if data not in DATA:
+            parser.error(f"--take should name one of {', '.join(DATA)}, got {data}")
+        take(data, pathlib.Path(out))
     page = ROOT / "results.md"
     head, rest = page.read_text().split("<!-- tables -->\n")
-    page.write_text(head + "<!-- tables -->\n" + "\n".join(tables()) + "<!-- /tables -->" + rest.split("<!-- /tables -->")[1])
+    text = "\n".join(line for data, title in DATA.items() for line in (f"## {title}\n", *tables(data)))
+    page.write_text(head + "<!-- tables -->\n" + text + "<!-- /tables -->" + rest.split("<!-- /tables -->")[1])
