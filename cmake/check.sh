@@ -73,7 +73,8 @@ check_coverage() {
     --txt --txt-summary --json-summary build/coverage/summary.json --html-details build/coverage/html/index.html --fail-under-line 90
 }
 
-# check [NAME …]: the named checks, or all but cuda, which downloads 3 GB, and fuzz and coverage, which take hours; each runs whatever became of the one before.
+# check [NAME …]: the named checks, or all but cuda, which downloads 3 GB, and fuzz and coverage, which take hours; each runs
+# whatever became of the one before.
 check() {
   local checks=("$@") name failed=()
   (( $# )) || checks=(format headers asan tidy docs)

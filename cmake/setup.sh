@@ -85,10 +85,15 @@ install_cmake() {
 install_libtorch() {
   local wanted=("torch==$libtorch_version")
   has_driver || wanted=(--no-deps "${wanted[@]}" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+  install_wheels "libtorch-$libtorch_version" "${wanted[@]}"
+}
+# install_wheels FOLDER PIP_ARGUMENT …: packages of PyPI in a folder of the cache, whole or not at all.
+install_wheels() {
+  local folder=$1
+  shift
   python3 -m venv "$work/venv"
-  step "$work/venv/bin/pip" install --retries 10 --no-cache-dir --no-warn-conflicts --target "$work/libtorch" \
-    "${wanted[@]}"
-  made=$work/libtorch in_place "libtorch-$libtorch_version"
+  step "$work/venv/bin/pip" install --retries 10 --no-cache-dir --no-warn-conflicts --target "$work/wheels" "$@"
+  made=$work/wheels in_place "$folder"
 }
 
 # libtorch_with_cuda: prints a folder of LibTorch with all of NVIDIA's libraries, for a machine that has no driver for them.
@@ -99,9 +104,7 @@ libtorch_with_cuda() {
     mkdir -p "$cache"
     work=$(mktemp -d "$cache/.setup.XXXXXX")
     trap 'rm -rf "$work"' EXIT
-    python3 -m venv "$work/venv"
-    step "$work/venv/bin/pip" install --quiet --retries 10 --no-cache-dir --no-warn-conflicts --target "$work/libtorch" "torch==$libtorch_version" >&2
-    made=$work/libtorch in_place "$folder"
+    install_wheels "$folder" "torch==$libtorch_version" >&2
   fi
   echo "$cache/$folder/torch"
 }

@@ -16,9 +16,9 @@
 #include <torch/cuda.h>
 
 #include <algorithm>
-#include <cmath>
-#include <filesystem>
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #ifdef SERPETTE_HAS_CUDA_GRAPH  // with CUDA's own headers, which LibTorch does not bring
@@ -29,15 +29,15 @@
 #include "serpette/attack/pgd.hpp"
 #include "serpette/core/reproducible.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/graph/execute.hpp"
-#include "serpette/graph/fold.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/mask.hpp"
+#include "support/contestants.hpp"
 #include "support/rounds.hpp"
 
 namespace {
 
 using namespace serpette;
+using bench::boxes, bench::error, bench::FoldedEager, bench::noise, bench::shipped;
 
 const at::Device kGpu(at::kCUDA, 0);
 
@@ -66,23 +66,8 @@ class Tf32 {
   }
 };
 
-at::Tensor noise(at::IntArrayRef shape) {
-  Generator rng{Seed(2)};
-  return at::empty(shape).uniform_(0, 1, rng.torch());
-}
-
-Graph sized(const std::string& name, int side) {
-  const auto folder = std::filesystem::path(__FILE__).parent_path() / "../../share/cfg";
-  auto text = write_cfg(load_cfg(folder / (name + ".cfg")));
-  for (const std::string key : {"width=", "height="}) {
-    const auto at = text.find(key) + key.size();
-    text.replace(at, text.find('\n', at) - at, std::to_string(side));
-  }
-  return parse_cfg(text, name);
-}
-
-Yolov3 network(const std::string& name, int side) {
-  Yolov3 net(sized(name, side), Seed(1));
+Yolov3 network(const std::string& name, std::int64_t side) {
+  Yolov3 net(shipped(name, side), Seed(1));
   bench::calibrate(net, noise({1, 3, side, side}));
   return net;
 }
@@ -94,40 +79,6 @@ bench::Contestant until_done(std::string name, F work) {
             benchmark::DoNotOptimize(work());
             torch::cuda::synchronize();
           }};
-}
-
-/// LibTorch as people write it, batch norm folded.
-struct Eager {
-  const Graph* graph;
-  at::MemoryFormat format;
-  std::vector<at::Tensor> weights, biases;
-
-  Eager(const Yolov3& net, at::MemoryFormat format)
-      : graph(&net.graph()),
-        format(format),
-        weights(static_cast<std::size_t>(graph->size())),
-        biases(weights.size()) {
-    for (const int i : graph->convolutions()) {
-      const auto [weight, bias] = fold_batch_norm(net.layer(i));
-      weights[static_cast<std::size_t>(i)] = weight.contiguous(format);
-      biases[static_cast<std::size_t>(i)] = bias;
-    }
-  }
-  std::vector<at::Tensor> operator()(const at::Tensor& images) const {
-    return run_graph(*graph, images.contiguous(format), [&](int i, const at::Tensor& x) {
-      const auto& c = graph->convolution(i);
-      const auto k = static_cast<std::size_t>(i);
-      auto y = at::conv2d(x, weights[k], biases[k], c.stride, c.padding);
-      return c.activation == Activation::kLeaky ? at::leaky_relu_(y, kLeakySlope) : y;
-    });
-  }
-};
-
-double error(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  double worst = 0;
-  for (std::size_t h = 0; h < a.size(); ++h)
-    worst = std::max(worst, ((a[h] - b[h]).abs().max() / b[h].abs().max()).item<double>());
-  return worst;
 }
 
 #ifdef SERPETTE_HAS_CUDA_GRAPH
@@ -166,7 +117,8 @@ void forward(benchmark::State& state) {
   net.to(kGpu);
   few.to(kGpu);
   const auto images = noise({state.range(0), 3, kSide, kSide}).to(kGpu);
-  const Eager eager(net, at::MemoryFormat::Contiguous), last(net, at::MemoryFormat::ChannelsLast);
+  const FoldedEager eager(net, at::MemoryFormat::Contiguous),
+      last(net, at::MemoryFormat::ChannelsLast);
   const auto ours = net.frozen(), pruned = few.frozen();
   auto coarse = net.clone();
   coarse.set_precision(Precision::kBFloat16);
@@ -203,20 +155,9 @@ void forward(benchmark::State& state) {
 
 /// The networks of `pgd_5` and `training_step`, by their argument.
 Yolov3 trained_network(std::int64_t side) {
-  auto net = network(side == 320 ? "yolov3-tiny" : "yolov3", static_cast<int>(side));
+  auto net = network(side == 320 ? "yolov3-tiny" : "yolov3", side);
   net.to(kGpu);
   return net;
-}
-
-at::Tensor boxes(std::int64_t images) {
-  Generator rng{Seed(3)};
-  std::vector<float> rows;
-  for (std::int64_t n = 0; n < images; ++n)
-    for (int k = 0; k < 7; ++k)
-      for (const double v : {double(n), double(rng.below(80)), rng.uniform(0.2, 0.8),
-                             rng.uniform(0.2, 0.8), rng.uniform(0.05, 0.3), rng.uniform(0.05, 0.3)})
-        rows.push_back(static_cast<float>(v));
-  return torch::tensor(rows).view({-1, 6});
 }
 
 constexpr std::int64_t kBatch = 16;
@@ -266,8 +207,7 @@ void training_step(benchmark::State& state) {
     optimizers.emplace_back(n.parameters(), torch::optim::AdamOptions(1e-6));
   }
   const auto images = noise({kBatch, 3, state.range(0), state.range(0)}).to(kGpu);
-  const auto truth = boxes(kBatch);
-  const auto truth_of_half = boxes(kBatch / 2);
+  const auto truth = boxes(kBatch).to(kGpu), truth_of_half = boxes(kBatch / 2);
   Generator rng{Seed(4)};
   in_every_precision(state, nets, [&](std::size_t k) {
     const auto attacked =

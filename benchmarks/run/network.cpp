@@ -18,44 +18,17 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <cmath>
-#include <filesystem>
-#include <string>
 #include <vector>
 
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/graph/execute.hpp"
+#include "support/contestants.hpp"
 #include "support/rounds.hpp"
 
 namespace {
 
 using namespace serpette;
-
-Yolov3 network(const std::string& name, const at::Tensor& images) {
-  const auto folder = std::filesystem::path(__FILE__).parent_path() / "../../share/cfg";
-  Yolov3 net(load_cfg(folder / (name + ".cfg")), Seed(1));
-  bench::calibrate(net, images);
-  return net;
-}
-
-at::Tensor noise(at::IntArrayRef shape, std::uint64_t seed) {
-  Generator rng{Seed(seed)};
-  return at::empty(shape).uniform_(0, 1, rng.torch());
-}
-
-/// Seven boxes an image, of every size.
-at::Tensor boxes(std::int64_t images) {
-  Generator rng{Seed(3)};
-  std::vector<float> rows;
-  for (std::int64_t n = 0; n < images; ++n)
-    for (int k = 0; k < 7; ++k) {
-      const double size = 0.03 * std::pow(20.0, rng.uniform());
-      for (const double v : {double(n), double(rng.below(80)), rng.uniform(), rng.uniform(), size,
-                             size * rng.uniform(0.5, 2)})
-        rows.push_back(static_cast<float>(std::min(v, 79.0)));
-    }
-  return torch::tensor(rows).view({-1, 6});
-}
+using bench::boxes, bench::error, bench::FoldedEager, bench::noise, bench::shipped;
 
 /// A module as people write it: channels-first convolution, batch norm, activation in place.
 std::vector<at::Tensor> eager(const Yolov3& net, const at::Tensor& images, bool training) {
@@ -70,44 +43,21 @@ std::vector<at::Tensor> eager(const Yolov3& net, const at::Tensor& images, bool 
   });
 }
 
-double error(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  double worst = 0;
-  for (std::size_t h = 0; h < a.size(); ++h)
-    worst = std::max(worst, ((a[h] - b[h]).abs().max() / b[h].abs().max()).item<double>());
-  return worst;
-}
-
 void forward(benchmark::State& state) {
   const torch::NoGradGuard no_grad;
-  const auto images = noise({1, 3, 416, 416}, 2);
-  const auto net = network("yolov3", images);
+  const auto images = noise({1, 3, 416, 416});
+  Yolov3 net(shipped("yolov3", 416), Seed(1));
+  bench::calibrate(net, images);
   const auto frozen = net.frozen();
-  struct Folded {
-    at::Tensor weight, bias;
-  };
-  std::vector<Folded> folded(static_cast<std::size_t>(net.graph().size()));
-  for (const int i : net.graph().convolutions()) {
-    const auto [weight, bias] = fold_batch_norm(net.layer(i));
-    folded[static_cast<std::size_t>(i)] = {weight.contiguous(at::MemoryFormat::ChannelsLast), bias};
-  }
-  const auto peer = [&] {
-    return run_graph(net.graph(), images.contiguous(at::MemoryFormat::ChannelsLast),
-                     [&](int i, const at::Tensor& x) {
-                       const auto& [w, b] = folded[static_cast<std::size_t>(i)];
-                       const auto& c = net.graph().convolution(i);
-                       auto y = at::conv2d(x, w, b, c.stride, c.padding);
-                       return c.activation == Activation::kLeaky ? at::leaky_relu_(y, kLeakySlope)
-                                                                 : y;
-                     });
-  };
-  const double worst = std::max(error(frozen.forward(images), peer()),
+  const FoldedEager folded(net, at::MemoryFormat::ChannelsLast);
+  const double worst = std::max(error(frozen.forward(images), folded(images)),
                                 error(frozen.forward(images), eager(net, images, false)));
   if (!(worst < 1e-4)) return state.SkipWithError("the contestants' heads differ");
-  bench::rounds(state,
-                {{"eager_folded_channels_last_ms", [&] { benchmark::DoNotOptimize(peer()); }},
-                 {"serpette_ms", [&] { benchmark::DoNotOptimize(frozen.forward(images)); }},
-                 {"eager_ms", [&] { benchmark::DoNotOptimize(eager(net, images, false)); }},
-                 {"freeze_ms", [&] { benchmark::DoNotOptimize(net.frozen()); }}});
+  bench::rounds(
+      state, {{"eager_folded_channels_last_ms", [&] { benchmark::DoNotOptimize(folded(images)); }},
+              {"serpette_ms", [&] { benchmark::DoNotOptimize(frozen.forward(images)); }},
+              {"eager_ms", [&] { benchmark::DoNotOptimize(eager(net, images, false)); }},
+              {"freeze_ms", [&] { benchmark::DoNotOptimize(net.frozen()); }}});
   state.counters["error"] = worst;
 }
 
@@ -126,8 +76,7 @@ std::vector<at::Tensor> plausible_heads(std::int64_t images) {
 }
 
 void decode_and_nms(benchmark::State& state) {
-  const auto graph =
-      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../share/cfg/yolov3.cfg");
+  const auto graph = shipped("yolov3", 416);
   const auto heads = plausible_heads(1);
   std::vector<at::Tensor> flat;
   for (const auto& head : heads) flat.push_back(at::zeros_like(head));
@@ -143,8 +92,7 @@ void decode_and_nms(benchmark::State& state) {
 }
 
 void loss(benchmark::State& state) {
-  const auto graph =
-      load_cfg(std::filesystem::path(__FILE__).parent_path() / "../../share/cfg/yolov3.cfg");
+  const auto graph = shipped("yolov3", 416);
   const YoloLoss criterion(graph);
   auto heads = plausible_heads(8);
   for (auto& head : heads) head.requires_grad_(true);
@@ -158,15 +106,8 @@ void loss(benchmark::State& state) {
 
 void training_step(benchmark::State& state) {
   const auto side = state.range(0);
-  const auto images = noise({8, 3, side, side}, 2);
-  auto graph = load_cfg(std::filesystem::path(__FILE__).parent_path() /
-                        "../../share/cfg/yolov3-quarter.cfg");
-  auto text = write_cfg(graph);
-  for (const auto* key : {"width=416", "height=416"}) {
-    const std::string from = key, to = from.substr(0, from.find('=') + 1) + std::to_string(side);
-    text.replace(text.find(from), from.size(), to);
-  }
-  graph = parse_cfg(text, "quarter");
+  const auto images = noise({8, 3, side, side});
+  const auto graph = shipped("yolov3-quarter", side);
   const auto truth = boxes(8);
   struct Trainee {
     Yolov3 net;
