@@ -257,15 +257,14 @@ class Run {
       const bool evaluates = o_.validates() && (is_last || step % o_.every() == 0);
       if (evaluates || is_last || step % row_every == 0) {
         LogRow row{.step = step, .learning_rate = rate};
-        const auto close = [&] {
-          if (evaluates) evaluate_into(row);
-          log_.close(row);
-          if (evaluates && is_first_ && log_.best()->step == step) save(o_.out, step);
-        };
         if (evaluates)
-          training.averaged(close);
+          training.averaged([&] {
+            evaluate_into(row);
+            log_.close(row);
+            if (is_first_ && log_.best()->step == step) save(o_.out, step);
+          });
         else
-          close();
+          log_.close(row);
         write_log(false);
       }
       const bool is_due = detector_.peers().alone() &&
