@@ -58,6 +58,7 @@ class Study:
         self.ratios = len({r["ratio"] for r in rows})
         self.scenarios = len({r["scenario"] for r in rows})
         self.networks = len({(r["scenario"], r["run"], r["ratio"]) for r in rows})
+        self.timed = any(r["ms_total"] != "nan" for r in rows)
 
     def counts(self):
         return (f"{counted(self.scenarios, 'scenario')} × {counted(self.runs, 'run')} × {counted(self.ratios, 'ratio')} = "
@@ -112,8 +113,8 @@ def readme(studies):
 def overview(studies):
     """docs/results.md: the studies at a glance."""
     parts = ["# Results", "Made from the cells that are kept in `docs/results/` by `./run results`. Headline is AP50 under the attack that a "
-             "scenario is trained against, as the paper's mAP is; clean images stand beside it. *Original* is the network as it came, neither "
-             "trained under attack nor pruned."]
+             "scenario is trained against, as the paper's mAP is; clean images stand beside it. *Original* is the network as it came: "
+             "the study has neither trained nor pruned it."]
     for study in studies:
         home = f"results/{study.name}"
         parts += [f"## {study.name.capitalize()}", f"On {study.of}: {study.counts()}. [All of it]({home}/README.md).", study.glance(),
@@ -127,8 +128,8 @@ def page(study):
              f"{study.counts()}. Cells with their seeds: [cells.csv](cells.csv); configuration: [configuration.txt](configuration.txt). Made by",
              "```\n" + (study.home / "command.txt").read_text().strip() + "\n```",
              "This page, its figures and tables are made from the cells by `./run results`; `report --cells "
-             f"docs/results/{study.name}/cells.csv --out out/report` makes the interactive page. Profile standard (confidence 0.001); times "
-             "are medians per image, batch 1, on one thread.",
+             f"docs/results/{study.name}/cells.csv --out out/report` makes the interactive page. Profile standard (confidence 0.001)" +
+             ("; times are medians per image, batch 1, on one thread." if study.timed else "."),
              study.note(), "## At a glance", study.glance(), "Means over the runs. Kept: the part of a scenario's own value unpruned; under attack / on clean images.",
              "## Figures", "Marks are means over the runs, bars one standard deviation, small dots the runs."]
     parts += [study.figure(name, ".") for name in FIGURES]
@@ -185,22 +186,26 @@ def beside(studies, paper):
 
 
 def take(name, folder, command):
-    """Copies a finished study's files to docs/results."""
+    """Copies a finished study's files to docs/results; nothing of the study that was kept there before stays beside them."""
     home = HOME / name
-    home.mkdir(parents=True, exist_ok=True)
-    for file in ("cells.csv", "configuration.txt", "evaluations.csv", "command.txt"):
-        source = folder / file
-        if not source.exists():
-            if file in ("cells.csv", "configuration.txt"):
-                sys.exit(f"{source}: should be there in the folder of a finished study, got nothing")
-            continue
-        if source.stat().st_size > MOST_BYTES:
+    files = [folder / file for file in ("cells.csv", "configuration.txt", "evaluations.csv", "command.txt")]
+    for source in files:
+        if not source.exists() and source.name in ("cells.csv", "configuration.txt"):
+            sys.exit(f"{source}: should be there in the folder of a finished study, got nothing")
+        if source.exists() and source.stat().st_size > MOST_BYTES:
             sys.exit(f"{source}: should have at most {MOST_BYTES} bytes to be committed, got {source.stat().st_size}")
-        shutil.copyfile(source, home / file)
+    if not command and not files[-1].exists():  # the one that is kept made another study
+        sys.exit(f"{files[-1]}: should say the command that made the study; give it with --command")
+    home.mkdir(parents=True, exist_ok=True)
+    for source in files:
+        if source.exists():
+            shutil.copyfile(source, home / source.name)
+        else:
+            (home / source.name).unlink(missing_ok=True)
     if command:
         (home / "command.txt").write_text(command.strip() + "\n")
-    if not (home / "command.txt").exists():
-        sys.exit(f"{home}/command.txt: should say the command that made the study; give it with --command")
+    if (home / "note.md").exists():
+        print(f"{home}/note.md: was written of the cells before; read it again", file=sys.stderr)
 
 
 def make(name, program, folder, source):

@@ -73,6 +73,13 @@ class Evaluations {
 
   /// Every attack at the strength that most cells were evaluated at.
   [[nodiscard]] const std::vector<AttackAt>& attacks() const { return attacks_; }
+  /// Those that are compared at one strength: not a curve's, whose points may lie outside the ball
+  /// that the others keep to.
+  [[nodiscard]] std::vector<AttackAt> side_by_side() const {
+    auto list = attacks_;
+    std::erase_if(list, [](const AttackAt& at) { return is_of_curve(at.attack); });
+    return list;
+  }
   /// The strengths of an attack, ascending.
   [[nodiscard]] const std::vector<double>& budgets(const std::string& attack) const {
     return budgets_.at(attack);
@@ -92,12 +99,13 @@ class Evaluations {
     return values(scenario, ratio, {std::string(kClean), 0});
   }
 
-  /// Per run the lowest value under any of the attacks; none unless two of them were tried.
+  /// Per run the lowest value under any of the attacks that stand side by side; none unless two of
+  /// them were tried.
   [[nodiscard]] std::vector<double> worst(const std::string& scenario,
                                           const std::string& ratio) const {
     std::map<std::int64_t, double> lowest;
     std::size_t tried = 0;
-    for (const auto& at : attacks_)
+    for (const auto& at : side_by_side())
       if (const auto cell = values_.find({scenario, ratio, at}); cell != values_.end()) {
         ++tried;
         for (const auto& [run, value] : cell->second) {
@@ -148,7 +156,7 @@ inline TextTable attacks_table(const Evaluations& evaluations) {
                   .title = "AP50 under each attack, and under the worst of a run",
                   .header = {"Scenario", "Pruned", "clean"},
                   .rows = {}};
-  for (const auto& at : evaluations.attacks()) table.header.push_back(attack_label(at));
+  for (const auto& at : evaluations.side_by_side()) table.header.push_back(attack_label(at));
   table.header.emplace_back("worst");
   const auto print = [](const std::vector<double>& values) {
     return detail::printed(mean(values), 3);
@@ -158,7 +166,7 @@ inline TextTable attacks_table(const Evaluations& evaluations) {
     if (worst.empty()) continue;
     auto& row = table.rows.emplace_back(std::vector{scenario_label(scenario), ratio + " %",
                                                     print(evaluations.clean(scenario, ratio))});
-    for (const auto& at : evaluations.attacks())
+    for (const auto& at : evaluations.side_by_side())
       row.push_back(print(evaluations.values(scenario, ratio, at)));
     row.push_back(print(worst));
   }
@@ -173,12 +181,12 @@ inline TextTable parts_table(const Evaluations& of, std::string name, std::strin
                   .title = std::move(title),
                   .header = {"Scenario", "Pruned", "clean"},
                   .rows = {}};
-  for (const auto& at : of.attacks()) table.header.push_back(attack_label(at));
+  for (const auto& at : of.side_by_side()) table.header.push_back(attack_label(at));
   for (const auto& [scenario, ratio] : of.rows()) {
     auto& row =
         table.rows.emplace_back(std::vector{scenario_label(scenario), ratio + " %",
                                             detail::printed(mean(of.clean(scenario, ratio)), 3)});
-    for (const auto& at : of.attacks())
+    for (const auto& at : of.side_by_side())
       row.push_back(detail::printed(mean(of.values(scenario, ratio, at)), 3));
   }
   return table;

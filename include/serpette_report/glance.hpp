@@ -101,7 +101,7 @@ inline std::string glance_html(const Study& study) {
              "clean. Kept: the part of a scenario's own value unpruned.</p>",
              study.original(study.main_profile(), study.headline()).empty()
                  ? ""
-                 : "Original: the network as it came, neither trained under attack nor pruned. ",
+                 : "Original: the network as it came, before the study trained or pruned it. ",
              counted(study.runs().size(), "run"), detail::profile_label(study.main_profile()));
 }
 

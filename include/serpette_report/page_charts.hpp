@@ -78,7 +78,7 @@ function stack(el) {
 function table(el, m) {
   let h = `<thead><tr><th>Scenario</th>${S.ratios.map(r => `<th>${r} %</th>`).join("")}</tr></thead><tbody>`;
   const whole = original(m.id);
-  if (whole.length) h += `<tr><td>${esc(S.originalLabel)}</td><td>${show(mean(whole), m)}</td>${S.ratios.slice(1).map(() => "<td>–</td>").join("")}</tr>`;
+  if (whole.length && S.ratios[0] === "0") h += `<tr><td>${esc(S.originalLabel)}</td><td>${show(mean(whole), m)}</td>${S.ratios.slice(1).map(() => "<td>–</td>").join("")}</tr>`;
   for (const s of active()) {
     h += `<tr><td>${swatch(s)} ${esc(s.label)}</td>`;
     for (const r of S.ratios) { const v = values(s.id, r, m.id); h += v && v.length ? `<td>${show(mean(v), m)}<br><small>± ${show(spread(v), m)}</small></td>` : "<td>–</td>"; }

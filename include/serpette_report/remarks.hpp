@@ -29,9 +29,9 @@ inline std::vector<std::string> study_remarks(const Study& study, const std::str
     const auto a = row(comparison.first), b = row(comparison.second);
     return a->color != b->color || a->attack != b->attack;
   };
-  std::size_t tested = 0, unequal = 0, crooked = 0, shapes = 0, controls = 0;
+  std::size_t spreads = 0, unequal = 0, crooked = 0, shapes = 0, controls = 0;
   for (const auto& t : tests) {
-    ++tested;
+    spreads += t.levene.defined() ? 1 : 0;
     unequal += t.levene.p < 0.05 ? 1 : 0;
     shapes += std::isnan(t.shapiro_p()) ? 0 : 1;
     crooked += t.shapiro_p() < 0.05 ? 1 : 0;
@@ -66,14 +66,18 @@ inline std::vector<std::string> study_remarks(const Study& study, const std::str
                     counted(study.runs().size(), "run"), detectable_difference(n),
                     100 * anova_power(0.5, 2, n)));
   }
-  if (tested > 0)
+  if (spreads + shapes > 0)
     remarks.push_back(
         fmt::format("Assumptions: variances differ (Brown-Forsythe, p < 0.05) in {} of {} "
                     "comparisons, normality is doubtful "
                     "(Shapiro-Wilk, p < 0.05 in either group) in {} of {}; verdicts therefore rest "
                     "on Welch's test, and one-way ANOVA is "
                     "given as the paper has it.",
-                    unequal, tested, crooked, shapes));
+                    unequal, spreads, crooked, shapes));
+  else if (!tests.empty())
+    remarks.emplace_back(
+        "Assumptions: too few runs, or too little variation, to look at variances and normality; "
+        "verdicts rest on Welch's test, and one-way ANOVA is given as the paper has it.");
   for (const auto& f : families(study)) {
     const auto lines = study_blocks(study, profile, f);
     if (lines.empty()) continue;

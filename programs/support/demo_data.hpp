@@ -7,12 +7,15 @@
 
 namespace serpette::cli {
 
-/// The slim YOLOv3 that ships with the project. Sources that include this define SERPETTE_DEMO,
-/// where it lies among the sources.
-inline void use_shipped_network(ExperimentOptions& o) {
+/// The slim YOLOv3 that ships with the project, trained under attack. Sources that include this
+/// define SERPETTE_DEMO, where it lies among the sources.
+/// @param greyscale  whether some scenarios see grey: they start from weights trained on that.
+inline void use_shipped_network(ExperimentOptions& o, bool greyscale = false) {
   const auto network = shared_folder("demo", "yolov3-slim.cfg", SERPETTE_DEMO);
   o.cfg = network / "yolov3-slim.cfg";
   o.weights = network / "yolov3-slim.weights";
+  if (greyscale && o.color_weights.empty())
+    o.color_weights = {"greyscale=" + (network / "yolov3-slim-greyscale.weights").string()};
 }
 
 /// Drawn scenes in --out, drawn if they are not there.

@@ -10,6 +10,7 @@
 
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
+#include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/data/drawn_data.hpp"
 #include "serpette/io/temporary_folder.hpp"
 #include "serpette/study/cells.hpp"
@@ -45,6 +46,14 @@ struct StudyOptions {
                  ->capture_default_str(),
              app.add_option("--test-pictures", data.test, "Pictures to draw for testing")
                  ->capture_default_str()};
+  }
+
+  /// Whether a scenario sees grey.
+  [[nodiscard]] bool sees_grey() const {
+    return std::ranges::any_of(scenarios, [](const std::string& id) {
+      return id != kOriginal &&
+             find_scenario(shipped_scenarios(), id).scenario.color.name == GreyscaleRec601::name;
+    });
   }
 
   /// Whether people give the data.
@@ -95,7 +104,7 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
 
     check_options(shipped_scenarios(), options.scenarios, o);  // before anything is drawn
     const bool own_scenes = !options.data_given(), own_network = !o.network_given();
-    if (own_network) use_shipped_network(o);
+    if (own_network) use_shipped_network(o, options.sees_grey());
     // A dry run leaves nothing: scenes that are not there yet are drawn elsewhere, for its while.
     std::optional<TemporaryFolder> elsewhere;
     if (own_scenes && o.part.dry_run && !std::filesystem::exists(o.out / "scenes"))

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -16,6 +17,7 @@
 
 #include "serpette/app/dry_run.hpp"
 #include "serpette/app/load_experiment.hpp"
+#include "serpette/app/say_notes.hpp"
 #include "serpette/app/used_folder.hpp"
 #include "serpette/core/counted.hpp"
 #include "serpette/core/reused_memory.hpp"
@@ -93,6 +95,35 @@ void require_steps(const ErasedScenario& scenario, const Budget& budget) {
   if (scenario.score.training) check(budget.scores.steps, "score training");
 }
 
+/// The files of --color-weights, by the names of the colour modes whose scenarios start from them.
+/// @throws Error  if one is not COLOR=FILE, or its colour mode stands twice or is none of the
+/// scenarios'.
+std::map<std::string, std::filesystem::path> color_weights(const ScenarioList& scenarios,
+                                                           const std::vector<std::string>& ids,
+                                                           const ExperimentOptions& o) {
+  constexpr const char* kOption = "--color-weights";
+  std::set<std::string> colors;
+  for (const auto& id : ids)
+    if (id != kOriginal) colors.emplace(find_scenario(scenarios, id).scenario.color.name);
+  const auto same_letters = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) ==
+           std::tolower(static_cast<unsigned char>(b));
+  };
+  std::map<std::string, std::filesystem::path> files;
+  for (const auto& text : o.color_weights) {
+    const auto name = text.substr(0, text.find('='));
+    require(name.size() + 1 < text.size(), kOption, "should be COLOR=FILE, got \"{}\"", text);
+    const auto color = std::ranges::find_if(
+        colors, [&](const auto& c) { return std::ranges::equal(c, name, same_letters); });
+    require(color != colors.end(), kOption,
+            "should be for a colour mode of the scenarios ({}), got \"{}\"",
+            fmt::join(colors, ", "), name);
+    require(files.emplace(*color, text.substr(name.size() + 1)).second, kOption,
+            "should be given once for each colour mode, got {} twice", *color);
+  }
+  return files;
+}
+
 /// So many workers of one thread each as were asked for; else small networks keep one core busy
 /// each, and large ones are faster one at a time on all cores. On a GPU one at a time.
 Workers workers_for(const Graph& graph, at::Device device, int asked) {
@@ -125,6 +156,7 @@ void check_options(const ScenarioList& scenarios, const std::vector<std::string>
   (void)parse_ratios(o.ratios);
   (void)parse_device(o.device);
   (void)scenario_labels(scenarios, ids, o.policies);
+  (void)color_weights(scenarios, ids, o);
   require_effect(scenarios, ids, o.budget);
   for (const auto& id : ids)
     if (id != kOriginal)
@@ -143,6 +175,12 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   const auto labels = scenario_labels(scenarios, ids, o.policies);
   Experiment experiment(loaded.detector, loaded.train, loaded.test, loaded.budget, Seed(o.seed),
                         loaded.device);
+  for (const auto& [color, file] : color_weights(scenarios, ids, o)) {
+    auto network = Yolov3::load(o.cfg, file);
+    say_notes(network, o.cfg, file);
+    network.to(loaded.device);
+    experiment.start_from(color, std::move(network));
+  }
   if (loaded.device.is_cpu()) experiment.deploy = deploy::deploy_plan<Yolov3>;
   experiment.suite = o.suite.trials(true);
   // The network as it came is measured under the attack of the first scenario.

@@ -50,8 +50,15 @@ def main():
         assert "Original" in dict(charts)["curve-a"], "the untouched network should be a line"
         notes = [box for box in re.findall(r'<p class="more( shown)?">[^<]*scroll', html)]
         assert notes and any(notes) == (width == 600), f"wide tables should say that they scroll at {width}: {notes}"
+        untouched = re.search(r'<table id="results">.*?<tr><td>Original</td>(.*?)</tr>', html, re.S)
+        assert untouched and untouched[1].count("<td>–</td>") == 2, "the untouched network has a row, and a number at 0 % alone"
         html = seen(root / "compared/index.html", width, root)
         assert "<h2>What differs</h2>" in html and "all 3 ratios" in html
+    # What was not pruned has no place in a study that prunes everywhere.
+    pruned = write(root / "pruned/cells.csv", [r for r in rows if r["ratio"] != "0"] + original)
+    run("report", "--cells", pruned, "--out", root / "pruned_report")
+    html = seen(root / "pruned_report/index.html", 1400, root)
+    assert '<table id="results">' in html and "<tr><td>Original</td>" not in html, "0.5 % is not the untouched network's ratio"
     shutil.rmtree(root)
 
 

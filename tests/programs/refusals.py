@@ -114,6 +114,11 @@ TABLE = {
         ("--scenarios structured_deeplift --schedule iterative --schedule-rounds 3", "--schedule-rounds: should be at most the 2 steps of fine-tuning"),
         ("--scenarios structured_hydra --schedule cubic --schedule-rounds 2 --score-steps 1", "should be at most the 1 steps of score training"),
         ("--scenarios original", "should be some that prune, got original alone"),
+        ("--scenarios structured_hydra --color-weights greyscale=x", '--color-weights: should be for a colour mode of the scenarios (Colour), got "greyscale"'),
+        ("--scenarios unstructured_deeplift_greyscale --color-weights greyscale=", '--color-weights: should be COLOR=FILE, got "greyscale="'),
+        ("--scenarios unstructured_deeplift_greyscale --color-weights greyscale=x --color-weights Greyscale=y",
+         "--color-weights: should be given once for each colour mode, got Greyscale twice"),
+        ("--scenarios unstructured_deeplift_greyscale --color-weights greyscale=/no/such.weights", "/no/such.weights: "),
     ],
     "structured_hydra": [
         ("--score-rule rescale", "--score-rule: should be an option that --help lists"),

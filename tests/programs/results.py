@@ -36,10 +36,17 @@ def main():
         taken = copy / "study"
         shutil.copytree(copy / "docs/results/drawn", taken)
         (taken / "command.txt").unlink()
+        kept = {p: p.read_bytes() for p in (copy / "docs/results/photographs").iterdir()}
+        told = subprocess.run([sys.executable, copy / "docs/results.py", "--report", report, "--take", "photographs", taken],
+                              capture_output=True, text=True)
+        assert told.returncode == 1 and "should say the command that made the study" in told.stderr, told
+        assert kept == {p: p.read_bytes() for p in (copy / "docs/results/photographs").iterdir()}, "what is refused changes nothing"
+        (taken / "evaluations.csv").unlink()
         subprocess.run([sys.executable, copy / "docs/results.py", "--report", report, "--take", "photographs", taken, "--command",
                         "./run study --mine"], check=True, stdout=subprocess.DEVNULL)
         page = (copy / "docs/results/photographs/README.md").read_text()
         assert "./run study --mine" in page
+        assert not (copy / "docs/results/photographs/evaluations.csv").exists(), "another study's evaluations stay out"
         assert not (copy / "docs/results/photographs/fig_3.svg").exists(), "pictures of other people's data stay out"
         readme = (copy / "README.md").read_text()
         assert readme.index("docs/results/photographs/") < readme.index("docs/results/drawn/"), "photographs lead"

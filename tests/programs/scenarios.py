@@ -64,6 +64,15 @@ def main():
     ap = json.loads((root / "plain/summary.json").read_text())["AP"]
     assert abs(ap - float(timeless(root / "untrained/cells.csv")[1]["AP"])) < 1e-6
 
+    # Scenarios of a colour mode start from its own weights, if there are some.
+    grey = NETWORK / "yolov3-slim-greyscale.weights"
+    run("unstructured_deeplift_greyscale", *data, "--budget", "smoke", "--ratios", "0", "--pretrain-steps", 0, "--finetune-steps", 0,
+        "--color-weights", f"greyscale={grey}", "--out", root / "grey")
+    kept = (root / "grey/cells/unstructured_deeplift_greyscale-run1-ratio0/network.weights").read_bytes()
+    header = 20
+    assert kept[header:] == grey.read_bytes()[header:] != WEIGHTS.read_bytes()[header:]
+    assert "network in Greyscale: " in (root / "grey/configuration.txt").read_text()
+
     # In rounds: pruned as far, and what the rounds left behind goes.
     run("structured_hydra", *data, "--budget", "smoke", "--ratios", "50", "--schedule", "cubic", "--schedule-rounds", 2, "--out",
         root / "rounds")

@@ -102,6 +102,12 @@ def offences(root):
             chain = reaches_torch(root, full, set())
             if chain:
                 yield f"{full}: should need no LibTorch, got {' → '.join(chain)}"
+    page = root / "docs/architecture.md"
+    if page.exists():  # the same table for people: its first column names the folders that there are
+        rows = re.findall(r"^\| (`.*?) \|", page.read_text().partition("## Who includes whom")[2].partition("\n## ")[0], re.MULTILINE)
+        named = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+        for folder in sorted(named ^ (set(ALLOWED) - {"torch", "detail"} | {"serpette_report"})):
+            yield f"docs/architecture.md: '{folder}' should be a row of its table and a folder of include/"
 
 
 if __name__ == "__main__":

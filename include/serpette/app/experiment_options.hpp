@@ -21,6 +21,7 @@ namespace serpette::cli {
 /// What people type to set up an experiment: network, data, cells, budget and policies.
 struct ExperimentOptions {
   std::filesystem::path cfg, weights, images, annotations, test_images, test_annotations, out;
+  std::vector<std::string> color_weights;  ///< COLOR=FILE each: see `parse_color_weights`.
   std::vector<std::string> ratios{"0", "25", "50", "65", "75", "85", "90", "95", "99"};
   int runs = 1;
   std::uint64_t seed = 1;
@@ -39,6 +40,11 @@ struct ExperimentOptions {
     const auto needed = [&](CLI::Option* option) { return option->required(!own_data); };
     needed(app.add_option("--cfg", cfg, "Network in darknet's format"));
     needed(app.add_option("--weights", weights, "Its pre-trained weights (darknet)"));
+    app.add_option("--color-weights", color_weights,
+                   "Weights that scenarios of a colour mode start from instead, as in "
+                   "greyscale=grey.weights; may be given again for another mode")
+        ->allow_extra_args(false)
+        ->type_name("COLOR=FILE");
     needed(app.add_option("--images", images, "Folder of the training images"));
     needed(app.add_option("--annotations", annotations,
                           fmt::format("Their boxes: {}", kAnnotationsHelp)));

@@ -59,7 +59,8 @@ StageKeys stage_keys(const ErasedScenario& scenario, const Experiment<D, Train, 
   };
   const auto& texts = scenario.texts;
   StageKeys keys;
-  keys.pretraining = e.origin() + line("pre-training", settings_text(e.budget.pretrain)) +
+  keys.pretraining = e.origin(scenario.color.name) +
+                     line("pre-training", settings_text(e.budget.pretrain)) +
                      line("objective", texts.objective) + line("attack", texts.attack) +
                      line("color", texts.color) + line("run", settings_text(id.run));
   keys.scores = keys.pretraining + line("score", texts.score) +
@@ -86,8 +87,9 @@ template <Detector D, Dataset Train, Dataset Test>
 StageKeys original_keys(const ErasedScenario& scenario, const Experiment<D, Train, Test>& e,
                         const CellId& id) {
   StageKeys keys;
-  keys.finetuning = fmt::format("{}original, measured under {} in {}, run {}\n", e.origin(),
-                                scenario.texts.attack, scenario.texts.color, id.run);
+  keys.finetuning =
+      fmt::format("{}original, measured under {} in {}, run {}\n", e.origin(scenario.color.name),
+                  scenario.texts.attack, scenario.texts.color, id.run);
   detail::add_measurement(keys, e);
   return keys;
 }

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,6 +46,20 @@ class Experiment {
         seed(seed),
         device(device) {}
 
+  /// Lets scenarios of a colour mode start from weights of its own, trained on what they see.
+  /// @param color    the mode's name.
+  /// @param network  of the same graph, on `device` already.
+  void start_from(std::string color, D network) {
+    auto identity = identity_of(network);
+    starts_.insert_or_assign(std::move(color), Start{std::move(network), std::move(identity)});
+  }
+
+  /// What scenarios of a colour mode start from.
+  [[nodiscard]] const D& start(std::string_view color) const {
+    const auto own = starts_.find(color);
+    return own == starts_.end() ? pretrained : own->second.network;
+  }
+
   const D pretrained;
   const Train& train;
   const Test& test;
@@ -60,12 +76,33 @@ class Experiment {
   std::vector<Trial> suite{};
 
   /// What training starts from, one `name: value` a line.
-  [[nodiscard]] std::string origin() const {
+  [[nodiscard]] std::string origin() const { return origin_of(network_identity); }
+  /// The same for scenarios of a colour mode.
+  [[nodiscard]] std::string origin(std::string_view color) const {
+    const auto own = starts_.find(color);
+    return origin_of(own == starts_.end() ? network_identity : own->second.identity);
+  }
+  /// Colour modes that have weights of their own, with what results know those by.
+  [[nodiscard]] std::map<std::string, std::string> own_starts() const {
+    std::map<std::string, std::string> identities;
+    for (const auto& [color, start] : starts_) identities.emplace(color, start.identity);
+    return identities;
+  }
+
+ private:
+  struct Start {
+    D network;
+    std::string identity;
+  };
+
+  [[nodiscard]] std::string origin_of(const std::string& network) const {
     return fmt::format(
         "serpette: {}.{}.{}\nnetwork: {}\ntraining images: {}\nseed: {}\ndevice: {}\n",
-        SERPETTE_VERSION_MAJOR, SERPETTE_VERSION_MINOR, SERPETTE_VERSION_PATCH, network_identity,
+        SERPETTE_VERSION_MAJOR, SERPETTE_VERSION_MINOR, SERPETTE_VERSION_PATCH, network,
         train_identity, seed.value(), device.is_cuda() ? "cuda" : "cpu");
   }
+
+  std::map<std::string, Start, std::less<>> starts_;
 };
 
 /// Which cell of an experiment: one pruned network.

@@ -41,7 +41,7 @@ TrainedCell<D> train_cell(const ErasedScenario& scenario,
                           const Experiment<D, Train, Test>& experiment, const Store& store,
                           const CellId& id, O& observer) {
   const Cell cell(scenario, experiment, store, id, observer);
-  D detector = experiment.pretrained.clone();
+  D detector = experiment.start(scenario.color.name).clone();
 
   const auto pretraining = robust_pretraining(cell, detector);
   const auto scores = score_weights(cell, detector);
@@ -62,15 +62,18 @@ TrainedCell<D> train_cell(const ErasedScenario& scenario,
 }
 
 /// The network as it came, neither trained robustly nor pruned: what all others are compared with.
+/// @param scenario  whose start it is.
 template <Detector D, Dataset Train, Dataset Test>
-TrainedCell<D> original_cell(const Experiment<D, Train, Test>& experiment) {
+TrainedCell<D> original_cell(const ErasedScenario& scenario,
+                             const Experiment<D, Train, Test>& experiment) {
+  const D& start = experiment.start(scenario.color.name);
   Kept all;
-  for (const int index : experiment.pretrained.graph().convolutions()) {
-    const auto weight = LayerParameters(experiment.pretrained.layer(index)).weight;
+  for (const int index : start.graph().convolutions()) {
+    const auto weight = LayerParameters(start.layer(index)).weight;
     all.weights += weight.numel();
     all.filters += weight.size(0);
   }
-  return {experiment.pretrained.clone(), all};
+  return {start.clone(), all};
 }
 
 /// The stages that all ratios of the cell's run share: robust pre-training and importance scores.
@@ -78,7 +81,7 @@ template <Detector D, Dataset Train, Dataset Test, StageStore Store, Observer O>
 void prepare_run(const ErasedScenario& scenario, const Experiment<D, Train, Test>& experiment,
                  const Store& store, const CellId& id, O& observer) {
   const Cell cell(scenario, experiment, store, id, observer);
-  D detector = experiment.pretrained.clone();
+  D detector = experiment.start(scenario.color.name).clone();
   robust_pretraining(cell, detector);
   score_weights(cell, detector);
 }

@@ -37,6 +37,10 @@ struct UnderAttack {
   double ap50 = 0;
 };
 
+/// Whether a label is that of a curve over ε (strength_curve in scenario/suite.hpp), whose points
+/// are of many balls.
+inline bool is_of_curve(std::string_view label) { return label.ends_with(" curve"); }
+
 /// The same of an attack that is known by its label alone, as evaluations.csv has it: what it sees,
 /// and the steps in "PGD-50". Labels are those of the suite (scenario/suite.hpp); any other is
 /// taken for one that follows the gradient.

@@ -29,8 +29,8 @@ struct CatalogueEntry {
   std::size_t hue = 0;  ///< Index of its colour in every figure (serpette_report/palette.hpp).
 };
 
-/// The network as it came, neither trained under attack nor pruned: a line in every figure. It is
-/// measured at ratio 0 alone.
+/// The network as it came, before the study trained it under attack or pruned it: a line in every
+/// figure. It is measured at ratio 0 alone.
 inline constexpr std::string_view kOriginal = "original";
 
 /// Every shipped scenario, in the order of tables and legends.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -18,6 +20,8 @@ Configuration configuration_of(const Experiment<D, Train, Test>& e,
                                const std::vector<std::string>& scenarios, std::string machine,
                                const Dispatch& dispatch) {
   Configuration c = Configuration::parse(e.origin());
+  for (const auto& [color, identity] : e.own_starts())
+    c.training.push_back({fmt::format("network in {}", color), identity});
   c.measuring.push_back({"test images", e.test_identity});
   const auto add = [](std::vector<ConfigurationLine>& to) {
     return [&](const std::string& option, const auto&, const auto& value) {

@@ -119,7 +119,7 @@ std::vector<EvaluationRow> suite_of_cell(const ErasedScenario& scenario,
   const KeptTrials kept(store, files.trials(), truth, fingerprint(key));
   std::optional<D> unpruned;
   if (id.scenario != kOriginal) {
-    unpruned = e.pretrained.clone();
+    unpruned = e.start(scenario.color.name).clone();
     robust_pretraining(Cell(scenario, e, store, id, observer), *unpruned);
   }
   auto rows = suite_rows(scenario, e, network, unpruned ? &*unpruned : nullptr, id,

@@ -63,7 +63,7 @@ bool finish_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test
         const bool timed = trained && files.timed();
         if (!trained) {
           trained = cell.id.scenario == kOriginal
-                        ? original_cell(e)
+                        ? original_cell(scenario, e)
                         : train_cell(scenario, e, store, cell.id, progress);
           store.begin();
           files.write(*trained, e.test.instances().categories, machine_kind(e.device, workers));

@@ -19,11 +19,14 @@ namespace serpette {
 enum class Center { kMean, kMedian };
 
 /// One-way ANOVA of |x − centre of its group|: are the variances alike? With the median it is Brown
-/// and Forsythe's test, which skewed data mislead less.
+/// and Forsythe's test, which skewed data mislead less. Undefined (NaN) where no group has three
+/// values: two lie equally far from their middle, so that nothing varies inside the groups but
+/// rounding errors.
 /// @throws Error  as one_way_anova. Source: Levene 1960, Brown and Forsythe 1974; equals
-/// scipy.stats.levene.
+/// scipy.stats.levene where it is defined.
 inline TestResult levene(const Groups& groups, Center center = Center::kMedian) {
   detail::require_groups(groups, 1, "Levene");
+  if (std::ranges::all_of(groups, [](const auto& group) { return group.size() < 3; })) return {};
   Groups spread;
   for (const auto& group : groups) {
     const double middle = center == Center::kMedian ? median(group) : mean(group);

@@ -198,8 +198,8 @@ TEST_CASE("removed filters make the network smaller, removed weights do not",
 TEST_CASE("the original network is measured as the others are, and all of it is there",
           "[method][run_cell]") {
   Lab lab;
-  auto original = original_cell(lab.experiment);
   const StructuredHydraTest scenario;
+  auto original = original_cell(ErasedScenario(scenario), lab.experiment);
   const auto measured =
       measure_cell(scenario, lab.experiment, original.network, {"original", 1, {}}, lab.silent);
   CHECK((measured.clean.detections != measured.attacked.detections));
@@ -257,6 +257,39 @@ TEST_CASE("keys of training know nothing of how cells are measured, those of mea
   const auto tested = keys(Experiment(TinyDetector(), lab.train, elsewhere, kBudget, Seed(5)));
   CHECK(tested.finetuning == before.finetuning);
   CHECK(tested.evaluation != before.evaluation);
+}
+
+TEST_CASE(
+    "scenarios of a colour mode start from its own weights where there are some, others do not",
+    "[method][run_cell][stage_keys]") {
+  Lab lab;
+  const TinyDetector grey(test::tiny_graph(), Seed(9));
+  const ErasedScenario sees_colour{Scenario<Magnitude, Weight, Pgd, Rgb>{}},
+      sees_grey{Scenario<Magnitude, Weight, Pgd, GreyscaleRec601>{}};
+  const CellId id{"s", 1, Ratio::percent(50)};
+  const auto keys = [&](const ErasedScenario& s) { return stage_keys(s, lab.experiment, id); };
+  const auto colour = keys(sees_colour), before = keys(sees_grey);
+  lab.experiment.start_from(std::string(GreyscaleRec601::name), grey.clone());
+  CHECK(keys(sees_colour).timing == colour.timing);
+  CHECK(keys(sees_grey).pretraining != before.pretraining);
+  CHECK(original_keys(sees_grey, lab.experiment, id).finetuning !=
+        original_keys(sees_colour, lab.experiment, id).finetuning);
+
+  lab.experiment.budget.pretrain.steps = lab.experiment.budget.finetune.steps = 0;
+  const auto starts_as = [&](const ErasedScenario& scenario, const TinyDetector& network) {
+    const auto cell =
+        train_cell(scenario, lab.experiment, NoStore{}, {"s", 1, Ratio()}, lab.silent);
+    const auto original = original_cell(scenario, lab.experiment);
+    const auto wanted = state_of(network);
+    for (const auto* made : {&cell.network, &original.network}) {
+      const auto found = state_of(*made);
+      for (std::size_t i = 0; i < wanted.size(); ++i)
+        if (!at::equal(wanted[i], found[i])) return false;
+    }
+    return true;
+  };
+  CHECK(starts_as(sees_colour, lab.experiment.pretrained));
+  CHECK(starts_as(sees_grey, grey));
 }
 
 TEST_CASE("a score that asks for twins gets the clean images with their attacked twins behind",

@@ -78,6 +78,25 @@ TEST_CASE("attacks stand side by side at their usual strength, and the worst of 
   CHECK(remarks_of(some_evaluations(), study).empty());
 }
 
+TEST_CASE("a curve's strengths are in no worst case and beside no attack of the suite",
+          "[report][evaluations]") {
+  const Study study(test::with_original(test::some_cells()));
+  auto rows = some_evaluations();
+  for (const double epsilon : {0.1, 0.2})  // beyond the ball of all others
+    for (int run = 1; run <= 3; ++run)
+      rows.push_back({"structured_hydra", run, "0", "PGD-20 curve", epsilon, "standard", "AP50",
+                      0.02 - epsilon / 20});
+  const Evaluations evaluations(rows, study, "standard");
+  CHECK(evaluations.worst("structured_hydra", "0") ==
+        Evaluations(some_evaluations(), study, "standard").worst("structured_hydra", "0"));
+  CHECK(attacks_table(evaluations).header ==
+        std::vector<std::string>{"Scenario", "Pruned", "clean", "PGD, ε 0.05", "Square, ε 0.05",
+                                 "worst"});
+  CHECK(parts_table(evaluations, "n", "t").header.size() == 5);
+  CHECK(budgets_table(evaluations, "PGD-20 curve").rows.size() == 1);
+  CHECK(budgets_figure(evaluations, "PGD-20 curve").series.size() == 1);
+}
+
 TEST_CASE("an AP50 that rises with the attack's strength is called a sign of a failing attack",
           "[report][evaluations]") {
   const Study study(test::with_original(test::some_cells()));

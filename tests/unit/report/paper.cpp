@@ -164,6 +164,26 @@ TEST_CASE("assumptions are a table beside the tests", "[report][tests]") {
   }
 }
 
+TEST_CASE("two runs say nothing of variances", "[report][tests]") {
+  auto cells = test::some_cells();
+  std::erase_if(cells, [](const auto& c) { return c.run == 3; });
+  for (auto& cell : cells)  // one scenario spreads more than the other
+    if (cell.scenario == "structured_hydra")
+      cell.robust_ap50 += 0.03 * static_cast<double>(cell.run);
+  const Study study(cells);
+  const auto tests = pair_tests(study, "standard", 50);
+  REQUIRE_FALSE(tests.empty());
+  for (const auto& t : tests) {
+    CHECK_FALSE(t.levene.defined());
+    CHECK(t.assumptions() == "too few runs to tell");
+  }
+  const auto remarks = study_remarks(study, "standard", tests);
+  CHECK(std::ranges::any_of(
+      remarks, [](const auto& r) { return r.starts_with("Assumptions: too few runs"); }));
+  CHECK(std::ranges::none_of(
+      remarks, [](const auto& r) { return r.find("variances differ") != std::string::npos; }));
+}
+
 TEST_CASE("groups without variance are called so and stop nothing", "[report][tests]") {
   auto cells = test::some_cells();
   for (auto& cell : cells) {

@@ -193,6 +193,11 @@ TEST_CASE("groups without variance are infinite or undefined, never a number fro
   CHECK_FALSE(kruskal_wallis(same).defined());
   CHECK(kruskal_wallis(apart).defined());
   CHECK_FALSE(levene(same).defined());
+  // Two values lie equally far from their middle, but for rounding.
+  const Groups twos{{0.1, 0.3}, {0.7, 0.2}};
+  CHECK_FALSE(levene(twos).defined());
+  CHECK_FALSE(levene(twos, Center::kMean).defined());
+  CHECK(levene({{0.1, 0.3, 0.4}, {0.7, 0.2}}).defined());
   CHECK_FALSE(shapiro_wilk(same[0]).defined());
   CHECK(std::isnan(tukey_kramer(apart)[0].p));
   CHECK(std::isnan(welch_interval(apart[0], apart[1]).first));
