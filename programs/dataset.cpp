@@ -45,10 +45,15 @@ struct Options {
 Instances load(const Options& o, const fs::path& annotations, bool missing_pictures = false) {
   AnnotationOptions options{.images = o.images, .missing_pictures = missing_pictures};
   if (!o.names.empty()) options.names = load_class_names(o.names);
-  if (o.from == "voc") return load_voc(annotations, options);
-  if (o.from == "yolo") return load_yolo(annotations, options);
-  if (o.from == "coco") return load_instances(annotations);
-  return load_annotations(annotations, options);
+  auto found = o.from == "voc"    ? load_voc(annotations, options)
+               : o.from == "yolo" ? load_yolo(annotations, options)
+               : o.from == "coco" ? load_instances(annotations)
+                                  : load_annotations(annotations, options);
+  require(o.names.empty() || !found.has_image_ids, "--names",
+          "should come with Pascal VOC's or YOLO's annotations, got COCO's, which name their "
+          "classes: {}",
+          annotations.string());
+  return found;
 }
 
 /// A few of many names, behind a count.
@@ -226,7 +231,7 @@ int main(int argc, char** argv) {
           ->required()
           ->expected(1, most);
       sub->add_option("--images", o.images, "Folder of the pictures");
-      sub->add_option("--names", o.names, "Class names in their order, one a line");
+      sub->add_option("--names", o.names, "Class names in their order, one a line (VOC, YOLO)");
       return sub;
     };
     auto* to_convert = command("convert", "Write annotations in another format", 1);

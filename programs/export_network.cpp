@@ -154,19 +154,23 @@ int main(int argc, char** argv) {
     });
     cli::under(app, "How the plan computes (plan)", [&] { o.precision.add_to(app); });
     cli::under(app, "Boxes in the model (onnx)", [&] {
-      app.add_flag("--decode", o.decode,
-                   "End in boxes after class-wise suppression: boxes [K, 4] (x1, y1, x2, y2 in "
-                   "pixels of the\ncanvas), scores, classes and image [K]");
+      auto* const decode =
+          app.add_flag("--decode", o.decode,
+                       "End in boxes after class-wise suppression: boxes [K, 4] (x1, y1, x2, y2 in "
+                       "pixels of the\ncanvas), scores, classes and image [K]");
       app.add_option("--confidence", o.boxes.confidence,
                      "A box counts where objectness × class probability exceeds it")
           ->check(cli::kFraction)
-          ->capture_default_str();
+          ->capture_default_str()
+          ->needs(decode);
       app.add_option("--nms", o.boxes.nms, "IoU above which the worse of two boxes is dropped")
           ->check(cli::kFraction)
-          ->capture_default_str();
+          ->capture_default_str()
+          ->needs(decode);
       app.add_option("--limit", o.boxes.limit, "Most boxes of one class and image")
           ->check(cli::kSome)
-          ->capture_default_str();
+          ->capture_default_str()
+          ->needs(decode);
     });
     app.footer(
         "Example:\n  export_network --cfg pruned.cfg --weights pruned.weights --format onnx --out "

@@ -84,13 +84,14 @@ void write(const Options& o) {
   std::vector<std::string> names;
   std::vector<std::array<float, 2>> anchors;
   std::vector<ShapeSize> boxes;
-  const int size = o.size > 0 ? o.size : base.input.width;
+  const int width = o.size > 0 ? o.size : base.input.width,
+            height = o.size > 0 ? o.size : base.input.height;
   if (o.annotations.empty()) {
     names = load_class_names(o.classes);
   } else {
     const auto data = load(o);
     for (const auto& category : data.categories) names.push_back(category.name);
-    boxes = box_sizes(data, size, size);
+    boxes = box_sizes(data, width, height);
     const auto count = o.count > 0 ? o.count : 3 * static_cast<int>(base.heads().size());
     if (o.anchors == "auto") anchors = whole_pixels(cluster_anchors(boxes, count, Seed(o.seed)));
   }
@@ -142,9 +143,11 @@ int main(int argc, char** argv) {
         "filters they need) and its class names beside it, and says what file starts it.");
     app.add_option("--base", o.base, "yolov3-tiny, yolov3, yolov3-spp, slim, or a cfg: the layers")
         ->required();
-    app.add_option("--annotations", o.annotations,
-                   fmt::format("The training data: {}", cli::kAnnotationsHelp));
-    app.add_option("--images", o.images, "Its pictures, for annotations that need them");
+    auto* const annotations =
+        app.add_option("--annotations", o.annotations,
+                       fmt::format("The training data: {}", cli::kAnnotationsHelp));
+    app.add_option("--images", o.images, "Its pictures, for annotations that need them")
+        ->needs(annotations);
     app.add_option("--classes", o.classes,
                    "Class names, one a line, in the order that the network is to have;\nwithout: "
                    "the categories with boxes, by id");
@@ -153,11 +156,16 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--anchors", o.anchors, "auto: found for the boxes; base: as the base has them")
         ->check(cli::one_of({"auto", "base"}))
-        ->capture_default_str();
+        ->capture_default_str()
+        ->needs(annotations);
     app.add_option("--count", o.count, "Anchors to find, of all heads; 0: three a head")
         ->check(cli::whole_number(0, 64))
-        ->capture_default_str();
-    app.add_option("--seed", o.seed, "Of k-means")->check(cli::kSeed)->capture_default_str();
+        ->capture_default_str()
+        ->needs(annotations);
+    app.add_option("--seed", o.seed, "Of k-means")
+        ->check(cli::kSeed)
+        ->capture_default_str()
+        ->needs(annotations);
     app.add_option("--out", o.out, "The cfg to write")->required();
     app.footer(
         "Example:\n  new_network --annotations train.json --base yolov3-tiny --size 320 --out "
@@ -165,6 +173,8 @@ int main(int argc, char** argv) {
     cli::parse(app, argc, argv);
     require(!o.annotations.empty() || !o.classes.empty(), "classes",
             "should be given by --annotations, by --classes or by both, got neither");
+    require(o.anchors == "auto" || (app.count("--count") == 0 && app.count("--seed") == 0),
+            "--count", "should come, as --seed, with --anchors auto; got base");
     write(o);
   });
 }

@@ -85,12 +85,21 @@ def networks(root):
     run("new_network", "--annotations", root / "a.json", "--base", "yolov3-tiny", "--size", 224, "--out", root / "half.cfg")
     half = (root / "half.cfg").read_text()
     assert "mask=4,5\n" in half and "mask=0,1,2,3\n" in half and "filters=14\n" in half and "filters=28\n" in half, half
+    # A canvas that is no square stays, and boxes are measured on it.
+    (root / "wide.cfg").write_text(cfg.replace("height=416", "height=224"))
+    run("new_network", "--annotations", root / "a.json", "--base", root / "wide.cfg", "--out", root / "fitted.cfg", says="416 x 224 pixels")
+    assert "anchors=5,11,  22,11,  16,32,  48,43,  81,65,  108,113\n" in (root / "fitted.cfg").read_text()
     run("new_network", "--classes", root / "own.names", "--base", root / "own.cfg", "--out", root / "again.cfg", says=".conv.15")
     run("new_network", "--classes", root / "own.names", "--base", "yolov3", "--size", 100, "--out", root / "x.cfg", status=2,
         says="multiple of 32")
     run("new_network", "--base", "yolov3", "--out", root / "x.cfg", status=2, says="--classes")
     run("new_network", "--classes", root / "own.names", "--base", root / "own.cfg", "--out", root / "own.cfg", status=2,
         says="another file than")
+    for option, value in ("--images", root), ("--anchors", "auto"), ("--count", 6), ("--seed", 2):
+        run("new_network", "--classes", root / "own.names", "--base", "yolov3", option, value, "--out", root / "x.cfg", status=2,
+            says=f"{option} requires --annotations")
+    run("new_network", "--annotations", root / "a.json", "--base", "yolov3", "--anchors", "base", "--count", 6, "--out", root / "x.cfg",
+        status=2, says="--count: should come, as --seed, with --anchors auto")
 
 
 def refusals(root):

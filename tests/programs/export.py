@@ -55,6 +55,9 @@ def refusals(root):
     export("tensorrt", out, status=2, says="--format: should be onnx, torchscript")
     export("torchscript", out, "--decode", status=2, says="--decode: should come with --format onnx")
     export("darknet", out, "--batch", "2", status=2, says="--batch: should come with --format onnx")
+    for option in ("--confidence", "--nms"):
+        export("onnx", out, option, "0.25", status=2, says=f"{option} requires --decode")
+    export("onnx", out, "--limit", "5", status=2, says="--limit requires --decode")
     export("plan", out, "--batch-norm", "keep", status=2, says="--batch-norm: should be fold")
     export("darknet", root / "x.weights", status=2, says="--out: should name the cfg")
     run("export_network", "--cfg", CFG, "--weights", CFG, "--format", "onnx", "--out", out, status=2, says="error: ")

@@ -163,8 +163,9 @@ def inputs():
     run("evaluate", "--annotations", "test.voc", "--detections", "wanted/detections.csv", "--out", "test.voc/Annotations/000001.xml",
         status=2, says=same)
     convert = ["convert", "--images", "scenes/test/images", "--annotations"]
-    run("dataset", *convert, "scenes/test/instances.json", "--names", "class.names", "--to", "coco", "--out", "class.names", status=2,
-        says=same)
+    run("dataset", *convert, "test.voc", "--names", "class.names", "--to", "coco", "--out", "class.names", status=2, says=same)
+    run("dataset", *convert, "scenes/test/instances.json", "--names", "class.names", "--to", "coco", "--out", "x.json", status=2,
+        says="--names: should come with Pascal VOC's or YOLO's")
     run("dataset", *convert, "test.voc", "--to", "coco", "--out", "test.voc/Annotations/000001.xml", status=2, says=same)
     run("dataset", *convert, "test.voc/Annotations", "--to", "voc", "--out", "test.voc", status=2, says=same)
     for source in "test.yolo", "test.yolo/obj.data", "test.yolo/labels", "test.yolo/images.txt":

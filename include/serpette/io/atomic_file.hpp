@@ -48,6 +48,11 @@ inline OutputPlace output_place(const std::filesystem::path& path) {
     throw Unwritable(fmt::format("{}: should be writable, got \"{}\"", path.string(), got));
   };
   struct ::stat known {};
+  // Before the links: that of a pipe without a name (/dev/stdout, a shell's >(…)) leads nowhere.
+  if (::stat(path.c_str(), &known) == 0 && (S_ISCHR(known.st_mode) || S_ISFIFO(known.st_mode))) {
+    place.is_there = place.in_place = true;
+    return place;
+  }
   std::error_code code;
   constexpr int kMostLinks = 40;  // as the system follows
   for (int i = 0; std::filesystem::is_symlink(place.path, code); ++i) {
@@ -57,9 +62,8 @@ inline OutputPlace output_place(const std::filesystem::path& path) {
   if (::stat(place.path.c_str(), &known) != 0) return place;
   place.is_there = true;
   place.mode = known.st_mode & 07777;
-  place.in_place = S_ISCHR(known.st_mode) || S_ISFIFO(known.st_mode);
   if (S_ISDIR(known.st_mode)) refuse("a folder");
-  if (!place.in_place && !S_ISREG(known.st_mode)) refuse("a disk or a socket");
+  if (!S_ISREG(known.st_mode)) refuse("a disk or a socket");
   return place;
 }
 

@@ -38,8 +38,9 @@ class DetectionIds {
   explicit DetectionIds(const Instances& instances) : instances_(instances) {
     for (const auto& image : instances.images) {
       images_.insert(image.id);
-      const auto name = std::filesystem::path(image.file_name).filename().string();
-      if (!image.file_name.empty() && !named_.emplace(name, image.id).second) twice_.insert(name);
+      if (image.file_name.empty()) continue;
+      note(whole_, image.file_name, image.id);
+      note(named_, std::filesystem::path(image.file_name).filename().string(), image.id);
     }
     for (const auto& category : instances.categories) {
       const auto k = static_cast<int>(categories_.size());
@@ -48,17 +49,21 @@ class DetectionIds {
     }
   }
 
-  /// @param file_name  of the picture, or empty.
+  /// @param file_name  of the picture, or empty: matched with its folders, else without, else
+  /// (where several have it) the id counts.
   template <class Place>
   [[nodiscard]] std::int64_t image(std::int64_t id, std::string_view file_name,
                                    const Place& place) const {
     if (const auto name = std::filesystem::path(file_name).filename().string();
         !name.empty() && !named_.empty()) {
+      if (const auto found = whole_.find(std::string(file_name));
+          found != whole_.end() && found->second)
+        return *found->second;
       const auto found = named_.find(name);
       if (found == named_.end())
         fail(place(), "file_name should be one of the {} annotated images, got {}", images_.size(),
              name);
-      if (!twice_.contains(name)) return found->second;
+      if (found->second) return *found->second;
     }
     if (!images_.contains(id))
       fail(place(), "image_id should be one of the {} annotated images, got {}", images_.size(),
@@ -80,10 +85,15 @@ class DetectionIds {
   }
 
  private:
+  using Names = std::unordered_map<std::string, std::optional<std::int64_t>>;  // none: of several
+
+  static void note(Names& names, const std::string& name, std::int64_t id) {
+    if (const auto [known, is_new] = names.emplace(name, id); !is_new) known->second.reset();
+  }
+
   const Instances& instances_;
   std::unordered_set<std::int64_t> images_;
-  std::unordered_map<std::string, std::int64_t> named_;  // without their folders
-  std::unordered_set<std::string> twice_;                // names that do not tell
+  Names whole_, named_;  // with their folders, without
   std::unordered_map<std::int64_t, int> categories_;
   std::unordered_map<std::string, int> called_;  // plain_class_name → category
 };

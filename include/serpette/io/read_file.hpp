@@ -54,4 +54,18 @@ inline std::string read_file(const std::filesystem::path& path, std::size_t slac
   return text;
 }
 
+/// The first bytes of a file, all of them where there are not more than `most`.
+/// @throws Error  if it cannot be opened or read, or is a folder; the message says why.
+inline std::string read_beginning(const std::filesystem::path& path, std::size_t most) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             &std::fclose);
+  require(file != nullptr, path.string(), "should be a readable file, got \"{}\"",
+          std::strerror(errno));
+  std::string text(most, '\0');
+  text.resize(std::fread(text.data(), 1, most, file.get()));
+  require(std::ferror(file.get()) == 0, path.string(), "should be readable, got \"{}\"",
+          std::strerror(errno));
+  return text;
+}
+
 }  // namespace serpette

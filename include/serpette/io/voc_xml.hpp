@@ -8,11 +8,13 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -31,6 +33,30 @@ namespace serpette {
 namespace detail {
 
 inline bool is_xml(const std::filesystem::path& file) { return file.extension() == ".xml"; }
+
+/// The picture of an annotation, of some that are named like it: the one that it names itself, else
+/// the one that lies nearest to the folder of pictures.
+/// @param name    what the annotation calls its picture; may be empty.
+/// @throws Error  if two are as good: one of them is another annotation's.
+inline std::filesystem::path picture_among(std::vector<std::filesystem::path> found,
+                                           const std::string& name,
+                                           const std::filesystem::path& annotation) {
+  const auto keep = [&](auto&& is_good) {
+    if (std::ranges::any_of(found, is_good))
+      std::erase_if(found, [&](const auto& picture) { return !is_good(picture); });
+  };
+  const auto depth = [](const std::filesystem::path& picture) {
+    return std::distance(picture.begin(), picture.end());
+  };
+  keep([&](const std::filesystem::path& picture) { return picture.filename() == name; });
+  const auto least = depth(*std::ranges::min_element(found, {}, depth));
+  keep([&](const std::filesystem::path& picture) { return depth(picture) == least; });
+  if (found.size() > 1)
+    fail(annotation.string(),
+         "should be of one picture, got {} and {}: take the folder of its pictures alone",
+         found[0].string(), found[1].string());
+  return found.front();
+}
 
 /// One file as it stands: corners as written, classes by name.
 struct VocFile {
@@ -82,13 +108,26 @@ inline VocFile read_voc_file(const std::filesystem::path& path) {
                            number(box, "xmax", -1),
                            number(box, "ymax", -1)};
     require(!object.name.empty(), path.string(), "each object should have a name, got one without");
-    // Both ends are inside, so a box without area ends one before it begins.
-    require(object.x_max + 1 >= object.x_min && object.y_max + 1 >= object.y_min, path.string(),
-            "the box of \"{}\" should end after it begins, got x {} to {} and y {} to {}",
-            object.name, object.x_min, object.x_max, object.y_min, object.y_max);
     file.objects.push_back(std::move(object));
   }
   return file;
+}
+
+/// Whether a box begins before 1, where no tool that counts from 1 puts one.
+inline bool begins_before_one(const VocFile& file) {
+  return std::ranges::any_of(file.objects,
+                             [](const auto& o) { return o.x_min < 1 || o.y_min < 1; });
+}
+
+/// The same of any file of a folder; one that cannot be read says nothing.
+inline bool any_begins_before_one(const std::filesystem::path& folder) {
+  return std::ranges::any_of(files_of(folder, is_xml), [](const std::filesystem::path& file) {
+    try {
+      return begins_before_one(read_voc_file(file));
+    } catch (const Error&) {
+      return false;
+    }
+  });
 }
 
 }  // namespace detail
@@ -102,24 +141,32 @@ inline VocFile read_voc_file(const std::filesystem::path& path) {
 /// Difficult objects become crowds: no truth in training, neither right nor wrong in evaluation.
 /// Classes are those of `options.names`, else all names found, in alphabetical order, which is
 /// VOC's own. A picture is the file named like its XML, whatever its suffix, else `<filename>`; it
-/// is looked for in `options.images`, else in `JPEGImages` beside `Annotations` or beside the XML
-/// file. Source: Everingham et al. 2010, devkit; the same numbers as Detectron2's converter.
-/// @throws Error  naming the file, if one is no such XML, a box ends before it begins or a class is
-/// not in `options.names`.
+/// is looked for in `options.images` and below, else in `JPEGImages` beside `Annotations` or beside
+/// the XML file. Source: Everingham et al. 2010, devkit; the same numbers as Detectron2's
+/// converter.
+/// @throws Error  naming the file, if one is no such XML, a box ends before it begins, a class is
+/// not in `options.names`, or either of two pictures may be its own.
 inline Instances load_voc(const std::filesystem::path& path,
                           const AnnotationOptions& options = {}) {
   namespace fs = std::filesystem;
   auto folder = path;
   std::vector<fs::path> files;
-  if (fs::is_directory(path)) {
+  const bool is_list = !fs::is_directory(path);
+  if (!is_list) {
     if (fs::is_directory(path / "Annotations")) folder = path / "Annotations";
     files = files_of(folder, detail::is_xml);
   } else {  // VOC2007/ImageSets/Main/train.txt: one stem a line, perhaps with −1, 0 or 1 behind it
     folder = fs::absolute(path).parent_path().parent_path().parent_path() / "Annotations";
     const auto text = read_file(path);
-    for (const auto line : lines_of(text)) {
-      const auto stem = line.substr(0, line.find_first_of(" \t"));
-      if (!stem.empty()) files.push_back(folder / (std::string(stem) + ".xml"));
+    for (auto stem : lines_of(text)) {
+      const auto file = [&] { return folder / (std::string(stem) + ".xml"); };
+      // A name may hold blanks as well: what is behind one goes only where there is no such file.
+      std::error_code code;
+      for (auto blank = stem.find_last_of(" \t");
+           blank != std::string_view::npos && !fs::exists(file(), code);
+           blank = stem.find_last_of(" \t"))
+        stem = trimmed(stem.substr(0, blank));
+      if (!stem.empty()) files.push_back(file());
     }
   }
   require(!files.empty(), path.string(), "should hold Pascal VOC's XML files, got none");
@@ -128,10 +175,10 @@ inline Instances load_voc(const std::filesystem::path& path,
     const auto beside = fs::absolute(folder).lexically_normal().parent_path() / "JPEGImages";
     images = fs::is_directory(beside) ? beside : folder;
   }
-  std::map<std::string, fs::path> by_stem, by_name;
+  std::map<std::string, std::vector<fs::path>> by_stem, by_name;
   for (const auto& file : files_of(images, has_image_suffix, true)) {
-    by_stem.emplace(file.stem().string(), file);
-    by_name.emplace(file.filename().string(), file);
+    by_stem[file.stem().string()].push_back(file);
+    by_name[file.filename().string()].push_back(file);
   }
 
   std::vector<detail::VocFile> read;
@@ -145,16 +192,17 @@ inline Instances load_voc(const std::filesystem::path& path,
     const auto stem = by_stem.find(file.stem().string());
     const auto named = by_name.find(name);
     if (stem != by_stem.end())
-      pictures.push_back(stem->second);
+      pictures.push_back(detail::picture_among(stem->second, name, file));
     else if (named != by_name.end())
-      pictures.push_back(named->second);
+      pictures.push_back(detail::picture_among(named->second, name, file));
     else
       pictures.push_back(images / (name.empty() ? file.stem().string() + ".jpg" : name));
-    for (const auto& object : voc.objects) {
-      from_zero = from_zero || object.x_min < 1 || object.y_min < 1;
-      if (options.names.empty()) names.push_back(object.name);
-    }
+    from_zero = from_zero || detail::begins_before_one(voc);
+    if (options.names.empty())
+      for (const auto& object : voc.objects) names.push_back(object.name);
   }
+  // One writer made the folder, and all lists of it are read alike.
+  if (is_list && !from_zero) from_zero = detail::any_begins_before_one(folder);
   if (options.names.empty()) {
     std::ranges::sort(names);
     names.erase(std::unique(names.begin(), names.end()), names.end());
@@ -182,8 +230,15 @@ inline Instances load_voc(const std::filesystem::path& path,
       if (known == class_of.end())
         fail(files[i].string(), "should have objects of the {} classes given, got \"{}\"",
              names.size(), object.name);
-      const Box box{object.x_min - first, object.y_min - first, object.x_max - object.x_min + first,
-                    object.y_max - object.y_min + first};
+      // Where both ends are inside, a box without area ends one before it begins.
+      require(object.x_max + first >= object.x_min && object.y_max + first >= object.y_min,
+              files[i].string(),
+              "the box of \"{}\" should end after it begins, got x {} to {} and y {} to {}",
+              object.name, object.x_min, object.x_max, object.y_min, object.y_max);
+      // Rounding may leave one of no width a little less.
+      const Box box{object.x_min - first, object.y_min - first,
+                    std::max(object.x_max - object.x_min + first, 0.0),
+                    std::max(object.y_max - object.y_min + first, 0.0)};
       found.annotations.push_back({std::ssize(found.annotations) + 1, ids[i], known->second, box,
                                    box.area(), object.difficult});
     }
@@ -192,7 +247,8 @@ inline Instances load_voc(const std::filesystem::path& path,
 }
 
 /// Writes Pascal VOC's annotations: `FOLDER/Annotations/NAME.xml`, pixels counted from 1 and boxes
-/// clipped to their picture, which is all that the format can say. Crowds are written as difficult.
+/// clipped to their picture, which is all that the format can say: of one that lies outside, a box
+/// without area is left at the edge. Crowds are written as difficult.
 /// @throws Error  if two pictures differ only by their suffix or folder, a picture has no size, or
 /// the folder holds annotations of other pictures.
 inline void save_voc(const std::filesystem::path& folder, const Instances& instances) {
@@ -228,10 +284,11 @@ inline void save_voc(const std::filesystem::path& folder, const Instances& insta
       put(object, "truncated", "0");
       put(object, "difficult", a->is_crowd ? "1" : "0");
       auto box = object.append_child("bndbox");
-      put(box, "xmin", fmt::to_string(std::max(a->box.x, 0.0) + 1));
-      put(box, "ymin", fmt::to_string(std::max(a->box.y, 0.0) + 1));
-      put(box, "xmax", fmt::to_string(std::min<double>(a->box.x + a->box.width, image.width)));
-      put(box, "ymax", fmt::to_string(std::min<double>(a->box.y + a->box.height, image.height)));
+      const auto within = [](double at, int side) { return std::clamp<double>(at, 0, side); };
+      put(box, "xmin", fmt::to_string(within(a->box.x, image.width) + 1));
+      put(box, "ymin", fmt::to_string(within(a->box.y, image.height) + 1));
+      put(box, "xmax", fmt::to_string(within(a->box.x + a->box.width, image.width)));
+      put(box, "ymax", fmt::to_string(within(a->box.y + a->box.height, image.height)));
     }
     std::ostringstream text;
     document.save(text, "\t", pugi::format_default | pugi::format_no_declaration);

@@ -157,13 +157,22 @@ inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictur
 /// Numbers read back to the same value. Crowds and boxes without area have no place in the format.
 /// @param images  folder of the pictures.
 /// @return        boxes left out.
-/// @throws Error  if two pictures differ only by their suffix, a picture has no size, or
-/// `FOLDER/images` is there and another folder, a `data.yaml` that was not written by this, or
-/// labels of other pictures.
+/// @throws Error  if two pictures differ only by their suffix, a picture has no size or lies in a
+/// folder `images` of its own, or `FOLDER/images` is there and another folder, a `data.yaml` that
+/// was not written by this, or labels of other pictures.
 inline std::int64_t save_yolo(const std::filesystem::path& folder, const Instances& instances,
                               const std::filesystem::path& images) {
   namespace fs = std::filesystem;
   const auto stems = detail::label_stems(instances, true);
+  // Readers put `labels` for the last `images` of a path: beside the pictures, not in this folder.
+  for (const auto& stem : stems) {
+    const auto inside = fs::path(stem).parent_path();
+    require(std::find(inside.begin(), inside.end(), fs::path("images")) == inside.end(),
+            instances.source,
+            "pictures should have no folder \"images\" in their names, as labels would be looked "
+            "for beside it; got {}: name them relative to that folder, and give it as --images",
+            stem);
+  }
   const auto whole = fs::absolute(folder).lexically_normal();
   const auto link = whole / "images";
   const auto yaml_head =

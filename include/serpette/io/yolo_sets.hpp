@@ -167,8 +167,8 @@ inline Instances load_yolo_folder(const std::filesystem::path& path,
   require(!pictures.empty(), images.string(), "should hold the pictures of {}, got none",
           path.string());
   std::vector<fs::path> labels;
-  for (const auto& picture : pictures)
-    labels.push_back((path / fs::relative(picture, images)).replace_extension(".txt"));
+  for (const auto& picture : pictures)  // by its name: where a link leads has no labels
+    labels.push_back((path / picture.lexically_relative(images)).replace_extension(".txt"));
   return yolo_instances(pictures, labels, with_names(options, [&] { return names_beside(path); }),
                         path.string());
 }

@@ -3,6 +3,7 @@
 #include "serpette/graph/compaction.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/voc_xml.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
@@ -368,4 +369,15 @@ TEST_CASE("damaged cfg text never crashes the parser", "[formats][cfg][property]
        begin = end + 1)
     survives(kSmall.substr(0, begin) + kSmall.substr(end + 1));
   SUCCEED();
+}
+
+TEST_CASE("annotations read alike behind the headers of networks", "[formats][cfg][voc_xml]") {
+  const test::Scratch folder;
+  write_file(folder / "1.xml",  // as pretty printers break lines
+             std::string_view("<annotation>\n<object>\n<name>\n\tdog\n</name>\n<bndbox>"
+                              "<xmin>\n1\n</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax>"
+                              "</bndbox>\n</object>\n</annotation>\n"));
+  const auto found = load_voc(folder.path());
+  REQUIRE(found.annotations.size() == 1);
+  CHECK(found.categories.at(0).name == "dog");
 }

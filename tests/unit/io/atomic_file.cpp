@@ -100,6 +100,19 @@ TEST_CASE("a device or a pipe is written to, never replaced", "[io][atomic_file]
   CHECK(std::string_view(got) == "through");
   ::close(reader);
   CHECK(fs::is_fifo(pipe));
+  // One that has no name, as /dev/stdout before a | and a shell's >(…).
+  int ends[2] = {};
+  REQUIRE(::pipe(ends) == 0);
+  const auto unnamed = fmt::format("/proc/self/fd/{}", ends[1]);
+  fs::create_symlink(unnamed, folder / "link");
+  for (const fs::path& way : {fs::path(unnamed), folder / "link"}) {
+    CHECK_NOTHROW(serpette::require_writable(way));
+    write_file(way, std::string_view("again"));
+    CHECK(::read(ends[0], got, sizeof got) == 5);
+    CHECK(std::string_view(got, 5) == "again");
+  }
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST_CASE("output that names an input is refused", "[io][atomic_file]") {

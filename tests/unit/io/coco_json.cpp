@@ -201,3 +201,24 @@ TEST_CASE("detections without annotations are matched with some by name", "[io][
     CHECK(read_detections(folder / name, fewer)[0].category == kUnknownCategory);
   }
 }
+
+TEST_CASE("pictures of one name in several folders are told apart by them", "[io][detections]") {
+  const Scratch folder;
+  const std::vector<CocoCategory> dog{{1, "dog"}};
+  // Of the folder b alone, so that its first picture is number 1; and of both.
+  const Instances counted{
+      {{1, "b/1.jpg", 10, 10}, {2, "b/2.jpg", 10, 10}}, {}, dog, "folder", false};
+  const Instances annotated{{{1, "a/1.jpg", 10, 10},
+                             {2, "a/2.jpg", 10, 10},
+                             {3, "b/1.jpg", 10, 10},
+                             {4, "b/2.jpg", 10, 10}},
+                            {},
+                            dog,
+                            "truth"};
+  const std::vector<Detection> found{{1, 0, 0.5, {1, 2, 3, 4}}, {2, 0, 0.25, {5, 6, 1, 1}}},
+      wanted{{3, 0, 0.5, {1, 2, 3, 4}}, {4, 0, 0.25, {5, 6, 1, 1}}};
+  write_detections_csv(folder / "d.csv", found, counted);
+  write_detections_json(folder / "d.json", found, counted);
+  for (const char* name : {"d.csv", "d.json"})
+    CHECK(read_detections(folder / name, annotated) == wanted);
+}

@@ -220,6 +220,24 @@ TEST_CASE("damaged bytes give an Error or a picture, never anything else", "[io]
   }
 }
 
+TEST_CASE("a file's size in pixels is read from its beginning where it stands there",
+          "[io][files]") {
+  const serpette::test::Scratch folder;
+  for (const auto& file : fs::directory_iterator(kPictures)) {
+    INFO(file.path());
+    const auto name = file.path().filename().string();
+    CHECK(serpette::size_of_file(file.path()) == image_size(read_file(file.path()), name));
+  }
+  for (const char* name : {"turned6.jpg", "turned.png"}) {
+    INFO(name);
+    const auto longer = folder / name;  // than is read of any file as a whole; a hole takes no room
+    fs::copy_file(kPictures / name, longer);
+    fs::permissions(longer, fs::perms::owner_write, fs::perm_options::add);
+    fs::resize_file(longer, serpette::limits::kFileBytes + 1);
+    CHECK(serpette::size_of_file(longer) == serpette::size_of_file(kPictures / name));
+  }
+}
+
 TEST_CASE("a link to nothing is no file of a folder, and no reason to refuse the folder",
           "[io][files]") {
   const serpette::test::Scratch folder;
@@ -233,4 +251,18 @@ TEST_CASE("a link to nothing is no file of a folder, and no reason to refuse the
   CHECK(serpette::files_of(folder / "", all, true).size() == 2);
   CHECK_THROWS_WITH(serpette::files_of(folder / "a.png", all, true),
                     Catch::Matchers::ContainsSubstring("should be a readable folder"));
+}
+
+TEST_CASE("folders that links lead to are walked, rings of them once", "[io][files]") {
+  const serpette::test::Scratch folder, elsewhere;
+  std::filesystem::create_directories(folder / "images" / "more");
+  std::ofstream(folder / "images" / "a.png") << "x";
+  std::ofstream(elsewhere / "b.png") << "x";
+  std::filesystem::create_directory_symlink(elsewhere.path(), folder / "images" / "linked");
+  std::filesystem::create_directory_symlink("..", folder / "images" / "more" / "up");
+  std::filesystem::create_directory_symlink(".", folder / "images" / "self");
+  const auto all = [](const std::filesystem::path&) { return true; };
+  CHECK(serpette::files_of(folder / "images", all, true) ==
+        std::vector<std::filesystem::path>{folder / "images" / "a.png",
+                                           folder / "images" / "linked" / "b.png"});
 }

@@ -87,6 +87,27 @@ TEST_CASE("a folder whose boxes begin at 0 counts from 0", "[io][voc_xml][golden
   for (std::size_t i = 0; i < 2; ++i) check_box(found[i].box, wanted[i]["bbox"]);
 }
 
+TEST_CASE("a list of Pascal VOC's pictures is read as its folder is", "[io][voc_xml]") {
+  const test::Scratch folder;
+  const auto annotate = [&](const std::string& stem, std::string_view corners) {
+    write_file(folder / "Annotations" / (stem + ".xml"),
+               std::string_view(fmt::format(
+                   "<annotation><size><width>21</width><height>13</height></size><object><name>a"
+                   "</name><bndbox>{}</bndbox></object></annotation>",
+                   corners)));
+  };
+  annotate("at the edge", "<xmin>0</xmin><ymin>0</ymin><xmax>4</xmax><ymax>5</ymax>");
+  annotate("inside 1", "<xmin>3</xmin><ymin>4</ymin><xmax>9</xmax><ymax>8</ymax>");
+  write_file(folder / "Annotations/damaged.xml", std::string_view("<annotation>"));
+  for (const char* line : {"inside 1\n", "inside 1  -1\r\n", "inside 1\t1 1\n"}) {
+    write_file(folder / "ImageSets/Main/val.txt", std::string_view(line));
+    const auto found =
+        load_annotations(folder / "ImageSets/Main/val.txt", {.images = folder.path()});
+    REQUIRE(found.annotations.size() == 1);
+    CHECK(found.annotations[0].box == Box{3, 4, 6, 4});
+  }
+}
+
 TEST_CASE("YOLO's labels read as Ultralytics reads them", "[io][yolo_labels][golden]") {
   const auto found = load_annotations(kFolder / "yolo" / "labels", {.images = kPictures});
   REQUIRE(found.categories.size() == 2);
@@ -138,6 +159,14 @@ TEST_CASE("what is written in one format reads back the same from each of its do
     CHECK(listed.images.size() == 1);
     CHECK(listed.annotations.size() == 2);
   }
+  SECTION("Pascal VOC of a box without width") {
+    coco.annotations[2].box = {127.67, 3, 0, 4};
+    coco.images[1].width = 200;
+    save_voc(folder.path(), coco);
+    const auto found = of(load_annotations(folder.path(), {.images = kPictures}), "rgb.png");
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].box.width == 0);
+  }
   SECTION("YOLO") {
     coco.annotations.erase(coco.annotations.begin() + 1, coco.annotations.begin() + 3);
     save_yolo(folder.path(), coco, kPictures);
@@ -178,6 +207,19 @@ TEST_CASE("Roboflow's data.yaml is read where it lies", "[io][yolo_sets]") {
   CHECK(fs::path(found.images[0].file_name).is_absolute());
 }
 
+TEST_CASE("pictures that are links to others keep their labels", "[io][yolo_sets]") {
+  const test::Scratch folder;
+  fs::create_directories(folder / "images/deep");
+  fs::create_symlink(fs::absolute(kPictures / "420.jpg"), folder / "images/deep/1.jpg");
+  write_file(folder / "labels/classes.txt", std::string_view("cell\n"));
+  write_file(folder / "labels/deep/1.txt", std::string_view("0 0.5 0.5 1 1\n"));
+  for (const fs::path& images : {fs::path(), folder / "images", folder / "images/"}) {
+    const auto found = load_annotations(folder / "labels", {.images = images});
+    REQUIRE(found.annotations.size() == 1);
+    CHECK(found.annotations[0].box == Box{0, 0, 21, 13});
+  }
+}
+
 TEST_CASE("bad annotations are refused with their place", "[io][load_annotations]") {
   const test::Scratch folder;
   const auto refused = [&](const fs::path& name, std::string_view text, const std::string& why,
@@ -209,6 +251,10 @@ TEST_CASE("bad annotations are refused with their place", "[io][load_annotations
          "should have a name");
   object("<name>a</name><bndbox><xmin>3</xmin><ymin>1</ymin><xmax>1</xmax><ymax>2</ymax></bndbox>",
          "should end after it begins");
+  object("<name>a</name><bndbox><xmin>0</xmin><ymin>0</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+         "</object><object><name>b</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>4</xmax>"
+         "<ymax>4</ymax></bndbox>",  // counted from 0
+         "the box of \"b\" should end after it begins, got x 5 to 4");
   refused("a.data", "train = x\n", "should have a line \"names = …\"", "a.data");
   refused("a.data", "train\n", "should hold key = value", "a.data");
   refused("a.yaml", "names: [a\n", "should be YAML", "a.yaml");
@@ -220,6 +266,18 @@ TEST_CASE("bad annotations are refused with their place", "[io][load_annotations
   refused("a.xml", "<annotation/>", "should be the folder of all XML files", "a.xml");
 }
 
+TEST_CASE("Pascal VOC of boxes outside their picture reads back", "[io][voc_xml]") {
+  const test::Scratch folder;
+  auto coco = load_annotations(kFolder / "coco.json");
+  coco.annotations[2].box = {30, 20, 5, 4};
+  coco.annotations[3].box = {-9, -3, 4, 2};
+  save_voc(folder.path(), coco);
+  const auto found = of(load_annotations(folder.path(), {.images = kPictures}), "rgb.png");
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].box == Box{21, 13, 0, 0});
+  CHECK(found[1].box == Box{0, 0, 0, 0});
+}
+
 TEST_CASE("pictures that one label would serve are refused", "[io][load_annotations]") {
   const test::Scratch folder;
   auto coco = load_annotations(kFolder / "coco.json");
@@ -228,6 +286,19 @@ TEST_CASE("pictures that one label would serve are refused", "[io][load_annotati
   CHECK_THROWS_WITH(save_yolo(folder.path(), coco, kPictures), ContainsSubstring("got 420 twice"));
   coco.images[1].file_name = "../420.png";
   CHECK_THROWS_WITH(save_yolo(folder.path(), coco, kPictures), ContainsSubstring("within"));
+}
+
+TEST_CASE("pictures whose labels nobody would find are refused", "[io][yolo_labels]") {
+  const test::Scratch folder;
+  auto coco = load_annotations(kFolder / "coco.json");
+  for (const char* name : {"images/420.jpg", "train/images/420.jpg"}) {
+    coco.images[0].file_name = name;
+    CHECK_THROWS_WITH(save_yolo(folder / "out", coco, kPictures),
+                      ContainsSubstring("should have no folder \"images\" in their names"));
+    CHECK_FALSE(fs::exists(folder / "out"));
+  }
+  coco.images[0].file_name = "my images/420.jpg";
+  CHECK_NOTHROW(save_yolo(folder / "out", coco, kPictures));
 }
 
 TEST_CASE("pictures of labels that are not there are summed up", "[io][yolo_labels]") {
@@ -242,6 +313,25 @@ TEST_CASE("pictures of labels that are not there are summed up", "[io][yolo_labe
       load_annotations(folder / "list.txt", {.images = kPictures, .missing_pictures = true});
   REQUIRE(found.images.size() == 3001);
   CHECK((found.images[0].width == 21 && found.images[1].width == 0));
+}
+
+TEST_CASE("which picture is an annotation's is known or refused", "[io][voc_xml]") {
+  const test::Scratch folder;
+  write_file(folder / "xml/1.xml",
+             std::string_view("<annotation><filename>1.jpg</filename></annotation>"));
+  const auto add = [&](const fs::path& name) {
+    fs::create_directories((folder / "images" / name).parent_path());
+    fs::copy_file(kPictures / "420.jpg", folder / "images" / name);
+  };
+  const auto load = [&] { return load_annotations(folder / "xml", {.images = folder / "images"}); };
+  add("b/1.jpg");
+  add("a/1.png");  // a mask
+  CHECK(load().images.at(0).file_name == "b/1.jpg");
+  add("a/1.jpg");
+  CHECK_THROWS_WITH(load(), ContainsSubstring("xml/1.xml: should be of one picture, got ") &&
+                                ContainsSubstring("images/a/1.jpg and "));
+  add("1.jpg");
+  CHECK(load().images.at(0).file_name == "1.jpg");
 }
 
 TEST_CASE("annotations say which of their numbers are their own", "[io][load_annotations]") {

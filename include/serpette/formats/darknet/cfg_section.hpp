@@ -20,14 +20,9 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/io/text.hpp"
 
 namespace serpette::detail {
-
-inline std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
 
 /// One `[kind]` section of a cfg with its `key = value` lines, read by type. Errors name file and
 /// line.
@@ -142,7 +137,7 @@ class CfgSection {
 inline std::vector<CfgSection> split_cfg(std::string_view text, std::string_view file) {
   std::vector<CfgSection> sections;
   int number = 0;
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte-order mark
+  text = without_mark(text);
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
     const auto whole = text.substr(0, end);
