@@ -34,6 +34,7 @@
 #include "serpette/metric/worst_case.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/store.hpp"
+#include "support/png_name.hpp"
 #include "support/test_data.hpp"
 
 namespace {
@@ -55,15 +56,6 @@ struct Attacked {
   Letterbox place;
   std::vector<Detection> clean{}, attacked{};
 };
-
-/// A file name for each picture that no other has.
-std::string png_name(const std::filesystem::path& file, std::int64_t id,
-                     std::set<std::string>& taken) {
-  auto name = file.stem().string() + ".png";
-  if (!taken.insert(name).second) name = fmt::format("{}-{}.png", file.stem().string(), id);
-  taken.insert(name);
-  return name;
-}
 
 /// The network's input with the boxes that people would want to see.
 Image with_boxes(Image image, const Letterbox& place, const std::vector<Detection>& found,
@@ -135,7 +127,7 @@ void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& co
             const auto id = batch.image_ids[k];
             Attacked one{id,
                          files[id],
-                         png_name(files[id], id, taken),
+                         cli::png_name(files[id], id, taken),
                          largest[i].item<double>(),
                          length[i].item<double>(),
                          batch.geometry[k],

@@ -48,6 +48,7 @@
 #include "serpette/metric/coco_report.hpp"
 #include "serpette/study/progress.hpp"
 #include "serpette/study/store.hpp"
+#include "support/png_name.hpp"
 #include "support/ready_plan.hpp"
 
 namespace {
@@ -121,7 +122,7 @@ Instances pictures(const Options& o, const Graph& graph, const std::vector<std::
 /// Pictures with the boxes that people would want to see, the first `o.draw` of them.
 void draw(const Options& o, const CocoFolder& data, const std::vector<Detection>& detections) {
   constexpr double kWorthSeeing = 0.25;
-  std::set<std::filesystem::path> drawn;
+  std::set<std::string> drawn;
   for (std::int64_t i = 0; i < std::min(o.draw, data.size()); ++i) {
     const auto picture = data.picture(i);
     if (!picture) continue;
@@ -131,10 +132,7 @@ void draw(const Options& o, const CocoFolder& data, const std::vector<Detection>
       if (d.image_id == id && d.score > std::max(kWorthSeeing, o.confidence())) mine.push_back(d);
     Image image = *picture;
     draw_detections(image, mine, data.instances().categories);
-    auto name = data.path(i).filename().replace_extension(".png");
-    if (!drawn.insert(name).second)  // a.jpg beside a.png
-      name = fmt::format("{}-{}.png", name.stem().string(), id);
-    write_png(o.out / "drawn" / name, image);
+    write_png(o.out / "drawn" / cli::png_name(data.path(i), id, drawn), image);
   }
 }
 

@@ -24,6 +24,7 @@
 #include "serpette/app/suite_options.hpp"
 #include "serpette/app/used_folder.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/method/identity.hpp"
 #include "serpette/method/robustness.hpp"
 #include "serpette/metric/coco_report.hpp"
 #include "serpette/study/cells.hpp"
@@ -167,7 +168,10 @@ void run(const Options& o, const ErasedColorMode& color) {
   notify::stage(progress, "gradients", data.size());
   const auto flow = gradient_flow(detector, data, color, evaluation, device);
   const auto truth = cli::readable(data);  // all pictures have been read
-  const KeptTrials kept(store, store.root() / "attacks", truth);
+  // Of these pictures: one that is mended or replaced was not seen by what an earlier run kept.
+  const KeptTrials kept(
+      store, store.root() / "attacks", truth,
+      fmt::format("{}, {} pictures readable", identity_of(data), truth.images.size()));
 
   const auto tried = [&](Yolov3& network, Yolov3* transfer, const std::vector<Trial>& trials,
                          const std::string& prefix) {

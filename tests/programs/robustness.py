@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -46,6 +47,24 @@ def attacked(root, data):
     run("detect", *whole, "--attack", "fgsm", "--attack-epsilon", 0.03, "--out", root / "found")
     both = [json.loads((root / f / "summary.json").read_text()) for f in ("all", "found")]
     assert abs(both[0]["attacked"]["AP50"] - both[1]["AP50"]) < 1e-6, both
+    # Pictures of one name in two folders, and one that is called as the second of them would be.
+    named = root / "named"
+    (named / "b").mkdir(parents=True)
+    truth = json.loads(data[7].read_text())
+    truth["images"] = truth["images"][:3]
+    ids = [image["id"] for image in truth["images"]]
+    truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] in ids]
+    for image, name in zip(truth["images"], (f"a-{ids[2]}", "a", "b/a")):
+        file = data[5] / image["file_name"]
+        image["file_name"] = name + file.suffix
+        shutil.copy(file, named / image["file_name"])
+    (root / "named.json").write_text(json.dumps(truth))
+    three = [*data[:4], "--images", named, "--annotations", root / "named.json", "--device", "cpu", "--attack", "fgsm"]
+    run("attack", *three, "--out", root / "names")
+    files = {line["png"] for line in csv.DictReader(open(root / "names/images.csv"))}
+    assert len(files) == 3 and files == {f.name for f in (root / "names/inputs").glob("*.png")}, files
+    run("detect", *three, "--draw", 3, "--out", root / "drawn")
+    assert len(list((root / "drawn/drawn").glob("*.png"))) == 3
     for wrong in (["square", "--steps", 3], ["cw", "--norm", "l2"], ["noise", "--aim", "truth"]):
         run("attack", *data, "--attack", *wrong, "--out", root / "no", status=2, says=f"should be a setting of {wrong[0]} (--")
     run("attack", *data, "--attack", "pgd", "--epsilon", 1.5, "--out", root / "no", status=2, says="from 0 to 1")
@@ -79,6 +98,19 @@ def robust(root, data):
     changed = {p.parent.name for p, time in seals.items() if p.stat().st_mtime_ns != time}
     assert changed == {"apgd"}, changed
     run("robustness", *command, "--seed", 2, status=2, says="seed: 1 there, 2 here")
+    # A picture that was damaged and is mended counts, under the attacks that were kept without it too.
+    quick = [*data, "--attacks", "noise", "--strengths", ""]
+    picture = data[5] / json.loads(data[7].read_text())["images"][0]["file_name"]
+    whole = picture.read_bytes()
+    picture.write_bytes(b"no picture")
+    run("robustness", *quick, "--out", root / "mended")
+    assert json.loads((root / "mended/robustness.json").read_text())["images"] == 2
+    picture.write_bytes(whole)
+    run("robustness", *quick, "--out", root / "mended")
+    run("robustness", *quick, "--out", root / "fresh")
+    numbers = [[(a["attack"], a["paper"], a["standard"]) for a in json.loads((root / name / "robustness.json").read_text())["attacks"]]
+               for name in ("mended", "fresh")]
+    assert numbers[0] == numbers[1], numbers
     run("robustness", *data, "--attacks", "magic", "--out", root / "no", status=2, says='got "magic"')
     run("robustness", *data, "--attacks", "transfer", "--out", root / "no", status=2, says="it needs --transfer-cfg")
     assert not (root / "no").exists()

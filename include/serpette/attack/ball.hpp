@@ -42,9 +42,11 @@ class Ball {
             low, high);
   }
 
-  /// √Σ over everything but the first dimension: [N, 1, 1, 1].
+  /// √Σ over everything but the first dimension: [N, 1, 1, 1], at least float, since half has room
+  /// neither for what keeps a quotient from 0 / 0 nor for the length of a large gradient.
   static at::Tensor length(const at::Tensor& x) {
-    return x.flatten(1).norm(2, 1).view({-1, 1, 1, 1});
+    const auto type = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    return x.flatten(1).to(type).norm(2, 1).view({-1, 1, 1, 1});
   }
 
   /// The nearest point of the ball, then of [0, 1] (which only comes closer to the centre).
@@ -55,14 +57,16 @@ class Ball {
     } else {
       // A zero δ has the factor ε / 0 = ∞ (or 0 / 0 at ε = 0): clamped to 1 from above, and 0
       // either way.
-      delta = delta * (epsilon_ / length(delta).clamp_min(kTiny)).clamp_max(1);
+      delta = (delta * (epsilon_ / length(delta).clamp_min(kTiny)).clamp_max(1))
+                  .to(centre_.scalar_type());
     }
     return (centre_ + delta).clamp(0, 1);
   }
 
   /// Unit step of steepest ascent: sign g for L∞, g / ‖g‖ for L2 (0 where the gradient vanishes).
   [[nodiscard]] at::Tensor direction(const at::Tensor& gradient) const {
-    return norm_ == Norm::kLinf ? gradient.sign() : gradient / (length(gradient) + kTiny);
+    if (norm_ == Norm::kLinf) return gradient.sign();
+    return (gradient / (length(gradient) + kTiny)).to(gradient.scalar_type());
   }
 
   /// A random point: uniform in the cube for L∞; for L2 a uniform direction with a uniform radius.
@@ -74,7 +78,7 @@ class Ball {
       noise.normal_(0, 1, rng.torch());
       auto radius =
           at::empty({noise.size(0), 1, 1, 1}, noise.options()).uniform_(0, epsilon_, rng.torch());
-      noise = noise * (radius / length(noise).clamp_min(kTiny));
+      noise = (noise * (radius / length(noise).clamp_min(kTiny))).to(noise.scalar_type());
     }
     return project(centre_ + noise.to(centre_.device()));
   }

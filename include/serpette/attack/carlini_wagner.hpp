@@ -62,7 +62,10 @@ struct CarliniWagner {
     const Aim aim{.goal = Aim::Goal::kEvade, .own = own};
     const Victim faced = victim.facing(x0, aim);
 
-    Found found{x0.clone(), -faced.loss(x0, aim), {}};
+    // In half neither Adam's squares nor what keeps its quotient from 0 / 0 are there: images alone
+    // are as coarse as they came.
+    const auto precision = x0.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    Found found{x0.clone(), -faced.loss(x0, aim).to(precision), {}};
     found.distance = distance_of(found.f, at::zeros_like(found.f));
     auto c = at::full_like(found.f, start), low = at::zeros_like(c),
          high = at::full_like(c, std::numeric_limits<double>::infinity());
@@ -97,7 +100,7 @@ struct CarliniWagner {
     const auto clean = ball.centre();
     auto met = at::zeros_like(c).to(at::kBool);
     // Everything below is about the rows that still run; `of` takes their part.
-    auto x0 = clean.index_select(0, rows);
+    auto x0 = clean.index_select(0, rows).to(c.scalar_type());
     auto low = (x0 - epsilon).clamp_min(0), range = (x0 + epsilon).clamp_max(1) - low;
     // atanh, short of the ends, where it is infinite and its gradient nothing.
     const auto t = ((x0 - low) / range.clamp_min(kTiny) * 2 - 1).clamp(-kEdge, kEdge);
@@ -111,10 +114,11 @@ struct CarliniWagner {
       // The clamp is for the rounding alone.
       const auto x =
           at::minimum(at::maximum(low + range * (1 + tanh) / 2, x0 - epsilon), x0 + epsilon)
-              .clamp(0, 1);
+              .clamp(0, 1)
+              .to(clean.scalar_type());
       const auto ascent = ask(victim, now, rows, x, clean, aim);
-      const auto delta = x - x0, f = -ascent.loss, squared = delta.square().sum({1, 2, 3}),
-                 price = c.index_select(0, rows);
+      const auto delta = x - x0, f = -ascent.loss.to(c.scalar_type()),
+                 squared = delta.square().sum({1, 2, 3}), price = c.index_select(0, rows);
 
       const auto distance = distance_of(f, squared);
       const auto nearer = distance < found.distance.index_select(0, rows);

@@ -20,7 +20,8 @@ struct Aim {
     kTruth,      ///< Raise the training loss on ground truth (untargeted).
     kVanish,     ///< Objectness to 0 everywhere.
     kFabricate,  ///< Objectness to 1 everywhere.
-    kMislabel,   ///< True boxes under the class that is least likely on the clean image.
+    kMislabel,   ///< True boxes under the class that is least likely on the clean image; where
+                 ///< there is no other class, under none.
     kEvade,      ///< Every true box unseen or under another class: −Σ max(0, the smaller of its
                  ///< objectness logit and the margin of its class); 0 once that is reached.
   };

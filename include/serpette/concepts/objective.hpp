@@ -98,18 +98,21 @@ concept GivesLoss = requires(const P& p, const TrainingContext& context, AnyDete
                              const ImageBatch& batch, const Adversary& adversary) {
   { p.start(context).loss(detector, batch, adversary) } -> std::same_as<at::Tensor>;
 };
-/// `replays` and `needs_teacher`, where they are, are static and known to the compiler: any other
-/// would be passed over.
+/// `replays`, `needs_teacher` and `remembers_nothing`, where they are, are static and known to the
+/// compiler: any other would be passed over.
 template <class P>
 concept TrainingFlagsAreConstants =
     (!requires { P::replays; } || requires { typename std::integral_constant<int, P::replays>; }) &&
     (!requires { P::needs_teacher; } ||
-     requires { typename std::bool_constant<P::needs_teacher>; });
+     requires { typename std::bool_constant<P::needs_teacher>; }) &&
+    (!requires { P::remembers_nothing; } ||
+     requires { typename std::bool_constant<P::remembers_nothing>; });
 }  // namespace req
 
 /// What a training step minimises, in robust training, fine-tuning and score training alike.
-/// Optional: `static constexpr int replays` (steps made of every batch, default 1) and `static
-/// constexpr bool needs_teacher`.
+/// Optional: `static constexpr int replays` (steps made of every batch, default 1), `static
+/// constexpr bool needs_teacher`, and of one that is made of another `static constexpr bool
+/// remembers_nothing`.
 template <class P>
 concept Objective = req::Value<P> && req::Named<P> && req::StartsTraining<P> && req::GivesLoss<P> &&
                     req::TrainingFlagsAreConstants<P>;
@@ -125,13 +128,21 @@ inline constexpr int replays = [] {
 template <Objective P>
 inline constexpr bool needs_teacher = requires { requires P::needs_teacher; };
 
-/// Whether an objective's state is the same after every step, so that a training can be stopped
-/// between two: its `loss` is const.
+namespace detail {
 template <Objective Goal>
-inline constexpr bool remembers_nothing =
+inline constexpr bool loss_is_const =
     requires(const decltype(std::declval<const Goal&>().start(
                  std::declval<const TrainingContext&>()))& state,
              AnyDetector& detector, const ImageBatch& batch,
              const Adversary& adversary) { state.loss(detector, batch, adversary); };
+}  // namespace detail
+
+/// Whether an objective's state is the same after every step, so that a training can be stopped
+/// between two: its `loss` is const, or the type says so of the objective that it is made of.
+template <Objective Goal>
+inline constexpr bool remembers_nothing = [] {
+  if constexpr (requires { Goal::remembers_nothing; }) return bool{Goal::remembers_nothing};
+  return detail::loss_is_const<Goal>;
+}();
 
 }  // namespace serpette

@@ -218,8 +218,9 @@ class YoloLoss {
     return torch::autograd::grad({loss.box.add(loss.objectness).add(loss.classes).sum()}, leaves);
   }
 
-  /// For each positive the class its prediction holds least likely, other than the true ones where
-  /// there is a choice: [K, C] per head, 1 at that class, for `HeadAssignment::classes`.
+  /// For each positive the class its prediction holds least likely, other than the true ones:
+  /// [K, C] per head, 1 at that class, for `HeadAssignment::classes`. Where all classes are true
+  /// ones, as the only class of a network is, 0 everywhere: any name would be a right one.
   [[nodiscard]] std::vector<at::Tensor> least_likely(const std::vector<at::Tensor>& heads,
                                                      const Assignment& assignment) const {
     std::vector<at::Tensor> categories;
@@ -227,8 +228,9 @@ class YoloLoss {
       auto classes =
           detail::at_positives(split(logits.detach(), head), a).narrow(1, 5, head.classes).clone();
       classes.masked_fill_(a.classes.gt(0), std::numeric_limits<float>::max());
-      categories.push_back(
-          at::one_hot(classes.argmin(1), head.classes).to(a.classes.scalar_type()));
+      categories.push_back(at::one_hot(classes.argmin(1), head.classes)
+                               .mul(a.classes.eq(0).any(1, true))
+                               .to(a.classes.scalar_type()));
     }
     return categories;
   }

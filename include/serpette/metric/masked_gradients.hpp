@@ -41,11 +41,16 @@ struct UnderAttack {
 /// are of many balls.
 inline bool is_of_curve(std::string_view label) { return label.ends_with(" curve"); }
 
+/// Follows the label of a suite's attack where the scenario's own has the same at that strength:
+/// evaluations.csv holds each number once.
+inline constexpr std::string_view kOfSuite = " (suite)";
+
 /// The same of an attack that is known by its label alone, as evaluations.csv has it: what it sees,
 /// and the steps in "PGD-50". Labels are those of the suite (scenario/suite.hpp); any other is
 /// taken for one that follows the gradient.
 inline UnderAttack under_attack(std::string_view label, double epsilon, double ap50) {
   UnderAttack one{std::string(label), Access::kGradient, epsilon, 0, ap50};
+  if (label.ends_with(kOfSuite)) label.remove_suffix(kOfSuite.size());
   for (const auto& [name, access] :
        {std::pair{"None", Access::kNone}, std::pair{"Noise", Access::kNoise},
         std::pair{"Square", Access::kLoss}, std::pair{"Transfer", Access::kTransfer}})
@@ -108,7 +113,10 @@ inline std::vector<std::string> signs_of_masking(std::span<const UnderAttack> al
       say("AP50 under {} rises from {:.3f} at ε {:.4g} to {:.3f} at ε {:.4g}: a stronger attack "
           "should find at least as much.",
           one.attack, weaker->ap50, weaker->epsilon, one.ap50, one.epsilon);
-    if (clean && last && one.access == Access::kGradient && one.epsilon >= 0.5 &&
+    // Of a curve: a radius that stands alone may be one in L2, which reaches little, or that of an
+    // attack that takes no more room than it needs (C&W).
+    const bool of_curve = weaker || is_of_curve(one.attack);
+    if (clean && of_curve && last && one.access == Access::kGradient && one.epsilon >= 0.5 &&
         one.epsilon <= 1 && one.ap50 > std::max(tolerance, clean->ap50 / 10))
       say("AP50 under {} is still {:.3f} at ε {:.4g}, where any image is within reach: the attack "
           "is led astray.",
@@ -142,13 +150,19 @@ inline std::vector<std::string> signs_of_masking(std::span<const UnderAttack> al
             epsilon, by_noise, white->attack, by_attack);
     }
 
-    const auto steps = [&](int count) {
-      return lowest([&](const auto& one) {
-        return one.access == Access::kGradient && one.epsilon == epsilon && one.steps == count &&
-               one.attack.starts_with("PGD");
-      });
+    // PGD of fewest steps and of most, PGD-5 and PGD-50 in a suite as it comes.
+    const auto is_pgd = [&](const auto& one) {
+      return one.access == Access::kGradient && one.epsilon == epsilon && one.steps > 0 &&
+             one.attack.starts_with("PGD");
     };
-    if (const auto *few = steps(5), *many = steps(50); few && many && clean) {
+    std::set<int> counts;
+    for (const auto& one : all)
+      if (is_pgd(one)) counts.insert(one.steps);
+    if (counts.size() >= 2 && clean) {
+      const auto steps = [&](int count) {
+        return lowest([&](const auto& one) { return is_pgd(one) && one.steps == count; });
+      };
+      const auto *few = steps(*counts.begin()), *many = steps(*counts.rbegin());
       if (many->ap50 > few->ap50 + tolerance)
         say("{} leaves AP50 {:.3f} and {} {:.3f}: more steps should find at least as much.",
             few->attack, few->ap50, many->attack, many->ap50);

@@ -22,6 +22,7 @@ template <Objective Goal>
 struct Distilled {
   static constexpr std::string_view name = "Distilled";
   static constexpr int replays = serpette::replays<Goal>;
+  static constexpr bool remembers_nothing = serpette::remembers_nothing<Goal>;
   static constexpr bool needs_teacher = true;
 
   Goal objective{};

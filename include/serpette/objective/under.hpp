@@ -14,6 +14,7 @@ template <Attack A, Objective Goal>
 struct Under {
   static constexpr std::string_view name = Goal::name;
   static constexpr int replays = serpette::replays<Goal>;
+  static constexpr bool remembers_nothing = serpette::remembers_nothing<Goal>;
   static constexpr bool needs_teacher = serpette::needs_teacher<Goal>;
 
   A attack{};

@@ -55,6 +55,16 @@ inline bool is_in_worst_case(const Trial& trial) {
   return !trial.for_curve && trial.access != Access::kNoise;
 }
 
+/// What evaluations.csv calls a trial: by its label, marked where the scenario's own attack has the
+/// same at that strength.
+/// @param own  the scenario's attack, whose numbers are the cell's own rows.
+inline std::string suite_label(const ErasedAttack& own, const Trial& trial) {
+  const auto& attack = trial.attack;
+  const bool taken =
+      !own.is_identity && own.name == attack.label && own.epsilon == attack.epsilon();
+  return taken ? attack.label + std::string(kOfSuite) : attack.label;
+}
+
 /// A finished network under the experiment's suite, as rows of evaluations.csv: every attack, each
 /// image under its worst (`Worst case`), and of clean images what no row of the cell's own says.
 /// @param unpruned  the network that the transferred attack is made on; without it that one is left
@@ -90,7 +100,7 @@ std::vector<EvaluationRow> suite_rows(const ErasedScenario& scenario,
     }));
     const auto& found = each.back().evaluation;
     for (const auto& number : suite_numbers(truth, found, found))
-      add(trial.attack.label, trial.attack.epsilon(), number);
+      add(suite_label(scenario.attack, trial), trial.attack.epsilon(), number);
     if (!is_in_worst_case(trial)) continue;
     in_ball.push_back(&found);
     epsilon = std::max(epsilon, trial.attack.epsilon());

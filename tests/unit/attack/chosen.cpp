@@ -111,3 +111,24 @@ TEST_CASE("restarts keep the best start of each image and leave evaded ones alon
   (void)perturbed(Restarts<Pgd>{{.steps = 1, .random_start = true}, 9}, evaded, images);
   CHECK(starts == 1);
 }
+
+TEST_CASE("a start that evades is kept, whatever another one makes of the loss", "[attack]") {
+  // The first start goes up, where the loss is highest; the second down, where nothing is seen.
+  int starts = 0;
+  const Victim turning(Victim::Parts{
+      .ascend =
+          [&](const at::Tensor& x, const Aim&) {
+            const double way = ++starts % 2 == 1 ? 1 : -1;
+            return Ascent{x.sum({1, 2, 3}), torch::full_like(x, way)};
+          },
+      .loss =
+          [](const at::Tensor& x, const Aim& aim) {
+            const auto sum = x.sum({1, 2, 3});
+            return aim.goal == Aim::Goal::kEvade ? sum.gt(2).to(at::kFloat).neg() : sum;
+          }});
+  const auto images = torch::full({1, 1, 2, 2}, 0.5);
+  const Pgd once{.epsilon = 0.05, .step = 0.2, .steps = 1, .random_start = true};
+  const auto attacked = perturbed(Restarts<Pgd>{once, 5}, turning, images);
+  CHECK(starts == 2);
+  CHECK(torch::allclose(attacked, images - 0.05));
+}

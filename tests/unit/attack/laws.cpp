@@ -32,6 +32,14 @@ void in_coarse_numbers(const P& policy, double epsilon) {
     CHECK((attacked.to(at::kDouble) - images.to(at::kDouble)).abs().max().item<double>() <=
           epsilon + rounding);
     CHECK((attacked.min().item<double>() >= 0 && attacked.max().item<double>() <= 1));
+    // A loss that is flat gives no direction here either, and no NaN.
+    const auto flat = [](const at::Tensor& x, const Aim&) {
+      return Ascent{at::zeros({x.size(0)}, x.options()), at::zeros_like(x)};
+    };
+    const at::Tensor still = laws::detail::attacked(policy, images, flat, 2);
+    CHECK(((still.to(at::kDouble) - images.to(at::kDouble)).abs() <= epsilon + rounding)
+              .all()
+              .item<bool>());
   }
 }
 

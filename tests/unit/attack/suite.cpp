@@ -63,6 +63,24 @@ TEST_CASE("C&W finds the nearest image that evades", "[attack]") {
   CHECK(*asked == 1);
 }
 
+TEST_CASE("C&W finds a near image in half, where a pixel has no gradient", "[attack]") {
+  // As above, but that one of the eight pixels does not count.
+  const auto images = torch::full({1, 1, 2, 4}, 0.5, at::kHalf);
+  const Victim victim = [](const at::Tensor& x, const Aim&) {
+    const auto over = x.to(at::kFloat).flatten(1).narrow(1, 0, 7).sum(1) - (3.5 - 0.08);
+    const auto slope = torch::ones_like(x);
+    slope[0][0][1][3].zero_();
+    return Ascent{over.clamp_min(0).neg().to(x.scalar_type()),
+                  -(over > 0).to(x.scalar_type()).view({-1, 1, 1, 1}) * slope};
+  };
+  const auto attacked =
+      perturbed(CarliniWagner{.learning_rate = 0.02, .searches = 8, .steps = 200}, victim, images);
+  CHECK(attacked.scalar_type() == at::kHalf);
+  const auto delta = attacked.to(at::kDouble).flatten(1) - 0.5;
+  CHECK(delta.narrow(1, 0, 7).sum().item<double>() <= -0.08 + 1e-3);
+  CHECK(delta.norm().item<double>() < 0.04);  // 0.0302 is the least
+}
+
 TEST_CASE("C&W on a detector works on the images that are left, each as if alone", "[attack]") {
   test::TinyDetector detector(test::tiny_graph(), Seed(0), at::kDouble);
   const auto batch = test::tiny_batch(detector.graph(), 3, Seed(1), at::kDouble);

@@ -5,6 +5,7 @@
 #include "support/graph_builder.hpp"
 #include "support/reference_network.hpp"
 #include "support/scratch.hpp"
+#include "support/tiny_detector.hpp"
 
 using namespace serpette;
 using Catch::Matchers::ContainsSubstring;
@@ -346,6 +347,22 @@ TEST_CASE("mislabelling keeps the classes of the clean images as goal", "[model]
   // Image 1 has no truth: nothing to mislabel.
   CHECK(last.loss[1].item<double>() == 0);
   CHECK(last.gradient[1].abs().max().item<double>() == 0);
+}
+
+TEST_CASE("mislabelling takes its only class from a network of one", "[model][yolov3][victim]") {
+  const auto graph = test::tiny_graph(1);
+  const Yolov3 network(graph, Seed(3));
+  const auto batch = test::tiny_batch(graph);
+  const Aim aim{.goal = Aim::Goal::kMislabel, .box = 0, .objectness = 0};
+  const auto lose = [&] {
+    return network.victim(batch.truth).facing(batch.images, aim).loss(batch.images, aim);
+  };
+  const auto before = lose();
+  {
+    const torch::NoGradGuard no_grad;
+    network.layer(graph.convolutions().back()).bias.view({-1, 6}).select(1, 5).add_(1);
+  }
+  CHECK(lose().lt(before).all().item<bool>());  // surer of the class: farther from the goal
 }
 
 TEST_CASE("own boxes and least likely classes are those of the clean images",

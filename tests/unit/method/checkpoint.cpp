@@ -9,9 +9,13 @@
 #include "serpette/method/loader.hpp"
 #include "serpette/method/train.hpp"
 #include "serpette/method/training_log.hpp"
+#include "serpette/objective/both_forms.hpp"
 #include "serpette/objective/clean.hpp"
+#include "serpette/objective/distilled.hpp"
 #include "serpette/objective/free_adversarial.hpp"
+#include "serpette/objective/mixed.hpp"
 #include "serpette/objective/pgd_adversarial.hpp"
+#include "serpette/objective/under.hpp"
 #include "support/catch.hpp"
 #include "support/noise_data.hpp"
 #include "support/scratch.hpp"
@@ -107,12 +111,19 @@ TEST_CASE("an objective that remembers is none that can be resumed", "[method][c
   STATIC_CHECK(remembers_nothing<PgdAdversarial>);
   STATIC_CHECK(remembers_nothing<Clean>);
   STATIC_CHECK_FALSE(remembers_nothing<FreeAdversarial<4>>);
+  // One that is made of another remembers what that one does.
+  STATIC_CHECK(remembers_nothing<Under<Pgd, BothForms>>);
+  STATIC_CHECK(remembers_nothing<Distilled<Under<Pgd, PgdAdversarial>>>);
+  STATIC_CHECK_FALSE(remembers_nothing<Distilled<FreeAdversarial<4>>>);
+  STATIC_CHECK_FALSE(remembers_nothing<Under<Pgd, Mixed<Clean, BothForms>>>);
 
   TinyDetector detector;
   MovedWeights moves(detector);
   const Defence defence{FreeAdversarial<4>{}, Pgd{}, Rgb{}};
   Training training(detector, moves, defence, {}, Seed(1), at::kCPU);
   CHECK_THROWS_WITH(training.state(), ContainsSubstring("should remember nothing"));
+  const Defence distilled{Distilled<Clean>{}, Pgd{}, Rgb{}};
+  CHECK_NOTHROW(Training(detector, moves, distilled, {}, Seed(1), at::kCPU).state());
 }
 
 TEST_CASE("a loader begins at any batch", "[method][loader]") {

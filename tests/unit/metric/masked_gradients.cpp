@@ -40,6 +40,9 @@ std::string sign_if(std::string_view attack, double ap50, double epsilon = 0.05)
 TEST_CASE("an honest network shows no sign of masked gradients", "[metric][masked_gradients]") {
   CHECK(signs(honest()).empty());
   CHECK(signs({}, {}).empty());
+  // Neither does one that was trained and attacked in a small Euclidean ball.
+  CHECK(signs({{"None", Access::kNone, 0, 0, 0.6}, {"PGD", Access::kGradient, 0.5, 0, 0.55}})
+            .empty());
   // A network that is not robust at all is no masked one.
   CHECK(signs({{"None", Access::kNone, 0, 0, 0.6},
                {"Noise", Access::kNoise, 0.05, 0, 0.5},
@@ -61,6 +64,12 @@ TEST_CASE("every sign of masked gradients is said in words", "[metric][masked_gr
   CHECK_THAT(sign_if("Noise", 0.2), ContainsSubstring("Random noise of ε 0.05 costs 0.400"));
   CHECK_THAT(sign_if("PGD-50", 0.3), ContainsSubstring("more steps should find at least as much"));
   CHECK_THAT(sign_if("PGD-5", 0.5), ContainsSubstring("sees little of how weak"));
+  // However many steps a suite's PGD takes.
+  auto short_suite = honest();
+  for (auto& one : short_suite)
+    if (one.attack == "PGD-50") one = {"PGD-20", Access::kGradient, 0.05, 20, 0.3};
+  REQUIRE(signs(short_suite).size() == 1);
+  CHECK_THAT(signs(short_suite).at(0), ContainsSubstring("PGD-5 leaves AP50 0.250 and PGD-20 0.3"));
   // Of every strength, and whatever lies between: what a weaker attack found counts.
   auto twice = honest();
   twice.push_back({"PGD", Access::kGradient, 0.1, 5, 0.2});
@@ -83,4 +92,7 @@ TEST_CASE("labels of evaluations.csv say what an attack sees", "[metric][masked_
     if (one.attack.starts_with("PGD-")) CHECK(read.steps == one.steps);
   }
   CHECK(under_attack("PGD-20 curve", 0.1, 0.5).steps == 20);
+  // Beside a scenario's own attack of that label.
+  CHECK(under_attack("Square (suite)", 0.05, 0.5).access == Access::kLoss);
+  CHECK(under_attack("PGD-50 (suite)", 0.05, 0.5).steps == 50);
 }

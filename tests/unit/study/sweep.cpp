@@ -185,6 +185,24 @@ TEST_CASE("a suite of attacks measures the networks that are there, and goes on 
   CHECK(read_file(folder / "evaluations.csv") == numbers);
 }
 
+TEST_CASE("an attack of the suite that is the scenario's too has rows of its own",
+          "[study][suite]") {
+  const test::Scratch folder;
+  SmallStudy study;
+  study.ratios = {Ratio()};
+  study.suite = {Trial{"pgd", ChosenAttack::of(Pgd{}), Access::kGradient, Pgd{}.steps, 5.0}};
+  REQUIRE(study.run(folder.path()) == 0);
+  std::set<std::string> numbers;
+  for (const auto& row : read_evaluations(folder / "evaluations.csv")) {
+    const auto name = fmt::format("{} {} {} {} {}", row.scenario, row.attack, row.epsilon,
+                                  row.profile, row.metric);
+    INFO(name);
+    CHECK(numbers.insert(name).second);
+  }
+  CHECK(numbers.contains("structured_hydra PGD 0.05 standard AP50"));
+  CHECK(numbers.contains("structured_hydra PGD (suite) 0.05 standard AP50"));
+}
+
 TEST_CASE("another training is refused, naming what changed and what would hold",
           "[study][sweep]") {
   const test::Scratch folder;
