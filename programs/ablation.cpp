@@ -89,8 +89,9 @@ int ablation(int argc, char** argv) {
         ->default_str("all");
     cli::parse(app, argc, argv);
     cli::check_options(variants, ids, o);
-    if (o.cfg.empty()) cli::use_shipped_network(o);
-    if (o.images.empty()) cli::use_drawn_scenes(o, {.train = 1000, .test = 128, .seed = 77});
+    const bool own_network = o.network_given(), own_data = o.data_given();
+    if (!own_network) cli::use_shipped_network(o);
+    if (!own_data) cli::use_drawn_scenes(o, {.train = 1000, .test = 128, .seed = 77});
     return cli::run_scenarios(variants, ids, o);
   });
 }

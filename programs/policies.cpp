@@ -192,7 +192,7 @@ int policies(int argc, char** argv) {
     for (const auto& [scenario, passes] : goals) {
       if (status == kStopped) break;
       auto equal_time = o;
-      equal_time.ratios.insert(equal_time.ratios.begin(), "0");
+      equal_time.ratios = cli::with_unpruned(o.ratios);
       equal_time.budget.stretch = goals.front().passes / passes;
       status =
           std::max(status, run_sheet({scenario}, wanted, "objectives/" + scenario.id, equal_time));

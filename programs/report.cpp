@@ -67,11 +67,13 @@ int main(int argc, char** argv) {
     std::vector<std::string> pictures;
     auto* const source = app.add_option_group("source")->require_option(1);
     source->add_option("--cells", cells, "cells.csv of a study, a demo or a scenario program");
-    source->add_flag("--paper", paper, "The paper's own tables, which ship with serpette");
+    auto* const of_paper =
+        source->add_flag("--paper", paper, "The paper's own tables, which ship with serpette");
     std::filesystem::path paper_data, images, annotations;
-    app.add_option(
-        "--paper-data", paper_data,
-        "Folder of runs.csv, summary.csv and anova.csv for --paper, instead of the one that ships");
+    app.add_option("--paper-data", paper_data,
+                   "Folder of runs.csv, summary.csv and anova.csv for --paper, instead of the one "
+                   "that ships")
+        ->needs(of_paper);
     app.add_option("--out", out, "Folder for the report; made if missing")->required();
     app.add_option(
         "--profile", options.profile,
@@ -81,12 +83,14 @@ int main(int argc, char** argv) {
     app.add_option("--picture", pictures,
                    "A PNG or JPEG for the page, e.g. a sample grid; may be repeated");
     app.add_option(
-        "--test-images", images,
-        "Folder of the study's test images: the page then shows what each network found on some "
-        "of them; default: scenes/test/images beside the cells");
-    app.add_option(
-        "--test-annotations", annotations,
-        "Their boxes (COCO instances JSON); default: scenes/test/instances.json beside the cells");
+           "--test-images", images,
+           "Folder of the study's test images: the page then shows what each network found on some "
+           "of them; default: scenes/test/images beside the cells")
+        ->excludes(of_paper);
+    app.add_option("--test-annotations", annotations,
+                   "Their boxes (COCO instances JSON); default: scenes/test/instances.json beside "
+                   "the cells")
+        ->excludes(of_paper);
     app.add_flag("--partial", options.rules.partial,
                  "Report a study of which cells are missing (groups differ in size)");
     app.footer("Example:\n  report --cells out/demo/cells.csv --out out/report");

@@ -141,6 +141,13 @@ std::string continued(const std::string& kept, const std::string& here, bool say
   return both.text();
 }
 
+/// An observer that calls a function at every step.
+template <class F>
+struct AtEachStep {
+  const F& f;
+  void on_step(std::int64_t, double) const { f(); }
+};
+
 /// One training: the network, its data and its files.
 class Run {
  public:
@@ -187,6 +194,7 @@ class Run {
   /// @return  the exit status.
   int operator()() {
     auto kept = checkpoint_of(o_.beside("checkpoint"), configuration_);
+    require_same_step(detector_.peers(), kept ? kept->training.step : 0, device_);
     if (is_first_) write_class_names(o_.beside("names"), data_->instances().categories);
     auto settings = o_.settings;
     if (kept) {
@@ -282,21 +290,21 @@ class Run {
   /// Evaluates on the validation data, in the first process; the others learn what came out.
   void evaluate_into(LogRow& row) {
     auto numbers = at::zeros({4}, at::device(device_).dtype(at::kDouble));
-    if (is_first_) {
-      Silent silent;
+    in_first(detector_.peers(), device_, [&]<class F>(const F& still_here) {
+      AtEachStep<F> observer{still_here};
       const auto network = detector_.frozen();
       const auto seed = Seed(o_.seed).derive("validation");
       const auto clean = evaluate(detector_, network, *validation_, Unattacked{}, defence_.color,
-                                  {}, seed, device_, silent);
+                                  {}, seed, device_, observer);
       numbers[0] = clean.standard.AP;
       numbers[1] = clean.standard.AP50;
       if (!defence_.attack.is_identity) {
         const auto hit = evaluate(detector_, network, *validation_, defence_.attack, defence_.color,
-                                  {}, seed, device_, silent);
+                                  {}, seed, device_, observer);
         numbers[2] = hit.standard.AP;
         numbers[3] = hit.standard.AP50;
       }
-    }
+    });
     if (!detector_.peers().alone()) detector_.peers().sum(numbers);
     const auto number = [&](int i) { return numbers[i].item<double>(); };
     row.ap = number(0), row.ap50 = number(1);
@@ -413,7 +421,7 @@ int run(const Options& o) {
           "should be a multiple of the {} processes, got {}", launch.size, o.settings.batch_size);
   auto device = cli::parse_device(o.device);
   if (device.is_cuda() && launch.size > 1 && o.device.find(':') == std::string::npos)
-    device = cli::parse_device(fmt::format("cuda:{}", launch.local_rank));
+    device = cli::parse_device(cli::numbered_gpu(o.device, launch.local_rank));
   Run training(o, {o.objective, attack.attack, color},
                configuration_text(o, attack, color, launch.size, device), launch, device);
   if (launch.rank > 0)  // Ctrl-C is for the first process, which keeps the weights

@@ -213,7 +213,7 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
   for (const auto& note : store.notes()) fmt::print(stderr, "note: {}\n", note);
   if (o.part.dry_run) {
     print_plan(plan, experiment, store, o.retry_failed, workers, dispatch);
-    if (fresh) std::filesystem::remove_all(o.out);  // it holds a lock and no more
+    if (fresh) remove_if_unused(o.out);
     return 0;
   }
 

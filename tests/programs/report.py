@@ -164,6 +164,8 @@ def main():
     write(truncated, cells()).write_bytes(good.read_bytes()[:-40])
     refuses("should have 25 fields", truncated)
     run("report", "--cells", good, "--out", new, "--test-images", root, status=2, says="--test-annotations")
+    run("report", "--cells", good, "--out", new, "--paper-data", root, status=2, says="--paper-data requires --paper")
+    run("report", "--paper", "--out", new, "--test-images", root, "--test-annotations", root, status=2, says="excludes")
     assert not new.exists()
 
     # Missing cells on request; groups that do not vary are called so.

@@ -77,7 +77,7 @@ def main():
     run("structured_hydra", *data, "--budget", "smoke", "--ratios", "50", "--schedule", "cubic", "--schedule-rounds", 2, "--out",
         root / "rounds")
     assert timeless(root / "rounds/cells.csv")[0]["parameters"] == first[2]["parameters"]
-    assert not list((root / "rounds/stages").glob("rounds-*")), "stages of a finished cell should go"
+    assert not list((root / "rounds/stages").glob("round*")), "stages of a finished cell should go"
 
     # How much goes where, trained with the scores: as many weights in all, not in each layer.
     for allocation in "per-layer", "learned":
@@ -232,6 +232,12 @@ def main():
     refuses("pipe: should be a file, got a pipe", *swap("--test-annotations", root / "pipe"), "--out", new)
     refuses("--attack", "--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "test/images", "--attack", "pgd", "--out", new,
             program="detect")
+    for program in ("study", "ablation", "policies"):
+        if not (BIN / program).exists():
+            continue  # the last two are built when they are asked for
+        refuses("data: should be given by all of --images", "--test-images", scenes / "test/images", "--test-annotations",
+                scenes / "test/instances.json", "--out", new, program=program)
+        refuses("network: should be given by both --cfg and --weights", "--weights", WEIGHTS, "--out", new, program=program)
     assert not new.exists(), "a refusal should write nothing"
 
     # A damaged picture is reported and counted; with --strict it ends the run.

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/core/ratio.hpp"
 #include "serpette/core/settings.hpp"
 
 /// @file
@@ -127,6 +128,16 @@ template <HasWords Value>
 CLI::Option* add_choice(CLI::App& app, const std::string& name, std::optional<Value>& value,
                         const std::string& help) {
   return add_words<Value>(app, name, [&value]() -> Value& { return value.emplace(); }, help);
+}
+
+/// Pruning ratios as people listed them, 0 in front where it is not among them.
+/// @throws Error  if one is no ratio.
+inline std::vector<std::string> with_unpruned(std::vector<std::string> ratios) {
+  const auto is_unpruned = [](const std::string& text) {
+    return Ratio::parse(text, "--ratios") == Ratio();
+  };
+  if (std::ranges::none_of(ratios, is_unpruned)) ratios.insert(ratios.begin(), "0");
+  return ratios;
 }
 
 /// Refuses what stands twice among values that people listed.

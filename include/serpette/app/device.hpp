@@ -1,6 +1,7 @@
 #pragma once
 
 #include <c10/core/Device.h>
+#include <fmt/format.h>
 #include <torch/cuda.h>
 
 #include <string>
@@ -15,12 +16,20 @@ namespace serpette::cli {
 inline constexpr std::string_view kDeviceHelp =
     "auto, cpu, cuda or cuda:N; +tf32 behind a GPU: faster, less exact products";
 
+/// Behind a GPU's name: products in TF32.
+inline constexpr std::string_view kTf32 = "+tf32";
+
+/// The name of the GPU of that number, for one of several processes that were given a name without
+/// one: "cuda+tf32" is "cuda:1+tf32".
+inline std::string numbered_gpu(std::string_view name, int number) {
+  return fmt::format("cuda:{}{}", number, name.ends_with(kTf32) ? kTf32 : "");
+}
+
 /// "auto" is the GPU where there is one. What a GPU computes is made reproducible, in full
 /// precision or, where the name ends in "+tf32", in TF32 (which says nothing where "auto" is the
 /// CPU).
 /// @throws Error  if the name is none, or the device is not there.
 inline at::Device parse_device(std::string name) {
-  constexpr std::string_view kTf32 = "+tf32";
   const bool tf32 = name.ends_with(kTf32);
   make_reproducible(tf32);
   if (tf32) name.resize(name.size() - kTf32.size());

@@ -33,6 +33,7 @@ double seconds_of_step(const ErasedScenario& scenario,
                        const Experiment<D, Train, Test>& experiment) {
   auto once = experiment.budget.finetune;
   once.steps = 1;
+  once.statistics_images = 0;  // once before all steps
   auto detector = experiment.pretrained.clone();
   Loader<Train> loader(experiment.train, once.batch_size, Seed(0), 1);
   Silent silent;
@@ -56,7 +57,7 @@ void print_plan(const std::vector<PlannedCell>& plan, const Experiment<D, Train,
                 const Dispatch& dispatch) {
   at::set_num_threads(workers.threads);  // as each of them will have
   std::map<std::string, double> step;
-  std::set<std::string> pretrained;
+  std::set<std::string> pretrained, finetuned;
   double total = 0;
   std::int64_t open = 0;
   for (const auto& cell : plan) {
@@ -76,7 +77,9 @@ void print_plan(const std::vector<PlannedCell>& plan, const Experiment<D, Train,
       const auto& id = cell.id.scenario;
       if (!step.contains(id)) step[id] = seconds_of_step(scenario, experiment);
       estimate.did("robust fine-tuning", 1, step[id]);
-      estimate.plan(work_of(scenario, experiment, store, cell));
+      auto work = work_of(scenario, experiment, store, cell);
+      if (!finetuned.insert(cell.keys.finetuning).second) work.erase("robust fine-tuning");
+      estimate.plan(work);
       if (!files.trained() && pretrained.insert(cell.keys.pretraining).second)
         estimate.plan(pretraining_work(experiment.budget, store, cell.keys));
     });

@@ -52,6 +52,8 @@ struct Augment {
   double visible = 0.3;  ///< A box stays if at least this part of its area is left in view.
   double least_side = 2;  ///< … and its sides are at least this long on the canvas [pixels].
 
+  friend bool operator==(const Augment&, const Augment&) = default;
+
   /// The view that changes nothing but the letterbox.
   static Augment none() {
     return {.mirror = 0,

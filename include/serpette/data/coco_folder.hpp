@@ -29,6 +29,7 @@
 #include "serpette/core/fingerprint.hpp"
 #include "serpette/core/image_batch.hpp"
 #include "serpette/core/letterbox.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/core/share.hpp"
 #include "serpette/data/augment.hpp"
 #include "serpette/data/letterbox.hpp"
@@ -86,7 +87,7 @@ class CocoFolder {
     return static_cast<std::int64_t>(instances_.images.size());
   }
   /// Of the files of its pictures, by their sizes: a picture that is damaged, mended or replaced
-  /// makes another data set.
+  /// makes another data set, and so do other training views.
   [[nodiscard]] const std::string& identity() const { return identity_; }
   /// What is known of the images, in the order of indices.
   [[nodiscard]] const Instances& instances() const { return instances_; }
@@ -264,6 +265,8 @@ class CocoFolder {
             "should hold the {} images of {}, but for {} of them got no file: {}{}; `dataset "
             "convert --images` leaves out what is not there",
             instances_.images.size(), instances_.source, missing, first, missing > 3 ? ", …" : "");
+    // The default is not named, so that what was made with it still holds.
+    if (options_.augment != Augment{}) sizes.add_text(settings_text(options_.augment));
     identity_ = sizes.str();
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -15,13 +16,13 @@ namespace serpette {
 /// What each part of a cell depends on, as text; equal keys mean equal results, byte for byte on
 /// machines of one kind.
 struct StageKeys {
-  std::string pretraining, scores;  ///< Shared by the ratios of a run, and by scenarios that
-                                    ///< agree so far.
-  std::string rounds, trained_scores,
-      finetuning;                  ///< The cell's own; the last is that of its network, which
-                                   ///< at ratio 0 is the run's.
-  std::string evaluation, timing;  ///< Of the network's numbers, and of its times.
-  std::string suite;               ///< Of those under the suite; empty where there is none.
+  std::string pretraining, scores;         ///< Shared by the ratios of a run, and by scenarios that
+                                           ///< agree so far.
+  std::vector<std::string> rounds;         ///< The cell's own, of each round before the last.
+  std::string trained_scores, finetuning;  ///< The cell's own; the last is that of its network,
+                                           ///< which at ratio 0 is the run's.
+  std::string evaluation, timing;          ///< Of the network's numbers, and of its times.
+  std::string suite;                       ///< Of those under the suite; empty where there is none.
 };
 
 namespace detail {
@@ -70,10 +71,13 @@ StageKeys stage_keys(const ErasedScenario& scenario, const Experiment<D, Train, 
                         line("ratio", settings_text(id.ratio.str()));
   if (scenario.score.training)
     keys.trained_scores += line("score training", settings_text(e.budget.scores));
-  if (rounds_of(scenario, id.ratio).size() > 1) {
-    keys.trained_scores += line("schedule", texts.schedule);
-    keys.rounds = keys.trained_scores + line("fine-tuning", settings_text(e.budget.finetune));
-    keys.trained_scores = keys.rounds;  // what a last round starts from has been fine-tuned
+  if (const auto rounds = rounds_of(scenario, id.ratio).size(); rounds > 1) {
+    // What a last round starts from has been fine-tuned.
+    keys.trained_scores +=
+        line("schedule", texts.schedule) + line("fine-tuning", settings_text(e.budget.finetune));
+    for (std::size_t round = 1; round + 1 < rounds; ++round)
+      keys.rounds.push_back(keys.trained_scores + line("round", fmt::to_string(round)));
+    keys.rounds.push_back(keys.trained_scores);
   }
   // Where nothing is pruned, the network is the same whatever ranks, groups and allots.
   if (id.ratio == Ratio()) keys.trained_scores = keys.pretraining + line("ratio", "0");

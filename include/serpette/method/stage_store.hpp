@@ -30,7 +30,8 @@ concept KeepsStages =
 /// Where the stages of cells are kept, so that a killed run goes on where it was, and cells that
 /// share a stage compute it once. `Store` (study/) keeps them in a folder. Where a store has
 /// `unfinished(name, key)`, a path, a stage's training is kept there between two steps until the
-/// stage is finished.
+/// stage is finished; with `find(name, key)` and `drop(name, key)` a cell looks for the last of
+/// stages that stand for each other, and forgets those before it.
 template <class S>
 concept StageStore = req::KeepsStages<S>;
 

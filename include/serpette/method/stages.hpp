@@ -43,6 +43,20 @@ std::optional<std::filesystem::path> unfinished_file(const Store& store, std::st
   return std::nullopt;
 }
 
+/// What the store holds of a stage, if it can say so without computing it.
+template <class Store>
+std::optional<StageResult> found_stage(const Store& store, std::string_view name,
+                                       std::string_view key) {
+  if constexpr (requires { store.find(name, key); }) return store.find(name, key);
+  return std::nullopt;
+}
+
+/// Forgets a stage that a later one stands for, if the store can.
+template <class Store>
+void forget_stage(const Store& store, std::string_view name, std::string_view key) {
+  if constexpr (requires { store.drop(name, key); }) store.drop(name, key);
+}
+
 /// A stage that is found in the store, or computed and kept there.
 /// @param compute  its tensors; given the Unfinished of its training.
 template <AnyCell C, class Compute>
@@ -258,33 +272,54 @@ inline ScoreMap of_what_is_left(const ScoreMap& scores, const Mask& mask) {
 
 /// 3. The rounds of a schedule before its last: in each the detector is masked by its scores at the
 /// round's ratio, fine-tuned, and scored anew as it is then. What is gone stays gone. All rounds
-/// share the cell's budget of steps. Under one shot nothing happens.
-/// @return  the scores that the last round begins with.
+/// share the cell's budget of steps. Under one shot nothing happens. A round is a stage of its own,
+/// and so is its score training: what was stopped goes on within the round that it was in.
+/// @return  the scores that the last round begins with, and the time of all rounds before it.
 template <AnyCell C>
 StageResult early_rounds(const C& cell, typename C::detector_type& detector,
                          const StageResult& start, const Teacher& teacher) {
-  if (cell.rounds.size() == 1) return {.tensors = start.tensors};
-  auto result = detail::kept_stage(cell, "rounds", cell.keys.rounds, [&](Unfinished&) {
-    auto scores = detail::scores_of(cell, start.tensors).scores;
-    for (std::size_t round = 0; round + 1 < cell.rounds.size(); ++round) {
-      // Rates are learned in one shot alone.
-      scores = detail::round_of_scores(cell, detector, std::move(scores), round, teacher).scores;
-      const auto mask = cell.scenario.pruning.mask(detector.graph(), scores, cell.rounds[round]);
-      detail::round_of_finetuning(cell, detector, mask, round, teacher);
+  const auto& keys = cell.keys.rounds;
+  StageResult left{.tensors = start.tensors};  // by the round before
+  const auto take = [&](StageResult result) {
+    const auto scores = result.tensors.end() - std::ssize(detector.graph().convolutions());
+    restore(detector, {result.tensors.begin(), scores}, "rounds");
+    result.tensors.erase(result.tensors.begin(), scores);
+    result.unreadable = std::max(result.unreadable, left.unreadable);
+    left = std::move(result);
+  };
+  std::size_t round = keys.size();
+  for (; round > 0; --round)  // one that is kept stands for all before it
+    if (auto kept = detail::found_stage(cell.store, "rounds", keys[round - 1])) {
+      take(*std::move(kept));
+      break;
+    }
+  for (; round < keys.size(); ++round) {
+    StageResult scores = left;
+    if (cell.scenario.score.training)  // rates are learned in one shot alone
+      scores = detail::kept_stage(cell, "round_scores", keys[round], [&](Unfinished& stage) {
+        stage.count(left.seconds);
+        return detail::round_of_scores(cell, detector, detail::scores_of(cell, left.tensors).scores,
+                                       round, teacher, &stage)
+            .scores;
+      });
+    take(detail::kept_stage(cell, "rounds", keys[round], [&](Unfinished& stage) {
+      stage.count(scores.seconds);
+      const auto mask = cell.scenario.pruning.mask(
+          detector.graph(), detail::scores_of(cell, scores.tensors).scores, cell.rounds[round]);
+      detail::round_of_finetuning(cell, detector, mask, round, teacher, &stage);
       notify::stage(cell.observer, "importance scores", 0);
-      scores = detail::of_what_is_left(
+      const auto next = detail::of_what_is_left(
           importance_scores(cell.scenario.score, detector, detail::score_batches(cell, detector),
                             cell.seed.derive(detail::in_round(cell, "scores", round))),
           mask);
-    }
-    auto tensors = state_of(detector);
-    tensors.insert(tensors.end(), scores.begin(), scores.end());
-    return tensors;
-  });
-  const auto scores = result.tensors.end() - std::ssize(detector.graph().convolutions());
-  restore(detector, {result.tensors.begin(), scores}, "rounds");
-  result.tensors.erase(result.tensors.begin(), scores);
-  return result;
+      auto tensors = state_of(detector);
+      tensors.insert(tensors.end(), next.begin(), next.end());
+      return tensors;
+    }));
+    detail::forget_stage(cell.store, "round_scores", keys[round]);
+    if (round > 0) detail::forget_stage(cell.store, "rounds", keys[round - 1]);
+  }
+  return left;
 }
 
 /// 4. HYDRA's score training, anew for every ratio; other scores stay as they are, and so do all

@@ -1,10 +1,16 @@
 #pragma once
 
+#include <fmt/ranges.h>
+
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "serpette/concepts/detector.hpp"
+#include "serpette/core/contract.hpp"
 #include "serpette/core/peers.hpp"
+#include "serpette/metric/stopwatch.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
@@ -46,6 +52,49 @@ inline double total(const Peers& peers, const at::Tensor& part) {
   auto sum = part.detach().to(at::kDouble, false, true);
   if (!peers.alone()) peers.sum(sum);
   return sum.item<double>();
+}
+
+/// Refuses processes that would go on from different steps: each finds a checkpoint of its own, or
+/// none, where they share no folder, and would train something that nobody asked for.
+/// @param device  where the processes' tensors are.
+/// @throws Error  in all of them.
+inline void require_same_step(const Peers& peers, std::int64_t step, at::Device device) {
+  if (peers.alone()) return;
+  auto steps = at::zeros({peers.share.size}, at::device(device).dtype(at::kDouble));
+  steps[peers.share.rank].fill_(step);
+  peers.sum(steps);
+  const auto all = steps.to(at::kCPU, at::kLong);
+  require(all.eq(step).all().item<bool>(), "checkpoint",
+          "should be found by all processes in one folder, got those of steps {}",
+          fmt::join(
+              std::span(all.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(all.numel())),
+              ", "));
+}
+
+/// Lets the first process work alone, however long it takes: the others wait here for it, and hear
+/// of it often enough to know that it is there. (A sum is given up after half an hour.)
+/// @param device  where the processes' tensors are.
+/// @param work     `work(still_here)`, which calls `still_here()` now and then.
+/// @param seconds  between two signs of life.
+template <class Work>
+void in_first(const Peers& peers, at::Device device, const Work& work, double seconds = 60) {
+  const auto is_done = [&](bool mine) {
+    auto done = at::full({1}, mine ? 1.0 : 0.0, at::device(device).dtype(at::kDouble));
+    peers.sum(done);
+    return done.item<double>() > 0;
+  };
+  if (peers.share.rank > 0) {
+    while (!is_done(false)) {
+    }
+    return;
+  }
+  Stopwatch silent;
+  work([&] {
+    if (peers.alone() || silent.seconds() < seconds) return;
+    (void)is_done(false);
+    silent = {};
+  });
+  if (!peers.alone()) (void)is_done(true);
 }
 
 /// Replaces gradients by their sums over all processes, in one message. The same parameters must

@@ -60,6 +60,9 @@ class Unfinished {
     since_kept_ = {};
   }
 
+  /// Counts the time of what this stage stands for as well: stages before it.
+  void count(double seconds) { seconds_before_ += seconds; }
+
   /// Computing time, of earlier runs too.
   [[nodiscard]] double seconds() const { return seconds_before_ + since_begun_.seconds(); }
   /// Training images that have turned out unreadable, in earlier runs too.

@@ -77,13 +77,13 @@ class CellFiles {
   /// Why it failed, if it did, as it is now.
   [[nodiscard]] std::optional<std::string> failure() const {
     const auto seal = Seal::read(folder_ / "failed.txt");
-    if (!seal || seal->text("key") != evaluation_) return std::nullopt;
+    if (!seal || seal->text("key") != failing()) return std::nullopt;
     return std::string(seal->text("reason"));
   }
 
   void fail(std::string_view reason) const {
     Seal seal;
-    seal.set("key", evaluation_);
+    seal.set("key", failing());
     seal.set("reason", reason);
     seal.write(folder_ / "failed.txt");
   }
@@ -176,6 +176,11 @@ class CellFiles {
   }
 
  private:
+  /// What a failure of the cell as it is now depends on: once it is trained, all ways of measuring.
+  [[nodiscard]] std::string failing() const {
+    return trained() ? evaluation_ + timing_ + suite_ : evaluation_;
+  }
+
   [[nodiscard]] std::optional<Seal> trained_seal() const {
     auto seal = Seal::read(folder_ / "trained.txt");
     const bool holds = seal && seal->text("key") == training_ &&

@@ -69,11 +69,14 @@ class Progress {
     worker.begin = worker.last;
     draw(worker, std::nan(""));
   }
-  /// Steps of the stage that an earlier run made: no measure of how long the rest takes.
+  /// Steps of the stage that an earlier run made: no measure of how long the rest takes, and no
+  /// part of it.
   void on_known_steps(std::int64_t steps) {
     const std::lock_guard lock(mutex_);
     auto& worker = workers_now_[std::this_thread::get_id()];
     worker.done = worker.skipped = steps;
+    estimate_.drop({{worker.stage, static_cast<double>(steps)}});
+    take_off(worker, steps);
   }
   void on_step(std::int64_t step, double loss) {
     const auto before = Clock::now();  // what follows may be a long wait for others
@@ -91,6 +94,18 @@ class Progress {
     ++known_;
   }
 
+  /// A worker begins stages that cells share; `on_shared` ends them, whoever computed them.
+  /// @param work  of the plan.
+  void on_shared_begin(const Work& work) {
+    const std::lock_guard lock(mutex_);
+    auto& worker = workers_now_[std::this_thread::get_id()] = {};
+    worker.work = work;
+  }
+  void on_shared() {
+    const std::lock_guard lock(mutex_);
+    end_work(false);
+  }
+
   /// A worker begins a cell; `on_cell` or `on_failed_cell` ends it.
   /// @param work  of the plan.
   void on_cell_begin(const Work& work = {}) {
@@ -101,14 +116,16 @@ class Progress {
   }
   void on_failed_cell(std::string_view cell, std::string_view reason) {
     const std::lock_guard lock(mutex_);
-    end_cell();
+    end_work(false);
+    --running_;
     ++failed_;
     clear();
     fmt::print(stderr, "{} failed: {}\n", cell, reason);
   }
   void on_cell(const CellRow& row) {
     const std::lock_guard lock(mutex_);
-    end_cell();
+    end_work(true);
+    --running_;
     ++done_;
     last_ap50_ = row.ap50;
     if (!live_) drawn_ = Clock::now();
@@ -184,21 +201,26 @@ class Progress {
     if (steps > 0) {
       const std::chrono::duration<double> spent = now - worker.last;
       estimate_.did(worker.stage, static_cast<double>(steps), spent.count());
-      if (const auto own = worker.work.find(worker.stage); own != worker.work.end())
-        own->second = std::max(0.0, own->second - static_cast<double>(steps));
+      take_off(worker, steps);
     }
     worker.last = Clock::now();
   }
-  /// The calling worker's stage is over; of those that report no steps all were done at once.
-  Worker& end_stage() {
+  /// Steps of its stage are not left of what the worker was to do.
+  static void take_off(Worker& worker, std::int64_t steps) {
+    if (const auto own = worker.work.find(worker.stage); own != worker.work.end())
+      own->second = std::max(0.0, own->second - static_cast<double>(steps));
+  }
+  /// The calling worker's stage is over; of those that report no steps all were done at once,
+  /// unless it failed.
+  Worker& end_stage(bool is_done = true) {
     auto& worker = workers_now_[std::this_thread::get_id()];
-    advance(worker, worker.done == 0 ? worker.steps : 0, Clock::now());
+    advance(worker, is_done && worker.done == 0 ? worker.steps : 0, Clock::now());
     return worker;
   }
-  void end_cell() {
-    estimate_.drop(end_stage().work);
+  /// What the calling worker was to do is over: what is left of it is not to be done any more.
+  void end_work(bool is_done) {
+    estimate_.drop(end_stage(is_done).work);
     workers_now_.erase(std::this_thread::get_id());
-    --running_;
   }
 
   /// Cells that nothing is left to do for.

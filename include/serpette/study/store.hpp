@@ -111,6 +111,11 @@ class Store {
     return stage_file(root_, name, key).replace_extension("unfinished");
   }
 
+  /// The result of a stage; none if it is not finished, or was damaged since.
+  [[nodiscard]] std::optional<StageResult> find(std::string_view name, std::string_view key) const {
+    return read(stage_file(root_, name, key));
+  }
+
   /// Whether a stage is finished.
   [[nodiscard]] bool has(std::string_view name, std::string_view key) const {
     return std::filesystem::exists(stage_file(root_, name, key));

@@ -117,16 +117,18 @@ std::vector<EvaluationRow> suite_rows(const ErasedScenario& scenario,
 
 /// The rows of one cell; the attack that is transferred is made on the robust network of its run
 /// before anything was pruned. Of the network as it came none is transferred.
-/// @param files  the cell's; its network has been measured.
+/// @param evaluation  the cell's key of that name: an attack that is kept holds whichever others
+/// are asked for beside it.
+/// @param files       the cell's; its network has been measured.
 template <Detector D, Dataset Train, Dataset Test, Observer O>
 std::vector<EvaluationRow> suite_of_cell(const ErasedScenario& scenario,
                                          const Experiment<D, Train, Test>& e, const Store& store,
-                                         D& network, const CellId& id, std::string_view key,
+                                         D& network, const CellId& id, std::string_view evaluation,
                                          const CellFiles& files, O& observer) {
   notify::stage(observer, "gradients", 0);
   const auto flow = gradient_flow(network, e.test, scenario.color, e.budget.evaluate, e.device);
   const auto truth = evaluated_truth(e.test, e.budget.evaluate);  // all pictures have been read
-  const KeptTrials kept(store, files.trials(), truth, fingerprint(key));
+  const KeptTrials kept(store, files.trials(), truth, fingerprint(evaluation));
   std::optional<D> unpruned;
   if (id.scenario != kOriginal) {
     unpruned = e.start(scenario.color.name).clone();

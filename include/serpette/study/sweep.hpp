@@ -23,7 +23,8 @@ namespace serpette {
 inline void drop_cell_stages(const Store& store, const PlannedCell& cell) {
   const auto& keys = cell.keys;
   if (cell.id.ratio == Ratio()) return;  // all scenarios of its run ask for it
-  if (!keys.rounds.empty()) store.drop("rounds", keys.rounds);
+  for (const auto& round : keys.rounds)
+    for (const char* stage : {"round_scores", "rounds"}) store.drop(stage, round);
   store.drop("trained_scores", keys.trained_scores);
   store.drop("finetune", keys.finetuning);
 }
@@ -84,7 +85,7 @@ bool finish_cell(const ErasedScenario& scenario, const Experiment<D, Train, Test
         }
         if (!files.has_suite())
           files.write_suite(suite_of_cell(scenario, e, store, trained->network, cell.id,
-                                          cell.keys.suite, files, progress));
+                                          cell.keys.evaluation, files, progress));
         progress.on_cell(rows.back());
         finished = true;
       },
@@ -105,6 +106,7 @@ std::int64_t run_cells(const std::vector<PlannedCell>& plan,
                        bool retry_failed, const Workers& workers, Progress& progress,
                        Dispatch&& dispatch) {
   std::vector<const PlannedCell*> open, pretraining, scores;
+  std::map<const PlannedCell*, Work> shared_work;  // as it was planned
   std::atomic<std::int64_t> unfinished{0};
   std::set<std::string> seen;
   progress.on_suite(experiment.suite);
@@ -127,7 +129,8 @@ std::int64_t run_cells(const std::vector<PlannedCell>& plan,
     if (files.trained() || cell.id.scenario == kOriginal) continue;
     if (seen.insert(cell.keys.pretraining).second) {
       pretraining.push_back(&cell);
-      progress.on_plan(pretraining_work(experiment.budget, store, cell.keys), workers.count);
+      auto& work = shared_work[&cell] = pretraining_work(experiment.budget, store, cell.keys);
+      progress.on_plan(work, workers.count);
     } else if (!seen.contains(cell.keys.scores)) {
       scores.push_back(&cell);
     }
@@ -150,16 +153,19 @@ std::int64_t run_cells(const std::vector<PlannedCell>& plan,
   for (const auto& shared : {pretraining, scores})
     in_turn(shared, [&](const auto& scenario, const PlannedCell& cell) {
       if (!reason(cell.keys).empty()) return;
+      const auto work = shared_work.find(&cell);
+      progress.on_shared_begin(work == shared_work.end() ? Work() : work->second);
       unless_it_fails([&] { prepare_run(scenario, experiment, store, cell.id, progress); },
                       [&](const std::string& why) {
                         const bool trained = store.has("pretrain", cell.keys.pretraining);
                         const std::lock_guard lock(mutex);
                         broken[trained ? cell.keys.scores : cell.keys.pretraining] = why;
                       });
+      progress.on_shared();
     });
   in_turn(open, [&](const auto& scenario, const PlannedCell& cell) {
     if (const auto why = reason(cell.keys); !why.empty()) {
-      progress.on_cell_begin();
+      progress.on_cell_begin(work_of(scenario, experiment, store, cell));
       progress.on_failed_cell(cell_folder(cell.id), why);
       CellFiles(store.root(), cell).fail(why);
       ++unfinished;

@@ -92,6 +92,22 @@ TEST_CASE("damaged images are reported once, counted and left out", "[data][coco
   CHECK(small.open().identity() != data.identity());
 }
 
+TEST_CASE("other training views make another data set", "[data][coco_folder]") {
+  Small small;
+  small.instances.images.pop_back();  // its file is missing
+  auto options = small.options();
+  const auto identity = [&] {
+    return CocoFolder(small.instances, small.folder.path(), options).identity();
+  };
+  const auto usual = identity();
+  CHECK(usual == small.open().identity());
+  options.augment = Augment::none();
+  const auto plain = identity();
+  CHECK(plain != usual);
+  options.augment.mirror = 0.5;
+  CHECK(identity() != plain);
+}
+
 TEST_CASE("a strict folder refuses a damaged image", "[data][coco_folder]") {
   Small small;
   const auto data = small.open(true);

@@ -432,6 +432,46 @@ TEST_CASE("stopped after every step, a cell makes no step twice and ends in the 
     CHECK(file.path().extension() != ".unfinished");
 }
 
+TEST_CASE("stopped after every step of every round, a cell makes no step twice",
+          "[method][run_cell][unfinished][schedule]") {
+  /// Stops after one training step, which it counts.
+  struct OneStep {
+    int& made;
+    bool is_made = false;
+    void on_step(std::int64_t, double loss) {
+      if (std::isnan(loss)) return;  // no training
+      ++made;
+      is_made = true;
+    }
+    [[nodiscard]] bool stop_requested() const { return is_made; }
+  };
+  Lab lab;
+  auto& budget = lab.experiment.budget;
+  budget.scores.steps = budget.finetune.steps = 6;  // two a round
+  const StructuredHydraTest scenario{.schedule = {.curve = Curve::kCubic, .rounds = 3}};
+  const auto ratio = Ratio::percent(50);
+  const auto whole = lab.run(NoStore{}, ratio, scenario);
+  const test::Scratch folder;
+  int made = 0;
+  std::optional<CellResult<TinyDetector>> stopped;
+  for (int run = 0; !stopped && run < 40; ++run) {
+    const Store store(folder / "out");
+    OneStep observer{made};
+    try {
+      stopped = run_cell(scenario, lab.experiment, store, {"s", 1, ratio}, observer);
+    } catch (const Interrupted&) {
+    }
+  }
+  REQUIRE(stopped.has_value());
+  CHECK(made == 2 + 6 + 6);
+  check_equal(whole, *stopped);
+  // Of the rounds the last is left, until the cell is saved.
+  std::int64_t rounds = 0;
+  for (const auto& file : std::filesystem::directory_iterator(folder / "out/stages"))
+    rounds += file.path().filename().string().starts_with("round");
+  CHECK(rounds == 1);
+}
+
 TEST_CASE("a kill costs the steps since a training was kept; damage and another key, all of them",
           "[method][run_cell][unfinished]") {
   struct Killer {

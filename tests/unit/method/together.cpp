@@ -1,6 +1,8 @@
 #include "serpette/method/together.hpp"
 
 #include <ATen/Parallel.h>
+#include <atomic>
+#include <string>
 #include <thread>
 
 #include "serpette/method/loader.hpp"
@@ -70,6 +72,63 @@ TEST_CASE("shares of unequal size count by their images", "[pipeline][together]"
   threads.clear();
   CHECK(parts == std::vector<double>{1.5, 1.25});
   CHECK(totals == std::vector<double>{2.75, 2.75});
+}
+
+TEST_CASE("processes that would go on from different steps are refused, all of them",
+          "[pipeline][together]") {
+  const auto refused = [](const std::vector<std::int64_t>& steps) {
+    test::ThreadPeers peers(2);
+    std::vector<std::string> said(2);
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t rank = 0; rank < 2; ++rank)
+        threads.emplace_back([&, rank] {
+          try {
+            require_same_step(peers.of(static_cast<int>(rank)), steps[rank], at::kCPU);
+          } catch (const Error& error) {
+            said[rank] = error.what();
+          }
+        });
+    }
+    return said;
+  };
+  CHECK(refused({500, 500}) == std::vector<std::string>(2));
+  for (const auto& said : refused({500, 0}))
+    CHECK_THAT(said, Catch::Matchers::ContainsSubstring("got those of steps 500, 0"));
+  CHECK_NOTHROW(require_same_step({}, 500, at::kCPU));
+}
+
+TEST_CASE("the others wait for what the first process does alone, and hear that it is there",
+          "[pipeline][together]") {
+  test::ThreadPeers peers(2);
+  std::atomic<int> sums = 0, worked = 0;
+  std::atomic<bool> too_early = false;
+  {
+    std::vector<std::jthread> threads;
+    for (int rank = 0; rank < 2; ++rank)
+      threads.emplace_back([&, rank] {
+        const auto mine = peers.of(rank);
+        const Peers counted{mine.share, [&](at::Tensor& tensor) {
+                              ++sums;
+                              mine.sum(tensor);
+                            }};
+        in_first(
+            counted, at::kCPU,
+            [&](const auto& still_here) {
+              for (int k = 0; k < 3; ++k) {
+                ++worked;
+                still_here();
+              }
+            },
+            0);
+        too_early = too_early || worked < 3;
+      });
+  }
+  CHECK(sums == 2 * (3 + 1));
+  CHECK_FALSE(too_early);
+  int alone = 0;
+  in_first({}, at::kCPU, [&](const auto& still_here) { ++alone, still_here(); }, 0);
+  CHECK(alone == 1);
 }
 
 TEST_CASE("the loader's shares are the batch", "[pipeline][loader]") {

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "serpette/io/read_file.hpp"
 #include "support/catch.hpp"
@@ -63,4 +65,42 @@ TEST_CASE("steps that an earlier run made are no measure of the rest", "[study][
   resumed.did("robust fine-tuning", 1, 2);
   CHECK(fresh.left(1) == Catch::Approx(180));
   CHECK(resumed.left(1) == Catch::Approx(18));
+}
+
+TEST_CASE("what others did, an earlier run made or a failure spares is no part of the time left",
+          "[study][progress]") {
+  // What stands on the line behind a step of 20 ms or more, after `body`.
+  const auto left_after = [](const Work& plan, const auto& body) {
+    return printed([&] {
+      Progress progress(2, std::chrono::seconds(0));
+      progress.on_plan(plan, 1);
+      body(progress);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      progress.on_step(1000, 0.5);
+    });
+  };
+  CHECK_THAT(left_after({{"robust pre-training", 1000}},
+                        [](Progress& progress) {  // which goes on
+                          progress.on_shared_begin({{"robust pre-training", 1000}});
+                          progress.on_stage("robust pre-training", 1000);
+                          progress.on_known_steps(999);
+                        }),
+             ContainsSubstring(", 0:00 left] robust pre-training 1000/1000"));
+  CHECK_THAT(left_after({{"robust pre-training", 5000}, {"evaluation", 1000}},
+                        [](Progress& progress) {
+                          progress.on_shared_begin({{"robust pre-training", 5000}});
+                          progress.on_stage("waiting for another process", 0);
+                          progress.on_shared();
+                          progress.on_stage("evaluation", 1000);
+                        }),
+             ContainsSubstring(", 0:00 left] evaluation 1000/1000"));
+  // A cell that failed before its first step says nothing of how long others take.
+  CHECK_THAT(left_after({{"robust fine-tuning", 1000000}, {"evaluation", 1000}},
+                        [](Progress& progress) {
+                          progress.on_cell_begin({{"robust fine-tuning", 500000}});
+                          progress.on_stage("robust fine-tuning", 500000);
+                          progress.on_failed_cell("a cell", "a reason");
+                          progress.on_stage("evaluation", 1000);
+                        }),
+             ContainsSubstring("1 failed") && !ContainsSubstring(" 0:00 left] evaluation"));
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "serpette/app/used_folder.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
@@ -45,6 +46,24 @@ TEST_CASE("a folder is anybody's until it holds a result, then it holds one trai
   CHECK_NOTHROW(Store(folder / "out", trained_with("2")));
 }
 
+TEST_CASE("a dry run takes its folder away, but none that a run has begun in meanwhile",
+          "[study][store][dry_run]") {
+  const test::Scratch folder;
+  const auto out = folder / "out";
+  {
+    const Store store(out, trained_with("1"), "plan");
+    cli::remove_if_unused(out);
+    CHECK_FALSE(std::filesystem::exists(out));
+  }
+  const Store store(out, trained_with("1"), "plan");
+  const Store begun(out, trained_with("1"), "all");  // without a result yet
+  cli::remove_if_unused(out);
+  CHECK(std::filesystem::exists(out / ".lock-all"));
+  begun.begin();
+  cli::remove_if_unused(out);
+  CHECK(std::filesystem::exists(out / "configuration.txt"));
+}
+
 TEST_CASE(
     "two that start at once with different configurations do not mix: the second to have a "
     "result is refused",
@@ -56,6 +75,33 @@ TEST_CASE(
   CHECK_THROWS_AS(two.stage("pretrain", "two", ones), OtherConfiguration);
   CHECK(one.has("pretrain", "one"));
   CHECK_FALSE(one.has("pretrain", "two"));
+}
+
+TEST_CASE("of shards that are forced into a used folder at once, one moves what was there",
+          "[study][store][force]") {
+  const test::Scratch folder;
+  const auto out = folder / "out";
+  Store(out, trained_with("1")).begin();
+  int asked = 0;
+  const auto second = [&] { return Store(out, trained_with("2"), "2-of-2"); };
+  const auto meanwhile = [&] {  // the other shard moves it and has a result
+    if (++asked > 1) return second();
+    const auto first =
+        cli::open_used(out, true, [&] { return Store(out, trained_with("2"), "1-of-2"); });
+    first.begin();
+    throw OtherConfiguration("as it was a moment ago");
+  };
+  { const auto store = cli::open_used(out, true, meanwhile); }
+  CHECK(asked == 2);
+  CHECK(Configuration::parse(read_file(out / "configuration.txt")).training ==
+        trained_with("2").training);
+  CHECK(Configuration::parse(read_file(folder / "out.1" / "configuration.txt")).training ==
+        trained_with("1").training);
+  CHECK_FALSE(std::filesystem::exists(folder / "out.2"));
+  // What a process works on is not moved under it.
+  const auto at_work = second();
+  CHECK_THROWS_WITH(cli::require_idle(out, 0),
+                    ContainsSubstring("should be free") && ContainsSubstring(".lock-2-of-2"));
 }
 
 TEST_CASE(

@@ -1,12 +1,15 @@
 #include "serpette/study/sweep.hpp"
 
 #include <ATen/Parallel.h>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "serpette/app/dry_run.hpp"
 #include "serpette/scenario/suite.hpp"
 #include "serpette/study/time_again.hpp"
 #include "support/catch.hpp"
@@ -203,6 +206,39 @@ TEST_CASE("an attack of the suite that is the scenario's too has rows of its own
   CHECK(numbers.contains("structured_hydra PGD (suite) 0.05 standard AP50"));
 }
 
+TEST_CASE(
+    "a cell that failed under a suite is tried again under another, and what was finished of the "
+    "first is kept",
+    "[study][suite]") {
+  const test::Scratch folder;
+  SmallStudy study;
+  study.ratios = {Ratio::percent(50)};
+  study.suite = robustness_suite({.steps = 2, .restarts = 1, .queries = 3}, true);
+  std::erase_if(study.suite, [](const Trial& t) {
+    return t.access != Access::kNone && t.id != "apgd" && t.id != "square";
+  });
+  REQUIRE(study.suite.size() == 3);
+  study.suite.back().attack = ChosenAttack::of(Broken{}, study.suite.back().attack.label);
+  CHECK(study.run(folder.path()) == 1);
+  CHECK(CellFiles(folder.path(), study.plan().front()).failure().has_value());
+  const auto seals = [&] {
+    std::map<std::filesystem::path, Time> times;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(folder / "cells"))
+      if (file.path().filename() == "seal.txt") times[file.path()] = file.last_write_time();
+    return times;
+  };
+  const auto kept = seals();
+  REQUIRE(kept.size() == 1);
+  // Another attack in its place, which fails too: the first is not made again.
+  study.suite.back().attack.settings += ", of other settings";
+  CHECK_FALSE(CellFiles(folder.path(), study.plan().front()).failure().has_value());
+  CHECK(study.run(folder.path()) == 1);
+  CHECK((seals() == kept));
+  // Without a suite nothing is left to do.
+  study.suite.clear();
+  CHECK(study.run(folder.path()) == 0);
+}
+
 TEST_CASE("another training is refused, naming what changed and what would hold",
           "[study][sweep]") {
   const test::Scratch folder;
@@ -337,4 +373,24 @@ TEST_CASE("a worker is a thread, and the caller's threads come back", "[study][w
 
 TEST_CASE("a moment does not tell what others do to the machine", "[study]") {
   CHECK(OtherLoad().cores() == 0);
+}
+
+TEST_CASE("a dry run times a step, not the statistics that are taken before the first",
+          "[study][dry_run]") {
+  struct Counting : test::NoiseData {
+    using test::NoiseData::NoiseData;
+    [[nodiscard]] ImageBatch augmented(std::span<const std::int64_t> indices, Seed seed) const {
+      ++made;
+      return test::NoiseData::augmented(indices, seed);
+    }
+    mutable std::atomic<int> made = 0;
+  };
+  const Counting data(8, 1);
+  const test::NoiseData tested(4, 2);
+  auto budget = SmallStudy().budget;
+  budget.finetune.statistics_images = 1000;
+  const Experiment lab(test::TinyDetector(), data, tested, budget, Seed(5));
+  const ErasedScenario scenario{Scenario<Hydra, Filter, Pgd, Rgb>{}};
+  CHECK(cli::seconds_of_step(scenario, lab) > 0);
+  CHECK(data.made < 20);  // two steps, and what the loader makes ahead
 }
