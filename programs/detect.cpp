@@ -149,7 +149,8 @@ using Detect = std::function<std::vector<std::vector<Detection>>(const ImageBatc
 
 /// Looks at all pictures and writes what is found.
 /// @param names     of the network's classes; empty: unknown.
-/// @param identity  lines of the configuration that name the network.
+/// @param identity  lines of the configuration that name the network: the same names, wherever it
+///                  comes from, since only lines that both have are compared.
 /// @param prepare   makes the colours and the attack of a batch, in place.
 void run(const Options& o, const Graph& graph, const std::vector<std::string>& names,
          at::Device device, const std::vector<ConfigurationLine>& identity,
@@ -170,6 +171,8 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
             o.annotations.empty()
                 ? "none"
                 : fingerprint(annotations_text(o.annotations, {.images = folder_of(o.images)}))},
+           {"names",
+            names.empty() ? "none" : fingerprint(fmt::format("{}", fmt::join(names, "\n")))},
            {"profile", o.least ? fmt::to_string(*o.least) : o.profile},
            {"color", o.policies.color.name},
            {"attack", o.policies.attack.chosen().settings},
@@ -237,7 +240,9 @@ void run_network(const Options& o, const ErasedAttack& attack, const ErasedColor
       o, detector.graph(),
       cli::network_names(o.names, o.weights, o.cfg, detector.graph().classes(), o.network()),
       device,
-      {{"cfg", fingerprint(read_file(o.cfg))}, {"weights", fingerprint(read_file(o.weights))}},
+      {{"cfg", fingerprint(read_file(o.cfg))},
+       {"weights", fingerprint(read_file(o.weights))},
+       {"plan", "none"}},
       [&](ImageBatch& batch) {
         batch.images = attacked_images(detector, batch, attack, color, rng);
       },
@@ -266,7 +271,7 @@ void run_plan(Options o, bool color_is_given) {
       o, plan.graph(),
       knows_names ? plan.labels().class_names
                   : cli::network_names(o.names, o.plan, {}, plan.graph().classes(), o.network()),
-      at::kCPU, {{"plan", fingerprint(read_file(o.plan))}},
+      at::kCPU, {{"cfg", "none"}, {"weights", "none"}, {"plan", fingerprint(read_file(o.plan))}},
       [&](ImageBatch& batch) {
         batch.images = color.expand(color.encode(batch.images)).contiguous();
       },

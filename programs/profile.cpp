@@ -47,7 +47,7 @@ struct LayerTime {
   double density = 1;     ///< Nonzero weights ÷ weights.
   double seconds = 0;     ///< Median over the rounds.
   double operations = 0;  ///< Two per nonzero weight and cell of the output.
-  double bytes = 0;       ///< Input, output and nonzero weights, each once.
+  double bytes = 0;       ///< Input, output and nonzero weights, each once; 0: it has no work.
 };
 
 std::string shape_text(const Shape& s) {
@@ -76,8 +76,10 @@ std::vector<LayerTime> measure(const cli::ReadyPlan& plan, std::int64_t rounds) 
     std::sort(times.begin(), times.end());
     LayerTime row{layer.name, shape_text(layer.output), ""};
     row.seconds = quantile(times, 0.5);
-    for (const int j : layer.inputs) row.bytes += 4 * cells(graph.shape(j));
-    row.bytes += 4 * cells(layer.output);
+    if (plan.has_work(i)) {
+      for (const int j : layer.inputs) row.bytes += 4 * cells(graph.shape(j));
+      row.bytes += 4 * cells(layer.output);
+    }
     if (layer.as<Convolutional>()) {
       row.form = choice->form;
       row.density = choice->density;
@@ -145,12 +147,14 @@ void run(const Options& o) {
                  flow = l.seconds > 0 ? l.bytes / l.seconds : 0;
     const bool is_convolution = !l.form.empty();
     const auto unless_none = [&](std::string text) { return is_convolution ? text : ""; };
+    const auto if_moved = [&](std::string text) { return l.bytes > 0 ? text : ""; };
     table.rows.push_back(
         {l.name, l.shape, l.form, unless_none(fmt::format("{:.1f}", 100 * (1 - l.density))),
          fmt::format("{:.3f}", 1e3 * l.seconds), fmt::format("{:.1f}", 100 * l.seconds / all),
          unless_none(fmt::format("{:.1f}", rate / 1e9)),
-         unless_none(fmt::format("{:.0f}", 100 * rate / peak)), fmt::format("{:.1f}", flow / 1e9),
-         fmt::format("{:.0f}", 100 * flow / bandwidth)});
+         unless_none(fmt::format("{:.0f}", 100 * rate / peak)),
+         if_moved(fmt::format("{:.1f}", flow / 1e9)),
+         if_moved(fmt::format("{:.0f}", 100 * flow / bandwidth))});
     const auto group = is_convolution ? l.form : "no weights";
     by_form[group] += l.seconds;
     figure.bars.push_back({l.name, 1e3 * l.seconds, group});

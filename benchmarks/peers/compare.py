@@ -10,6 +10,7 @@ by setup.sh: $PEERS_PYTHON, $MNN_PYTHON, $DEEPSPARSE_PYTHON. A peer that cannot 
 """
 
 import argparse
+import filecmp
 import json
 import os
 import pathlib
@@ -35,16 +36,26 @@ class Peer:
     """A process that answers every line with one time [ms]."""
 
     def __init__(self, name, command, environment):
-        self.name, self.times = name, []
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        self.ready = any(line.strip() == "READY" for line in self.process.stdout)
+        self.name, self.times, self.process, self.ready = name, [], None, False
+        try:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        except OSError as error:  # its environment was not made
+            print(f"{name}: {error}", file=sys.stderr)
+        else:
+            self.ready = any(line.strip() == "READY" for line in self.process.stdout)
 
     def ask(self):
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        self.times.append(float(self.process.stdout.readline()))
+        """One more time; a process that has died is ready no more."""
+        try:
+            self.process.stdin.write("go\n")
+            self.process.stdin.flush()
+            self.times.append(float(self.process.stdout.readline()))
+        except (OSError, ValueError):
+            self.ready = False
 
     def quit(self):
+        if self.process is None:
+            return
         try:
             self.process.communicate("quit\n", timeout=60)
         except (BrokenPipeError, subprocess.TimeoutExpired):
@@ -67,6 +78,21 @@ def version(engine):
     return subprocess.run([python_of(engine), "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
+def keep(made, folder):
+    """A network that was just saved takes the place of the one that the engines have, with what they made of that, unless it is the same: then
+    its heads alone, which today's plan computed."""
+    same = (folder / "network.onnx").exists() and all(
+        (folder / name).exists() and filecmp.cmp(made / name, folder / name, shallow=False) for name in ("network.cfg", "network.weights"))
+    if same:
+        for name in ("heads.f32", "choices.txt"):
+            os.replace(made / name, folder / name)
+        shutil.rmtree(made)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(made, folder)
+    return same
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/bench"))
@@ -84,6 +110,7 @@ def main():
     environment = dict(os.environ, OMP_NUM_THREADS=str(o.threads), MKL_NUM_THREADS=str(o.threads))
     engines = o.engines.split(",")
     cfg = pathlib.Path(o.cfg)
+    made_here = set()
     if o.size:
         o.models.mkdir(parents=True, exist_ok=True)
         text = re.sub(r"(?m)^(width|height) *=.*", rf"\1={o.size}", cfg.read_text())
@@ -96,10 +123,13 @@ def main():
 
     def saved(case):
         folder = o.models / f"{cfg.stem}-{case.replace(':', '-')}"
-        if not (folder / "heads.f32").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            subprocess.run([plan_peer, *options(case), "--save", folder], check=True)
-            subprocess.run([python_of("onnx"), HERE / "darknet_onnx.py", folder], check=True)
+        if case not in made_here:  # one of another day, or of another cfg of that name, may lie there
+            made = folder.with_name(f"{folder.name}.new")
+            shutil.rmtree(made, ignore_errors=True)
+            subprocess.run([plan_peer, *options(case), "--save", made], check=True)
+            if not keep(made, folder):
+                subprocess.run([python_of("onnx"), HERE / "darknet_onnx.py", folder], check=True)
+            made_here.add(case)
         return folder
 
     def engine(name, case):
@@ -115,14 +145,22 @@ def main():
             peers.append(Peer(f"{ours} {case}", [plan_peer, *options(case), "--precision", precision, "--threads", str(o.threads),
                                                  "--serve"], environment))
         peers += [engine(name, case) for name in engines if (name, case) != (engines[0], "none")]
-    for peer in peers:
-        if not peer.ready:
-            print(f"{peer.name}: did not start, left out", file=sys.stderr)
-            peer.quit()
-    peers = [peer for peer in peers if peer.ready]
+    first = peers[0]
+
+    def leave_out(why):
+        for peer in peers:
+            if not peer.ready:
+                print(f"{peer.name}: {why}, left out", file=sys.stderr)
+                peer.quit()
+        if not first.ready:
+            sys.exit(f"{first.name} is what all are compared with")
+        peers[:] = [peer for peer in peers if peer.ready]
+
+    leave_out("did not start")
     for _ in range(o.rounds):
         for peer in peers:
             peer.ask()
+        leave_out("has died")
     rows = []
     for peer in peers:
         ratios = sorted(a / b for a, b in zip(peer.times, peers[0].times))
@@ -133,7 +171,8 @@ def main():
         peer.quit()
     if o.out:
         o.out.write_text(json.dumps({"cfg": o.cfg, **({"size": o.size} if o.size else {}), "threads": o.threads, "rounds": o.rounds, "date": time.strftime("%Y-%m-%d"),
-                                     "machine": machine(), "versions": {name: version(name) for name in engines},
+                                     "machine": machine(), "versions": {name: version(name) for name in engines
+                                                                           if any(peer.name.split()[0] == name for peer in peers)},
                                      "against": peers[0].name, "rows": rows}, indent=1) + "\n")
 
 

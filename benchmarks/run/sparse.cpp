@@ -14,19 +14,17 @@
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 
-#include <filesystem>
 #include <map>
 #include <string>
 
 #include "serpette/deploy/plan.hpp"
 #include "serpette/detector/yolov3.hpp"
-#include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/graph/apply_mask.hpp"
-#include "serpette/graph/execute.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
+#include "support/contestants.hpp"
 #include "support/rounds.hpp"
 
 namespace {
@@ -34,12 +32,9 @@ namespace {
 using namespace serpette;
 
 Graph network(std::int64_t which) {
-  const auto cfgs = std::filesystem::path(__FILE__).parent_path() / "../../share/cfg";
-  if (which == 0) return load_cfg(cfgs / "yolov3.cfg");
-  if (which == 2) return load_cfg(cfgs / "../demo/yolov3-slim.cfg");
-  auto graph = load_cfg(cfgs / "yolov3-quarter.cfg");
-  graph.input.height = graph.input.width = 160;
-  return parse_cfg(write_cfg(graph), "yolov3-quarter at 160");
+  if (which == 0) return bench::shipped("yolov3", 416);
+  if (which == 1) return bench::shipped("yolov3-quarter", 160);
+  return bench::shipped("../demo/yolov3-slim", 128);
 }
 
 Mask mask(std::int64_t granularity, const Graph& graph, Ratio ratio) {
@@ -52,62 +47,34 @@ Mask mask(std::int64_t granularity, const Graph& graph, Ratio ratio) {
   return make_mask(graph, scores, ratio, Filter{});
 }
 
-/// LibTorch alone: folded weights, NCHW, activation in place.
-struct LibTorchDense {
-  explicit LibTorchDense(const Yolov3& net) : graph(net.graph()), layers(graph.layers.size()) {
-    for (const int i : graph.convolutions())
-      layers[static_cast<std::size_t>(i)] = fold_batch_norm(net.layer(i));
-  }
-  [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const {
-    const at::NoGradGuard no_grad;
-    return run_graph(graph, images, [&](int i, const at::Tensor& x) {
-      const auto& c = graph.convolution(i);
-      const auto& [weight, bias] = layers[static_cast<std::size_t>(i)];
-      return serpette::detail::activate_(
-          at::conv2d(x, weight, bias, c.stride, c.padding, 1, c.groups), c.activation);
-    });
-  }
-  Graph graph;
-  std::vector<FoldedConvolution> layers;
-};
-
 void plan(benchmark::State& state) {
   at::set_num_threads(1);
+  const at::NoGradGuard no_grad;
   Yolov3 net(network(state.range(0)), Seed(1));
   const auto& graph = net.graph();
   Generator rng{Seed(3)};
   const auto images = at::rand({1, 3, graph.input.height, graph.input.width}, rng.torch());
-  const LibTorchDense unpruned = [&] {
-    bench::calibrate(net, images);
-    return LibTorchDense(net);
-  }();
+  bench::calibrate(net, images);
+  const auto eager = [&] { return bench::FoldedEager(net, at::MemoryFormat::Contiguous); };
+  const auto unpruned = eager();
   const auto convolutions = graph.convolutions();
   const auto kept = mask(state.range(1), graph, Ratio::percent(static_cast<int>(state.range(2))));
   for (std::size_t i = 0; i < kept.size(); ++i) apply_mask(kept[i], net.layer(convolutions[i]));
 
   const FrozenNetwork frozen(net);
   auto fast = deploy::make_plan(net);
-  double error = 0;
-  const auto expected = LibTorchDense(net).forward(images), got = fast.forward(images);
-  for (std::size_t h = 0; h < got.size(); ++h)
-    error = std::max(error,
-                     ((got[h] - expected[h]).abs().max() / expected[h].abs().max()).item<double>());
+  const double error = bench::error(fast.forward(images), eager()(images));
   if (!(error < 1e-4)) return state.SkipWithError("plan and LibTorch disagree");
 
   bench::rounds(
-      state,
-      {
-          {"libtorch_dense_ms", [&] { benchmark::DoNotOptimize(unpruned.forward(images).size()); }},
-          {"frozen_ms",
-           [&] {
-             const at::NoGradGuard no_grad;
-             benchmark::DoNotOptimize(frozen.forward(images).size());
-           }},
-          {"plan_ms", [&] { benchmark::DoNotOptimize(fast.forward(images).size()); }},
-      });
+      state, {
+                 {"libtorch_dense_ms", [&] { benchmark::DoNotOptimize(unpruned(images).size()); }},
+                 {"frozen_ms", [&] { benchmark::DoNotOptimize(frozen.forward(images).size()); }},
+                 {"plan_ms", [&] { benchmark::DoNotOptimize(fast.forward(images).size()); }},
+             });
   state.counters["relative_error"] = error;
   std::map<std::string, double> forms{
-      {"libtorch", 0}, {"direct", 0}, {"winograd", 0}, {"weights", 0}, {"kernels", 0}};
+      {"direct", 0}, {"winograd", 0}, {"weights", 0}, {"kernels", 0}};
   for (const auto& choice : fast.choices()) ++forms[choice.form];
   for (const auto& [form, layers] : forms) state.counters[form + "_layers"] = layers;
 }

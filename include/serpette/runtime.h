@@ -1,8 +1,8 @@
 /* Runs a plan file (export_network --format plan, or prune) in a program in C: target
  * serpette::runtime.
  *
- * Functions that can fail return NULL or −1, and serpette_error() says why in one line. Nothing is thrown. One call at
- * a time for each handle. */
+ * Functions that can fail return NULL or −1, and serpette_error() says why in one line: of a handle that is NULL, too.
+ * Nothing is thrown. One call at a time for each handle. */
 #ifndef SERPETTE_RUNTIME_H
 #define SERPETTE_RUNTIME_H
 
@@ -22,7 +22,7 @@ typedef struct serpette_detection {
 /* What the last call on this thread failed of; "" if none did. Good until the next call. */
 const char* serpette_error(void);
 
-/* Opens a plan. threads: that an image is computed on; 0: as many as OpenMP says. NULL: it failed. */
+/* Opens a plan. threads: that an image is computed on, at most 1024; 0: as many as OpenMP says. NULL: it failed. */
 serpette_runtime* serpette_open(const char* plan, int threads);
 /* NULL is allowed. */
 void serpette_close(serpette_runtime* runtime);

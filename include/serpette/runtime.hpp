@@ -32,8 +32,9 @@ struct Pixels {
 class Runtime {
  public:
   /// @param plan     stays mapped, and must not be changed in place.
-  /// @param threads  that an image is computed on; 0: as many as OpenMP says.
-  /// @throws Error   if it is no plan, of another version or kind of CPU, cut or damaged.
+  /// @param threads  that an image is computed on, at most 1024; 0: as many as OpenMP says.
+  /// @throws Error   if it is no plan, of another version or kind of CPU, cut or damaged, or for
+  ///                 another number of threads.
   explicit Runtime(const std::filesystem::path& plan, int threads = 0);
   Runtime(Runtime&&) noexcept;
   Runtime& operator=(Runtime&&) noexcept;
@@ -56,7 +57,7 @@ class Runtime {
                                               const DecodeOptions& options = {.confidence = 0.25});
 
   /// Raw logits [A·(5 + C), h, w] of every head.
-  /// @param image   [3, height, width] in [0, 1], RGB, one image.
+  /// @param image   [3, height, width] in [0, 1], RGB, one image; grey inside as for detect.
   /// @throws Error  if it has another size.
   [[nodiscard]] std::vector<std::vector<float>> heads(std::span<const float> image);
 

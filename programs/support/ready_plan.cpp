@@ -37,6 +37,7 @@ const deploy::PlanLabels& ReadyPlan::labels() const { return plan_->plan.labels;
 std::vector<at::Tensor> ReadyPlan::forward(const at::Tensor& images) const {
   return plan_->plan.forward(images);
 }
+bool ReadyPlan::has_work(int layer) const { return plan_->plan.has_work(layer); }
 std::vector<double> ReadyPlan::layer_seconds(const at::Tensor& image) const {
   return plan_->plan.layer_seconds(image);
 }

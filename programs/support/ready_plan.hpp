@@ -36,6 +36,8 @@ class ReadyPlan {
   [[nodiscard]] const std::vector<deploy::LayerChoice>& choices() const;
   [[nodiscard]] const deploy::PlanLabels& labels() const;
   [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const;
+  /// As deploy::Execution::has_work.
+  [[nodiscard]] bool has_work(int layer) const;
   /// As deploy::PlanOf::layer_seconds.
   [[nodiscard]] std::vector<double> layer_seconds(const at::Tensor& image) const;
   /// The kind of CPU that plans are made for here.

@@ -35,11 +35,22 @@ std::filesystem::path path_of(const char* text, std::string_view what) {
   return text;
 }
 
+/// What a handle stands for.
+/// @tparam Handle  serpette_runtime, perhaps const.
+template <class Handle>
+auto& opened(Handle* handle) {
+  serpette::require(handle != nullptr, "runtime",
+                    "should be what serpette_open has returned, got NULL");
+  return handle->runtime;
+}
+
 /// Detections of a picture, as C has them.
 template <class Picture>
 int detect(serpette_runtime* runtime, const Picture& picture, double confidence,
            serpette_detection* to, int room) {
-  const auto found = runtime->runtime.detect(picture, {.confidence = confidence});
+  serpette::require(to != nullptr || room <= 0, "detections", "should have room for {}, got NULL",
+                    room);
+  const auto found = opened(runtime).detect(picture, {.confidence = confidence});
   const auto count = std::min(static_cast<int>(found.size()), std::max(room, 0));
   std::transform(found.begin(), found.begin() + count, to, [](const serpette::Detection& d) {
     const auto& [x, y, width, height] = d.box;
@@ -61,13 +72,23 @@ serpette_runtime* serpette_open(const char* plan, int threads) {
 }
 void serpette_close(serpette_runtime* runtime) { delete runtime; }
 
-int serpette_width(const serpette_runtime* runtime) { return runtime->runtime.width(); }
-int serpette_height(const serpette_runtime* runtime) { return runtime->runtime.height(); }
-int serpette_classes(const serpette_runtime* runtime) { return runtime->runtime.classes(); }
+int serpette_width(const serpette_runtime* runtime) {
+  return guarded(-1, [&] { return opened(runtime).width(); });
+}
+int serpette_height(const serpette_runtime* runtime) {
+  return guarded(-1, [&] { return opened(runtime).height(); });
+}
+int serpette_classes(const serpette_runtime* runtime) {
+  return guarded(-1, [&] { return opened(runtime).classes(); });
+}
 const char* serpette_class_name(const serpette_runtime* runtime, int class_index) {
-  const auto& names = runtime->runtime.class_names();
-  if (class_index < 0 || class_index >= static_cast<int>(names.size())) return nullptr;
-  return names[static_cast<std::size_t>(class_index)].c_str();
+  return guarded<const char*>(nullptr, [&] {
+    const auto& names = opened(runtime).class_names();
+    serpette::require(class_index >= 0 && class_index < static_cast<int>(names.size()), "class",
+                      "should be from 0 to {}, got {}", static_cast<int>(names.size()) - 1,
+                      class_index);
+    return names[static_cast<std::size_t>(class_index)].c_str();
+  });
 }
 
 int serpette_detect_file(serpette_runtime* runtime, const char* picture, double confidence,

@@ -31,7 +31,6 @@ struct Runtime::Held {
 
   Held(const std::filesystem::path& path, int threads_)
       : plan(load(path, threads_)), threads(threads_), names(plan.labels.class_names) {
-    require(threads >= 0, "threads", "should be 0 or more, got {}", threads);
     const auto& in = plan.graph().input;
     require(in.channels == 3, path.string(), "should be a plan for pictures of 3 channels, got {}",
             in.channels);
@@ -41,7 +40,10 @@ struct Runtime::Held {
   }
 
   static deploy::OurExecution load(const std::filesystem::path& path, int threads) {
-    const deploy::WithThreads limit(std::max(threads, 0));
+    constexpr int kMost = 1024;  // OpenMP's runtimes end the program where they cannot start more
+    require(threads >= 0 && threads <= kMost, "threads", "should be from 0 to {}, got {}", kMost,
+            threads);
+    const deploy::WithThreads limit(threads);
     return deploy::load_plan<deploy::OurExecution>(path);
   }
 
@@ -106,9 +108,15 @@ std::vector<std::vector<float>> Runtime::heads(std::span<const float> image) {
   require(image.size() == held_->canvas.size(), "image",
           "should be one of 3 × {} × {} numbers as the plan was made for, got {}", in.height,
           in.width, image.size());
+  const float* seen = image.data();
+  if (plan.labels.greyscale) {
+    std::copy(image.begin(), image.end(), held_->canvas.begin());
+    held_->make_grey();
+    seen = held_->canvas.data();
+  }
   const deploy::WithThreads limit(held_->threads);
   std::vector<std::vector<float>> heads;
-  plan.run(image.data(), [&](std::size_t, const ConstMap& logits) {
+  plan.run(seen, [&](std::size_t, const ConstMap& logits) {
     auto& to = heads.emplace_back(static_cast<std::size_t>(logits.numbers()));
     copy_map(logits, Map::dense(to.data(), logits.shape, Layout::kPlanes));
   });

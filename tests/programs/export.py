@@ -75,6 +75,10 @@ def plans(root, scenes):
     run("detect", "--plan", plan, *look, "--out", root / "by_plan")
     ap = [json.loads((root / f"by_{way}/summary.json").read_text())["AP50"] for way in ("network", "plan")]
     assert ap[0] > 0 and abs(ap[0] - ap[1]) < 1e-3, ap
+    # Results of another network are not written over, whichever way it is given.
+    other = (("by_network", ("--plan", plan), "plan: none there"), ("by_plan", (*NETWORK, "--device", "cpu"), "cfg: none there"))
+    for folder, network, says in other:
+        run("detect", *network, *look, "--out", root / folder, status=2, says=says)
     run("detect", "--plan", plan, *NETWORK, *look, "--out", root / "no", status=2, says="network: should be given by")
     run("detect", *look, "--out", root / "no", status=2, says="network: should be given by")
     run("detect", "--plan", plan, *look, "--attack", "pgd", "--out", root / "no", status=2, says="a plan has no gradients")
@@ -122,6 +126,7 @@ def plans(root, scenes):
     found = list(csv.DictReader((root / "by_grey/detections.csv").open()))
     assert found and all(row["category"].startswith("thing ") for row in found), found[:2]
     run("detect", *NETWORK, *frames, "--names", names, "--color", "greyscale", "--device", "cpu", "--out", root / "by_grey_network")
+    run("detect", *NETWORK, *frames, "--color", "greyscale", "--device", "cpu", "--out", root / "by_grey_network", status=2, says="names: ")
     also = list(csv.DictReader((root / "by_grey_network/detections.csv").open()))
     near = [abs(float(a["confidence"]) - float(b["confidence"])) for a, b in zip(found, also)]
     assert abs(len(found) - len(also)) <= 2 and max(near[:20]) < 1e-3, (len(found), len(also), max(near[:20]))
@@ -138,6 +143,9 @@ def profile(root):
     rows = list(csv.DictReader((root / "profile/profile.csv").open()))
     assert sum(bool(row["form"]) for row in rows) == CFG.read_text().count("[convolutional]")
     assert abs(sum(float(row["time %"]) for row in rows) - 100) < 3, rows
+    # What a convolution finishes in passing, or hands on, moves nothing of its own.
+    assert all(row["GB/s"] for row in rows if row["form"]) and any(not row["GB/s"] for row in rows), rows
+    assert all(float(row["bandwidth %"]) < 10000 for row in rows if row["bandwidth %"]), rows
     assert (root / "profile/profile.svg").read_text().count("<title>") == len(rows)
     times = dict(entry.split(":") for entry in (root / "profile/times.txt").read_text().strip().split(","))
     assert list(times) == [row["layer"] for row in rows if row["form"]] and all(float(ms) > 0 for ms in times.values())

@@ -7,6 +7,8 @@ import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).parent
+sys.path.append(str(HERE.parents[1] / "benchmarks/peers"))
+import compare  # noqa: E402
 
 
 class Checks(unittest.TestCase):
@@ -35,6 +37,39 @@ class Checks(unittest.TestCase):
         self.assertEqual(code, status, output)
         for word in words:
             self.assertIn(word, output)
+
+    def test_engines_are_given_the_network_that_our_plan_has_today(self):
+        folder, made = self.root / "models/net-none", self.root / "models/net-none.new"
+        saved = {"network.cfg": "[net]", "network.weights": "1", "heads.f32": "1", "choices.txt": "conv_0 direct"}
+
+        def save(**changed):
+            for name, text in {**saved, **changed}.items():
+                self.write(f"models/net-none.new/{name}", text)
+
+        save()
+        self.assertFalse(compare.keep(made, folder))
+        (folder / "network.onnx").write_text("of 1")
+        save(**{"heads.f32": "1.1"})  # of a newer plan
+        self.assertTrue(compare.keep(made, folder))
+        self.assertEqual((folder / "heads.f32").read_text(), "1.1")
+        self.assertEqual((folder / "network.onnx").read_text(), "of 1")
+        save(**{"network.weights": "2"})  # of another network of that name
+        self.assertFalse(compare.keep(made, folder))
+        self.assertFalse((folder / "network.onnx").exists())
+        self.assertEqual((folder / "network.weights").read_text(), "2")
+        self.assertFalse(made.exists())
+
+    def test_engines_that_do_not_start_or_die_are_left_out(self):
+        none = compare.Peer("none", [self.root / "no/python"], {})
+        self.assertFalse(none.ready)
+        none.quit()
+        mortal = compare.Peer("mortal", [sys.executable, "-c", "print('READY', flush=True); input(); print(2.5)"], {})
+        self.assertTrue(mortal.ready)
+        mortal.ask()
+        self.assertEqual((mortal.ready, mortal.times), (True, [2.5]))
+        mortal.ask()
+        self.assertEqual((mortal.ready, mortal.times), (False, [2.5]))
+        mortal.quit()
 
     def test_sound_tree(self):
         for script in ("check_layers.py", "check_umbrella.py", "check_paths.py", "report_lengths.py", "check_snippets.py"):

@@ -28,12 +28,16 @@ struct Timing {
   double noise = 0;  ///< How far the same work's times lie apart: median ÷ best − 1, worst.
 };
 
+namespace detail {
+/// Held by what is being timed: one for all kinds of work, whose templates would each have its own.
+inline std::mutex one_at_a_time;
+}  // namespace detail
+
 /// Times `work(i)` for i = 0 … count − 1, after a warm-up, while nothing else of this process is
 /// being timed so. Every way has at least `repeats` turns, and all together 3 ms.
 template <class Work>
 Timing time_in_turns(std::size_t count, int repeats, const Work& work) {
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
+  const std::lock_guard lock(detail::one_at_a_time);
   const auto seconds = [&](std::size_t i) {
     const auto begin = std::chrono::steady_clock::now();
     work(i);

@@ -167,6 +167,12 @@ class Execution {
     run(image, head, [](int) {});
   }
 
+  /// Whether layer i has work of its own: not a shortcut that a convolution finishes, nor what
+  /// hands on its input.
+  [[nodiscard]] bool has_work(int i) const {
+    return !memory_.is_finished(i) && !PlanMemory::hands_on(graph_[i]);
+  }
+
   /// Seconds that each layer takes for one image, by graph index; a shortcut that a convolution
   /// finishes takes none.
   [[nodiscard]] std::vector<double> layer_seconds(const float* image) {

@@ -170,7 +170,8 @@ void filter_out(const FilterOutJob& job) {
       const auto at = (4 * row + i) * job.width + 4 * column;
       for (std::ptrdiff_t x = 0; x < cells; x += lanes) {
         const auto left = static_cast<std::size_t>(cells - x);
-        auto v = activate(d, hn::Add(hn::LoadU(d, from + x), bias), slope);
+        // The last cells of the last row of tiles end with `rows`.
+        auto v = activate(d, hn::Add(load_first(d, from + x, left), bias), slope);
         if (job.finish.residual != nullptr)
           v = activate(d, hn::Add(v, load_first(d, job.finish.residual + at + x, left)),
                        residual_slope);

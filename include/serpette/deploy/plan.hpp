@@ -52,7 +52,7 @@ class TensorPlan : public Run {
     std::vector<at::Tensor> heads;
     for (const int i : this->graph().heads()) {
       const auto& s = this->graph().shape(i);
-      heads.push_back(at::empty({x.size(0), s.channels, s.height, s.width}));
+      heads.push_back(at::empty({x.size(0), s.channels, s.height, s.width}, x.options()));
     }
     for (std::int64_t n = 0; n < x.size(0); ++n)
       this->run(x.select(0, n).template const_data_ptr<float>(),
@@ -66,8 +66,10 @@ class TensorPlan : public Run {
   /// Seconds that each layer takes for one image, by graph index; a shortcut that a convolution
   /// finishes takes none.
   /// @param image  [1, C, H, W] as for forward.
+  /// @throws Error  as forward, and for another number of images.
   [[nodiscard]] std::vector<double> layer_seconds(const at::Tensor& image) {
     const auto x = checked(image);
+    require(x.size(0) == 1, "image", "should be one, got {}", x.size(0));
     return Run::layer_seconds(x.template const_data_ptr<float>());
   }
 

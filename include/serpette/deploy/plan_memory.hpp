@@ -49,6 +49,16 @@ class PlanMemory {
     return 2 * static_cast<std::size_t>(layer + 1) + (layout == Layout::kChannelsLast ? 1 : 0);
   }
 
+  /// Whether a layer's output is its input's memory, or some channels of it.
+  static bool hands_on(const Layer& layer) {
+    return visit(
+        layer,
+        [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool, Product, GlobalAverage> auto&) {
+          return false;
+        },
+        [&](const Route&) { return layer.inputs.size() == 1; }, [](const Yolo&) { return true; });
+  }
+
  private:
   /// Finds the shortcuts that a convolution can finish.
   void find_finished(const Graph& graph, const std::vector<bool>& adds_residual) {
@@ -71,16 +81,6 @@ class PlanMemory {
       finished_[static_cast<std::size_t>(i)] = true;
       layouts_[static_cast<std::size_t>(i)] = layout(last);
     }
-  }
-
-  /// Whether a layer's output is its input's memory, or some channels of it.
-  static bool hands_on(const Layer& layer) {
-    return visit(
-        layer,
-        [](const OneOf<Convolutional, Shortcut, Upsample, MaxPool, Product, GlobalAverage> auto&) {
-          return false;
-        },
-        [&](const Route&) { return layer.inputs.size() == 1; }, [](const Yolo&) { return true; });
   }
 
   /// Gives every output its memory, and every change of layout.

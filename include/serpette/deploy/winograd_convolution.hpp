@@ -76,9 +76,8 @@ class WinogradConvolutionOf {
   template <class Parallel>
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
            int threads) const {
-    const auto blocks = std::max(blocks_, std::min<std::int64_t>(threads, tiles() / 36));
-    if (threads == 1 || blocks >= 4 * threads) {
-      const auto rounds = (blocks + threads - 1) / threads * threads;  // as many for each thread
+    if (threads == 1 || blocks_ >= 4 * threads) {
+      const auto rounds = (blocks_ + threads - 1) / threads * threads;  // as many for each thread
       parallel(rounds, [&](std::int64_t begin, std::int64_t end) {
         const auto serial = [](std::int64_t count, const auto& f) { f(0, count); };
         for (auto b = begin; b < end; ++b)

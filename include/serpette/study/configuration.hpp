@@ -33,7 +33,7 @@ struct Configuration {
   }
 
   /// Reads such a text. Lines of another version's text that mean nothing here are kept as settings
-  /// of the training, so that it counts as different.
+  /// of the training; `differences` leaves them out, as all that stands on one side alone.
   static Configuration parse(std::string_view text) {
     Configuration c;
     std::string_view section = kTraining;

@@ -2,6 +2,12 @@
 
 #include "serpette/torch/nn.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmath>
+
+#include "serpette/deploy/stored_array.hpp"
 #include "support/catch.hpp"
 #include "support/guarded_output.hpp"
 #include "support/pieces.hpp"
@@ -98,4 +104,37 @@ TEST_CASE("what Winograd's convolution of kernels cannot compute is refused", "[
       KernelWinogradConvolution(c, {2, 4, 4}, zeros.data(), zeros.data()),
       "Winograd convolution of kernels: should be 3×3 with stride 1 in one group, got 3×3 with "
       "stride 2 in 1 groups");
+}
+
+TEST_CASE("tiles are stored from their own numbers alone, whatever lies behind them",
+          "[deploy][kernels]") {
+  const bool narrow = GENERATE(false, true);
+  const auto& table = deploy::kernel_winograd_table_here(narrow);
+  constexpr int kShape = 2, kColumns = 17;  // the last row of tiles ends within a vector
+  constexpr std::int64_t kVectors = deploy::kTileShapes[kShape].vectors;
+  const std::int64_t tiles = kVectors * table.lanes;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto bytes = static_cast<std::size_t>(16 * tiles) * sizeof(float),
+             size = (bytes + page - 1) / page * page;
+  void* memory =
+      ::mmap(nullptr, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  auto* end = static_cast<char*>(memory) + size;
+  REQUIRE(::mprotect(end, page, PROT_NONE) == 0);
+
+  const deploy::AlignedZeros<float> sums(static_cast<std::size_t>(36 * (tiles + 16)));
+  deploy::FilterOutJob job;
+  job.sums = sums.data;
+  job.sums_pitch = tiles + 16;
+  job.rows = reinterpret_cast<float*>(end - bytes);
+  job.bias = 3;
+  job.tile_columns = kColumns;
+  job.width = 4 * kColumns;
+  job.height = 4 * static_cast<int>((tiles + kColumns - 1) / kColumns);
+  job.last = tiles;
+  std::vector<float> out(static_cast<std::size_t>(job.width * job.height), std::nanf(""));
+  job.out = out.data();
+  table.kernels[kShape][kVectors - 1].filter_out(job);
+  CHECK(std::ranges::count(out, 3.0F) == 16 * tiles);
+  ::munmap(memory, size + page);
 }

@@ -120,6 +120,11 @@ TEST_CASE("activations of maps are LibTorch's to a millionth", "[deploy][map_lay
     auto y = x.clone();
     activate(Map::dense(y.mutable_data_ptr<float>(), shape_of(y), Layout::kPlanes), activation);
     CHECK(at::allclose(y.to(at::kDouble), expected, 1e-6, 1e-30));
+    // What is not a number stays none: a network that has diverged does not look well.
+    auto none = at::full({1, 1, 1, 37}, std::nan("")).to(at::kFloat);
+    activate(Map::dense(none.mutable_data_ptr<float>(), shape_of(none), Layout::kPlanes),
+             activation);
+    CHECK(none.isnan().all().item<bool>());
   }
 }
 

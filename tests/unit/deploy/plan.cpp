@@ -2,7 +2,10 @@
 
 #include <ATen/Parallel.h>
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/filter.hpp"
@@ -170,6 +173,20 @@ TEST_CASE("times within the noise leave the choice to the model, and a busy mach
   CHECK(settled_costs(model, {1.0, 0.5, 1.2, 0}, 0.02)[3] == 1e9);  // not timed
 }
 
+TEST_CASE("one thing is timed at a time, whatever its type", "[deploy][plan]") {
+  std::atomic<int> inside = 0, most = 0;
+  const auto work = [&] {
+    const int now = ++inside;
+    if (now > most) most = now;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    --inside;
+  };
+  std::thread other([&] { (void)deploy::time_in_turns(1, 20, [&](std::size_t) { work(); }); });
+  (void)deploy::time_in_turns(1, 20, [&](std::size_t) { work(); });  // a lambda of its own type
+  other.join();
+  CHECK(most == 1);
+}
+
 TEST_CASE("layouts that change between layers count, so that lone gains do not", "[deploy][plan]") {
   using deploy::Layout;
   test::GraphBuilder builder({8, 20, 20});
@@ -205,6 +222,32 @@ TEST_CASE("equal plans by rule give equal bits, whatever the threads", "[deploy]
   }
 }
 
+TEST_CASE("a plan's heads are float, whatever type tensors have by default", "[deploy][plan]") {
+  const ReferenceNetwork network(random_graph(Seed(3)), Seed(3));
+  const auto images = images_for(network.graph(), 1);
+  auto plan = make_plan(network, {.measure = false});
+  const auto expected = plan.forward(images);
+  struct DoubleByDefault {
+    caffe2::TypeMeta before = c10::get_default_dtype();
+    DoubleByDefault() { c10::set_default_dtype(caffe2::TypeMeta::Make<double>()); }
+    ~DoubleByDefault() { c10::set_default_dtype(before); }
+  };
+  const DoubleByDefault everywhere;
+  const auto heads = plan.forward(images);
+  REQUIRE(heads.size() == expected.size());
+  for (std::size_t h = 0; h < heads.size(); ++h) CHECK(heads[h].equal(expected[h]));
+}
+
+TEST_CASE("layers are timed on one image", "[deploy][plan]") {
+  const ReferenceNetwork network(random_graph(Seed(3)), Seed(3));
+  auto plan = make_plan(network, {.measure = false});
+  for (const int n : {2, 0})
+    CHECK_THROWS_WITH(plan.layer_seconds(images_for(network.graph(), n)),
+                      fmt::format("image: should be one, got {}", n));
+  CHECK(plan.layer_seconds(images_for(network.graph(), 1)).size() ==
+        static_cast<std::size_t>(plan.graph().size()));
+}
+
 TEST_CASE("a plan refuses images that do not fit", "[deploy][plan]") {
   const ReferenceNetwork network(random_graph(Seed(3)), Seed(3));
   auto plan = make_plan(pruned(network, Weight{}, 90));
@@ -212,4 +255,16 @@ TEST_CASE("a plan refuses images that do not fit", "[deploy][plan]") {
                     Catch::Matchers::StartsWith("images: shape should be"));
   CHECK_THROWS_WITH(plan.forward(images_for(network.graph(), 1).to(at::kDouble)),
                     "images: should be float on the CPU, got Double on cpu");
+}
+
+TEST_CASE("a plan knows which layers have work of their own", "[deploy][plan]") {
+  const Convolutional conv{.filters = 8, .size = 3, .padding = 1, .activation = Activation::kLeaky};
+  const ReferenceNetwork network(
+      test::GraphBuilder({3, 16, 16}).conv(conv).conv(conv).shortcut(0).route({2}).head(2).done(),
+      Seed(1));
+  const auto plan = make_plan(network, {.measure = false});
+  // The second convolution finishes the shortcut; route and head hand on what they read.
+  const std::vector<bool> expected{true, true, false, false, true, false};
+  REQUIRE(plan.graph().size() == 6);
+  for (int i = 0; i < 6; ++i) CHECK(plan.has_work(i) == expected[static_cast<std::size_t>(i)]);
 }

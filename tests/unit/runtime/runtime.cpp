@@ -348,6 +348,20 @@ TEST_CASE(
     luma.rgb[i] = luma.rgb[i + 1] = luma.rgb[i + 2];
   CHECK(grey.detect({luma.rgb.data(), 50, 41}) == runtime.detect({luma.rgb.data(), 50, 41}));
   CHECK(grey.detect({picture.rgb.data(), 50, 41}, {.confidence = 0.05}) != found);
+
+  const auto image = random_image();
+  const auto plane = image.size() / 3;
+  auto grey_image = image;
+  for (std::size_t i = 0; i < plane; ++i)
+    grey_image[i] = grey_image[plane + i] = grey_image[2 * plane + i] =
+        image[plane + i] + (image[i] - image[plane + i]) * 0.299F +
+        (image[2 * plane + i] - image[plane + i]) * 0.114F;
+  const auto heads = grey.heads(image), of_grey = runtime.heads(grey_image);
+  REQUIRE(heads.size() == of_grey.size());
+  for (std::size_t h = 0; h < heads.size(); ++h)
+    for (std::size_t i = 0; i < heads[h].size(); ++i)
+      CHECK_THAT(heads[h][i], WithinAbs(of_grey[h][i], 5e-5));
+  CHECK(grey.heads(grey_image) == of_grey);  // what is grey stays as it is
 }
 
 TEST_CASE("what does not fit is refused in one line", "[runtime]") {
@@ -374,8 +388,9 @@ TEST_CASE("what does not fit is refused in one line", "[runtime]") {
   refused(changed, "should be a plan for this kind of CPU");
   CHECK_THROWS_WITH(Runtime(file.folder.path() / "none"),
                     ContainsSubstring("none: should be a readable file"));
-  CHECK_THROWS_WITH(Runtime(file.path, -1),
-                    ContainsSubstring("threads: should be 0 or more, got -1"));
+  for (const int threads : {-1, 1'000'000})
+    CHECK_THROWS_WITH(Runtime(file.path, threads),
+                      fmt::format("threads: should be from 0 to 1024, got {}", threads));
 
   Runtime runtime(file.path);
   for (const std::size_t images : {std::size_t(0), std::size_t(2)})  // a batch
@@ -414,7 +429,22 @@ TEST_CASE("C gets what C++ gets, and reasons in place of exceptions", "[runtime]
   CHECK_THAT(serpette_error(), ContainsSubstring("nowhere.png: should be a readable file"));
   CHECK(serpette_detect_rgb(runtime, nullptr, 0, 0, 0.5, found, 100) == -1);
   CHECK_THAT(serpette_error(), ContainsSubstring("picture: should have pixels"));
+  CHECK(serpette_width(runtime) == 32);  // what failed before is not its failure
+  CHECK(std::string(serpette_error()).empty());
+  CHECK(serpette_class_name(runtime, 2) == nullptr);
+  CHECK(std::string(serpette_error()) == "class: should be from 0 to 1, got 2");
+  CHECK(serpette_detect_rgb(runtime, picture.rgb.data(), 50, 41, 0.05, nullptr, 100) == -1);
+  CHECK(std::string(serpette_error()) == "detections: should have room for 100, got NULL");
+  CHECK(serpette_detect_rgb(runtime, picture.rgb.data(), 50, 41, 0.05, nullptr, 0) == 0);
   serpette_close(runtime);
+
+  CHECK(serpette_detect_rgb(nullptr, picture.rgb.data(), 50, 41, 0.05, found, 100) == -1);
+  CHECK(std::string(serpette_error()) ==
+        "runtime: should be what serpette_open has returned, got NULL");
+  CHECK(serpette_detect_file(nullptr, "nowhere.png", 0.05, found, 100) == -1);
+  CHECK((serpette_width(nullptr) == -1 && serpette_height(nullptr) == -1));
+  CHECK(serpette_classes(nullptr) == -1);
+  CHECK(serpette_class_name(nullptr, 0) == nullptr);
 
   CHECK(serpette_open("nowhere.plan", 0) == nullptr);
   CHECK_THAT(serpette_error(), ContainsSubstring("nowhere.plan: should be a readable file"));
