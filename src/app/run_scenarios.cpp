@@ -191,6 +191,7 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
     applied.emplace(
         id, o.policies.apply_to(find_scenario(scenarios, id == kOriginal ? *first : id).scenario));
   for (const auto& [id, scenario] : applied) {
+    scenario.score.require_fits(loaded.detector.graph());
     scenario.pruning.require_possible(loaded.detector.graph(), loaded.ratios);
     if (const auto whole = scenario.pruning.left_whole(loaded.detector.graph());
         !whole.empty() && id != kOriginal)

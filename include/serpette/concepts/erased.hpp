@@ -117,6 +117,8 @@ struct ErasedScore {
   bool needs_input, needs_gradient;  ///< Of a score that sees one layer at a time.
   bool wants_twins;
   Levelled levels;  ///< What it makes equal.
+  /// Refuses a network that it cannot score.
+  std::function<void(const Graph&)> require_fits = [](const Graph&) {};
   std::function<at::Tensor(const LayerView&, Generator&)> score;
   /// Empty where the policy sees one layer at a time.
   std::function<ScoreMap(AnyDetector&, const BatchStream&, Generator&)> score_all;
@@ -137,6 +139,8 @@ struct ErasedScore {
     else
       score = [policy](const LayerView& layer, Generator& rng) { return policy.score(layer, rng); };
     if constexpr (req::TrainsScores<P>) training.emplace(policy.optimizer);
+    if constexpr (requires(const Graph& graph) { policy.require_fits(graph); })
+      require_fits = [policy](const Graph& graph) { policy.require_fits(graph); };
   }
 };
 

@@ -53,7 +53,8 @@ concept InputFlagsAreConstants =
 /// one-layer policy that reads `layer.input` is asked once per batch of images, and its scores are
 /// averaged over all images: a mean over a batch becomes the mean over all of them.
 /// Optional flags: `needs_input` (default true for one-layer policies), `needs_gradient` (default
-/// false).
+/// false). A policy that cannot score every network has `void require_fits(graph) const`, which
+/// throws Error and is asked before any work.
 template <class P>
 concept ScoreInit = req::Value<P> && req::Named<P> && req::ScoresOneLayerOrAllLayers<P> &&
                     req::TrainsByGradient<P> && req::InputFlagsAreConstants<P>;

@@ -2,6 +2,7 @@
 
 #include <range/v3/view/zip.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <utility>
@@ -33,12 +34,60 @@ struct TrainedScores {
   at::Tensor logits{};  ///< Of the keep rates; undefined where none are trained.
 };
 
+namespace detail {
+
+/// Of the channels that every convolution reads, those that come from the image or a filter that
+/// the mask keeps: bool [C_in / groups], true where that is so in any group. The others are silent.
+inline std::vector<at::Tensor> voiced_inputs(const Graph& graph, const Mask& mask) {
+  const auto options = mask.front().weight.options();
+  std::vector<at::Tensor> voiced(graph.layers.size()), inputs;  // voiced: [C], by graph index
+  const auto of = [&](int index) {
+    return index == kImage ? at::ones({graph.input.channels}, options)
+                           : voiced[static_cast<std::size_t>(index)];
+  };
+  for (int i = 0; i < graph.size(); ++i) {
+    const Layer& layer = graph[i];
+    const auto first = of(layer.inputs.front());
+    voiced[static_cast<std::size_t>(i)] = visit(
+        layer,
+        [&](const Convolutional& conv) -> at::Tensor {
+          const auto& filter = mask[inputs.size()].filter;
+          inputs.push_back(first.reshape({conv.groups, -1}).any(0));
+          return filter.defined() ? filter : at::ones({conv.filters}, options);
+        },
+        [&](const Shortcut&) -> at::Tensor {
+          const auto other = of(layer.inputs.back());
+          const auto shared = std::min(first.size(0), other.size(0));
+          const auto sum = first.clone();
+          sum.narrow(0, 0, shared).logical_or_(other.narrow(0, 0, shared));
+          return sum;
+        },
+        [&](const Route& route) -> at::Tensor {
+          std::vector<at::Tensor> parts;
+          for (const int input : layer.inputs) {
+            const auto from = of(input);
+            const auto [begin, count] = route.taken(static_cast<int>(from.size(0)));
+            parts.push_back(from.narrow(0, begin, count));
+          }
+          return at::cat(parts);
+        },
+        [&](const Product&) -> at::Tensor { return first.logical_and(of(layer.inputs.back())); },
+        [&](const OneOf<Upsample, MaxPool, GlobalAverage, Yolo> auto&) -> at::Tensor {
+          return first;
+        });
+  }
+  return inputs;
+}
+
+}  // namespace detail
+
 /// What score training moves: importance scores, while the weights stay. The network runs on
 ///   eff = w · M(|s|)
 /// with the mask of the current scores, and the loss's gradient by eff passes straight through the
 /// mask to the scores (the policy's `optimizer.gradient`). Where whole filters go, they run dense
 /// and their *outputs* are masked, straight through as well: γ = β = 0 would stop every gradient,
-/// and a dropped filter could never come back. A filter without a kept weight in front of batch
+/// and a dropped filter could never come back. So do the weights that read dropped filters; what
+/// else a mask takes, as a hybrid's does, is gone. A filter without a kept weight in front of batch
 /// norm gives no gradient: its variance is 0, and what comes back is 1/√ε of nothing. Batch norm's
 /// statistics move as in any training, so that attacks meet the network that is trained.
 ///
@@ -76,14 +125,17 @@ class MovedScores {
     std::vector<at::Tensor> whole;      // whether all filters of a layer are, where some may not be
     for (const auto& layer : mask)
       if (layer.filter.defined()) whole.push_back(layer.filter.all());
-    if (!whole.empty()) whole = at::stack(whole).cpu().unbind();  // one copy, not one a layer
+    std::vector<at::Tensor> voiced;  // where whole filters go: what a convolution hears
+    if (!whole.empty()) {
+      whole = at::stack(whole).cpu().unbind();  // one copy, not one a layer
+      voiced = detail::voiced_inputs(detector_.graph(), mask);
+    }
     auto is_whole = whole.begin();
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       auto kept = mask[i].weight;
       if (const auto& filter = mask[i].filter; filter.defined()) {
-        const auto read = kept.any(3).any(2).any(0);  // input channels that some weight reads
         kept = kept.logical_or(filter.logical_not().view({-1, 1, 1, 1}))
-                   .logical_or(read.logical_not().view({1, -1, 1, 1}));
+                   .logical_or(voiced[i].logical_not().view({1, -1, 1, 1}));
         if (!(is_whole++)->template item<bool>())
           outputs.emplace(convolutions[i], filter.view({1, -1, 1, 1}));
       }

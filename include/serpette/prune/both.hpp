@@ -21,10 +21,10 @@ namespace serpette {
 ///
 ///   mask = First(share · ratio) ∧ Second(r₂),
 ///
-/// r₂ the largest at which no more than `ratio` of all convolutions' weights are gone in all. Whole
-/// filters give speed on any machine, single weights what is left to give. Both choose by the
-/// scores as they are, so masks nest as the ratio grows as long as those of the parts do and a step
-/// is more than one piece of the first.
+/// r₂ the largest at which no more than `ratio` of the weights are gone in all: of those of the
+/// layers that may lose some. Whole filters give speed on any machine, single weights what is left
+/// to give. Both choose by the scores as they are, so masks nest as the ratio grows as long as
+/// those of the parts do and a step is more than one piece of the first.
 ///
 /// Cost: about 27 masks of the second. Source: the paper's future work, "hybrid pruning";
 /// docs/policies/prune_granularity.md.
@@ -80,7 +80,14 @@ struct Both {
         graph, here, Ratio::level(std::llround(std::floor(share * static_cast<double>(level)))),
         first, allocation);
     const auto sets = second.pieces(graph);
-    const auto importance = second.importance(graph, here);
+    // Of what scores nothing, what the first took ranks last. In later rounds of a schedule the
+    // rest of it is what the second took before, and has to go again.
+    constexpr double kBehind = 1e-37;  // below whatever is left there, which scores 1e-30 or more
+    ScoreMap ranked;
+    for (std::size_t i = 0; i < here.size(); ++i)
+      ranked.push_back(here[i].masked_fill(
+          here[i].eq(0).logical_and(coarse[i].weight.logical_not()), kBehind));
+    const auto importance = second.importance(graph, ranked);
     const auto with = [&](std::int64_t fine) {
       auto mask = second.mask(graph, keep_most_important(sets, importance,
                                                          allocation.removed(graph, sets, importance,
@@ -92,12 +99,21 @@ struct Both {
       }
       return mask;
     };
-    std::int64_t all = 0;
-    for (const auto& score : here) all += score.numel();
+    auto limited = sets;
+    if constexpr (requires { allocation.limits.applied(graph, sets); })
+      limited = allocation.limits.applied(graph, sets);
+    std::vector<bool> counts(here.size(), false);  // whose weights the ratio is one of
+    for (const PieceSet& set : limited)
+      if (set.removable > 0)
+        for (const int convolution : set.convolutions)
+          counts[static_cast<std::size_t>(convolution)] = true;
     const auto fits = [&](const Mask& mask) {
-      std::int64_t kept = 0;
-      for (const auto& layer : mask)
-        kept += layer.weight.count_nonzero().template item<std::int64_t>();
+      std::int64_t all = 0, kept = 0;
+      for (std::size_t i = 0; i < mask.size(); ++i) {
+        if (!counts[i]) continue;
+        all += mask[i].weight.numel();
+        kept += mask[i].weight.count_nonzero().template item<std::int64_t>();
+      }
       return all - kept <= ratio.count(all);
     };
     std::int64_t low = 0, high = level + 1;

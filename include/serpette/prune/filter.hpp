@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <numeric>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -184,13 +185,21 @@ struct Filter {
     };
   }
 
+  /// What the ratio is a share of, counted as `cost` does: the whole network; none where it is each
+  /// group's filters.
+  [[nodiscard]] std::optional<std::int64_t> whole(const Graph& graph) const {
+    if (ratio_of == RatioOf::kFilters) return std::nullopt;
+    return size_in(graph)(graph);
+  }
+
   /// How many channels of each group go, so that the share is met.
   template <class Allocate>
   [[nodiscard]] std::vector<std::int64_t> counts(const Graph& graph, const std::vector<PieceSet>&,
                                                  Ratio ratio, const Allocate& allocate) const {
-    if (ratio_of == RatioOf::kFilters) return allocate(ratio);
+    const auto all = whole(graph);
+    if (!all) return allocate(ratio);
     return farthest_within(
-        ratio.count(size_in(graph)(graph)), Ratio::kLevels,
+        ratio.count(*all), Ratio::kLevels,
         [&](std::int64_t level) { return allocate(Ratio::level(level)); }, cost(graph));
   }
 

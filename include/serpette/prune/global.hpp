@@ -27,8 +27,8 @@ constexpr auto words(Comparable) {
 
 /// The least important pieces of the whole network, wherever they are, until the share of weights
 /// is gone, exact to one piece: layers that matter less lose more. A set keeps what it must keep. A
-/// ratio is one of the weights that may go. Source: Han et al. 2015 prune by one threshold; docs/
-/// policies/prune_granularity.md.
+/// ratio is one of the weights that may go. Source: See et al. 2016, class-blind pruning (Han et
+/// al. 2015 have a threshold a layer); docs/policies/prune_granularity.md.
 struct Global {
   static constexpr std::string_view name = "Global";
 

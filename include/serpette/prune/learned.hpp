@@ -143,7 +143,8 @@ struct LearnedRates {
       constexpr double kFar = 30;
       odds.push_back(std::exp(std::clamp(logits.const_data_ptr<double>()[i], -kFar, kFar)));
     }
-    // σ(t − τ) = q e^t / (1 − q + q e^t) with q = σ(−τ), which falls from 1 to 0.
+    // σ(t − τ) = q e^t / (1 − q + q e^t) with q = σ(−τ), which falls from 1 to 0. The last level is
+    // 0 itself: the step before it leaves most of a set whose logit is far above all others.
     constexpr std::int64_t kLevels = std::int64_t{1} << 40;
     const auto counts = [&](std::int64_t level) {
       const double gone = static_cast<double>(level) / static_cast<double>(kLevels);
@@ -156,7 +157,7 @@ struct LearnedRates {
       }
       return counts;
     };
-    return farthest_within(ratio.count(all), kLevels, counts, [&](const auto& removed) {
+    return farthest_within(ratio.count(all), kLevels + 1, counts, [&](const auto& removed) {
       std::int64_t cost = 0;
       for (std::size_t i = 0; i < removed.size(); ++i) cost += removed[i] * costs[i];
       return cost;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -55,7 +57,8 @@ struct NofM {
     return sets;
   }
 
-  /// |score|, of what has to stay raised above whatever may go.
+  /// |score|, of what has to stay raised above whatever may go, and no further: allocations look at
+  /// how large importances are.
   [[nodiscard]] Importance importance(const Graph&, const ScoreMap& scores) const {
     Importance importance(scores.size());
     for_each_layer(scores.size(), [&](std::size_t i) {
@@ -63,8 +66,8 @@ struct NofM {
       const auto channels = scores[i].size(1), area = scores[i].size(2) * scores[i].size(3);
       if (channels % M != 0) return;
       float* value = importance[i].template mutable_data_ptr<float>();
-      const float highest = importance[i].max().template item<float>();
-      const float raised = highest > 0 ? 2 * highest : 1;
+      std::vector<bool> stays(static_cast<std::size_t>(importance[i].numel()), false);
+      float highest = 0;  // of what may go
       for (std::int64_t f = 0; f < scores[i].size(0); ++f)
         for (std::int64_t c = 0; c < channels; c += M)
           for (std::int64_t a = 0; a < area; ++a) {
@@ -72,8 +75,12 @@ struct NofM {
             for (int k = 0; k < M; ++k) order[k] = (f * channels + c + k) * area + a;
             std::stable_sort(order.begin(), order.end(),
                              [&](auto p, auto q) { return value[p] < value[q]; });
-            for (int k = M - N; k < M; ++k) value[order[k]] += raised;
+            highest = std::max(highest, value[order[M - N - 1]]);
+            for (int k = M - N; k < M; ++k) stays[static_cast<std::size_t>(order[k])] = true;
           }
+      const float above = std::nextafter(highest, std::numeric_limits<float>::infinity());
+      for (std::size_t w = 0; w < stays.size(); ++w)
+        if (stays[w]) value[w] = std::max(value[w], above);
     });
     return importance;
   }

@@ -28,6 +28,12 @@ constexpr auto words(AttributionRule) {
       {{"rescale", AttributionRule::kRescale}, {"reveal-cancel", AttributionRule::kRevealCancel}}};
 }
 
+/// Refuses a rule that cannot pass a network's layers, before any work.
+/// @throws Error  naming the layer.
+inline void require_fits(AttributionRule rule, const Graph& graph) {
+  if (rule == AttributionRule::kRevealCancel) RevealCancel::require_fits(graph);
+}
+
 /// What DeepLIFT explains, and how.
 struct Explanation {
   Reference reference = Reference::kZeros;  ///< What the image is compared with.

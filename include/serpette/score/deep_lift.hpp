@@ -70,6 +70,8 @@ struct BasicDeepLift {
   /// ones.
   [[nodiscard]] bool needs_twins() const { return reference == Reference::kCleanTwin; }
   [[nodiscard]] constexpr Levelled levels() const { return levelled_by(normalise); }
+  /// @throws Error  for a network that the rule cannot pass.
+  void require_fits(const Graph& graph) const { serpette::require_fits(rule, graph); }
 
   /// @param batches  network inputs with ground truth (of the clean half, where twins are needed).
   /// @throws Error   if there is no image or no ground truth, or a batch of twins has odd size.

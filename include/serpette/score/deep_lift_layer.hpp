@@ -39,6 +39,8 @@ struct DeepLiftLayer {
   }
 
   [[nodiscard]] bool needs_twins() const { return reference == Reference::kCleanTwin; }
+  /// @throws Error  for a network that the rule cannot pass.
+  void require_fits(const Graph& graph) const { serpette::require_fits(rule, graph); }
 
   template <Detector D>
   [[nodiscard]] ScoreMap score_all(D& detector, const BatchStream& batches, Generator&) const {

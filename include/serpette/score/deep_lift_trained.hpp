@@ -22,6 +22,7 @@ struct DeepLiftTrained {
   }
 
   [[nodiscard]] bool needs_twins() const { return start.needs_twins(); }
+  void require_fits(const Graph& graph) const { start.require_fits(graph); }
   [[nodiscard]] constexpr Levelled levels() const {  // layers get HYDRA's scale
     return start.levels() == Levelled::kFilters ? Levelled::kFilters : Levelled::kNothing;
   }

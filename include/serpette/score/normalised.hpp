@@ -83,7 +83,11 @@ struct Normalised {
   }
 
   [[nodiscard]] bool needs_twins() const { return wants_twins(of); }
-  [[nodiscard]] constexpr Levelled levels() const { return levelled_by(normalise); }
+  /// What was made equal before stays so under one more mean of a layer or none.
+  [[nodiscard]] constexpr Levelled levels() const {
+    if (normalise == Normalise::kFilterAndInput) return levelled_by(normalise);
+    return std::max(levelled_by(normalise), serpette::levels(of));
+  }
 
   [[nodiscard]] at::Tensor score(const LayerView& layer, Generator& rng) const
     requires req::ScoresOneLayer<Score>
@@ -97,6 +101,11 @@ struct Normalised {
     auto scores = of.score_all(detector, batches, rng);
     for (auto& s : scores) s = normalised(normalise, s);
     return scores;
+  }
+
+  /// @throws Error  as what is normalised.
+  void require_fits([[maybe_unused]] const Graph& graph) const {
+    if constexpr (requires { of.require_fits(graph); }) of.require_fits(graph);
   }
 };
 

@@ -48,10 +48,15 @@ class RevealCancel {
         reference_(reference),
         input_(net.graph().layers.size()),
         before_(input_.size()) {
-    for (const int i : net.graph().all<Product>())
-      fail(net.graph()[i].name, "RevealCancel has no rule for a product of layers; Rescale has");
+    require_fits(net.graph());
     const at::NoGradGuard no_grad;
     trace(net.graph(), by_sign(x.images - reference.images), Split{{}, *this});
+  }
+
+  /// @throws Error  for a network with a product of layers.
+  static void require_fits(const Graph& graph) {
+    for (const int i : graph.all<Product>())
+      fail(graph[i].name, "RevealCancel has no rule for a product of layers; Rescale has");
   }
 
   /// The target's multiplier is the same for both parts.

@@ -260,6 +260,10 @@ TEST_CASE("rates are learned only where scores are trained, in one shot, set by 
   CHECK_THROWS_WITH(
       ErasedScenario(Scenario<Normalised<Magnitude>, Both<Filter, Weight>, Pgd, Rgb>{}),
       ContainsSubstring("should come with scores that tell filters apart"));
+  using Twice = Scenario<Normalised<DeepLift>, Filter, Pgd, Rgb>;
+  for (const auto by : {Normalise::kNone, Normalise::kLayer})
+    CHECK_THROWS_WITH(ErasedScenario(Twice{.score = {.normalise = by}}),
+                      ContainsSubstring("should come with scores that tell filters apart"));
   CHECK_THROWS_WITH(ErasedScenario(Scenario<DeepLiftOfFilters, Layers, Pgd, Rgb>{}),
                     ContainsSubstring("should come with scores that tell layers apart"));
   CHECK_NOTHROW(ErasedScenario(Scenario<DeepLift, Weight, Pgd, Rgb>{}));

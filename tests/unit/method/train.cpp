@@ -8,6 +8,7 @@
 #include "serpette/color/rgb.hpp"
 #include "serpette/method/train_scores.hpp"
 #include "serpette/objective/clean.hpp"
+#include "serpette/prune/both.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
@@ -324,6 +325,28 @@ TEST_CASE(
   apply_mask(mask, fresh);
   CHECK(at::allclose(detector.victim(batch.truth).loss(batch.images, {}),
                      fresh.victim(batch.truth).loss(batch.images, {}), 1e-4, 1e-4));
+}
+
+TEST_CASE("under a hybrid scores are trained on the masked network, whatever single weights went",
+          "[method][train_scores]") {
+  TinyDetector detector, masked;
+  auto scores = start(detector);
+  // Filter 7 of the first layer stays, and of what reads it nothing does.
+  scores[0].select(0, 7).fill_(1);
+  scores[1].select(1, 7).mul_(1e-3);
+  const Both<Filter, Weight> hybrid{};
+  const auto ratio = Ratio::percent(60);
+  const auto mask = make_mask(masked.graph(), scores, ratio, hybrid);
+  REQUIRE(mask[0].filter[7].item<bool>());
+  REQUIRE(mask[0].filter.logical_not().any().item<bool>());
+  REQUIRE_FALSE(mask[1].weight.select(1, 7).any().item<bool>());
+  const Untouched guard(detector, "test");
+  MovedScores moves(detector, scores, Hydra{}.optimizer, masks(detector, hybrid, ratio));
+  moves.prepare();
+  apply_mask(mask, masked);
+  const auto batch = noise_batches(1)();
+  CHECK(at::allclose(detector.victim(batch.truth).loss(batch.images, {}),
+                     masked.victim(batch.truth).loss(batch.images, {}), 1e-4, 1e-4));
 }
 
 TEST_CASE("score training takes the optimizer that its settings name", "[method][train_scores]") {

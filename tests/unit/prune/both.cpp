@@ -1,11 +1,14 @@
 #include "serpette/prune/both.hpp"
 
+#include <ATen/ops/full.h>
+
 #include <cmath>
 
 #include "serpette/graph/compact.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/kernel.hpp"
+#include "serpette/torch/operators.hpp"
 #include "support/catch.hpp"
 #include "support/small_graphs.hpp"
 
@@ -62,6 +65,25 @@ TEST_CASE("a hybrid removes exactly its ratio, the coarse part by the coarse gra
   }
 }
 
+TEST_CASE("what a hybrid took in an earlier round stays gone", "[prune][both][schedule]") {
+  const auto graph = test::tiny_graph();
+  // The weakest filters are the first ones; the weakest single weights stand in others, behind.
+  ScoreMap scores;
+  for (const int i : graph.convolutions())
+    scores.push_back(at::full(weight_shape(graph, i), 10, at::kFloat));
+  scores[0].narrow(0, 0, 2).fill_(1);
+  scores[1].narrow(1, 5, 3).fill_(0.01);
+  scores[1].select(0, 0).fill_(1);
+  const Both<Filter, Weight> hybrid{};
+  const auto before = make_mask(graph, scores, Ratio::percent(62), hybrid);
+  ScoreMap left;  // as rounds rank it
+  for (std::size_t i = 0; i < scores.size(); ++i) left.push_back(scores[i] * before[i].weight);
+  const auto after = make_mask(graph, left, Ratio::percent(64), hybrid);
+  CHECK(count(after, false) > count(before, false));
+  for (std::size_t i = 0; i < after.size(); ++i)
+    CHECK_FALSE(after[i].weight.logical_and(before[i].weight.logical_not()).any().item<bool>());
+}
+
 TEST_CASE("shares of 0 and 1 are the parts alone", "[prune][both]") {
   const auto graph = test::tiny_graph();
   const auto scores = laws::random_scores(graph, Seed(4));
@@ -75,4 +97,16 @@ TEST_CASE("shares of 0 and 1 are the parts alone", "[prune][both]") {
   // The filters are cut out: the smaller network has the parameters of the filters' share.
   CHECK(parameters(plan_compaction(graph, coarse).graph) ==
         parameters(plan_compaction(graph, filters).graph));
+}
+
+TEST_CASE("a hybrid's ratio is one of what may go", "[prune][both]") {
+  const auto graph = test::tiny_graph();
+  const auto scores = laws::random_scores(graph, Seed(5));
+  const PerLayer spared{.limits = {.spare_heads = true, .spare_first = true}};  // all but one layer
+  const auto n = scores[1].numel();
+  for (const int percent : {50, 60, 75, 90}) {
+    const auto ratio = Ratio::percent(percent);
+    const auto mask = make_mask(graph, scores, ratio, Both<Filter, Weight>{}, spared);
+    CHECK(mask[1].weight.logical_not().sum().item<std::int64_t>() == ratio.count(n));
+  }
 }

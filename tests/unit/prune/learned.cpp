@@ -12,6 +12,7 @@
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/layer_times.hpp"
+#include "serpette/prune/lowest.hpp"
 #include "serpette/prune/possible.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"
@@ -80,6 +81,19 @@ TEST_CASE("learned rates meet a ratio of weights or multiply-adds to one piece",
       CHECK(gone <= ratio.count(all));
       CHECK(gone > ratio.count(all) - std::ranges::max(costs));
     }
+}
+
+TEST_CASE("learned rates meet a ratio however far apart they are", "[allocation][learned]") {
+  const Ranked s(Weight{});
+  std::int64_t all = 0;
+  for (const auto& set : s.sets) all += set.weights;
+  for (const double far : {10.0, 30.0, 100.0}) {
+    auto logits = at::zeros({std::ssize(s.sets)}, at::kDouble).add_(far);
+    logits[0] = -far;
+    const auto removed = Learned{}.with(logits).removed(s.graph, s.sets, s.importance,
+                                                        Ratio::percent(90));
+    CHECK(weights_of(s.sets, removed) == Ratio::percent(90).count(all));
+  }
 }
 
 TEST_CASE("learned rates meet a ratio of time by a table of layers",

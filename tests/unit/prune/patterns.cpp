@@ -6,6 +6,7 @@
 
 #include "serpette/laws/prune_granularity.hpp"
 #include "serpette/prune/block.hpp"
+#include "serpette/prune/global.hpp"
 #include "serpette/prune/input_channel.hpp"
 #include "serpette/prune/n_of_m.hpp"
 #include "support/catch.hpp"
@@ -80,6 +81,27 @@ TEST_CASE("2:4 keeps exactly two of every four input channels, the larger ones",
                               Ratio::percent(50), NofM<2, 4>{.skip_uneven = false}),
                     "conv_0: 2:4 should have input channels in multiples of 4, got 3; skip_uneven "
                     "leaves such layers whole");
+}
+
+TEST_CASE("what 2:4 keeps is worth its own score, so layers compare by their scores",
+          "[granularity][n_of_m][global]") {
+  const auto g = slim_yolov3(4);
+  auto scores = laws::random_scores(g, Seed(2));
+  const NofM<2, 4> granularity{};
+  const auto importance = granularity.importance(g, checked_scores(g, scores));
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    CHECK(importance[i].max().item<float>() == scores[i].abs().max().item<float>());
+  // One large weight, which stays anyway, hardly moves its layer's mean, nor what Global takes.
+  constexpr std::size_t kLayer = 14;
+  const auto removed = [&] {
+    return Global{}.removed(g, granularity.pieces(g),
+                            granularity.importance(g, checked_scores(g, scores)),
+                            Ratio::percent(25))[kLayer];
+  };
+  const auto before = removed();
+  const auto flat = scores[kLayer].view({-1});
+  flat[flat.abs().argmax().item<std::int64_t>()] = 40;
+  CHECK(removed() - before < flat.numel() / 20);
 }
 
 TEST_CASE("Block drops whole blocks, smaller ones at the edge", "[granularity][block]") {

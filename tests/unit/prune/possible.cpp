@@ -35,4 +35,14 @@ TEST_CASE("what cannot be pruned is refused before any work", "[prune][possible]
   CHECK_NOTHROW(require_possible(graph, std::array{Ratio::percent(50)}, Weight{}, half));
   CHECK_THROWS_WITH(require_possible(graph, ratios, Weight{}, half),
                     ContainsSubstring("--ratios: should be at most"));
+  // Half of the filters are more than half of the parameters, 588 of 895 here; of filters, half.
+  const std::array two_thirds{Ratio::percent(65)};
+  CHECK_NOTHROW(require_possible(graph, two_thirds, Filter{}, half));
+  CHECK_THROWS_WITH(
+      require_possible(graph, two_thirds, Filter{.ratio_of = RatioOf::kFilters}, half),
+      ContainsSubstring("--ratios: should be at most 50 %"));
+  // Without the second layer's filters, 721.
+  CHECK_THROWS_WITH(require_possible(graph, std::array{Ratio::percent(85)}, Filter{},
+                                     PerLayer{.limits = {.spare = "conv_1"}}),
+                    ContainsSubstring("--ratios: should be at most 80.56 %"));
 }

@@ -3,7 +3,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "serpette/concepts/erased.hpp"
 #include "serpette/score/deep_lift.hpp"
+#include "serpette/score/deep_lift_layer.hpp"
+#include "serpette/score/deep_lift_trained.hpp"
 #include "serpette/torch/nn.hpp"
 #include "support/catch.hpp"
 #include "support/small_graphs.hpp"
@@ -61,6 +64,23 @@ TEST_CASE("RevealCancel equals plain loops over the paper's rule",
   for (std::size_t i = 0; i < found.size(); ++i)
     CHECK(torch::allclose(found[i], numbers(golden["layers"][i]["s"], found[i].sizes()), 1e-10,
                           1e-12));
+}
+
+TEST_CASE("a network that RevealCancel cannot pass is refused before any work",
+          "[score][reveal_cancel]") {
+  const auto golden = nlohmann::json::parse(std::ifstream(test::file("golden/opencv_heads.json")));
+  const auto gates = parse_cfg(golden["networks"]["gates"]["cfg"].get<std::string>(), "gates");
+  constexpr auto kRule = AttributionRule::kRevealCancel;
+  const auto refused = [&](const ErasedScore& score) {
+    CHECK_THROWS_WITH(score.require_fits(gates),
+                      Catch::Matchers::ContainsSubstring("RevealCancel has no rule"));
+    CHECK_NOTHROW(score.require_fits(test::tiny_graph()));
+  };
+  refused(DeepLift{.rule = kRule});
+  refused(DeepLiftLayer{.rule = kRule});
+  refused(DeepLiftTrained{.start = {.rule = kRule}});
+  refused(Normalised<DeepLiftLayer>{.of = {.rule = kRule}});
+  CHECK_NOTHROW(ErasedScore(DeepLift{}).require_fits(gates));
 }
 
 TEST_CASE("RevealCancel's contributions add up on every layer that cuts the graph",
