@@ -97,8 +97,8 @@ inline std::string glance_html(const Study& study) {
          fmt::format(
              "<p class=\"soft\">{}Means over {}, profile {}. AP50: average precision, from 0 to 1, "
              "of boxes that overlap an object by half or more; under attack: on the same test "
-             "images, changed by the attack that the scenario is trained against; behind the stroke, "
-             "clean. Kept: the part of a scenario's own value unpruned.</p>",
+             "images, changed by the attack that the scenario is trained against; behind the "
+             "stroke, clean. Kept: the part of a scenario's own value unpruned.</p>",
              study.original(study.main_profile(), study.headline()).empty()
                  ? ""
                  : "Original: the network as it came, before the study trained or pruned it. ",

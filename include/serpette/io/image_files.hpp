@@ -81,8 +81,8 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder,
     }
   };
   if (recursive)
-    take(fs::recursive_directory_iterator(
-        folder, fs::directory_options::follow_directory_symlink, code));
+    take(fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink,
+                                          code));
   else
     take(fs::directory_iterator(folder, code));
   require(!code, folder.string(), "should be a readable folder, got \"{}\"", code.message());

@@ -85,8 +85,8 @@ struct Both {
     constexpr double kBehind = 1e-37;  // below whatever is left there, which scores 1e-30 or more
     ScoreMap ranked;
     for (std::size_t i = 0; i < here.size(); ++i)
-      ranked.push_back(here[i].masked_fill(
-          here[i].eq(0).logical_and(coarse[i].weight.logical_not()), kBehind));
+      ranked.push_back(
+          here[i].masked_fill(here[i].eq(0).logical_and(coarse[i].weight.logical_not()), kBehind));
     const auto importance = second.importance(graph, ranked);
     const auto with = [&](std::int64_t fine) {
       auto mask = second.mask(graph, keep_most_important(sets, importance,

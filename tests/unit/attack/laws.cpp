@@ -39,7 +39,7 @@ void in_coarse_numbers(const P& policy, double epsilon) {
     const at::Tensor still = laws::detail::attacked(policy, images, flat, 2);
     CHECK(((still.to(at::kDouble) - images.to(at::kDouble)).abs() <= epsilon + rounding)
               .all()
-              .item<bool>());
+              .template item<bool>());
   }
 }
 

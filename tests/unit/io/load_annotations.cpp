@@ -251,10 +251,11 @@ TEST_CASE("bad annotations are refused with their place", "[io][load_annotations
          "should have a name");
   object("<name>a</name><bndbox><xmin>3</xmin><ymin>1</ymin><xmax>1</xmax><ymax>2</ymax></bndbox>",
          "should end after it begins");
-  object("<name>a</name><bndbox><xmin>0</xmin><ymin>0</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
-         "</object><object><name>b</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>4</xmax>"
-         "<ymax>4</ymax></bndbox>",  // counted from 0
-         "the box of \"b\" should end after it begins, got x 5 to 4");
+  object(
+      "<name>a</name><bndbox><xmin>0</xmin><ymin>0</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+      "</object><object><name>b</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>4</xmax>"
+      "<ymax>4</ymax></bndbox>",  // counted from 0
+      "the box of \"b\" should end after it begins, got x 5 to 4");
   refused("a.data", "train = x\n", "should have a line \"names = …\"", "a.data");
   refused("a.data", "train\n", "should hold key = value", "a.data");
   refused("a.yaml", "names: [a\n", "should be YAML", "a.yaml");

@@ -90,8 +90,8 @@ TEST_CASE("learned rates meet a ratio however far apart they are", "[allocation]
   for (const double far : {10.0, 30.0, 100.0}) {
     auto logits = at::zeros({std::ssize(s.sets)}, at::kDouble).add_(far);
     logits[0] = -far;
-    const auto removed = Learned{}.with(logits).removed(s.graph, s.sets, s.importance,
-                                                        Ratio::percent(90));
+    const auto removed =
+        Learned{}.with(logits).removed(s.graph, s.sets, s.importance, Ratio::percent(90));
     CHECK(weights_of(s.sets, removed) == Ratio::percent(90).count(all));
   }
 }

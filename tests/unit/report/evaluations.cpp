@@ -89,9 +89,9 @@ TEST_CASE("a curve's strengths are in no worst case and beside no attack of the 
   const Evaluations evaluations(rows, study, "standard");
   CHECK(evaluations.worst("structured_hydra", "0") ==
         Evaluations(some_evaluations(), study, "standard").worst("structured_hydra", "0"));
-  CHECK(attacks_table(evaluations).header ==
-        std::vector<std::string>{"Scenario", "Pruned", "clean", "PGD, ε 0.05", "Square, ε 0.05",
-                                 "worst"});
+  CHECK(attacks_table(evaluations).header == std::vector<std::string>{"Scenario", "Pruned", "clean",
+                                                                      "PGD, ε 0.05",
+                                                                      "Square, ε 0.05", "worst"});
   CHECK(parts_table(evaluations, "n", "t").header.size() == 5);
   CHECK(budgets_table(evaluations, "PGD-20 curve").rows.size() == 1);
   CHECK(budgets_figure(evaluations, "PGD-20 curve").series.size() == 1);

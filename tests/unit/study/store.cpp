@@ -93,10 +93,10 @@ TEST_CASE("of shards that are forced into a used folder at once, one moves what 
   };
   { const auto store = cli::open_used(out, true, meanwhile); }
   CHECK(asked == 2);
-  CHECK(Configuration::parse(read_file(out / "configuration.txt")).training ==
-        trained_with("2").training);
-  CHECK(Configuration::parse(read_file(folder / "out.1" / "configuration.txt")).training ==
-        trained_with("1").training);
+  CHECK((Configuration::parse(read_file(out / "configuration.txt")).training ==
+         trained_with("2").training));
+  CHECK((Configuration::parse(read_file(folder / "out.1" / "configuration.txt")).training ==
+         trained_with("1").training));
   CHECK_FALSE(std::filesystem::exists(folder / "out.2"));
   // What a process works on is not moved under it.
   const auto at_work = second();
