@@ -109,7 +109,7 @@ inline void activate_all(Activation activation, std::size_t n, float* data) {
   };
   const auto logistic = [&](V x) HWY_ATTR {
     const V y = hn::Div(one, hn::Add(one, exponential(d, hn::Neg(x))));
-    return hn::IfThenElse(hn::Ne(x, x), x, y);  // the bounds of `exponential` take it for a number
+    return hn::IfThenElse(hn::IsNaN(x), x, y);  // the bounds of `exponential` take it for a number
   };
   switch (activation) {
     case Activation::kLinear:

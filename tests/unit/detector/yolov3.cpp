@@ -350,7 +350,7 @@ TEST_CASE("mislabelling keeps the classes of the clean images as goal", "[model]
 }
 
 TEST_CASE("mislabelling takes its only class from a network of one", "[model][yolov3][victim]") {
-  const auto graph = test::tiny_graph(1);
+  const auto graph = test::GraphBuilder({3, 16, 16}).head(1, {0, 1, 2}).done();
   const Yolov3 network(graph, Seed(3));
   const auto batch = test::tiny_batch(graph);
   const Aim aim{.goal = Aim::Goal::kMislabel, .box = 0, .objectness = 0};
