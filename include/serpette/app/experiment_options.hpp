@@ -21,7 +21,7 @@ namespace serpette::cli {
 /// What people type to set up an experiment: network, data, cells, budget and policies.
 struct ExperimentOptions {
   std::filesystem::path cfg, weights, images, annotations, test_images, test_annotations, out;
-  std::vector<std::string> color_weights;  ///< COLOR=FILE each: see `parse_color_weights`.
+  std::vector<std::string> color_weights;  ///< COLOR=FILE each.
   std::vector<std::string> ratios{"0", "25", "50", "65", "75", "85", "90", "95", "99"};
   int runs = 1;
   std::uint64_t seed = 1;

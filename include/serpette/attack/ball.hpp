@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/OpMathType.h>
 #include <ATen/ops/aminmax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
@@ -45,8 +46,7 @@ class Ball {
   /// √Σ over everything but the first dimension: [N, 1, 1, 1], at least float, since half has room
   /// neither for what keeps a quotient from 0 / 0 nor for the length of a large gradient.
   static at::Tensor length(const at::Tensor& x) {
-    const auto type = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    return x.flatten(1).to(type).norm(2, 1).view({-1, 1, 1, 1});
+    return x.flatten(1).to(at::toOpMathType(x.scalar_type())).norm(2, 1).view({-1, 1, 1, 1});
   }
 
   /// The nearest point of the ball, then of [0, 1] (which only comes closer to the centre).

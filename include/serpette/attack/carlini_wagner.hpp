@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/OpMathType.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/maximum.h>
@@ -64,8 +65,7 @@ struct CarliniWagner {
 
     // In half neither Adam's squares nor what keeps its quotient from 0 / 0 are there: images alone
     // are as coarse as they came.
-    const auto precision = x0.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    Found found{x0.clone(), -faced.loss(x0, aim).to(precision), {}};
+    Found found{x0.clone(), -faced.loss(x0, aim).to(at::toOpMathType(x0.scalar_type())), {}};
     found.distance = distance_of(found.f, at::zeros_like(found.f));
     auto c = at::full_like(found.f, start), low = at::zeros_like(c),
          high = at::full_like(c, std::numeric_limits<double>::infinity());

@@ -14,9 +14,8 @@ namespace serpette {
 /// An attack several times from its random starts, the best of them for each image: the first that
 /// evades, every true box unseen or under another class (Aim::Goal::kEvade), whatever its loss;
 /// else the one that raises the loss on ground truth most. An image is done where it is evaded:
-/// later starts work on the others alone. Cost: at most
-/// `restarts` times the attack's, and two forward passes each. Source: Madry et al. 2018, sec. 4;
-/// Croce & Hein 2020, sec. 5 for the stop.
+/// later starts work on the others alone. Cost: at most `restarts` times the attack's, and two
+/// forward passes each. Source: Madry et al. 2018, sec. 4; Croce & Hein 2020, sec. 5 for the stop.
 template <Attack A>
 struct Restarts {
   static constexpr std::string_view name = A::name;

@@ -15,20 +15,34 @@
 
 namespace serpette {
 
+namespace detail {
+
+/// A file or a pipe that is open for reading, and what the system knows of it.
+struct OpenFile {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file;
+  struct ::stat known;
+
+  /// @throws Error  if it cannot be opened, or is a folder or a device; the message says why.
+  explicit OpenFile(const std::filesystem::path& path)
+      : file(std::fopen(path.c_str(), "rb"), &std::fclose), known{} {
+    const auto place = path.string();
+    if (!file || ::fstat(::fileno(file.get()), &known) != 0)
+      fail(place, "should be a readable file, got \"{}\"", std::strerror(errno));
+    require(!S_ISDIR(known.st_mode), place, "should be a file, got a folder");
+    require(!S_ISCHR(known.st_mode) && !S_ISBLK(known.st_mode), place,
+            "should be a file, got a device");
+  }
+};
+
+}  // namespace detail
+
 /// All bytes of a file or a pipe.
 /// @param slack   spare capacity behind the text, for parsers that read in blocks beyond its end.
 /// @throws Error  if it cannot be opened or read to its end, is a folder or a device, or is larger
 /// than `limits` allow; the message says why.
 inline std::string read_file(const std::filesystem::path& path, std::size_t slack = 0) {
   const auto place = path.string();
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
-                                                             &std::fclose);
-  struct ::stat known {};
-  if (!file || ::fstat(::fileno(file.get()), &known) != 0)
-    fail(place, "should be a readable file, got \"{}\"", std::strerror(errno));
-  require(!S_ISDIR(known.st_mode), place, "should be a file, got a folder");
-  require(!S_ISCHR(known.st_mode) && !S_ISBLK(known.st_mode), place,
-          "should be a file, got a device");
+  const auto [file, known] = detail::OpenFile(path);
   const auto size = S_ISREG(known.st_mode) ? static_cast<std::size_t>(known.st_size) : 0;
   const auto most = S_ISREG(known.st_mode) ? limits::kFileBytes : limits::kPipeBytes;
   const auto require_small = [&](std::size_t bytes) {
@@ -55,15 +69,12 @@ inline std::string read_file(const std::filesystem::path& path, std::size_t slac
 }
 
 /// The first bytes of a file, all of them where there are not more than `most`.
-/// @throws Error  if it cannot be opened or read, or is a folder; the message says why.
+/// @throws Error  if it cannot be opened or read, or is a folder or a device; the message says why.
 inline std::string read_beginning(const std::filesystem::path& path, std::size_t most) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
-                                                             &std::fclose);
-  require(file != nullptr, path.string(), "should be a readable file, got \"{}\"",
-          std::strerror(errno));
+  const detail::OpenFile opened(path);
   std::string text(most, '\0');
-  text.resize(std::fread(text.data(), 1, most, file.get()));
-  require(std::ferror(file.get()) == 0, path.string(), "should be readable, got \"{}\"",
+  text.resize(std::fread(text.data(), 1, most, opened.file.get()));
+  require(std::ferror(opened.file.get()) == 0, path.string(), "should be readable, got \"{}\"",
           std::strerror(errno));
   return text;
 }
