@@ -56,9 +56,17 @@ check_fuzz() {
       -print_final_stats=1 -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name"
   done
 }
+# All that is compiled, as it is compiled: some sources together, in what CMake writes of them below build/tidy. Says what it reads.
 check_tidy() {
   configure tidy
-  step run-clang-tidy -quiet -p build/tidy "$PWD/(tests|programs|examples)/.*\.cpp"
+  python3 - build/tidy <<'PYTHON' | xargs -P "$(jobs)" -n 1 clang-tidy -quiet -p build/tidy -header-filter "^$PWD/(include|src|programs|examples|tests)/"
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[1]).resolve()
+files = {entry["file"] for entry in json.loads((folder / "compile_commands.json").read_text())}
+for file in sorted(file for file in files if f"{folder}/_deps/" not in file and f"{folder}/pch/" not in file):
+    print("tidy:", file, file=sys.stderr)
+    print(file)
+PYTHON
 }
 check_docs() { documentation; }
 # The lines of include/ that the tests run: a table, build/coverage/html with each line, and a failure below 90 %. -O0, so that
@@ -82,7 +90,7 @@ check() {
   for name in "${checks[@]}"; do
     declare -F "check_$name" >/dev/null || die "there is no check '$name'; these are: format headers asan tidy docs cuda coverage fuzz"
     case $name in
-      tidy) setup clang-tidy clang ;;
+      tidy) setup clang ;;
       fuzz) setup clang ;;
       cuda) setup libbenchmark-dev ;;
       docs) setup doxygen graphviz ;;

@@ -16,7 +16,7 @@
 #include "serpette/score/taylor.hpp"
 #include "support/demo_data.hpp"
 
-namespace serpette {
+namespace serpette::ablation_program {
 
 namespace {
 
@@ -72,7 +72,9 @@ constexpr auto kVariants = boost::hana::make_tuple(
     variant<Hydra, Filter>("filter-hydra"), variant<Magnitude, Filter>("filter-magnitude"),
     variant<Random, Filter>("filter-random"));
 
-int ablation(int argc, char** argv) {
+}  // namespace
+
+int main(int argc, char** argv) {
   return cli::run_main([&] {
     cli::ExperimentOptions o;
     o.out = "out/ablation";
@@ -96,8 +98,4 @@ int ablation(int argc, char** argv) {
   });
 }
 
-}  // namespace
-
-}  // namespace serpette
-
-int main(int argc, char** argv) { return serpette::ablation(argc, argv); }
+}  // namespace serpette::ablation_program

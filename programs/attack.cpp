@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "serpette/app/policies.hpp"
@@ -37,9 +38,9 @@
 #include "support/png_name.hpp"
 #include "support/test_data.hpp"
 
-namespace {
+namespace serpette::attack_program {
 
-using namespace serpette;
+namespace {
 
 struct Options {
   cli::TestData data;
@@ -93,9 +94,7 @@ void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& co
   auto lines = o.data.lines();
   lines.push_back({"color", o.color.name});
   lines.push_back({"attack", chosen.settings});
-  const Store store = cli::open_used(o.data.out, o.data.force, [&] {
-    return Store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
-  });
+  const Store store = cli::open_results(o.data.out, o.data.force, "attack", std::move(lines));
   const auto network = detector.frozen();
   Generator rng(Seed(o.data.seed).derive("attack"));
 
@@ -204,3 +203,5 @@ int main(int argc, char** argv) {
     run(o, o.attack.chosen(), o.color.chosen());
   });
 }
+
+}  // namespace serpette::attack_program

@@ -13,7 +13,10 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
+#include <system_error>
+#include <unordered_set>
 #include <vector>
 
 #include "serpette/app/cli.hpp"
@@ -27,9 +30,10 @@
 #include "serpette/io/load_annotations.hpp"
 #include "support/dataset_picture.hpp"
 
+namespace serpette::dataset_program {
+
 namespace {
 
-using namespace serpette;
 namespace fs = std::filesystem;
 
 struct Options {
@@ -61,16 +65,34 @@ std::string some(const std::vector<std::string>& names) {
   return names.empty() ? "" : fmt::format(" ({})", few_of(names));
 }
 
+/// What no output may replace: all that annotations are made of, and the names.
+std::vector<fs::path> inputs_of(const Options& o, const fs::path& annotations) {
+  auto inputs = files_of_annotations(annotations);
+  inputs.push_back(o.names);
+  return inputs;
+}
+
 /// Refuses a folder to write annotations into that holds those that are read: with `instances` of
 /// the same kind they would be replaced.
 void require_other_folder(const Options& o, const Instances& instances) {
   if (instances.has_image_ids) return;  // COCO's one file
   const auto annotations = o.annotations.front();
+  const auto require_outside = [&](const fs::path& file, const fs::path& folder) {
+    std::error_code code;
+    const auto inside =
+        fs::weakly_canonical(file, code).lexically_relative(fs::weakly_canonical(folder, code));
+    require(inside.empty() || inside.begin()->string() == "..", o.out.string(),
+            "should be another folder than that of the input {}, got the same",
+            annotations.string());
+  };
+  require_outside(detail::part_of(annotations).file, o.out);
+  // What says where labels are may lie elsewhere than they do.
+  std::set<fs::path> folders;
   std::error_code code;
-  const auto inside = fs::weakly_canonical(serpette::detail::part_of(annotations).file, code)
-                          .lexically_relative(fs::weakly_canonical(o.out, code));
-  require(inside.empty() || inside.begin()->string() == "..", o.out.string(),
-          "should be another folder than that of the input {}, got the same", annotations.string());
+  for (const auto& file : files_of_annotations(annotations))
+    folders.insert(fs::is_directory(file, code) ? file : fs::absolute(file).parent_path());
+  for (const auto& folder : folders)
+    require_outside(folder, o.out / (o.to == "voc" ? "Annotations" : "labels"));
 }
 
 void convert(const Options& o) {
@@ -87,8 +109,10 @@ void convert(const Options& o) {
     instances = subset(instances, there);
   }
   std::int64_t left_out = 0;
+  const auto inputs = inputs_of(o, o.annotations.front());
   if (o.to == "coco") {
-    require_no_input(o.out, {o.annotations.front(), o.images, o.names});
+    require_no_input(o.out, inputs);
+    require_no_input(o.out, {o.images});
     save_instances(o.out, instances);
   } else if (o.to == "voc") {
     require_other_folder(o, instances);
@@ -99,7 +123,7 @@ void convert(const Options& o) {
             "the pictures; got none");
     require_other_folder(o, instances);
     for (const char* output : {"images.txt", "obj.names", "obj.data", "data.yaml"})
-      require_no_input(o.out / output, {o.annotations.front(), o.names});
+      require_no_input(o.out / output, inputs);
     left_out = save_yolo(o.out, instances, o.images);
   }
   fmt::print("{}: {}, {}, {}\n", o.out.string(), counted(instances.images.size(), "picture"),
@@ -116,12 +140,13 @@ void split(const Options& o) {
       {1, {"all"}}, {2, {"train", "test"}}, {3, {"train", "val", "test"}}};
   const auto instances = load(o, o.annotations.front());
   const auto parts = stratified_split(instances, o.parts, Seed(o.seed));
+  const auto inputs = inputs_of(o, o.annotations.front());
   std::vector<fs::path> files;
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const auto named = kNames.find(parts.size());
     files.push_back(o.out / (named == kNames.end() ? fmt::format("part{}.json", p + 1)
                                                    : named->second[p] + ".json"));
-    require_no_input(files.back(), {o.annotations.front(), o.names});
+    require_no_input(files.back(), inputs);
   }
   for (std::size_t p = 0; p < parts.size(); ++p) {
     save_instances(files[p], parts[p]);
@@ -161,8 +186,8 @@ void print(const DataStatistics& s, bool files) {
 }
 
 void stats(const Options& o) {
-  for (const auto& annotations : o.annotations)
-    require_no_input(o.out, {annotations, o.images, o.names});
+  require_no_input(o.out, {o.images});
+  for (const auto& annotations : o.annotations) require_no_input(o.out, inputs_of(o, annotations));
   std::map<FileMark, std::vector<std::string>> files;  // who holds a file of these bytes
   std::map<std::string, std::vector<std::string>> names;
   std::vector<cli::ShownStatistics> all;
@@ -275,3 +300,5 @@ int main(int argc, char** argv) {
     if (to_anchors->parsed()) anchors(o);
   });
 }
+
+}  // namespace serpette::dataset_program

@@ -2,8 +2,10 @@
 //   demo --out out/demo
 #include "support/shipped_study.hpp"
 
+namespace serpette::demo_program {
+
 int main(int argc, char** argv) {
-  return serpette::cli::shipped_study(
+  return cli::shipped_study(
       {.title = "Pruning a robust detector: five scenarios on drawn scenes",
        .description = "The paper's five scenarios on drawn scenes: data, robust training, pruning, "
                       "evaluation, report.",
@@ -11,3 +13,5 @@ int main(int argc, char** argv) {
        .runs = 2},
       argc, argv);
 }
+
+}  // namespace serpette::demo_program

@@ -51,9 +51,9 @@
 #include "support/png_name.hpp"
 #include "support/ready_plan.hpp"
 
-namespace {
+namespace serpette::detect_program {
 
-using namespace serpette;
+namespace {
 
 struct Options {
   std::filesystem::path cfg, weights, plan, images, out, annotations, names;
@@ -159,12 +159,12 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
   const CocoFolder data(
       pictures(o, graph, names), folder_of(o.images),
       {.width = in.width, .height = in.height, .strict = o.strict, .cache_bytes = 0});
-  for (const char* output : {"detections.csv", "detections.json", "summary.json", "images.csv",
-                             "configuration.txt", "drawn"})
-    require_no_input(o.out / output,
-                     {o.cfg, o.weights, o.plan, o.annotations, o.names, folder_of(o.images)});
+  cli::require_no_input_in(o.out,
+                           {"detections.csv", "detections.json", "summary.json", "images.csv",
+                            "configuration.txt", "drawn"},
+                           {o.cfg, o.weights, o.plan, o.annotations, o.names, folder_of(o.images)});
   // Refuses a folder with the results of other inputs or settings.
-  Configuration configuration{.training = identity, .measuring = {}, .machines = {}};
+  auto lines = identity;
   for (const auto& line : std::initializer_list<ConfigurationLine>{
            {"images", std::filesystem::weakly_canonical(o.images).string()},
            {"annotations",
@@ -177,9 +177,9 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
            {"color", o.policies.color.name},
            {"attack", o.policies.attack.chosen().settings},
            {"seed", fmt::to_string(o.seed)}})
-    configuration.training.push_back(line);
+    lines.push_back(line);
   require_no_input(o.out, {o.images});
-  const Store store = cli::open_used(o.out, o.force, [&] { return Store(o.out, configuration); });
+  const Store store = cli::open_results(o.out, o.force, "detect", std::move(lines));
   std::vector<Detection> detections;
   double seconds = 0;
   {
@@ -340,9 +340,12 @@ int main(int argc, char** argv) {
             "none");
     require(o.plan.empty() == !o.cfg.empty() && o.plan.empty() == !o.weights.empty(), "network",
             "should be given by --cfg and --weights, or by --plan; --help lists the options");
+    cli::require_files({o.cfg, o.weights, o.plan, o.annotations});
     if (o.plan.empty())
       run_network(o, o.policies.attack.chosen().attack, o.policies.color.chosen());
     else
       run_plan(o, app.count("--color") > 0);
   });
 }
+
+}  // namespace serpette::detect_program

@@ -17,9 +17,11 @@
 #include "serpette/app/program.hpp"
 #include "serpette/data/drawn_data.hpp"
 
+namespace serpette::drawn_scenes_program {
+
 int main(int argc, char** argv) {
-  return serpette::cli::run_main([&] {
-    serpette::DrawnData data;
+  return cli::run_main([&] {
+    DrawnData data;
     std::filesystem::path out;
     CLI::App app(
         "Draws a data set of coloured shapes in COCO's layout: DIR/train and DIR/test, each with "
@@ -49,9 +51,11 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--quality", data.jpeg_quality, "Of the JPEG files, 1 to 100; 0 writes PNG")
         ->capture_default_str();
-    serpette::cli::parse(app, argc, argv);
+    cli::parse(app, argc, argv);
     const bool written = data.write(out);
     fmt::print("{}: {} pictures to train on, {} to test on{}\n", out.string(), data.train,
                data.test, written ? "" : " (already there)");
   });
 }
+
+}  // namespace serpette::drawn_scenes_program

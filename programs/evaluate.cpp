@@ -3,10 +3,14 @@
 //
 //   evaluate --annotations instances.json --detections detections.json --out summary.json
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <string>
 
+#include "serpette/app/load_data.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/core/counted.hpp"
 #include "serpette/io/atomic_file.hpp"
@@ -15,8 +19,10 @@
 #include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/metric/coco_report.hpp"
 
+namespace serpette::evaluate_program {
+
 int main(int argc, char** argv) {
-  return serpette::cli::run_main([&] {
+  return cli::run_main([&] {
     CLI::App app(
         "Compares detections with ground truth and writes COCO's 12 numbers.\n"
         "AP is the mean over IoU 0.50:0.95, AP50 and AP75 hold at one IoU; s, m, l are small "
@@ -29,9 +35,8 @@ int main(int argc, char** argv) {
     std::string annotations, detections, out, images;
     int threads = 0;
     bool per_category = false;
-    app.add_option(
-           "--annotations", annotations,
-           "Ground truth: COCO instances JSON, or a folder\nor file of VOC XML or YOLO labels")
+    app.add_option("--annotations", annotations,
+                   fmt::format("Ground truth: {}", cli::kAnnotationsHelp))
         ->required();
     app.add_option("--detections", detections,
                    "Detections: COCO results JSON, or CSV with the columns\n"
@@ -48,33 +53,38 @@ int main(int argc, char** argv) {
     app.footer(
         "Example:\n  evaluate --annotations instances.json --detections detections.csv --out "
         "summary.json");
-    serpette::cli::parse(app, argc, argv);
-    serpette::require_no_input(out, {annotations, detections, images});
-    const auto truth = serpette::load_annotations(annotations, {.images = images});
-    const auto found = serpette::read_detections(detections, truth);
-    const auto unknown =
-        std::ranges::count(found, serpette::kUnknownCategory, &serpette::Detection::category);
+    cli::parse(app, argc, argv);
+    require(images.empty() || std::filesystem::is_directory(images), images,
+            "should be a folder of pictures, got {}",
+            std::filesystem::exists(images) ? "a file" : "nothing of that name");
+    require_no_input(out, {detections, images});
+    require_no_input(out, files_of_annotations(annotations));
+    const auto truth = load_annotations(annotations, {.images = images});
+    const auto found = read_detections(detections, truth);
+    const auto unknown = std::ranges::count(found, kUnknownCategory, &Detection::category);
     if (unknown > 0)
       fmt::print(stderr,
                  "note: {} of {} detections are of categories that {} does not list; they are "
                  "passed over\n",
                  unknown, found.size(), annotations);
-    serpette::require(found.empty() || unknown < std::ssize(found), detections,
-                      "category ids should be those of {}, got no detection of a listed category",
-                      annotations);
+    require(found.empty() || unknown < std::ssize(found), detections,
+            "category ids should be those of {}, got no detection of a listed category",
+            annotations);
     if (std::ranges::any_of(truth.annotations, [](const auto& a) { return a.id == 0; }))
       fmt::print(
           stderr,
           "note: {} has an annotation with id 0, which never counts as found (as in pycocotools); "
           "number annotations from 1\n",
           annotations);
-    const auto summary = serpette::evaluate(truth, found, threads);
-    serpette::write_file(out, serpette::summary_json(summary));
-    fmt::print("{}, {}, {}\n{}", serpette::counted(truth.images.size(), "image"),
-               serpette::counted(truth.annotations.size(), "box"),
-               serpette::counted(found.size(), "detection"), serpette::summary_text(summary));
+    const auto summary = evaluate(truth, found, threads);
+    write_file(out, summary_json(summary));
+    fmt::print("{}, {}, {}\n{}", counted(truth.images.size(), "image"),
+               counted(truth.annotations.size(), "box"), counted(found.size(), "detection"),
+               summary_text(summary));
     if (per_category)
       for (std::size_t k = 0; k < truth.categories.size(); ++k)
         fmt::print("  {:<24} {:.6f}\n", truth.categories[k].name, summary.average_precision(k));
   });
 }
+
+}  // namespace serpette::evaluate_program

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/network_names.hpp"
@@ -28,9 +29,9 @@
 #include "support/plan_precision_option.hpp"
 #include "support/ready_plan.hpp"
 
-namespace {
+namespace serpette::export_network_program {
 
-using namespace serpette;
+namespace {
 
 struct Options {
   std::filesystem::path cfg, weights, out, names;
@@ -44,16 +45,23 @@ struct Options {
   [[nodiscard]] bool folds() const {
     return batch_norm.empty() ? format != "darknet" : batch_norm == "fold";
   }
-  /// The second file of the darknet format.
+  /// The other files of the darknet format; the names only where the network's are known.
   [[nodiscard]] std::filesystem::path out_weights() const {
-    return std::filesystem::path(out).replace_extension(".weights");
+    return beside_network(out, ".weights");
+  }
+  [[nodiscard]] std::filesystem::path out_names() const { return beside_network(out, ".names"); }
+
+  [[nodiscard]] std::vector<std::string> class_names(const Graph& graph) const {
+    return cli::network_names(names, weights, cfg, graph.classes(), cfg.string());
   }
 };
 
 template <class Network>
 void write(const Options& o, const Network& network, const WeightsHeader& header) {
   if (o.format == "darknet") {
+    const auto names = o.class_names(network.graph());  // read before they may be replaced
     save_network(network, o.out, o.out_weights(), header);
+    write_class_names(o.out_names(), names);
   } else if (o.format == "onnx") {
     write_file(o.out,
                write_onnx(network, {.batch = o.batch,
@@ -68,9 +76,8 @@ void write(const Options& o, const Network& network, const WeightsHeader& header
 
 /// What a plan's user needs to know besides the network.
 deploy::PlanLabels labels(const Options& o, const Graph& graph) {
-  deploy::PlanLabels found{
-      .class_names = cli::network_names(o.names, o.weights, o.cfg, graph.classes(), o.cfg.string()),
-      .greyscale = o.color.name == "greyscale"};
+  deploy::PlanLabels found{.class_names = o.class_names(graph),
+                           .greyscale = o.color.name == "greyscale"};
   const auto& coco = coco_categories();
   if (found.class_names.empty() && graph.classes() == static_cast<int>(coco.size()))
     for (const auto& category : coco) found.class_names.push_back(category.name);
@@ -83,9 +90,10 @@ void run(const Options& o) {
   require(o.format == "onnx" || !o.decode, "--decode",
           "should come with --format onnx, the only one with standard operators for it; got {}",
           o.format);
-  require(o.format == "plan" || (o.names.empty() && o.color.name == "rgb"), "--names",
-          "should come, as --color, with --format plan, the only one that holds them; got {}",
-          o.format);
+  require(o.format == "plan" || o.format == "darknet" || o.names.empty(), "--names",
+          "should come with --format plan or darknet, the ones that hold them; got {}", o.format);
+  require(o.format == "plan" || o.color.name == "rgb", "--color",
+          "should come with --format plan, the only one that holds it; got {}", o.format);
   require(o.format == "plan" || !o.precision.is_given(), "--precision",
           "should come with --format plan, the only one that is made for a machine; got {}",
           o.format);
@@ -93,10 +101,13 @@ void run(const Options& o) {
           "should come with --format onnx, since the others take any; got {}", o.format);
   require_no_input(o.out, {o.cfg, o.weights, o.names});
   if (o.format == "darknet") {
-    require(o.out.extension() != ".weights", "--out",
-            "should name the cfg that is written, the weights go beside it; got {}",
+    require(o.out.extension() != ".weights" && o.out.extension() != ".names", "--out",
+            "should name the cfg that is written, the weights and names go beside it; got {}",
             o.out.string());
-    require_no_input(o.out_weights(), {o.cfg, o.weights});
+    for (const auto& output : {o.out_weights(), o.out_names()}) {
+      require_no_input(output, {o.cfg, o.weights, o.names});
+      require_writable(output);
+    }
   }
   require(o.format != "plan" || o.folds(), "--batch-norm",
           "should be fold with --format plan, which has no batch norm; got keep");
@@ -131,7 +142,7 @@ int main(int argc, char** argv) {
         "torchscript carry\n"
         "the cfg with them; plan is made for this kind of CPU, and is what detect --plan starts "
         "from; darknet is\n"
-        "a cfg and, beside it, its .weights.");
+        "a cfg and, beside it, its .weights and where they are known its .names.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
     app.add_option("--weights", o.weights, "Its weights in darknet's format")->required();
     app.add_option("--format", o.format, "Of what is written")
@@ -146,7 +157,7 @@ int main(int argc, char** argv) {
                    "onnx: images at a time, for engines that want it fixed; 0: any number")
         ->check(cli::kCount)
         ->capture_default_str();
-    cli::under(app, "What the plan's user need not say (plan)", [&] {
+    cli::under(app, "What the user need not say (plan; names: darknet, too)", [&] {
       app.add_option("--names", o.names,
                      "The network's class names, one a line. Without: the .names file beside the "
                      "weights or the cfg, or\nCOCO's names for 80 classes");
@@ -179,3 +190,5 @@ int main(int argc, char** argv) {
     run(o);
   });
 }
+
+}  // namespace serpette::export_network_program

@@ -18,10 +18,12 @@
 #include "serpette/graph/footprint.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
+#include "serpette/io/load_annotations.hpp"
+
+namespace serpette::new_network_program {
 
 namespace {
 
-using namespace serpette;
 namespace fs = std::filesystem;
 
 /// A network that ships with serpette, and the file that people start it from.
@@ -46,7 +48,8 @@ struct Options {
   std::uint64_t seed = 1;
 };
 
-/// The data set's boxes with the categories that are its classes.
+/// The data set's boxes with the categories that are its classes; one without a name is called by
+/// its number in the data set, as match_categories finds it again.
 Instances load(const Options& o) {
   auto instances = load_annotations(o.annotations, {.images = o.images});
   std::vector<std::string> names;
@@ -56,13 +59,19 @@ Instances load(const Options& o) {
     std::vector<bool> has_boxes(instances.categories.size());
     for (const auto& a : instances.annotations)
       has_boxes[static_cast<std::size_t>(a.category)] = true;
-    for (std::size_t k = 0; k < has_boxes.size(); ++k)
-      if (has_boxes[k]) names.push_back(instances.categories[k].name);
+    for (std::size_t k = 0; k < has_boxes.size(); ++k) {
+      const auto& name = instances.categories[k].name;
+      if (has_boxes[k])
+        names.push_back(name.empty() ? numbered_class(static_cast<std::int64_t>(k)) : name);
+    }
   }
   require(!names.empty(), instances.source, "should have boxes of some class, got none");
   for (const auto& note :
        match_categories(instances, static_cast<int>(names.size()), names, "the new network"))
     fmt::print(stderr, "note: {}\n", note);
+  for (std::size_t c = 0; c < names.size(); ++c)
+    if (auto& name = instances.categories[c].name; name.empty()) name = names[c];
+  require_class_names(instances.categories, instances.source);
   return instances;
 }
 
@@ -74,6 +83,9 @@ std::vector<std::array<float, 2>> whole_pixels(const std::vector<ShapeSize>& siz
 }
 
 void write(const Options& o) {
+  require(o.out.extension() != ".names", "--out",
+          "should name the cfg that is written, the class names go beside it; got {}",
+          o.out.string());
   const auto* known = std::ranges::find(kBases, o.base, &Base::name);
   const auto base =
       load_cfg(known == kBases.end()
@@ -96,9 +108,12 @@ void write(const Options& o) {
     if (o.anchors == "auto") anchors = whole_pixels(cluster_anchors(boxes, count, Seed(o.seed)));
   }
   const auto fitted = fit_network(base, static_cast<int>(names.size()), o.size, anchors);
-  const auto names_file = fs::path(o.out).replace_extension(".names");
-  for (const auto& output : {o.out, names_file})
-    require_no_input(output, {o.base, o.annotations, o.classes});
+  const auto names_file = beside_network(o.out, ".names");
+  const auto data = files_of_annotations(o.annotations);
+  for (const auto& output : {o.out, names_file}) {
+    require_no_input(output, {o.base, o.classes, o.images});
+    require_no_input(output, data);
+  }
   std::string text;
   for (const auto& name : names) text += name + '\n';
   StagedFile cfg(o.out, write_cfg(fitted)), list(names_file, text);
@@ -178,3 +193,5 @@ int main(int argc, char** argv) {
     write(o);
   });
 }
+
+}  // namespace serpette::new_network_program

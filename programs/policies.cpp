@@ -41,7 +41,7 @@
 #include "serpette/score/taylor.hpp"
 #include "support/demo_data.hpp"
 
-namespace serpette {
+namespace serpette::policies_program {
 
 namespace {
 
@@ -156,7 +156,9 @@ int run_sheet(const ScenarioList& list, const std::vector<std::string>& wanted,
   return cli::run_scenarios(list, ids, o);
 }
 
-int policies(int argc, char** argv) {
+}  // namespace
+
+int main(int argc, char** argv) {
   return cli::run_main([&] {
     cli::ExperimentOptions o;
     o.out = "out/policies";
@@ -201,8 +203,4 @@ int policies(int argc, char** argv) {
   });
 }
 
-}  // namespace
-
-}  // namespace serpette
-
-int main(int argc, char** argv) { return serpette::policies(argc, argv); }
+}  // namespace serpette::policies_program

@@ -30,9 +30,9 @@
 #include "support/plan_precision_option.hpp"
 #include "support/ready_plan.hpp"
 
-namespace {
+namespace serpette::profile_program {
 
-using namespace serpette;
+namespace {
 
 struct Options {
   std::filesystem::path cfg, weights, plan, out;
@@ -165,9 +165,7 @@ void run(const Options& o) {
   write_file(o.out / "times.txt", fmt::format("{}\n", fmt::join(times, ",")));
   write_file(o.out / "profile.csv", to_csv(table));
   write_file(o.out / "profile.svg", bar_svg(figure));
-  for (const auto& row : table.rows)
-    fmt::print("{:<14}{:>14}{:>10}{:>9}{:>10}{:>8}{:>9}{:>8}{:>8}\n", row[0], row[1], row[2],
-               row[3], row[4], row[5], row[6], row[7], row[8]);
+  fmt::print("{}", to_text(table));
   fmt::print("\n{:.2f} ms an image on {} of {}\n", 1e3 * all,
              counted(at::get_num_threads(), "thread"), cli::ReadyPlan::cpu());
   for (const auto& [form, seconds] : by_form)
@@ -210,3 +208,5 @@ int main(int argc, char** argv) {
     run(o);
   });
 }
+
+}  // namespace serpette::profile_program

@@ -36,7 +36,6 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/io/load_annotations.hpp"
-#include "serpette/io/read_file.hpp"
 #include "serpette/method/state.hpp"
 #include "serpette/metric/stopwatch.hpp"
 #include "serpette/study/cells.hpp"
@@ -46,9 +45,9 @@
 #include "support/ready_plan.hpp"
 #include "support/shipped_scenarios.hpp"
 
-namespace {
+namespace serpette::prune_program {
 
-using namespace serpette;
+namespace {
 
 struct Options {
   cli::ExperimentOptions experiment;
@@ -112,14 +111,14 @@ TextTable before_and_after(const Network& before, const Network& after) {
 void write_summary(const Options& o, Ratio ratio, const Network& before, const Network& after,
                    const cli::ReadyPlan& plan) {
   nlohmann::ordered_json json{
-      {"scenario", o.scenario},          {"ratio_percent", 100 * ratio.fraction()},
+      {"scenario", o.scenario},          {"ratio_percent", ratio.percents()},
       {"seed", o.experiment.seed},       {"budget", o.experiment.budget.name},
       {"attack", after.standard.attack}, {"color", after.standard.color},
       {"cpu", cli::ReadyPlan::cpu()},    {"forms", cli::forms_text(plan.choices())}};
   for (const auto& [name, network] : {std::pair{"before", &before}, {"after", &after}})
     for (const auto& q : kQuantities) json[name][std::string(q.name)] = q.of(*network);
   for (const auto& probe : o.target.probes())
-    json["probes"].push_back({{"ratio_percent", 100 * probe.ratio.fraction()},
+    json["probes"].push_back({{"ratio_percent", probe.ratio.percents()},
                               {"value", probe.value},
                               {"meets", probe.meets}});
   write_file(o.out / "summary.json", json.dump(1) + "\n");
@@ -207,17 +206,22 @@ void note_missed(const cli::RatioTarget& target, const Network& after) {
                after.standard.parameters, *most);
 }
 
+/// What is written besides the study.
+constexpr std::array kOutputs{"network.cfg",          "network.weights",    "network.names",
+                              "network.onnx",         "network.plan",       "summary.json",
+                              "before_and_after.csv", "before_and_after.md"};
+
 int run(Options& o) {
   auto& study = o.experiment;
   o.target.check();
   cli::ReadyPlan::require_precision(o.plan_precision, "--plan-precision");
   require_no_input(o.out, {study.images, study.test_images});
-  for (const char* output :
-       {"network.cfg", "network.weights", "network.names", "network.onnx", "network.plan",
-        "summary.json", "before_and_after.csv", "before_and_after.md"})
+  for (const char* output : kOutputs)
     require_no_input(o.out / output,
                      {study.cfg, study.weights, study.annotations, study.test_annotations});
   cli::check_options(cli::shipped_scenarios(), {o.scenario}, study);
+  if (std::filesystem::is_directory(o.out))  // what is in the way is seen before the training
+    for (const char* output : kOutputs) require_writable(o.out / output);
   study.out = o.out / "study";
   const std::string original(kOriginal);
   std::set<Ratio> tried;
@@ -232,18 +236,16 @@ int run(Options& o) {
   const auto [cfg, weights] = files(o.scenario, ratio.str());
   const auto detector = Yolov3::load(cfg, weights);
   detector.save(o.out / "network.cfg", o.out / "network.weights");
-  const auto names = names_of_network(weights, cfg);  // of the data's classes, where they have any
-  if (!names.empty()) write_file(o.out / "network.names", read_file(names));
+  const auto known = names_of_network(weights, cfg);
+  const auto names = known.empty() ? std::vector<std::string>() : load_class_names(known);
+  write_class_names(o.out / "network.names", names);
   write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
   const auto rows = read_cells(study.out / "cells.csv");
   const auto before = network(rows, original, "0", study.weights),
              after = network(rows, o.scenario, ratio.str(), o.out / "network.weights");
   const bool greyscale = after.standard.color == GreyscaleRec601::name;
   const auto plan = cli::ReadyPlan::make(
-      detector,
-      {.class_names = names.empty() ? std::vector<std::string>() : load_class_names(names),
-       .greyscale = greyscale},
-      o.plan_precision,
+      detector, {.class_names = names, .greyscale = greyscale}, o.plan_precision,
       o.plan_precision == deploy::PlanPrecision::kInt8
           ? cli::calibrate(detector, load_annotations(study.annotations, {.images = study.images}),
                            study.images, greyscale)
@@ -306,3 +308,5 @@ int main(int argc, char** argv) {
     return run(o);
   });
 }
+
+}  // namespace serpette::prune_program

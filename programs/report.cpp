@@ -13,14 +13,16 @@
 #include "serpette/study/cells.hpp"
 #include "serpette_report/report.hpp"
 
+namespace serpette::report_program {
+
 namespace {
 
 /// Where a study's pictures and detections lie, if it kept them.
-std::optional<serpette::SampleSource> sample_source(const std::filesystem::path& study,
-                                                    std::filesystem::path images,
-                                                    std::filesystem::path annotations) {
-  serpette::require(images.empty() == annotations.empty(), "--test-images",
-                    "should be given together with --test-annotations, got only one of them");
+std::optional<SampleSource> sample_source(const std::filesystem::path& study,
+                                          std::filesystem::path images,
+                                          std::filesystem::path annotations) {
+  require(images.empty() == annotations.empty(), "--test-images",
+          "should be given together with --test-annotations, got only one of them");
   const bool given = !images.empty();
   if (!given) {
     images = study / "scenes" / "test" / "images";
@@ -28,9 +30,9 @@ std::optional<serpette::SampleSource> sample_source(const std::filesystem::path&
   }
   const auto cells = study / "cells";
   const bool there = std::filesystem::exists(cells) && std::filesystem::exists(annotations);
-  serpette::require(there || !given,
-                    given && std::filesystem::exists(cells) ? annotations.string() : cells.string(),
-                    "should be there for --test-images, got nothing");
+  require(there || !given,
+          given && std::filesystem::exists(cells) ? annotations.string() : cells.string(),
+          "should be there for --test-images, got nothing");
   if (!there) {
     if (std::filesystem::exists(cells))
       fmt::print(stderr,
@@ -39,13 +41,13 @@ std::optional<serpette::SampleSource> sample_source(const std::filesystem::path&
                  cells.string());
     return std::nullopt;
   }
-  return serpette::SampleSource{.cells = cells, .images = images, .annotations = annotations};
+  return SampleSource{.cells = cells, .images = images, .annotations = annotations};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return serpette::cli::run_main([&] {
+  return cli::run_main([&] {
     CLI::App app(
         "Turns the cells of a study (cells.csv: one row per pruned network and profile) into\n"
         "  index.html    one page that opens offline: curves, trade-off, times, boxes, results, "
@@ -63,7 +65,7 @@ int main(int argc, char** argv) {
         "(agreement.csv).");
     std::string cells, out;
     bool paper = false;
-    serpette::ReportOptions options;
+    ReportOptions options;
     std::vector<std::string> pictures;
     auto* const source = app.add_option_group("source")->require_option(1);
     source->add_option("--cells", cells, "cells.csv of a study, a demo or a scenario program");
@@ -94,32 +96,34 @@ int main(int argc, char** argv) {
     app.add_flag("--partial", options.rules.partial,
                  "Report a study of which cells are missing (groups differ in size)");
     app.footer("Example:\n  report --cells out/demo/cells.csv --out out/report");
-    serpette::cli::parse(app, argc, argv);
+    cli::parse(app, argc, argv);
 
-    serpette::require_no_input(out, {paper_data});
-    std::vector<serpette::CellRow> rows;
+    require_no_input(out, {paper_data});
+    std::vector<CellRow> rows;
     if (paper) {
-      options.paper = paper_data.empty()
-                          ? serpette::cli::shared_folder("paper", "runs.csv", SERPETTE_PAPER)
-                          : paper_data;
+      options.paper =
+          paper_data.empty() ? cli::shared_folder("paper", "runs.csv", SERPETTE_PAPER) : paper_data;
       options.place = (*options.paper / "runs.csv").string();
-      rows = serpette::paper_cells(*options.paper);
-      if (options.page.title == serpette::PageOptions{}.title)
+      rows = paper_cells(*options.paper);
+      if (options.page.title == PageOptions{}.title)
         options.page.title =
             "Efficient and Adversarially Robust Object Detection: the paper's tables";
       options.page.facts = {{"Source", "the paper's Tables V–XIV, as printed"}};
     } else {
       options.place = cells;
-      rows = serpette::read_cells(cells);
+      rows = read_cells(cells);
       const auto beside = std::filesystem::path(cells).replace_filename("evaluations.csv");
-      if (std::filesystem::exists(beside)) options.evaluations = serpette::read_evaluations(beside);
+      if (std::filesystem::exists(beside)) {
+        options.evaluations = read_evaluations(beside);
+        options.evaluations_place = beside.string();
+      }
       options.page.facts = {{"Source", cells}};
       options.samples =
           sample_source(std::filesystem::absolute(cells).parent_path(), images, annotations);
     }
     for (const auto& file : pictures)
       options.page.pictures.push_back({file, "Detections across pruning ratios"});
-    const auto result = serpette::write_report(rows, out, options);
+    const auto result = write_report(rows, out, options);
     for (const auto& note : result.notes) fmt::print(stderr, "note: {}\n", note);
     if (result.compared > 0)
       fmt::print("{} of {} printed entries agree to within one unit of the last digit\n",
@@ -127,3 +131,5 @@ int main(int argc, char** argv) {
     fmt::print("{}\n", result.page.string());
   });
 }
+
+}  // namespace serpette::report_program

@@ -35,9 +35,10 @@
 #include "serpette_report/figure.hpp"
 #include "support/test_data.hpp"
 
+namespace serpette::robustness_program {
+
 namespace {
 
-using namespace serpette;
 using Json = nlohmann::ordered_json;
 
 struct Options {
@@ -110,6 +111,9 @@ double number(const Json& json, const char* metric) {
   return json["standard"][metric].get<double>();
 }
 
+/// A number as the table shows it; COCO's −1 says that there is none.
+std::string shown(double value) { return value < 0 ? "–" : fmt::format("{:.3f}", value); }
+
 /// AP50 over the attack's strength, a curve for each network.
 Figure strength_figure(const std::vector<std::pair<std::string, std::vector<Tried>>>& networks,
                        double worst, double epsilon) {
@@ -138,6 +142,7 @@ void run(const Options& o, const ErasedColorMode& color) {
   const auto settings = o.suite.settings();
   const auto suite = chosen(o);
   require_effect(o, suite);
+  cli::require_files({o.transfer_cfg, o.transfer_weights});
   auto detector = o.data.load_network(
       device, {"evaluations.csv", "robustness.json", "strengths.svg", "configuration.txt"});
   std::optional<Yolov3> other;
@@ -159,9 +164,7 @@ void run(const Options& o, const ErasedColorMode& color) {
     lines.push_back({"transfer-cfg", fingerprint(read_file(o.transfer_cfg))});
     lines.push_back({"transfer-weights", fingerprint(read_file(o.transfer_weights))});
   }
-  const Store store = cli::open_used(o.data.out, o.data.force, [&] {
-    return Store(o.data.out, {.training = lines, .measuring = {}, .machines = {}});
-  });
+  const Store store = cli::open_results(o.data.out, o.data.force, "robustness", std::move(lines));
   const EvaluateSettings evaluation{.batch_size = o.data.batch_size};
   const Seed seed = Seed(o.data.seed).derive("robustness");
   Progress progress;
@@ -230,9 +233,9 @@ void run(const Options& o, const ErasedColorMode& color) {
       rows.push_back({o.scenario, o.run, o.ratio, label, epsilon, std::string(profile),
                       std::string(metric), value});
     const auto json = json_of(numbers);
-    fmt::print("{:<18} {:>7.4g} {:>7.3f} {:>12.3f} {:>14.3f} {:>9.1f}\n", label, epsilon,
-               number(json, "AP50"), number(json, "AP50_places"),
-               json["paper"]["rightly_named"].get<double>(), seconds);
+    fmt::print("{:<18} {:>7.4g} {:>7} {:>12} {:>14} {:>9.1f}\n", label, epsilon,
+               shown(number(json, "AP50")), shown(number(json, "AP50_places")),
+               shown(number(json, "rightly_named")), seconds);
     return json;
   };
   for (const auto& [trial, result] : all) {
@@ -304,3 +307,5 @@ int main(int argc, char** argv) {
     run(o, o.color.chosen());
   });
 }
+
+}  // namespace serpette::robustness_program

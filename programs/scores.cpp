@@ -19,11 +19,13 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/setting_options.hpp"
+#include "serpette/app/used_folder.hpp"
 #include "serpette/core/batch_stream.hpp"
 #include "serpette/core/counted.hpp"
 #include "serpette/io/atomic_file.hpp"
@@ -31,12 +33,13 @@
 #include "serpette/method/scores.hpp"
 #include "serpette/method/view.hpp"
 #include "serpette/score/registry.hpp"
+#include "serpette/study/store.hpp"
 #include "serpette_report/importance_picture.hpp"
 #include "support/test_data.hpp"
 
-namespace {
+namespace serpette::scores_program {
 
-using namespace serpette;
+namespace {
 
 struct Options {
   Options() { data.limit = 64; }
@@ -156,10 +159,15 @@ void run(const Options& o, const Score& score) {
     (void)o.attack.chosen();  // refuses settings of an attack
   }
   const auto device = cli::parse_device(o.data.device);
-  auto detector =
-      o.data.load_network(device, {"scores.bin", "index.json", "importance.csv", "importance.svg"});
+  auto detector = o.data.load_network(device, {"scores.bin", "index.json", "importance.csv",
+                                               "importance.svg", "configuration.txt"});
   const auto data = o.data.load_pictures(detector.graph());
-  std::filesystem::create_directories(o.data.out);
+  auto lines = o.data.lines();
+  lines.push_back({"color", o.color.name});
+  lines.push_back({"score", settings_text(score)});
+  lines.push_back({"attack", attack ? attack->settings : "none"});
+  lines.push_back({"batch-size", fmt::to_string(o.data.batch_size)});  // what some compare within
+  const Store store = cli::open_results(o.data.out, o.data.force, "scores", std::move(lines));
   require_writable(o.data.out / "scores.bin");
   if constexpr (req::TrainsScores<Score>)
     fmt::print(stderr,
@@ -169,6 +177,7 @@ void run(const Options& o, const Score& score) {
       score, detector,
       batches_of(o, data, detector, o.color.chosen(), attack ? &*attack : nullptr, device),
       Seed(o.data.seed).derive("scores"));
+  store.begin();
   write_scores(o.data.out, detector.graph(), scores, settings_text(score));
   write_importance(o.data.out, detector.graph(), scores, Score::name);
 }
@@ -183,6 +192,7 @@ int main(int argc, char** argv) {
         "little-endian, layers in the cfg's order) with index.json, and for people importance.csv\n"
         "and importance.svg.");
     o.data.add_to(app, "Pictures to look at, the first N; 0: all");
+    cli::add_force(app, o.data.force);
     app.add_option("--score", o.score, "Which score")
         ->required()
         ->check(cli::one_of(ids_of(kScores)));
@@ -200,3 +210,5 @@ int main(int argc, char** argv) {
                [&](const auto& entry) { run(o, o.settings.apply_to(entry.policy)); });
   });
 }
+
+}  // namespace serpette::scores_program

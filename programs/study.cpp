@@ -4,8 +4,10 @@
 //   study … --collect                     merge what all shards wrote, check it is complete, report
 #include "support/shipped_study.hpp"
 
+namespace serpette::study_program {
+
 int main(int argc, char** argv) {
-  return serpette::cli::shipped_study(
+  return cli::shipped_study(
       {.title = "Pruning a robust detector: a study",
        .description = "Runs a study of many cells: kill it anywhere and run it again, it goes on "
                       "where it was.",
@@ -13,3 +15,5 @@ int main(int argc, char** argv) {
        .runs = 10},
       argc, argv);
 }
+
+}  // namespace serpette::study_program

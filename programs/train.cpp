@@ -1,21 +1,27 @@
 // Trains a detector, robustly if asked, and writes darknet weights.
 //   train --cfg F --images DIR --annotations F --out own.weights [--weights F] [--attack pgd]
 //   [--validation-images DIR --validation-annotations F] [--test-images DIR …]
-// Beside own.weights stand own.last.weights, own.names, own.log.csv, own.log.svg, and while it
-// trains own.checkpoint: the same command goes on from it after any kill.
+// Beside own.weights stand own.last.weights, own.names, own.log.csv, own.log.svg, while it trains
+// own.checkpoint, from which the same command goes on after any kill, and once it is finished
+// own.configuration, by which the same command finds nothing to do and another one is refused.
 // Started by torchrun, mpirun or srun, all processes train one network, each on its share of every
 // batch.
 #include <CLI/CLI.hpp>
+#include <array>
+#include <cmath>
 #include <csignal>
+#include <cstdint>
 
 #include "serpette/app/budget_options.hpp"
 #include "serpette/app/cli.hpp"
 #include "serpette/app/device.hpp"
 #include "serpette/app/load_data.hpp"
+#include "serpette/app/load_experiment.hpp"
 #include "serpette/app/network_names.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
+#include "serpette/app/used_folder.hpp"
 #include "serpette/core/counted.hpp"
 #include "serpette/core/fingerprint.hpp"
 #include "serpette/core/reused_memory.hpp"
@@ -25,8 +31,10 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/io/file_lock.hpp"
+#include "serpette/io/load_annotations.hpp"
 #include "serpette/method/checkpoint.hpp"
 #include "serpette/method/evaluate.hpp"
+#include "serpette/method/identity.hpp"
 #include "serpette/method/learning_rate_finder.hpp"
 #include "serpette/method/loader.hpp"
 #include "serpette/method/train.hpp"
@@ -37,9 +45,10 @@
 #include "serpette/study/workers.hpp"
 #include "support/training_picture.hpp"
 
+namespace serpette::train_program {
+
 namespace {
 
-using namespace serpette;
 namespace fs = std::filesystem;
 
 struct Options {
@@ -48,7 +57,7 @@ struct Options {
   std::string device = "auto";
   cli::PolicyNames policies;
   std::uint64_t seed = 1;
-  bool plain = false, find_learning_rate = false;
+  bool plain = false, find_learning_rate = false, force = false;
   std::optional<double> learning_rate;
   int freeze = 0;
   std::int64_t evaluate_every = 0, patience = 0, checkpoint_every = 500;
@@ -56,11 +65,29 @@ struct Options {
   PgdAdversarial objective;
   TrainSettings settings{.steps = 1000, .batch_size = 16, .warmup = 100, .clip = 50};
 
+  /// What is written beside the weights, by the ends of the names.
+  static constexpr std::array<std::string_view, 7> kBeside{
+      "last.weights",  "names",      "log.csv",        "log.svg",
+      "configuration", "checkpoint", "checkpoint.lock"};
   /// A file beside the weights: own.weights → own.log.csv.
-  [[nodiscard]] fs::path beside(const char* extension) const {
-    return fs::path(out).replace_extension(extension);
+  [[nodiscard]] fs::path beside(std::string_view end) const {
+    return beside_network(out, fmt::format(".{}", end));
+  }
+  /// Refuses weights that would be named as what is written, and in the end removed, beside some.
+  void require_own_name() const {
+    for (const auto end : kBeside)
+      require(!out.filename().string().ends_with(fmt::format(".{}", end)), "--out",
+              "should be a name of weights, got {}: so ends what is written beside them",
+              out.string());
   }
   [[nodiscard]] bool validates() const { return !validation_annotations.empty(); }
+  /// All files that this training writes.
+  [[nodiscard]] std::vector<fs::path> outputs() const {
+    std::vector<fs::path> files{out};
+    for (const auto end : kBeside)
+      if (end != "last.weights" || validates()) files.push_back(beside(end));
+    return files;
+  }
   [[nodiscard]] std::int64_t every() const {
     return evaluate_every > 0 ? evaluate_every : std::max<std::int64_t>(1, settings.steps / 10);
   }
@@ -81,16 +108,14 @@ CocoFolder folder(const Options& o, const Yolov3& detector, const std::vector<st
 
 /// All that the trained weights depend on.
 std::string configuration_text(const Options& o, const ChosenAttack& attack,
-                               const ErasedColorMode& color, int processes, at::Device device) {
-  const auto annotations = [](const fs::path& file, const fs::path& images) {
-    return file.empty() ? "none" : fingerprint(annotations_text(file, {.images = images}));
-  };
+                               const ErasedColorMode& color, int processes, at::Device device,
+                               const CocoFolder& data,
+                               const std::optional<CocoFolder>& validation) {
   Configuration configuration{
       .training = {{"--cfg", fingerprint(read_file(o.cfg))},
                    {"--weights", o.weights.empty() ? "none" : fingerprint(read_file(o.weights))},
-                   {"--annotations", annotations(o.annotations, o.images)},
-                   {"--validation-annotations",
-                    annotations(o.validation_annotations, o.validation_images)},
+                   {"training images", identity_of(data)},
+                   {"validation images", validation ? identity_of(*validation) : "none"},
                    {"--find-learning-rate", fmt::to_string(o.find_learning_rate)},
                    {"--attack", attack.settings},
                    {"--attacked", fmt::to_string(o.objective.attacked)},
@@ -109,20 +134,28 @@ std::string configuration_text(const Options& o, const ChosenAttack& attack,
   return configuration.text();
 }
 
-/// The checkpoint to go on from, if there is one.
-/// @throws Error  if it is another training's.
-std::optional<Checkpoint> checkpoint_of(const fs::path& file, const std::string& configuration) {
-  auto found = load_checkpoint(file);
-  if (!found) return found;
-  const auto other = differences(Configuration::parse(found->configuration).training,
-                                 Configuration::parse(configuration).training);
-  require(
-      other.empty(), file.string(),
-      "should be of the training that goes on, got another one's ({}); delete it to begin anew, "
-      "or choose another --out",
-      fmt::join(other, "; "));
-  return found;
+/// In which settings two trainings differ, a text each.
+std::vector<std::string> other_settings(const std::string& there, const std::string& here) {
+  return differences(Configuration::parse(there).training, Configuration::parse(here).training);
 }
+
+/// Refuses what another training left.
+/// @param file   what is there.
+/// @param other  the settings in which that training differs.
+void require_own(const fs::path& file, const std::vector<std::string>& other, const fs::path& out) {
+  require<OtherConfiguration>(
+      other.empty(), file.string(),
+      "should be of this training, got another one's ({}); choose another --out, or add --force, "
+      "which moves what is there to {} first",
+      fmt::join(other, "; "), cli::place_aside(out).string());
+}
+
+/// What lies at --out when a training begins.
+enum class Place : std::uint8_t {
+  kOpen,      ///< Nothing, or what this training goes on from.
+  kFinished,  ///< What this training made: nothing is left to do.
+  kCleared,   ///< Nothing any more: what was there is set aside.
+};
 
 /// The configuration of a training that goes on: with the kinds of machines that took part before.
 /// @param say  those that are others than this one, for people.
@@ -151,10 +184,10 @@ struct AtEachStep {
 /// One training: the network, its data and its files.
 class Run {
  public:
-  Run(const Options& o, Defence defence, std::string configuration, const Launch& launch,
-      at::Device device)
+  Run(const Options& o, const ChosenAttack& attack, const ErasedColorMode& color,
+      const Launch& launch, at::Device device)
       : o_(o),
-        defence_(std::move(defence)),
+        defence_{o.objective, attack.attack, color},
         device_(device),
         is_first_(launch.rank == 0),
         detector_(o.weights.empty() ? Yolov3(load_cfg(o.cfg), Seed(o.seed))
@@ -171,10 +204,15 @@ class Run {
           folder(o, detector_, names, o.validation_annotations, o.validation_images, true));
     if (!o.test_annotations.empty())
       test_.emplace(folder(o, detector_, names, o.test_annotations, o.test_images, true));
-    for (const auto& output : {o.out, o.beside("names"), last_weights(), o.beside("log.csv"),
-                               o.beside("log.svg"), o.beside("checkpoint")}) {
-      require_no_input(output, {o.cfg, o.weights, o.annotations, o.validation_annotations,
-                                o.test_annotations, o.images, o.validation_images, o.test_images});
+    require_own_data(validation_, o.validation_annotations);
+    require_own_data(test_, o.test_annotations);
+    cli::require_objects(*data_);
+    if (validation_) cli::require_objects(*validation_);
+    std::vector<fs::path> inputs{o.cfg, o.weights, o.images, o.validation_images, o.test_images};
+    for (const auto& annotations : {o.annotations, o.validation_annotations, o.test_annotations})
+      std::ranges::move(files_of_annotations(annotations), std::back_inserter(inputs));
+    for (const auto& output : o.outputs()) {
+      require_no_input(output, inputs);
       if (is_first_) require_writable(output);
     }
     if (is_first_)
@@ -182,7 +220,7 @@ class Run {
                       fail(o_.out.string(), "should be free, but process {} trains it", owner);
                     }});
     detector_.set_peers(join(launch, device));
-    configuration_ = std::move(configuration);
+    configuration_ = configuration_text(o, attack, color, launch.size, device, *data_, validation_);
   }
 
   Run(const Run&) = delete;
@@ -193,9 +231,24 @@ class Run {
 
   /// @return  the exit status.
   int operator()() {
-    auto kept = checkpoint_of(o_.beside("checkpoint"), configuration_);
+    const auto checkpoint = o_.beside("checkpoint");
+    auto kept = is_first_ ? load_checkpoint(checkpoint) : std::nullopt;
+    const auto place = from_first([&] { return look(kept); });
+    if (place == Place::kFinished) return finished_before();
+    if (place == Place::kCleared) kept.reset();
+    if (!is_first_) kept = load_checkpoint(checkpoint);  // what the first one left there
+    if (kept) require_own(checkpoint, other_settings(kept->configuration, configuration_), o_.out);
     require_same_step(detector_.peers(), kept ? kept->training.step : 0, device_);
-    if (is_first_) write_class_names(o_.beside("names"), data_->instances().categories);
+    std::error_code ignored;
+    if (is_first_) {
+      fs::remove(o_.beside("configuration"), ignored);  // comes again once it is finished
+      // Names of the classes travel with the weights, where the data has names. Where it has none
+      // those of the cfg stay, if they are the ones there.
+      const auto names = cli::class_names(data_->instances());
+      const auto known = names_of_network(o_.weights, o_.cfg);
+      if (!names.empty() || !fs::equivalent(o_.beside("names"), known, ignored))
+        write_class_names(o_.beside("names"), names);
+    }
     auto settings = o_.settings;
     if (kept) {
       log_ = TrainingLog::parse(kept->notes, o_.beside("checkpoint").string());
@@ -211,14 +264,18 @@ class Run {
     MovedWeights moves(detector_);
     Training training(detector_, moves, defence_, settings, Seed(o_.seed), device_);
     if (kept) training.set_state(kept->training);
+    is_kept_ = training.done() > 0;
     settings_ = settings;
     kept.reset();
     if (learn(training)) return stopped(training);
+    if (!is_kept_) keep(training);
     training.finish();
     save_last(training.done());
     write_log(true);
-    std::error_code ignored;
-    if (is_first_) fs::remove(o_.beside("checkpoint"), ignored);
+    if (is_first_) {  // always one of the two says whose the weights are
+      write_file(o_.beside("configuration"), configuration_);
+      fs::remove(o_.beside("checkpoint"), ignored);
+    }
     return finished(training.done());
   }
 
@@ -227,7 +284,73 @@ class Run {
     return o_.validates() ? o_.beside("last.weights") : o_.out;
   }
 
-  /// Names of the classes travel with the weights, where the data has names.
+  /// Refuses data that count classes otherwise than the training set, or share an image with it.
+  void require_own_data(const std::optional<CocoFolder>& data, const fs::path& annotations) const {
+    if (!data) return;
+    cli::require_apart(*data_, *data, annotations);
+    cli::require_alike(*data_, *data);
+  }
+
+  /// What the first process answers, in every process.
+  template <class Ask>
+  [[nodiscard]] Place from_first(const Ask& ask) const {
+    const auto mine = is_first_ ? ask() : Place{};
+    const auto number = at::full({1}, static_cast<double>(mine), at::device(device_));
+    return static_cast<Place>(std::lround(total(detector_.peers(), number)));
+  }
+
+  /// Looks at what lies at --out. Results of other settings, or of settings that nothing says, are
+  /// refused, or where people force it, set aside.
+  [[nodiscard]] Place look(const std::optional<Checkpoint>& kept) const {
+    const auto finished = o_.beside("configuration");
+    const bool has_weights = fs::is_regular_file(o_.out);
+    const bool has_configuration = fs::is_regular_file(finished);
+    if (!kept && !has_configuration && !has_weights && !fs::is_regular_file(last_weights()))
+      return Place::kOpen;
+    const auto file = kept ? o_.beside("checkpoint") : has_configuration ? finished : o_.out;
+    std::vector<std::string> other;
+    if (kept || has_configuration)
+      other = other_settings(kept ? kept->configuration : read_file(finished), configuration_);
+    else
+      other.push_back(fmt::format("settings unknown, without {}", finished.filename().string()));
+    if (other.empty()) return !kept && has_weights ? Place::kFinished : Place::kOpen;
+    if (!o_.force) require_own(file, other, o_.out);
+    set_aside();
+    return Place::kCleared;
+  }
+
+  /// Moves what is there to a folder beside it.
+  void set_aside() const {
+    const auto place = cli::place_aside(o_.out);
+    fs::create_directory(place);
+    std::vector<fs::path> files{o_.out};
+    for (const auto end : Options::kBeside)
+      if (end != "checkpoint.lock") files.push_back(o_.beside(end));
+    std::error_code none;
+    for (const auto& from : files) {
+      // What this training starts from stays, and so do names: they may be those of the cfg, too.
+      if (!fs::is_regular_file(from, none) || fs::equivalent(from, o_.weights, none)) continue;
+      const auto to = place / from.filename();
+      if (from == o_.beside("names"))
+        fs::copy_file(from, to);
+      else
+        fs::rename(from, to);
+    }
+    fmt::print(stderr, "note: {} held results of other settings; they are in {} now\n",
+               o_.out.string(), place.string());
+  }
+
+  /// For the same command after the end: what is left of it is to say what came out.
+  int finished_before() {
+    if (!is_first_) return 0;
+    fmt::print("{}: finished already with these settings, which {} says\n", o_.out.string(),
+               o_.beside("configuration").string());
+    if (!test_) return 0;
+    load_weights(detector_, o_.out);
+    report(*test_, "test");
+    return 0;
+  }
+
   double found_learning_rate() {
     require(detector_.peers().alone(), "--find-learning-rate",
             "should be asked of one process, got {}; find it first", detector_.peers().share.size);
@@ -255,14 +378,19 @@ class Run {
     const auto had_enough = [&] {
       return o_.patience > 0 && log_.evaluations_without_gain() >= o_.patience;
     };
+    const auto is_evaluated = [&](std::int64_t step) {
+      return o_.validates() && (step >= settings_.steps || step % o_.every() == 0);
+    };
     while (!training.finished() && !had_enough()) {
+      // Before the first weights are written: the checkpoint says whose they are.
+      if (!is_kept_ && is_evaluated(training.done() + 1)) keep(training);
       const double rate = learning_rate(settings_, training.done());
       const double loss = training.step([&] { return loader.next(); });
       log_.add_loss(loss);
       const auto step = training.done();
       if (is_first_) progress_.on_step(step, loss);
       const bool is_last = training.finished();
-      const bool evaluates = o_.validates() && (is_last || step % o_.every() == 0);
+      const bool evaluates = is_evaluated(step);
       if (evaluates || is_last || step % row_every == 0) {
         LogRow row{.step = step, .learning_rate = rate};
         if (evaluates)
@@ -321,6 +449,7 @@ class Run {
   template <class T>
   void keep(T& training) {
     auto state = training.state();  // of all processes
+    is_kept_ = true;
     if (is_first_)
       save_checkpoint(o_.beside("checkpoint"), {.configuration = configuration_,
                                                 .notes = log_.state(),
@@ -407,6 +536,7 @@ class Run {
   Yolov3 detector_;
   std::optional<CocoFolder> data_, validation_, test_;
   std::string configuration_;
+  bool is_kept_ = false;  ///< Whether there is a checkpoint, for what goes on from one.
   TrainSettings settings_;
   TrainingLog log_;
   Progress progress_;
@@ -422,8 +552,7 @@ int run(const Options& o) {
   auto device = cli::parse_device(o.device);
   if (device.is_cuda() && launch.size > 1 && o.device.find(':') == std::string::npos)
     device = cli::parse_device(cli::numbered_gpu(o.device, launch.local_rank));
-  Run training(o, {o.objective, attack.attack, color},
-               configuration_text(o, attack, color, launch.size, device), launch, device);
+  Run training(o, attack, color, launch, device);
   if (launch.rank > 0)  // Ctrl-C is for the first process, which keeps the weights
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
   return training();
@@ -440,7 +569,8 @@ int main(int argc, char** argv) {
         "stand "
         "OUT.names,\n"
         "OUT.log.csv and OUT.log.svg, with validation data also OUT.last.weights; while it trains\n"
-        "OUT.checkpoint, from which the same command goes on after any kill.");
+        "OUT.checkpoint, from which the same command goes on after any kill; in the end\n"
+        "OUT.configuration, by which other settings are refused.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format")->required();
     app.add_option("--weights", o.weights,
                    "Weights to start from; a name ending in .conv.N is read up to layer N");
@@ -520,7 +650,9 @@ int main(int argc, char** argv) {
         ->check(cli::kSeed)
         ->capture_default_str();
     app.add_option("--device", o.device, std::string(cli::kDeviceHelp))->capture_default_str();
+    cli::add_force(app, o.force);
     cli::parse(app, argc, argv);
+    o.require_own_name();
     const auto both = [](const char* name, const fs::path& images, const fs::path& annotations) {
       require(images.empty() == annotations.empty(), fmt::format("{} data", name),
               "should be given by both --{0}-images and --{0}-annotations, or by neither", name);
@@ -537,3 +669,5 @@ int main(int argc, char** argv) {
     return run(o);
   });
 }
+
+}  // namespace serpette::train_program

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
@@ -248,10 +249,14 @@ inline TextTable differences_table(std::span<const ContenderTest> tests, const F
 
 /// Writes `compare.csv`, `findings.csv`, a figure per metric and `index.html` (opens offline) into
 /// a folder; what an earlier comparison wrote there and this one does not is removed.
-/// @return  the sentences of comparison_words.
+/// @param notes   sentences on what bears on all findings; the page shows them above these.
+/// @return        the sentences of comparison_words.
+/// @throws Error  if the folder cannot be written, holds a report, or has the file of a study's
+/// place where one of these is to go; nothing is written then.
 inline std::vector<std::string> write_comparison(
     std::span<const std::pair<Contender, Contender>> pairs, const std::string& profile,
-    const std::filesystem::path& folder) {
+    const std::filesystem::path& folder, std::span<const std::string> notes = {}) {
+  ReportFolder out(folder, ReportKind::kComparison);
   const auto tests = compare_contenders(pairs, profile);
   const auto findings = comparison_findings(tests);
   std::vector<Contender> all;
@@ -260,7 +265,6 @@ inline std::vector<std::string> write_comparison(
       if (std::ranges::find(all, c.label, &Contender::label) == all.end()) all.push_back(c);
 
   const auto& [one, other] = pairs.front();
-  ReportFolder out(folder);
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\"><title>Two studies "
@@ -272,23 +276,25 @@ inline std::vector<std::string> write_comparison(
       "<main>",
       theme_style(), detail::kPageStyle, escape_xml(other.study_name), escape_xml(one.study_name),
       escape_xml(profile));
+  for (const auto& note : notes) html += fmt::format("<p class=\"note\">{}</p>", escape_xml(note));
   html += "<section><h2>What differs</h2>" + to_html(detail::findings_table(findings), "findings") +
           "</section>";
   for (const auto& f : kFamilies) {
     const auto table = detail::differences_table(tests, f);
     if (table.rows.empty()) continue;
     const auto svg = figure_svg(detail::comparison_figure(all, f, profile));
-    out.write(fmt::format("figures/{}.svg", f.metric), svg);
+    out.add(fmt::format("figures/{}.svg", f.metric), svg);
     html += fmt::format(
         "<section><h2>{}</h2><figure>{}</figure><h3>Difference by difference</h3><p "
         "class=\"soft\">Second less first with Welch's 95 % interval; Hedges' g, the difference in "
         "standard deviations, with its bootstrap interval.</p>{}</section>",
         f.words, svg, to_html(table));
   }
-  out.write("compare.csv", comparison_csv(tests));
-  out.write("findings.csv", to_csv(detail::findings_table(findings)));
-  out.write("index.html", html + fmt::format("</main><script>{}</script></body></html>\n",
-                                             detail::kScrollScript));
+  out.add("compare.csv", comparison_csv(tests));
+  out.add("findings.csv", to_csv(detail::findings_table(findings)));
+  out.add("index.html",
+          html + fmt::format("</main><script>{}</script></body></html>\n", detail::kScrollScript));
+  out.write(std::array<std::filesystem::path, 2>{one.study->place(), other.study->place()});
   (void)out.finish();
   return comparison_words(findings);
 }

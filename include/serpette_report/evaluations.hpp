@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -40,26 +41,26 @@ class Evaluations {
  public:
   /// @param rows    of cells that the study has; other metrics and profiles are passed over, and so
   ///                is −1, which says that there was nothing to count.
+  /// @param place   what errors call the rows, e.g. the file they come from.
   /// @throws Error  for a row of no cell of the study, one that stands there twice, or a number
   /// that is no fraction.
   Evaluations(const std::vector<EvaluationRow>& rows, const Study& study, std::string profile,
-              std::string_view metric = "AP50")
+              std::string_view metric = "AP50", const std::string& place = "evaluations")
       : study_(&study), profile_(std::move(profile)) {
     std::map<std::string, std::map<double, std::size_t>> strengths;
     for (const auto& row : rows) {
-      require(study.find(row.scenario, row.ratio, row.profile, row.run) != nullptr, "evaluations",
+      require(study.find(row.scenario, row.ratio, row.profile, row.run) != nullptr, place,
               "should be of cells that the study has, got {} run {} ratio {} ({})", row.scenario,
               row.run, row.ratio, row.profile);
       if (row.metric != metric || row.profile != profile_ || row.value == -1) continue;
-      require(row.value >= 0 && row.value <= 1, "evaluations",
+      require(row.value >= 0 && row.value <= 1, place,
               "{} should be a fraction in [0, 1], got {} in {} run {} ratio {} under {}", metric,
               row.value, row.scenario, row.run, row.ratio, row.attack);
       const bool fresh = values_[{row.scenario, row.ratio, {row.attack, row.epsilon}}]
                              .emplace(row.run, row.value)
                              .second;
-      require(fresh, "evaluations",
-              "should hold each number once, got {} run {} ratio {} under {} twice", row.scenario,
-              row.run, row.ratio, row.attack);
+      require(fresh, place, "should hold each number once, got {} run {} ratio {} under {} twice",
+              row.scenario, row.run, row.ratio, row.attack);
       if (row.attack != kClean) ++strengths[row.attack][row.epsilon];
     }
     for (const auto& [attack, counts] : strengths) {
@@ -248,8 +249,8 @@ inline Figure budgets_figure(const Evaluations& evaluations, const std::string& 
     curve(scenario, "0", styles[i]);
     auto pruned = styles[i];
     pruned.dash = "1 3";
-    for (auto ratio = study.ratios().rbegin(); ratio != study.ratios().rend(); ++ratio)
-      if (*ratio != "0" && curve(scenario, *ratio, pruned)) break;
+    for (const auto& ratio : study.ratios() | std::views::reverse)
+      if (ratio != "0" && curve(scenario, ratio, pruned)) break;
   }
   curve(std::string(kOriginal), "0", original_style());
   return figure;

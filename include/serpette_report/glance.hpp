@@ -53,10 +53,10 @@ inline TextTable glance_table(const Study& study) {
       parts.emplace_back(ratio);
   for (const auto& ratio : parts)
     table.header.push_back(fmt::format("kept with {} % pruned", ratio));
-  table.header.push_back(quality.id == "robust_AP50" ? "pruned while 90 % is kept under attack"
-                                                     : "pruned while 90 % is kept");
-  if (study.has(time)) table.header.push_back("time there, of the unpruned");
-  if (study.has("parameters")) table.header.push_back("parameters there");
+  table.header.emplace_back(quality.id == "robust_AP50" ? "pruned while 90 % is kept under attack"
+                                                        : "pruned while 90 % is kept");
+  if (study.has(time)) table.header.emplace_back("time there, of the unpruned");
+  if (study.has("parameters")) table.header.emplace_back("parameters there");
 
   if (first == "0" && !study.original(profile, quality).empty()) {
     auto& row = table.rows.emplace_back(std::vector{scenario_label(kOriginal)});

@@ -37,8 +37,8 @@ namespace serpette {
 struct ReportOptions {
   PageOptions page = {};
   StudyRules rules = {};
-  std::string place =
-      "cells";  ///< What error messages call the cells, e.g. the file they come from.
+  std::string place = "cells";  ///< What error messages call the cells: the file they come from, if
+                                ///< they do; it is never written over.
   std::string profile =
       {};  ///< Whose numbers tables and tests show; "" for standard where the study has it.
   bool pictures =
@@ -47,6 +47,7 @@ struct ReportOptions {
       {};  ///< Folder of the paper's printed tables to compare with.
   std::vector<EvaluationRow> evaluations =
       {};  ///< Of evaluations.csv: AP50 under other attacks and budgets; may be empty.
+  std::string evaluations_place = "evaluations";  ///< As `place`.
   std::optional<SampleSource> samples =
       {};  ///< Where pictures and boxes lie, for the viewer and Fig. 3.
 };
@@ -63,7 +64,9 @@ struct ReportResult {
 /// `summary.csv`, `anova.csv`, `tests.csv`, `assumptions.csv`, `omnibus.csv`, `pairs.csv`,
 /// `blocked.csv`, `tradeoff.csv`, `glance.md`, `claims.md`; with `options.paper` also
 /// `agreement.csv`. What an earlier report wrote there and this one does not is removed.
-/// @throws Error  if the cells make no study (see Study) or the folder cannot be written.
+/// @throws Error  if the cells make no study (see Study), a picture cannot be read, or the folder
+/// cannot be written, holds a comparison, or has an input where a file of the report is to go;
+/// nothing is written then.
 inline ReportResult write_report(std::span<const CellRow> cells,
                                  const std::filesystem::path& folder, ReportOptions options = {}) {
   const Study study(std::vector(cells.begin(), cells.end()), options.place, options.rules);
@@ -89,7 +92,8 @@ inline ReportResult write_report(std::span<const CellRow> cells,
   std::vector<TextTable> tables = all_tables(study, profile, tests);
   auto figures = report_figures(study, profile);
   if (!options.evaluations.empty()) {
-    auto part = detail::attacks_part(options.evaluations, study, profile);
+    auto part =
+        detail::attacks_part(options.evaluations, study, profile, options.evaluations_place);
     if (!part.section.html.empty()) page.sections.push_back(std::move(part.section));
     std::ranges::move(part.tables, std::back_inserter(tables));
     std::ranges::move(part.figures, std::back_inserter(figures));
@@ -102,7 +106,7 @@ inline ReportResult write_report(std::span<const CellRow> cells,
     result.compared = entries.size();
     result.agreeing =
         static_cast<std::size_t>(std::ranges::count_if(entries, &AgreementEntry::agrees));
-    out.write("agreement.csv", agreement_csv(entries));
+    out.add("agreement.csv", agreement_csv(entries));
     page.sections.push_back(detail::agreement_section(entries));
   }
   Samples samples;
@@ -116,40 +120,48 @@ inline ReportResult write_report(std::span<const CellRow> cells,
       page.samples = &samples;
   }
   for (const auto& table : tables) {
-    out.write("tables/" + table.name + ".csv", to_csv(table));
-    out.write("tables/" + table.name + ".md", to_markdown(table));
-    out.write("tables/" + table.name + ".tex", to_latex(table));
+    out.add("tables/" + table.name + ".csv", to_csv(table));
+    out.add("tables/" + table.name + ".md", to_markdown(table));
+    out.add("tables/" + table.name + ".tex", to_latex(table));
   }
-  std::string undrawn;  // why a figure is SVG only
-  const auto draw = [&](const std::string& name, const std::string& svg) {
-    const auto file = out.write("figures/" + name + ".svg", svg);
-    std::error_code code;  // an older PNG would show other numbers
-    std::filesystem::remove(folder / "figures" / (name + ".png"), code);
-    if (options.pictures && undrawn.empty()) undrawn = draw_png(file);
-    if (options.pictures && undrawn.empty()) out.note("figures/" + name + ".png");
+  std::vector<std::string> drawn;
+  const auto add_figure = [&](const std::string& name, std::string svg, std::string csv) {
+    out.add("figures/" + name + ".svg", std::move(svg));
+    out.add("figures/" + name + ".csv", std::move(csv));
+    out.expect("figures/" + name + ".png");
+    drawn.push_back(name);
   };
-  for (const auto& [name, figure] : figures) {
-    draw(name, figure_svg(figure));
-    out.write("figures/" + name + ".csv", figure_csv(figure));
-  }
-  if (page.samples != nullptr) {
-    draw("fig_3", sample_figure_svg(samples, study, study.runs().front()));
-    out.write("figures/fig_3.csv", samples_csv(samples, study.runs().front()));
-  }
+  for (const auto& [name, figure] : figures)
+    add_figure(name, figure_svg(figure), figure_csv(figure));
+  if (page.samples != nullptr)
+    add_figure("fig_3", sample_figure_svg(samples, study, study.runs().front()),
+               samples_csv(samples, study.runs().front()));
+  out.add("runs.csv", runs_csv(study, profile));
+  out.add("summary.csv", summary_csv(summary_entries(study, profile)));
+  out.add("anova.csv", anova_csv(tests));
+  out.add("tests.csv", tests_csv(tests));
+  out.add("assumptions.csv", assumptions_csv(tests));
+  out.add("omnibus.csv", omnibus_csv(study, profile));
+  out.add("tradeoff.csv", tradeoff_csv(study));
+  out.add("claims.csv", to_csv(detail::claims_table(claims)));
+  out.add("claims.md", detail::claims_markdown(claims, remarks));
+  out.add("pairs.csv", pairs_csv(study, profile));
+  out.add("blocked.csv", blocked_csv(study, profile));
+  out.add("glance.md", to_markdown(glance_table(study)));
+  out.add("index.html", page_html(study, page));
+
+  std::vector<std::filesystem::path> inputs{options.place, options.evaluations_place};
+  for (const auto& picture : page.pictures) inputs.push_back(picture.file);
+  if (options.samples) inputs.push_back(options.samples->annotations);
+  if (options.paper)
+    for (const auto* name : {"runs.csv", "summary.csv", "anova.csv"})
+      inputs.push_back(*options.paper / name);
+  out.write(inputs);
+  std::string undrawn;  // why a figure is SVG only
+  if (options.pictures)
+    for (const auto& name : drawn)
+      if (undrawn.empty()) undrawn = draw_png(folder / "figures" / (name + ".svg"));
   if (!undrawn.empty()) result.notes.push_back("figures are SVG only: " + undrawn);
-  out.write("runs.csv", runs_csv(study, profile));
-  out.write("summary.csv", summary_csv(summary_entries(study, profile)));
-  out.write("anova.csv", anova_csv(tests));
-  out.write("tests.csv", tests_csv(tests));
-  out.write("assumptions.csv", assumptions_csv(tests));
-  out.write("omnibus.csv", omnibus_csv(study, profile));
-  out.write("tradeoff.csv", tradeoff_csv(study));
-  out.write("claims.csv", to_csv(detail::claims_table(claims)));
-  out.write("claims.md", detail::claims_markdown(claims, remarks));
-  out.write("pairs.csv", pairs_csv(study, profile));
-  out.write("blocked.csv", blocked_csv(study, profile));
-  out.write("glance.md", to_markdown(glance_table(study)));
-  out.write("index.html", page_html(study, page));
   if (const auto strangers = out.finish(); !strangers.empty())
     result.notes.push_back(fmt::format(
         "{} of tables and figures {} not of this report and may be of other cells: {}{}",

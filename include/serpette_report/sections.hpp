@@ -143,9 +143,11 @@ inline PageSection tests_section(const Study& study, std::span<const PairTest> t
   return section;
 }
 
+/// @param place  what errors call the rows, e.g. the file they come from.
 inline AttacksPart attacks_part(const std::vector<EvaluationRow>& rows, const Study& study,
-                                const std::string& profile) {
-  const Evaluations evaluations(rows, study, profile);
+                                const std::string& profile,
+                                const std::string& place = "evaluations") {
+  const Evaluations evaluations(rows, study, profile, "AP50", place);
   AttacksPart part;
   std::string tables, figures;
   const auto add_table = [&](TextTable table) {
@@ -159,9 +161,9 @@ inline AttacksPart attacks_part(const std::vector<EvaluationRow>& rows, const St
     part.figures.emplace_back(std::move(name), std::move(figure));
   };
   add_table(attacks_table(evaluations));
-  add_table(parts_table(Evaluations(rows, study, profile, "AP50_places"), "attacks_places",
+  add_table(parts_table(Evaluations(rows, study, profile, "AP50_places", place), "attacks_places",
                         "AP50 with classes ignored: are boxes at their places?"));
-  add_table(parts_table(Evaluations(rows, study, profile, "rightly_named"), "attacks_names",
+  add_table(parts_table(Evaluations(rows, study, profile, "rightly_named", place), "attacks_names",
                         "Of well-placed boxes, the share with the right class"));
   add_figure("worst_attack", worst_figure(evaluations));
   for (auto&& [i, row] : ranges::views::enumerate(evaluations.attacks())) {
@@ -171,8 +173,8 @@ inline AttacksPart attacks_part(const std::vector<EvaluationRow>& rows, const St
     add_figure(fmt::format("budgets_{}", i + 1), budgets_figure(evaluations, row.attack));
   }
   if (tables.empty() && figures.empty()) return part;
-  const auto remarks =
-      masking_remarks(evaluations, Evaluations(rows, study, "standard", "vanished_gradients"));
+  const auto remarks = masking_remarks(
+      evaluations, Evaluations(rows, study, "standard", "vanished_gradients", place));
   part.section.html =
       "<p class=\"soft\">A network that withstands the attack it was trained against may fall to "
       "another one, or to a stronger one. Worst: per run the lowest AP50 under any attack of the "

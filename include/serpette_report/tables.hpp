@@ -126,8 +126,7 @@ inline TextTable anova_text_table(const Study& study, std::span<const PairTest> 
   for (const auto& t : tests) {
     if (t.comparison.table != number || t.comparison.family != f.name) continue;
     if (table.rows.empty() || table.rows.back()[0] != t.comparison.label) {
-      table.rows.push_back(std::vector<std::string>(study.ratios().size() + 1, "–"));
-      table.rows.back()[0] = t.comparison.label;
+      table.rows.emplace_back(study.ratios().size() + 1, "–").front() = t.comparison.label;
     }
     const auto column = std::ranges::find(study.ratios(), t.ratio) - study.ratios().begin();
     table.rows.back()[static_cast<std::size_t>(column) + 1] = detail::printed_p(t.anova_p);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -26,6 +27,31 @@ inline std::string to_csv(const TextTable& table) {
   csv.row_of(table.header);
   for (const auto& row : table.rows) csv.row_of(row);
   return std::string(csv.text());
+}
+
+/// For a terminal: columns in line, the first to the left and the others to the right.
+inline std::string to_text(const TextTable& table) {
+  const auto width = [](std::string_view text) {  // characters of UTF-8, not bytes
+    return static_cast<std::size_t>(std::ranges::count_if(
+        text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  };
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < table.header.size(); ++i) {
+    widths.push_back(width(table.header[i]));
+    for (const auto& row : table.rows) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string text;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const std::string space(widths[i] - width(cells[i]), ' ');
+      text += i == 0 ? cells[i] + space : "  " + space + cells[i];
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text + "\n";
+  };
+  auto text = line(table.header);
+  for (const auto& row : table.rows) text += line(row);
+  return text;
 }
 
 inline std::string to_markdown(const TextTable& table) {

@@ -3,11 +3,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "serpette/app/cli.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
@@ -41,10 +43,14 @@ struct StudyOptions {
         ->delimiter(',')
         ->type_name("LIST")
         ->default_str("the paper's five");
+    // Neither part of a study can do without pictures.
+    const auto drawable = whole_number(std::int64_t{1}, DrawnData::kFirstTestId - 1);
     drawn = {app.add_option("--train-pictures", data.train,
                             "Pictures to draw for training, where no data are given")
+                 ->check(drawable)
                  ->capture_default_str(),
              app.add_option("--test-pictures", data.test, "Pictures to draw for testing")
+                 ->check(drawable)
                  ->capture_default_str()};
   }
 
@@ -84,7 +90,8 @@ void write_report_of(const ExperimentOptions& o, const std::string& title) {
   report.samples = {
       .cells = o.out / "cells", .images = o.test_images, .annotations = o.test_annotations};
   report.place = (o.out / "cells.csv").string();
-  report.evaluations = read_evaluations(o.out / "evaluations.csv");
+  report.evaluations_place = (o.out / "evaluations.csv").string();
+  report.evaluations = read_evaluations(report.evaluations_place);
   const auto result = write_report(read_cells(o.out / "cells.csv"), o.out, report);
   for (const auto& note : result.notes) fmt::print(stderr, "note: {}\n", note);
   fmt::print("report: {}\n", result.page.string());
@@ -103,6 +110,8 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     parse(app, argc, argv);
 
     check_options(shipped_scenarios(), options.scenarios, o);  // before anything is drawn
+    const bool reports = !o.part.dry_run && o.part.whole();
+    if (reports) ReportFolder::require_own(o.out, ReportKind::kReport);
     const bool own_scenes = !options.data_given(), own_network = !o.network_given();
     if (own_network) use_shipped_network(o, options.sees_grey());
     // A dry run leaves nothing: scenes that are not there yet are drawn elsewhere, for its while.
@@ -114,7 +123,7 @@ int shipped_study(const StudyKind& kind, int argc, char** argv) {
     if (std::ranges::find(ids, kOriginal) == ids.end())
       ids.insert(ids.begin(), std::string(kOriginal));
     const int status = run_scenarios(shipped_scenarios(), ids, o);
-    if (status == 0 && !o.part.dry_run && o.part.whole()) write_report_of(o, kind.title);
+    if (status == 0 && reports) write_report_of(o, kind.title);
     return status;
   });
 }

@@ -15,6 +15,8 @@
 #include "serpette/app/device.hpp"
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/network_names.hpp"
+#include "serpette/app/program.hpp"
+#include "serpette/app/used_folder.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/formats/darknet/weights.hpp"
@@ -54,13 +56,14 @@ struct TestData {
     app.add_option("--device", device, std::string(kDeviceHelp))->capture_default_str();
   }
 
-  /// @throws Error  if the weights are of a part of a network, or an output is an input.
+  /// @throws Error  if the weights are of a part of a network, an input is a pipe, or an output is
+  /// an input.
   /// @param outputs  files and folders that the program writes in --out.
   [[nodiscard]] Yolov3 load_network(at::Device where,
                                     std::initializer_list<const char*> outputs) const {
+    require_files({cfg, weights, annotations});
     require_no_input(out, {images, annotations});
-    for (const auto& output : outputs)
-      require_no_input(out / output, {cfg, weights, images, annotations, names});
+    require_no_input_in(out, outputs, {cfg, weights, images, annotations, names});
     return load_whole(cfg, weights, where);
   }
   static Yolov3 load_whole(const std::filesystem::path& cfg, const std::filesystem::path& weights,

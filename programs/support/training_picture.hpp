@@ -26,10 +26,10 @@ inline std::string training_svg(const TrainingLog& log, std::string_view attack)
     }
     return series;
   };
-  const auto loss = figure_svg({.title = "Loss of a training step",
-                                .x_label = "step",
-                                .y_label = "loss per image",
-                                .series = {curve("training", SeriesStyle{}, &LogRow::loss)}});
+  auto loss = figure_svg({.title = "Loss of a training step",
+                          .x_label = "step",
+                          .y_label = "loss per image",
+                          .series = {curve("training", SeriesStyle{}, &LogRow::loss)}});
   if (!log.best()) return loss;
   std::vector<Series> merits{curve("clean", series_style(0), &LogRow::ap50)};
   if (auto robust = curve(fmt::format("under {}", attack), series_style(1), &LogRow::robust_ap50);

@@ -102,6 +102,110 @@ def networks(root):
         status=2, says="--count: should come, as --seed, with --anchors auto")
 
 
+def names(root):
+    """Classes keep their names and numbers, and detections their pictures, from one form to another."""
+    photos = GOLDEN / "images"
+
+    def data(name, categories, boxes, files=("420.jpg",)):
+        """Annotations with a box of each category in `boxes`, on the first picture."""
+        (root / name).write_text(json.dumps({
+            "images": [{"id": i + 1, "file_name": file, "width": 21, "height": 13} for i, file in enumerate(files)],
+            "categories": [{"id": i} | ({"name": name} if name else {}) for i, name in categories],
+            "annotations": [{"id": i + 1, "image_id": 1, "category_id": category, "bbox": [i, 1, 9, 9]} for i, category in enumerate(boxes)]}))
+        return root / name
+
+    # A category without a name is called by its number, and those behind it keep theirs.
+    unnamed = data("unnamed.json", [(1, None), (2, "two"), (3, "three")], [2, 1, 2])
+    run("dataset", "convert", "--to", "yolo", "--annotations", unnamed, "--images", photos, "--out", root / "yolo")
+    run("dataset", "convert", "--to", "coco", "--annotations", root / "yolo/obj.data", "--images", root / "yolo/images", "--out", root / "again.json")
+    again = json.loads((root / "again.json").read_text())
+    called = {c["id"]: c["name"] for c in again["categories"]}
+    assert [called[a["category_id"]] for a in again["annotations"]] == ["two", "class 0", "two"], again
+    network = ["--base", "yolov3-tiny", "--anchors", "base", "--out", root / "own.cfg"]
+    run("new_network", "--annotations", unnamed, *network)
+    assert (root / "own.names").read_text() == "class 0\ntwo\n"
+    run("new_network", "--annotations", unnamed, "--classes", root / "own.names", "--base", root / "own.cfg", "--anchors", "base", "--out",
+        root / "same.cfg")
+    assert (root / "same.names").read_text() == "class 0\ntwo\n"
+    run("dataset", "convert", "--to", "voc", "--annotations", unnamed, "--out", root / "voc", status=2, says="category 1 should have a name, got none")
+    # Of two categories of one name the one with boxes is the class; with boxes in both nothing tells them apart.
+    run("new_network", "--annotations", data("ball.json", [(0, "ball"), (1, "ball")], [1, 1]), *network)
+    assert (root / "own.names").read_text() == "ball\n"
+    balls = data("balls.json", [(0, "ball"), (1, "ball")], [0, 1])
+    run("new_network", "--annotations", balls, *network, status=2, says="of its own, got \"ball\" twice")
+    for form in "yolo", "voc":
+        run("dataset", "convert", "--to", form, "--annotations", balls, "--images", photos, "--out", root / "twice", status=2, says="twice")
+    assert not (root / "twice").exists()
+    broken = data("broken.json", [(1, "a\nb")], [1])
+    run("dataset", "convert", "--to", "yolo", "--annotations", broken, "--images", photos, "--out", root / "twice", status=2, says="should be one line")
+    # A network without names counts its classes; ids of annotations may begin elsewhere.
+    found = root / "found.json"
+
+    def ap50(truth, **refused):
+        told = run("evaluate", "--annotations", truth, "--detections", found, "--out", root / "numbers.json", **refused)
+        return refused or next(float(line.split()[1]) for line in told.splitlines() if line.split()[:1] == ["AP50"])
+
+    found.write_text(json.dumps([{"image_id": 1, "category_id": k + 1, "category": f"class {k}", "bbox": [k, 1, 9, 9], "score": 0.5}
+                                 for k in range(2)]))
+    for first in 0, 1:
+        assert ap50(data("truth.json", [(first, "a"), (first + 1, "b")], [first, first + 1])) == 1, first
+    ap50(data("truth.json", [(1, "a"), (5, "b")], [1, 5]), status=2, says="detect with --annotations or with --names")
+    # Detections are of the picture that they name.
+    found.write_text(json.dumps([{"image_id": 2, "category_id": 1, "file_name": "a/1.jpg", "bbox": [0, 1, 9, 9], "score": 0.5}]))
+    pictures = data("truth.json", [(1, "cat")], [1], files=("x/a/1.jpg", "x/b/1.jpg"))
+    assert ap50(pictures) == 1
+    found.write_text(found.read_text().replace("a/1.jpg", "1.jpg"))
+    ap50(pictures, status=2, says="got 1.jpg, which several folders have")
+
+
+def data_sets(root):
+    """A folder of labels is read whole or refused, and whatever says what they mean is no output."""
+    coco, images = GOLDEN / "annotations/coco.json", GOLDEN / "images"
+    same = "should be another file than"
+    yy, voc = root / "yy", root / "voc"
+    run("dataset", "convert", "--to", "yolo", "--annotations", coco, "--images", images, "--out", yy)
+    run("dataset", "convert", "--to", "voc", "--annotations", coco, "--images", images, "--out", voc)
+    (voc / "ImageSets/Main").mkdir(parents=True)
+    (voc / "ImageSets/Main/t.txt").write_text("420\n")
+    (yy / "hyp.yaml").write_text("lr0: 0.01\n")
+    run("dataset", "stats", "--annotations", yy, says="  2 boxes: ")
+    kept = {file: file.read_bytes() for file in [*yy.rglob("*"), *voc.rglob("*")] if file.is_file() and file.parent != yy / "images"}
+    assert yy / "obj.names" in kept and voc / "Annotations/420.xml" in kept
+    names = (yy / "obj.names").read_text().splitlines()
+    order = root / "order.txt"
+    order.write_text("\n".join(reversed(names)) + "\n")
+    for door in "", "obj.data", "obj.data:train", "data.yaml", "data.yaml:train", "images.txt":
+        for output in "data.yaml", "obj.data", "obj.names", "images.txt", "labels/420.txt":
+            run("dataset", "convert", "--to", "coco", "--annotations", yy / door, "--out", yy / output, status=2, says=same)
+            run("dataset", "stats", "--annotations", yy / door, "--out", yy / output, status=2, says=same)
+        network = ["--annotations", yy / door, "--base", "yolov3-tiny", "--anchors", "base", "--classes", order]
+        run("new_network", *network, "--out", yy / "obj.cfg", status=2, says=same)
+        for again in range(2):  # one's own is replaced, and says nothing of the data set
+            run("new_network", *network, "--out", yy / "own.cfg")
+        assert (yy / "own.names").read_text() == order.read_text() and not (yy / "obj.cfg").exists()
+    for door in "", "Annotations", "ImageSets/Main/t.txt":
+        run("dataset", "convert", "--to", "coco", "--annotations", voc / door, "--images", images, "--out", voc / "Annotations/420.xml",
+            status=2, says=same)
+    for file, data in kept.items():
+        assert file.read_bytes() == data, file
+
+    # Where labels are of what classes is known or refused, and so is where they are.
+    (yy / "other.names").write_text(order.read_text())
+    told = ["stats", "--annotations", yy / "images.txt"]
+    run("dataset", *told, status=2, says="other.names, which differ")
+    run("dataset", *told, "--names", yy / "obj.names", says="  2 boxes: ")
+    for file in "other.names", "data.yaml", "hyp.yaml":
+        (yy / file).unlink()
+    run("dataset", "stats", "--annotations", yy, status=2, says="got none for any of ")
+    run("dataset", "convert", "--from", "voc", "--to", "coco", "--annotations", coco, "--out", root / "x.json", status=2,
+        says=f"{coco}: should be a folder of Pascal VOC's XML or a list under ImageSets/Main, got neither")
+    # Pictures that are elsewhere are found there later.
+    run("dataset", "split", "--annotations", voc, "--parts", "1", "--out", root / "parts")
+    parted = json.loads((root / "parts/all.json").read_text())
+    assert sorted(image["file_name"] for image in parted["images"]) == ["420.jpg", "rgb.png"], parted["images"]
+    run("dataset", "stats", "--annotations", root / "parts/all.json", "--images", images, says="files: 0 missing")
+
+
 def refusals(root):
     """What goes wrong is one line and status 2, and what was there stays."""
     coco = GOLDEN / "annotations/coco.json"
@@ -146,7 +250,7 @@ def refusals(root):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    for test in convert, parts, networks, refusals:
+    for test in convert, parts, networks, names, data_sets, refusals:
         root = pathlib.Path(folder) / test.__name__
         root.mkdir()
         test(root)

@@ -46,6 +46,20 @@ def formats(root):
     assert any(name.endswith("extra/darknet_cfg") for name in names), names
     export("darknet", root / "a.cfg", says="darknet of")
     assert (root / "a.weights").read_bytes()[12:] == WEIGHTS.read_bytes()[12:], "darknet's files keep the network"
+    # Class names travel along; outputs whose names have dots share no file, and names of another network do not stay.
+    names = "".join(f"thing {c}\n" for c in range(8))
+    (root / "things.names").write_text(names)
+    for name in "net-0.5", "net-0.9.cfg":
+        export("darknet", root / name, "--names", root / "things.names")
+    written = {path.name for path in root.glob("net-0.*")}
+    assert written == {"net-0.5", "net-0.5.weights", "net-0.5.names", "net-0.9.cfg", "net-0.9.weights", "net-0.9.names"}, written
+    assert (root / "net-0.5.names").read_text() == names
+    run("export_network", "--cfg", root / "net-0.5", "--weights", root / "net-0.5.weights", "--format", "darknet", "--out", root / "on.cfg")
+    assert (root / "on.names").read_text() == names
+    export("darknet", root / "on.cfg")
+    assert not (root / "on.names").exists()
+    run("new_network", "--classes", root / "things.names", "--base", CFG, "--out", root / "fresh-0.5")
+    assert (root / "fresh-0.5.names").read_text() == names and not (root / "fresh-0.names").exists()
     run("export_network", "--cfg", root / "a.cfg", "--weights", root / "a.weights", "--format", "onnx", "--out", root / "again.onnx")
     assert len((root / "again.onnx").read_bytes()) == len(onnx)
 
@@ -59,7 +73,12 @@ def refusals(root):
         export("onnx", out, option, "0.25", status=2, says=f"{option} requires --decode")
     export("onnx", out, "--limit", "5", status=2, says="--limit requires --decode")
     export("plan", out, "--batch-norm", "keep", status=2, says="--batch-norm: should be fold")
-    export("darknet", root / "x.weights", status=2, says="--out: should name the cfg")
+    for name in "x.weights", "x.names":
+        export("darknet", root / name, status=2, says="--out: should name the cfg")
+    run("new_network", "--classes", root / "things.names", "--base", CFG, "--out", root / "x.names", status=2, says="--out: should name the cfg")
+    assert not (root / "x.names").exists()
+    export("darknet", root / "things.cfg", "--names", root / "things.names", status=2, says="should be another file than the input")
+    run("export_network", *NETWORK, "--format", "onnx", "--out", "", status=2, says="output: should have the name of a file, got none")
     run("export_network", "--cfg", CFG, "--weights", CFG, "--format", "onnx", "--out", out, status=2, says="error: ")
     for form in ("onnx", "darknet"):
         run("export_network", *own, "--format", form, "--out", root / "a.cfg", status=2, says="should be another file than the input")
@@ -133,7 +152,9 @@ def plans(root, scenes):
     run("detect", "--plan", grey, *frames, "--color", "rgb", "--out", root / "no", status=2, says="--color: should be greyscale or left out")
     (root / "two.names").write_text("cat\ndog\n")
     export("plan", root / "x.plan", "--names", root / "two.names", status=2, says="one per class of")
-    export("onnx", root / "x.onnx", "--names", names, status=2, says="--names: should come, as --color, with --format plan")
+    export("onnx", root / "x.onnx", "--names", names, status=2, says="--names: should come with --format plan or darknet")
+    for form in "onnx", "darknet":
+        export(form, root / "x.onnx", "--color", "greyscale", status=2, says="--color: should come with --format plan")
     assert not (root / "no").exists()
 
 
@@ -174,6 +195,21 @@ def prune(root, scenes):
     trained = (out / "study/cells/structured_hydra-run1-ratio75/network.weights").stat().st_mtime_ns
     run("prune", *command, "--ratio", 75)  # nothing is trained again
     assert (out / "study/cells/structured_hydra-run1-ratio75/network.weights").stat().st_mtime_ns == trained
+    # Names of another network do not stay beside one whose classes have none.
+    assert (out / "network.names").exists()
+    bare = []
+    for part in "train", "test":
+        instances = json.loads((scenes / part / "instances.json").read_text())
+        instances["categories"] = [{"id": c["id"]} for c in instances["categories"]]
+        bare.append(root / f"{part}.json")
+        bare[-1].write_text(json.dumps(instances))
+    named = (scenes / "train/instances.json", scenes / "test/instances.json")
+    run("prune", *(bare[named.index(word)] if word in named else word for word in command), "--ratio", 75, "--force")
+    assert (out / "network.cfg").exists() and not (out / "network.names").exists()
+    # What is in the way is said before anything is trained.
+    (root / "blocked/network.onnx").mkdir(parents=True)
+    run("prune", *(root / "blocked" if word == out else word for word in command), "--ratio", 75, status=2, says='got "a folder"')
+    assert not (root / "blocked/study").exists()
     run("prune", *command, "--ratio", 100, status=2, says="--ratio: should be")
     other = ["mine" if word == "structured_hydra" else root / "no" if word == out else word for word in command]
     run("prune", *other, "--ratio", 50, status=2, says='scenario: should be one of')

@@ -168,6 +168,36 @@ def main():
     run("report", "--paper", "--out", new, "--test-images", root, "--test-annotations", root, status=2, says="excludes")
     assert not new.exists()
 
+    # Nothing that a report or a comparison is made from is written over, neither goes into the other's folder, and what
+    # cannot be read is refused while all is as it was.
+    run("report", "--cells", write(root / "over/runs.csv", cells()), "--out", root / "over", status=2,
+        says="runs.csv: should be another file than the input")
+    run("compare", write(root / "over/compare.csv", cells()), good, "--out", root / "over", status=2,
+        says="compare.csv: should be another file than the input")
+    assert {str(p) for p in files(root / "over")} == {"runs.csv", "compare.csv"}
+    for folder, says, *command in (
+            ("a", "should be another folder than that of a report", "compare", good, better),
+            ("compared", "should be another folder than that of a comparison", "report", "--cells", good),
+            ("a", "nofile.png: should be a readable file", "report", "--cells", better, "--picture", root / "nofile.png")):
+        before = files(root / folder)
+        run(*command, "--out", root / folder, status=2, says=says)
+        assert files(root / folder) == before, says
+    evaluations = [{"scenario": "structured_hydra", "run": 1, "ratio": "25", "attack": "PGD", "epsilon": 0.05,
+                    "profile": "standard", "metric": "AP50", "value": 0.5}]
+    write(root / "evaluated/evaluations.csv", evaluations)
+    run("report", "--cells", write(root / "evaluated/cells.csv", cells()), "--out", new, status=2,
+        says="evaluated/evaluations.csv: should be of cells that the study has")
+
+    # Studies that were measured otherwise are compared with a word on it; how they were trained is what is compared.
+    for study, limit in (("study", 6), ("better", 12)):
+        (root / study / "configuration.txt").write_text(
+            f"# Trained with (another value needs another folder)\nseed: {limit}\n\n"
+            f"# Measured with (another value measures the same networks anew)\n--test-limit: {limit}\n\n# Computed on\n")
+    told = run("compare", good, better, "--out", root / "compared").stdout
+    assert "measured with other settings" in told and "--test-limit: 6 there, 12 here" in told and "seed" not in told, told
+    assert "--test-limit: 6 there, 12 here" in (root / "compared/index.html").read_text()
+    assert "measured" not in run("compare", good, good, "--out", root / "compared").stdout
+
     # Missing cells on request; groups that do not vary are called so.
     told = run("report", "--cells", write(root / "bad/cells.csv", cells()[:-1]), "--out", root / "partial", "--partial").stderr
     assert "1 cell is missing" in told, told
@@ -202,6 +232,11 @@ def main():
             lock.flush()
             run("study", "--budget", "smoke", "--train-pictures", 8, "--test-pictures", 4, "--device", "cpu", "--out",
                 root / "busy", status=2, says="process 4711 on elsewhere works in it")
+        for option in ("--train-pictures", "--test-pictures"):
+            run("study", "--budget", "smoke", option, 0, "--out", root / "no", status=2, says=f"{option}: should be a whole number")
+        run("study", "--budget", "smoke", "--device", "cpu", "--out", root / "compared", status=2,
+            says="should be another folder than that of a comparison")
+        assert not (root / "no").exists() and not (root / "compared/scenes").exists()
         run("study", "--budget", "smoke", "--train-pictures", 8, "--test-pictures", 4, "--runs", 1, "--ratios", "0",
             "--device", "cpu", "--out", root / "full", status=2, says="should be writable", preexec_fn=no_room)
         assert not (root / "full/cells.csv").exists()

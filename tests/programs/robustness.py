@@ -18,8 +18,8 @@ CFG, WEIGHTS = NETWORK / "yolov3-slim.cfg", NETWORK / "yolov3-slim.weights"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def run(program, *arguments, status=0, says=""):
-    result = subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True)
+def run(program, *arguments, status=0, says="", **how):
+    result = subprocess.run([BIN / program, *map(str, arguments)], capture_output=True, text=True, **how)
     shown = f"{program} {' '.join(map(str, arguments))}\n{result.stdout}{result.stderr}"
     assert result.returncode == status, f"exit status should be {status}, got {result.returncode}: {shown}"
     assert says in result.stdout + result.stderr, f"should say \"{says}\": {shown}"
@@ -81,6 +81,10 @@ def robust(root, data):
     told = run("robustness", *command)
     assert "Worst case" in told, told
     found = json.loads((root / "suite/robustness.json").read_text())
+    table = [line.split() for line in told.splitlines()]
+    shown = next(words for words in table if words[:1] == ["None"])  # all of one profile, as AP50 is
+    clean = next(a["standard"] for a in found["attacks"] if a["attack"] == "None")
+    assert shown[2:5] == ["–" if clean[name] < 0 else f"{clean[name]:.3f}" for name in ("AP50", "AP50_places", "rightly_named")], shown
     by = {(a["attack"], a["epsilon"]): a["standard"]["AP50"] for a in found["attacks"]}
     assert found["worst_case"]["paper"]["AP50"] <= min(a["paper"]["AP50"] for a in found["attacks"][:5]) + 0.1
     assert sum(found["worst_case"]["paper"]["images_by_attack"].values()) == 3
@@ -111,6 +115,26 @@ def robust(root, data):
     numbers = [[(a["attack"], a["paper"], a["standard"]) for a in json.loads((root / name / "robustness.json").read_text())["attacks"]]
                for name in ("mended", "fresh")]
     assert numbers[0] == numbers[1], numbers
+    # A picture that is replaced by another one of as many bytes makes another data set.
+    replaced = root / "bmp"
+    replaced.mkdir()
+    truth = json.loads(data[7].read_text())
+    image = {**truth["images"][0], "file_name": "a.bmp"}
+    (root / "bmp.json").write_text(json.dumps({**truth, "images": [image], "annotations": [
+        a for a in truth["annotations"] if a["image_id"] == image["id"]]}))
+    width, height = image["width"], image["height"]
+    row = -(-3 * width // 4) * 4
+    header = b"BM" + struct.pack("<I2HI", 54 + row * height, 0, 0, 54)
+    header += struct.pack("<I2i2H6I", 40, width, height, 1, 24, 0, row * height, 0, 0, 0, 0)
+    one = [*data[:4], "--images", replaced, "--annotations", root / "bmp.json", "--device", "cpu", "--attacks", "noise", "--strengths", "",
+           "--out", root / "replaced"]
+    kept = root / "replaced/attacks/noise/seal.txt"
+    times = []
+    for grey in 0, 0, 200:
+        (replaced / "a.bmp").write_bytes(header + bytes([grey]) * (row * height))
+        run("robustness", *one)
+        times.append(kept.stat().st_mtime_ns)
+    assert times[0] == times[1] < times[2], times
     run("robustness", *data, "--attacks", "magic", "--out", root / "no", status=2, says='got "magic"')
     run("robustness", *data, "--attacks", "transfer", "--out", root / "no", status=2, says="it needs --transfer-cfg")
     assert not (root / "no").exists()
@@ -128,6 +152,13 @@ def scored(root, data):
         assert end == size and index["layers"][0]["name"] == "conv_0"
         assert len(list(csv.DictReader(open(root / name / "importance.csv")))) == sum(l["shape"][0] for l in index["layers"])
         assert (root / name / "importance.svg").read_text().count("conv_") == len(index["layers"])
+    # Scores of other settings are not replaced unless that is wanted.
+    run("scores", *data, "--score", "snip", "--out", root / "snip")
+    before = (root / "snip/scores.bin").read_bytes()
+    run("scores", *data, "--score", "magnitude", "--out", root / "snip", status=2, says="--force")
+    assert (root / "snip/scores.bin").read_bytes() == before
+    run("scores", *data, "--score", "magnitude", "--out", root / "snip", "--force")
+    assert (root / "snip.1/scores.bin").read_bytes() == before != (root / "snip/scores.bin").read_bytes()
     run("scores", *data, "--score", "deeplift", "--reference", "clean-twin", "--attack", "fgsm", "--out", root / "twins")
     run("scores", *data, "--score", "deeplift", "--reference", "clean-twin", "--out", root / "no", status=2, says="attacked twins")
     run("scores", *data, "--score", "snip", "--attack", "fgsm", "--out", root / "no", status=2, says="--attack")
@@ -136,12 +167,48 @@ def scored(root, data):
     assert not (root / "no").exists()
 
 
+QUICK = {"detect": [], "attack": ["--attack", "fgsm"], "robustness": ["--attacks", "noise", "--strengths", ""],
+         "scores": ["--score", "snip"]}
+
+
+def arguments(program, data, **swapped):
+    """The data as a program takes it, some of it swapped."""
+    swapped = {"--" + name: value for name, value in swapped.items()}
+    taken = [swapped.get(before, this) for before, this in zip(["", *data], data)]
+    return [*(taken[:8] + taken[10:] if program == "detect" else taken), *QUICK[program]]
+
+
+def inputs_and_outputs(root, data):
+    """No pipes for what is read twice; --out may lie in --images; what one program wrote is no other's to replace."""
+    read, write = os.pipe()
+    os.close(write)
+    pipe = f"/dev/fd/{read}"
+    for program in QUICK:
+        for name in "cfg", "weights", "annotations":
+            run(program, *arguments(program, data, **{name: pipe}), "--out", root / "no", status=2,
+                says=f"{pipe}: should be a file, got a pipe", pass_fds=[read])
+    transfer = ["transfer" if word == "noise" else word for word in arguments("robustness", data)]
+    run("robustness", *transfer, "--transfer-cfg", CFG, "--transfer-weights", pipe, "--out", root / "no", status=2, says="got a pipe",
+        pass_fds=[read])
+    assert not (root / "no").exists()
+    images = root / "images"
+    shutil.copytree(data[5], images)
+    for program in QUICK:
+        for _ in "first", "again":
+            run(program, *arguments(program, data, images=images), "--out", images / program)
+    run("scores", *arguments("scores", data, images=images), "--out", images, status=2, says="should be another folder than the input")
+    for program in QUICK:
+        for other in QUICK.keys() - {program}:
+            run(program, *arguments(program, data, images=images), "--out", images / other, status=2,
+                says=f"program: {other} there, {program} here")
+
+
 with tempfile.TemporaryDirectory() as folder:
     scenes = pathlib.Path(folder) / "scenes"
     run("drawn_scenes", "--out", scenes, "--train", 2, "--test", 6)
     data = ["--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "test/images", "--annotations",
             scenes / "test/instances.json", "--limit", 3, "--device", "cpu"]
-    for test in attacked, robust, scored:
+    for test in attacked, robust, scored, inputs_and_outputs:
         root = pathlib.Path(folder) / test.__name__
         root.mkdir()
         test(root, data)

@@ -73,6 +73,15 @@ def main():
     assert kept[header:] == grey.read_bytes()[header:] != WEIGHTS.read_bytes()[header:]
     assert "network in Greyscale: " in (root / "grey/configuration.txt").read_text()
 
+    run("evaluate", "--annotations", scenes / "test/instances.json", "--images", root / "nowhere", "--detections", root / "found/detections.csv",
+        "--out", root / "n.json", status=2, says="nowhere: should be a folder of pictures")
+    assert "a folder of Pascal VOC's XML" in " ".join(run("evaluate", "--help").stdout.split())
+
+    # Files of the same names are another program's: neither replaces them.
+    run("detect", "--cfg", CFG, "--weights", WEIGHTS, "--images", scenes / "test/images", "--out", root / "a", status=2,
+        says="program: none")
+    run("structured_hydra", *smoke, "--out", root / "plain", status=2, says="program: detect there")
+
     # In rounds: pruned as far, and what the rounds left behind goes.
     run("structured_hydra", *data, "--budget", "smoke", "--ratios", "50", "--schedule", "cubic", "--schedule-rounds", 2, "--out",
         root / "rounds")

@@ -56,7 +56,7 @@ def whole(scenes, root):
     told = run("train", *command(scenes, root / "own.weights"))
     assert told.count("under FGSM") == 4, told
     files = sorted(path.name for path in root.iterdir())
-    assert files == ["own.last.weights", "own.log.csv", "own.log.svg", "own.names", "own.weights"], files
+    assert files == ["own.configuration", "own.last.weights", "own.log.csv", "own.log.svg", "own.names", "own.weights"], files
     log = (root / "own.log.csv").read_text().splitlines()
     assert log[0] == "step,learning_rate,loss,AP,AP50,robust_AP,robust_AP50" and len(log) == 10, log
     evaluated = {int(r[0]): float(r[6]) for r in (line.split(",") for line in log[1:]) if r[6]}
@@ -86,7 +86,7 @@ def kills(scenes, root, unbroken):
             assert ("validation: AP" in told) == (how == signal.SIGINT), told
             assert out.with_suffix(".last.weights").exists()
         run("train", *command(scenes, out), says="goes on after step")
-        for extension in ".weights", ".last.weights", ".log.csv", ".log.svg", ".names":
+        for extension in ".weights", ".last.weights", ".log.csv", ".log.svg", ".names", ".configuration":
             mine, same = out.with_suffix(extension), (unbroken / "own.weights").with_suffix(extension)
             assert mine.read_bytes() == same.read_bytes(), f"{mine} differs after {how.name}"
         assert not out.with_suffix(".checkpoint").exists() and not list(out.parent.glob("*.part-*"))
@@ -102,6 +102,75 @@ def averaged(scenes, root):
     words[words.index(0.9)], words[words.index(best)] = 0, root / "plain.weights"
     run("train", *words)
     assert (root / "plain.weights").read_bytes() != best.read_bytes()
+
+
+def quick(scenes, out, *more, images=None, annotations=None):
+    return ["--cfg", DEMO / "yolov3-slim.cfg", "--weights", DEMO / "yolov3-slim.weights", "--images", images or scenes / "train/images",
+            "--annotations", annotations or scenes / "train/instances.json", "--steps", 1, "--batch-size", 2, "--device", "cpu",
+            "--out", out, *more]
+
+
+def unnamed(instances, file, shift=0):
+    """The same boxes of categories without names, whose ids are so much higher."""
+    data = json.loads(instances.read_text())
+    data["categories"] = [{"id": c["id"] + shift} for c in data["categories"]]
+    for row in data["annotations"]:
+        row["category_id"] += shift
+    file.write_text(json.dumps(data))
+    return file
+
+
+def again(scenes, root):
+    """A finished training is not repeated, and its results make room for another one's only where that is said."""
+    out, test = root / "own.weights", ("--test-images", scenes / "test/images", "--test-annotations", scenes / "test/instances.json")
+
+    def there(folder):
+        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir() if path.is_file()}
+
+    run("train", *quick(scenes, out))
+    kept = there(root)
+    assert sorted(kept) == ["own.configuration", "own.log.csv", "own.log.svg", "own.names", "own.weights"], sorted(kept)
+    run("train", *quick(scenes, out), says="finished already")
+    run("train", *quick(scenes, out, "--force"), says="finished already")
+    run("train", *quick(scenes, out, *test), says="test: AP")
+    run("train", *quick(scenes, out, "--seed", 2), status=2, says="another one's (--seed: 1 there, 2 here)")
+    # Pictures of the same names and boxes: one has changed.
+    pictures = pathlib.Path(shutil.copytree(scenes / "train/images", root.parent / "other pictures"))
+    with sorted(pictures.iterdir())[0].open("ab") as picture:
+        picture.write(b"more")
+    run("train", *quick(scenes, out, images=pictures), status=2, says="another one's (training images: ")
+    assert there(root) == kept
+    # Classes without names leave none of another network's beside the weights.
+    nameless = unnamed(scenes / "train/instances.json", root.parent / "unnamed.json")
+    run("train", *quick(scenes, out, "--force", annotations=nameless), says="own.weights.1 now")
+    assert {name: file[0] for name, file in there(root / "own.weights.1").items()} == {name: file[0] for name, file in kept.items()}
+    assert sorted(there(root)) == sorted(kept.keys() - {"own.names"}), sorted(there(root))
+    # Weights of which nothing says how they came are nobody's to replace.
+    (root / "own.configuration").unlink()
+    run("train", *quick(scenes, out), status=2, says="add --force, which moves what is there to")
+
+
+def apart(scenes, root):
+    """Outputs share no file, and data no picture; classes are counted alike."""
+    for name in "net-0.5", "net-0.9.weights":
+        run("train", *quick(scenes, root / name))
+    ends = "configuration", "log.csv", "log.svg", "names"
+    files = {"net-0.5", "net-0.9.weights", *(f"net-0.{digit}.{end}" for digit in (5, 9) for end in ends)}
+    assert {path.name for path in root.iterdir()} == files, sorted(root.iterdir())
+    for name in "x.checkpoint", "x.names", "x.log.csv", "x.last.weights", "x.checkpoint.lock", "x.configuration":
+        run("train", *quick(scenes, root / name), status=2, says="--out: should be a name of weights")
+    run("train", *quick(scenes, ""), status=2, says="output: should have the name of a file, got none")
+    run("train", *quick(scenes, f"{root}/later/"), status=2, says='got "a folder"')
+    for kind in "validation", "test":
+        def other(part, instances):
+            return f"--{kind}-images", scenes / part / "images", f"--{kind}-annotations", instances
+        run("train", *quick(scenes, root / "x.weights", *other("train", scenes / "train/instances.json")), status=2,
+            says="should share no image with the training set")
+        shifted = unnamed(scenes / "test/instances.json", root.parent / "shifted.json", shift=1)
+        nameless = unnamed(scenes / "train/instances.json", root.parent / "unnamed.json")
+        run("train", *quick(scenes, root / "x.weights", *other("test", shifted), annotations=nameless), status=2,
+            says="should have the categories of")
+    assert {path.name for path in root.iterdir()} == files, sorted(root.iterdir())
 
 
 def refusals(scenes, root):
@@ -120,8 +189,9 @@ def refusals(scenes, root):
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     run("train", *command(scenes, out), status=2, says="damaged")
     checkpoint.unlink()
+    run("train", *command(scenes, out), status=2, says="another one's (settings unknown, without own.configuration)")
     with subprocess.Popen([BIN / "train", *(str(100000 if before == "--steps" else this) for before, this in
-                                          zip([None, *command(scenes, out)], command(scenes, out)))],
+                                          zip([None, *command(scenes, out)], command(scenes, out, "--force")))],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
         while first.poll() is None and not checkpoint.exists():
             time.sleep(0.005)
@@ -130,6 +200,12 @@ def refusals(scenes, root):
     checkpoint.unlink()
     run("train", *command(scenes, "/no-such-folder/x.weights"), status=2, says="at the root")
     run("train", *command(scenes, root / "x.weights", "--freeze", 1000), status=2, says="--freeze")
+    for option, part in ("--annotations", "train"), ("--validation-annotations", "test"):  # nothing to find
+        empty = json.loads((scenes / part / "instances.json").read_text())
+        (root / "empty.json").write_text(json.dumps({**empty, "annotations": []}))
+        words = command(scenes, root / "x.weights")
+        words[words.index(option) + 1] = root / "empty.json"
+        run("train", *words, status=2, says="empty.json: should have boxes of objects, got none in")
     run("train", *command(scenes, DEMO / "yolov3-slim.weights"), status=2, says="another file than")
     patient = [1 if before == "--evaluate-every" else this
                for before, this in zip([None, *command(scenes, 0)], command(scenes, root / "a.weights"))]
@@ -165,11 +241,13 @@ def refusals(scenes, root):
 with tempfile.TemporaryDirectory() as folder:
     root = pathlib.Path(folder)
     run("drawn_scenes", "--out", root / "scenes", "--train", 24, "--test", 6)
-    for name in "whole", "kills", "averaged", "refusals":
+    for name in "whole", "kills", "averaged", "again", "apart", "refusals":
         (root / name).mkdir()
     unbroken = whole(root / "scenes", root / "whole")
     kills(root / "scenes", root / "kills", unbroken)
     averaged(root / "scenes", root / "averaged")
+    again(root / "scenes", root / "again")
+    apart(root / "scenes", root / "apart")
     refusals(root / "scenes", root / "refusals")
-    for test in whole, kills, averaged, refusals:
+    for test in whole, kills, averaged, again, apart, refusals:
         print(f"{test.__name__}: {test.__doc__.splitlines()[0]}")

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <string>
 #include <utility>
@@ -13,11 +14,13 @@
 #include "serpette/app/experiment_options.hpp"
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/network_names.hpp"
+#include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/load_annotations.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/method/run_cell.hpp"
 
@@ -52,6 +55,14 @@ inline void require_apart(const CocoFolder& train, const CocoFolder& test,
             "should share no image with the training set, got {} in both", test.path(i).string());
 }
 
+/// @throws Error  if a data set has nothing to find: no box that is no crowd.
+inline void require_objects(const CocoFolder& data) {
+  bool any = false;
+  for (std::int64_t i = 0; i < data.size() && !any; ++i) any = !data.boxes(i).empty();
+  require(any, data.instances().source, "should have boxes of objects, got none in {} images",
+          data.size());
+}
+
 /// @throws Error  if the two sets have other categories, or one has nothing to find.
 inline void require_alike(const CocoFolder& train, const CocoFolder& test) {
   const auto &a = train.instances(), &b = test.instances();
@@ -61,24 +72,21 @@ inline void require_alike(const CocoFolder& train, const CocoFolder& test) {
             "should have the categories of {}, in which {} is \"{}\"; got {}, \"{}\"", a.source,
             x.id, x.name, y.id, y.name);
   }
-  for (const auto* data : {&train, &test}) {
-    bool any = false;
-    for (std::int64_t i = 0; i < data->size() && !any; ++i) any = !data->boxes(i).empty();
-    require(any, data->instances().source, "should have boxes of objects, got none in {} images",
-            data->size());
-  }
+  require_objects(train);
+  require_objects(test);
 }
 
 inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   auto ratios = parse_ratios(o.ratios);
   const auto budget = o.budget.chosen();
   const auto device = parse_device(o.device);
-  for (const auto& file : {o.cfg, o.weights, o.annotations, o.test_annotations})
-    require(!std::filesystem::is_fifo(file), file.string(),
-            "should be a file, got a pipe: it is read more than once");
+  require_files({o.cfg, o.weights, o.annotations, o.test_annotations});
   require_no_input(o.out, {o.images, o.test_images});
+  std::vector<std::filesystem::path> inputs{o.cfg, o.weights};
+  for (const auto& annotations : {o.annotations, o.test_annotations})
+    std::ranges::move(files_of_annotations(annotations), std::back_inserter(inputs));
   for (const char* output : {"cells.csv", "configuration.txt", "evaluations.csv"})
-    require_no_input(o.out / output, {o.cfg, o.weights, o.annotations, o.test_annotations});
+    require_no_input(o.out / output, inputs);
   auto detector = Yolov3::load(o.cfg, o.weights);
   say_notes(detector, o.cfg, o.weights);
   const auto& in = detector.graph().input;

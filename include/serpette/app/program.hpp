@@ -9,10 +9,12 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <initializer_list>
 #include <iostream>
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <vector>
 
@@ -108,6 +110,15 @@ int run_main(Body&& body) {
     complain(fmt::format("error: {}\n", detail::shortened(first_words(error.what()))));
   }
   return 2;
+}
+
+/// Refuses pipes where inputs are read more than once: the second time nothing would come.
+/// @throws Error  naming the first pipe.
+inline void require_files(std::initializer_list<std::filesystem::path> inputs) {
+  std::error_code unknown;  // whoever reads it says what is wrong
+  for (const auto& input : inputs)
+    require(!std::filesystem::is_fifo(input, unknown), input.string(),
+            "should be a file, got a pipe: it is read more than once");
 }
 
 /// The folder `name` of data that ships with serpette: `share/serpette/name` of the installation

@@ -24,9 +24,7 @@ class SuiteOptions {
 
   /// For a program that is about the suite: --epsilon, --strengths, ….
   /// @param strengths  of the curve where none are given.
-  static SuiteOptions always(std::vector<double> strengths) {
-    return SuiteOptions("", std::move(strengths));
-  }
+  static SuiteOptions always(std::vector<double> strengths) { return {"", std::move(strengths)}; }
 
   void add_to(CLI::App& app) {
     if (!prefix_.empty())

@@ -2,22 +2,47 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/io/atomic_file.hpp"
 #include "serpette/io/file_lock.hpp"
+#include "serpette/io/read_file.hpp"
 #include "serpette/metric/stopwatch.hpp"
+#include "serpette/study/configuration.hpp"
 #include "serpette/study/store.hpp"
 
 namespace serpette::cli {
 
-/// The first of `ROOT.1`, `ROOT.2`, … that is not there.
+/// What the Store calls its configuration, and the line of it that names the program.
+inline constexpr std::string_view kConfigurationFile = "configuration.txt",
+                                  kProgramLine = "program";
+
+/// Refuses results that would replace an input. In a folder of inputs a `configuration.txt` is no
+/// label of a picture but an earlier run's.
+/// @param outputs  files and folders in `out`.
+/// @throws Error   naming the first that is an input, or stands in a folder of them.
+inline void require_no_input_in(const std::filesystem::path& out,
+                                std::initializer_list<const char*> outputs,
+                                std::initializer_list<std::filesystem::path> inputs) {
+  std::error_code unknown;  // whoever reads it says what is wrong
+  for (const std::string_view output : outputs)
+    for (const auto& input : inputs)
+      if (output != kConfigurationFile || !std::filesystem::is_directory(input, unknown))
+        require_no_input(out / output, {input});
+}
+
+/// The first of `ROOT.1`, `ROOT.2`, … that is not there; of a link, beside what it leads to, as
+/// files can be moved there.
 inline std::filesystem::path place_aside(const std::filesystem::path& root) {
-  auto name = std::filesystem::absolute(root).lexically_normal();
+  auto name = std::filesystem::weakly_canonical(root);
   if (!name.has_filename()) name = name.parent_path();
   for (int i = 1;; ++i)
     if (auto place = name.string() + fmt::format(".{}", i);
@@ -42,7 +67,7 @@ inline void require_idle(const std::filesystem::path& root, double seconds = 10)
 }
 
 /// Moves what a folder of results holds to `place_aside(root)`; pictures that were drawn for it
-/// (`scenes`) and locks stay where they are.
+/// (`scenes`) and locks stay where they are. Where nothing can be moved nothing is left behind.
 /// @return  where it is now.
 inline std::filesystem::path set_aside(const std::filesystem::path& root) {
   namespace fs = std::filesystem;
@@ -53,7 +78,14 @@ inline std::filesystem::path set_aside(const std::filesystem::path& root) {
     if (const auto name = entry.path().filename().string();
         name != "scenes" && !name.starts_with(".lock"))
       moved.push_back(entry.path());
-  for (const auto& from : moved) fs::rename(from, place / from.filename());
+  for (const auto& from : moved) {
+    std::error_code code;
+    fs::rename(from, place / from.filename(), code);
+    if (!code) continue;
+    std::error_code not_empty;  // it holds what has been moved
+    fs::remove(place, not_empty);
+    fail(from.string(), "should be movable to {}, got \"{}\"", place.string(), code.message());
+  }
   return place;
 }
 
@@ -70,13 +102,38 @@ inline void remove_if_unused(const std::filesystem::path& root) {
   fs::remove(root, ignored);  // not if somebody was quicker
 }
 
+/// Refuses a folder with the results of another program, whose files might have the same names.
+/// @param program  as its line in the configuration says; empty: studies, which have no such line.
+/// @throws OtherConfiguration  if the line there says another one.
+inline void require_program(const std::filesystem::path& root, std::string_view program) {
+  const auto file = root / kConfigurationFile;
+  if (!std::filesystem::exists(file)) return;
+  const auto text = read_file(file);
+  if (text.empty()) return;
+  const auto kept = Configuration::parse(text).training;
+  const auto line = std::ranges::find(kept, kProgramLine, &ConfigurationLine::name);
+  const std::string there = line == kept.end() ? "" : line->value;
+  const auto named = [](std::string_view name) {
+    return name.empty() ? "none (a study, or before programs were named)" : name;
+  };
+  require<OtherConfiguration>(there == program, root.string(),
+                              "holds another program's results:\n  {}: {} there, {} here",
+                              kProgramLine, named(there), named(program));
+}
+
 /// Opens a folder of results. Those of another configuration are refused, or where people `force`
 /// it, set aside.
-/// @param open  gives the Store.
+/// @param open     gives the Store.
+/// @param program  as for require_program.
 template <class Open>
-auto open_used(const std::filesystem::path& root, bool force, Open&& open) {
-  try {
+auto open_used(const std::filesystem::path& root, bool force, Open&& open,
+               std::string_view program = {}) {
+  const auto open_own = [&] {
+    require_program(root, program);
     return open();
+  };
+  try {
+    return open_own();
   } catch (const OtherConfiguration& other) {
     if (!force)
       throw OtherConfiguration(fmt::format("{}\nOr add --force, which moves them to {} first.",
@@ -85,13 +142,24 @@ auto open_used(const std::filesystem::path& root, bool force, Open&& open) {
   // Of several that start at once one moves what is there; the others find it moved.
   const FileLock one(root / ".lock-force");
   try {
-    return open();
+    return open_own();
   } catch (const OtherConfiguration&) {
     require_idle(root);
   }
   fmt::print(stderr, "note: {} held results of other settings; they are in {} now\n", root.string(),
              set_aside(root).string());
-  return open();
+  return open_own();
+}
+
+/// The same for a program that is no study: its name stands first in the configuration.
+/// @param lines  what the results depend on.
+inline Store open_results(const std::filesystem::path& root, bool force, std::string_view program,
+                          std::vector<ConfigurationLine> lines) {
+  lines.insert(lines.begin(), ConfigurationLine{std::string(kProgramLine), std::string(program)});
+  const auto open = [&] {
+    return Store(root, {.training = lines, .measuring = {}, .machines = {}});
+  };
+  return open_used(root, force, open, program);
 }
 
 }  // namespace serpette::cli

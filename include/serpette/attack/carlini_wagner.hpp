@@ -97,7 +97,7 @@ struct CarliniWagner {
   at::Tensor search(const Victim& victim, at::Tensor rows, const Ball& ball, const at::Tensor& c,
                     Found& found, const Aim& aim) const {
     constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kTiny = 1e-8, kEdge = 0.999, kGain = 0.9999;
-    const auto clean = ball.centre();
+    const auto& clean = ball.centre();
     auto met = at::zeros_like(c).to(at::kBool);
     // Everything below is about the rows that still run; `of` takes their part.
     auto x0 = clean.index_select(0, rows).to(c.scalar_type());

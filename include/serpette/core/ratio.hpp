@@ -67,6 +67,11 @@ class Ratio {
     return static_cast<double>(millionths_) / (100.0 * kUnit);
   }
 
+  /// [%], the double next to what `str` prints: 100 · fraction() may be one beside.
+  [[nodiscard]] constexpr double percents() const {
+    return static_cast<double>(millionths_) / static_cast<double>(kUnit);
+  }
+
   /// Percents as people write them: "25", "99.5".
   [[nodiscard]] std::string str() const {
     auto text = fmt::format("{}.{:06}", millionths_ / kUnit, millionths_ % kUnit);

@@ -86,7 +86,8 @@ inline std::vector<ShapeSize> cluster_anchors(std::vector<ShapeSize> boxes, int 
       for (std::size_t i = 0; i < boxes.size(); ++i)
         if (distance[i] > 0) {
           chosen = i;
-          if ((at -= distance[i] * distance[i]) < 0) break;
+          at -= distance[i] * distance[i];
+          if (at < 0) break;
         }
       centres.push_back(boxes[chosen]);
       for (std::size_t i = 0; i < boxes.size(); ++i)

@@ -56,8 +56,8 @@ inline DataStatistics data_statistics(const Instances& instances) {
     s.empty_images += mine.empty();
     std::unordered_set<int> seen;
     std::vector<std::tuple<int, double, double, double, double>> boxes;
-    for (std::size_t i = 0; i < mine.size(); ++i) {
-      const auto& a = *mine[i];
+    for (const auto* const annotation : mine) {
+      const auto& a = *annotation;
       auto& own = s.classes.at(static_cast<std::size_t>(a.category));
       ++own.boxes;
       own.images += seen.insert(a.category).second;

@@ -33,6 +33,13 @@ inline bool are_coco(const std::vector<CocoCategory>& categories, int classes) {
   });
 }
 
+/// Whether all that categories are called is their numbers, from 0 on: YOLO's labels without names.
+inline bool are_counted(const std::vector<CocoCategory>& categories) {
+  for (std::size_t k = 0; k < categories.size(); ++k)
+    if (categories[k].name != numbered_class(static_cast<std::int64_t>(k))) return false;
+  return !categories.empty();
+}
+
 }  // namespace detail
 
 /// Brings the categories of annotations into the order of a network's classes, so that the position
@@ -41,8 +48,10 @@ inline bool are_coco(const std::vector<CocoCategory>& categories, int classes) {
 ///
 /// - Of more categories than classes, those without boxes go (the extra category 0 of Roboflow).
 /// - With known names a class may lack boxes, as the rare ones do in a part of a data set: it
-///   becomes a category without any.
-/// - Labels without names (YOLO's, alone) count classes as the network does.
+///   becomes a category without any. A name itself comes before those that are alike (same_class),
+///   of two categories of a name the one with boxes, and none is taken twice.
+/// - Labels without names (YOLO's, alone) count classes as the network does: class k is its class
+///   k, and a part may lack the last ones.
 /// - Classes that have no order of their own (Pascal VOC's) need the network's names.
 /// @param names    the network's class names, [classes] or none.
 /// @param network  how errors call the network.
@@ -70,20 +79,38 @@ inline std::vector<std::string> match_categories(Instances& instances, int class
          empty.empty() ? "" : fmt::format("; without boxes: {}", few_of(empty, kFew)));
   };
 
+  if (detail::are_counted(categories)) {
+    if (names.empty())
+      for (int c = 0; c < classes; ++c) names.push_back(numbered_class(c));
+    else if (!std::ranges::all_of(names, is_numbered_class))
+      for (std::size_t k = 0; k < std::min(categories.size(), names.size()); ++k)
+        categories[k].name = names[k];
+  }
   constexpr auto kNone = static_cast<std::size_t>(-1);
   std::vector<std::size_t> order;  // class → category, or kNone
   std::vector<std::string> absent;
   if (!names.empty()) {
-    if (categories.size() <= names.size() &&
-        std::ranges::all_of(categories, [](const auto& c) { return is_numbered_class(c.name); }))
-      for (std::size_t k = 0; k < categories.size(); ++k) categories[k].name = names[k];
-    for (const auto& name : names) {
-      const auto found = std::ranges::find_if(
-          categories, [&](const CocoCategory& c) { return same_class(c.name, name); });
-      if (found == categories.end()) absent.push_back(name);
-      order.push_back(
-          found == categories.end() ? kNone : static_cast<std::size_t>(found - categories.begin()));
+    order.assign(names.size(), kNone);
+    std::vector<bool> is_taken(categories.size());
+    const auto take_equal = [&](const std::vector<std::string>& of_categories,
+                                const std::vector<std::string>& of_classes) {
+      for (std::size_t c = 0; c < order.size(); ++c)
+        for (const bool has_boxes : {true, false})
+          for (std::size_t k = 0; k < categories.size() && order[c] == kNone; ++k)
+            if (!is_taken[k] && (boxes[k] > 0) == has_boxes && of_categories[k] == of_classes[c])
+              order[c] = k, is_taken[k] = true;
+    };
+    std::vector<std::string> called, plain, plain_names;
+    for (std::size_t k = 0; k < categories.size(); ++k) {
+      const auto& name = categories[k].name;  // one without is written by its number
+      called.push_back(name.empty() ? numbered_class(static_cast<std::int64_t>(k)) : name);
+      plain.push_back(plain_class_name(called.back()));
     }
+    for (const auto& name : names) plain_names.push_back(plain_class_name(name));
+    take_equal(called, names);
+    take_equal(plain, plain_names);
+    for (std::size_t c = 0; c < order.size(); ++c)
+      if (order[c] == kNone) absent.push_back(names[c]);
     if (absent.size() == names.size()) refuse(fmt::format("the class \"{}\"", absent.front()));
   } else {
     const auto wanted = static_cast<std::size_t>(classes);

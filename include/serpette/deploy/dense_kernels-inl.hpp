@@ -153,9 +153,9 @@ void tile_in(const TileInJob<float>& job) {
     const auto count = static_cast<std::size_t>(std::min(lanes, job.channels - c));
     columns_in(d, cells, c, count, half_done);
     float* to = job.to + c;
-    for (int i = 0; i < 6; ++i) {
+    for (const auto& row : half_done) {
       V y[6];
-      rows_in(d, half_done[i], y);
+      rows_in(d, row, y);
       for (int j = 0; j < 6; ++j, to += job.step) hn::StoreU(y[j], d, to);
     }
   }

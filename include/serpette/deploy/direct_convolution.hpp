@@ -79,7 +79,7 @@ class DirectConvolutionOf {
 
   /// One group; of Int8 no more products than 32 bits can add up.
   static bool fits(const Convolutional& c, const Shape& in) {
-    constexpr std::int64_t kMostProducts = std::int64_t{1 << 16};
+    constexpr auto kMostProducts = std::int64_t{1 << 16};
     return c.groups == 1 &&
            (!kIsScaled || std::int64_t{in.channels} * c.size * c.size <= kMostProducts);
   }

@@ -126,9 +126,9 @@ inline void tile_in(const TileInJob<BFloat16>& job) {
     const auto count = static_cast<std::size_t>(std::min(16, job.channels - c));
     dense::columns_in(d, cells, c, count, half_done);
     BFloat16* to = job.to + c;
-    for (int i = 0; i < 6; ++i) {
+    for (const auto& row : half_done) {
       V y[6];
-      dense::rows_in(d, half_done[i], y);
+      dense::rows_in(d, row, y);
       for (int j = 0; j < 6; ++j, to += job.step) store_rounded(y[j], to);
     }
   }

@@ -99,7 +99,7 @@ class FormList {
                       layer.range.has_value(),
                       log(layer.density()),
                       log(static_cast<double>(layer.kernels_left) / static_cast<double>(c.filters) /
-                          (layer.in.channels / c.groups))};
+                          static_cast<double>(layer.in.channels / c.groups))};
       auto found = known.find(kind);
       if (found == known.end()) found = known.emplace(kind, costs(layer, measure, repeats)).first;
       all.push_back(found->second);
@@ -121,7 +121,7 @@ class FormList {
 
   static std::vector<double> costs(const FoldedLayer& layer, bool measure, int repeats) {
     constexpr double kNever = std::numeric_limits<double>::infinity();
-    const std::vector<double> model{(Forms::fits(layer) ? Forms::cost(layer) : kNever)...};
+    std::vector<double> model{(Forms::fits(layer) ? Forms::cost(layer) : kNever)...};
     const double least = *std::min_element(model.begin(), model.end());
     require(least < kNever, "plan", "no form fits a convolution of {}×{} with stride {}",
             layer.settings.size, layer.settings.size, layer.settings.stride);

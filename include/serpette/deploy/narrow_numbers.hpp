@@ -40,7 +40,8 @@ static_assert(sizeof(Int8) == 1);
 
 /// Numbers that are multiplied side by side, and added up in one sum of four bytes.
 template <class Number>
-inline constexpr int kTogether = static_cast<int>(sizeof(float) / sizeof(Number));
+inline constexpr int kTogether =
+    sizeof(float) / sizeof(Number);  // NOLINT(bugprone-sizeof-expression): of float too
 
 /// How the numbers of a map become operands: as they are, rounded, or by a scale.
 template <class Number>

@@ -266,7 +266,7 @@ class SparseConvolution {
     const std::int64_t cells = std::int64_t{out_.height} * out_.width;
     const std::int64_t origin =
         tiling_.flat ? std::int64_t{row} * lanes() : std::int64_t{row} * out_.width + column;
-    const std::size_t sums = static_cast<std::size_t>(tiling_.rows * lanes());
+    const auto sums = static_cast<std::size_t>(tiling_.rows * lanes());
 
     FilterJob job;
     job.pitch = tiling_.flat ? lanes() : out_.width;

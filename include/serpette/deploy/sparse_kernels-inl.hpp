@@ -58,7 +58,7 @@ void filter_on_tile(const FilterJob& job) {
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
     if (r < job.first_row) continue;
-    const std::size_t width = static_cast<std::size_t>(r == Rows - 1 ? job.last_width : job.width);
+    const auto width = static_cast<std::size_t>(r == Rows - 1 ? job.last_width : job.width);
     const std::ptrdiff_t at = r * job.pitch;
     V v = activate(d, sum[r], slope);
     if (job.finish.residual != nullptr)

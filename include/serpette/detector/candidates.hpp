@@ -240,8 +240,9 @@ class Candidates {
     const auto centre = [&](float t) { return scale * detail::sigmoid(t) - (scale - 1) / 2; };
     const auto [tx, ty, tw, th, objectness] = p.logits;
     const auto& [channels, height, width] = anchor.grid;
-    const double cx = (centre(tx) + double(p.cell % width)) / width * geometry.canvas_width,
-                 cy = (centre(ty) + double(p.cell / width)) / height * geometry.canvas_height;
+    const auto row = p.cell / width, column = p.cell % width;
+    const double cx = (centre(tx) + double(column)) / width * geometry.canvas_width,
+                 cy = (centre(ty) + double(row)) / height * geometry.canvas_height;
     const double w = detail::growth(anchor.new_coords, tw) * anchor.width,
                  h = detail::growth(anchor.new_coords, th) * anchor.height;
     if (std::isnan(cx + cy) || std::isnan(w) || std::isnan(h)) return {};

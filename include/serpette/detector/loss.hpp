@@ -293,7 +293,7 @@ class YoloLoss {
     require(truth.dim() == 2 && truth.size(1) == 6, "truth",
             "shape should be [M, 6] (image, class, cx, cy, w, h), got [{}]",
             fmt::join(truth.sizes().vec(), ", "));
-    const auto t = truth.to(at::kCPU, precision);
+    auto t = truth.to(at::kCPU, precision);
     if (t.size(0) == 0) return t;
     const auto top_class = t.select(1, 1).max().item<double>(),
                top_image = t.select(1, 0).max().item<double>();

@@ -8,6 +8,7 @@
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/few_of.hpp"
+#include "serpette/io/json_string.hpp"
 #include "serpette/io/limits.hpp"
 
 namespace serpette {
@@ -47,7 +48,8 @@ inline void require_no_others(const std::filesystem::path& folder,
 
 /// Names of the pictures without suffix, each of its own, for formats of one text a picture.
 /// @param folders  whether folders in a name tell pictures apart.
-/// @throws Error   if two are the same, one is outside its folder, or a picture has no size.
+/// @throws Error   if two are the same, one is outside its folder or has a line break, which lists
+/// of pictures would read as two, or a picture has no size.
 inline std::vector<std::string> label_stems(const Instances& instances, bool folders) {
   std::vector<std::string> stems;
   std::unordered_set<std::string> seen;
@@ -56,6 +58,9 @@ inline std::vector<std::string> label_stems(const Instances& instances, bool fol
     if (!folders) name = name.filename();
     require(!name.empty() && name.is_relative() && *name.begin() != "..", instances.source,
             "image {} should have a name within its folder, got \"{}\"", image.id, image.file_name);
+    if (image.file_name.find_first_of("\n\r") != std::string::npos)
+      fail(instances.source, "image {} should have a name of one line, got {}", image.id,
+           json_string(image.file_name));
     require(image.width > 0 && image.height > 0, instances.source,
             "image {} should have a width and a height, got {} x {}", image.file_name, image.width,
             image.height);

@@ -47,6 +47,9 @@ inline OutputPlace output_place(const std::filesystem::path& path) {
   const auto refuse = [&](std::string_view got) {
     throw Unwritable(fmt::format("{}: should be writable, got \"{}\"", path.string(), got));
   };
+  if (path.empty()) throw Unwritable("output: should have the name of a file, got none");
+  if (const auto name = path.filename(); name.empty() || name == "." || name == "..")
+    refuse("a folder");
   struct ::stat known {};
   // Before the links: that of a pipe without a name (/dev/stdout, a shell's >(…)) leads nowhere.
   if (::stat(path.c_str(), &known) == 0 && (S_ISCHR(known.st_mode) || S_ISFIFO(known.st_mode))) {
@@ -83,11 +86,35 @@ inline void make_folders(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder, code);
 }
 
+/// Whether class names travel with a network, as own.names beside own.cfg or own.weights, or with
+/// one that is trained: programs write them with it and may do so again. Others are a data set's,
+/// as obj.names beside obj.data.
+inline bool is_names_of_network(const std::filesystem::path& names) {
+  const auto is_beside = [&](const char* extension) {
+    std::error_code code;
+    return std::filesystem::is_regular_file(
+        std::filesystem::path(names).replace_extension(extension), code);
+  };
+  if (is_beside("data")) return false;
+  for (const char* extension :  // own.names may be beside a network that is called own alone
+       {"cfg", "weights", "last.weights", "configuration", "checkpoint", "checkpoint.lock", ""})
+    if (is_beside(extension)) return true;
+  return false;
+}
+
+/// Whether a file is one of those that data sets are made of, by its name.
+inline bool is_of_data_set(const std::filesystem::path& file) {
+  const auto suffix = file.extension();
+  for (const char* known : {".xml", ".txt", ".yaml", ".yml", ".data"})
+    if (suffix == known) return true;
+  return has_image_suffix(file) || (suffix == ".names" && !is_names_of_network(file));
+}
+
 }  // namespace detail
 
 /// Refuses a file that could not be written, before hours are spent on what is to go there. Folders
 /// on the way are made.
-/// @throws Unwritable  if it is a folder, or no file can be made beside it.
+/// @throws Unwritable  if it has no name or is a folder, or no file can be made beside it.
 inline void require_writable(const std::filesystem::path& path) {
   const auto place = detail::output_place(path);
   const auto& file_path = place.path;
@@ -104,27 +131,35 @@ inline void require_writable(const std::filesystem::path& path) {
 }
 
 /// Refuses output that would replace what it is made from.
-/// @throws Error  if `output` is one of these files or folders, under whatever name, or a picture
-/// or annotation (.xml, .txt) that stands in one of the folders.
+/// @param inputs  files and folders; of annotations those that `files_of_annotations` gives.
+/// @throws Error  if `output` is one of these files or folders, under whatever name, or a picture,
+/// annotation or list of classes (.xml, .txt, .yaml, .yml, .data, .names) that stands in one of the
+/// folders; names that travel with a network are none.
 inline void require_no_input(const std::filesystem::path& output,
-                             std::initializer_list<std::filesystem::path> inputs) {
+                             std::span<const std::filesystem::path> inputs) {
   namespace fs = std::filesystem;
-  std::error_code code;
-  const bool is_data =
-      fs::is_regular_file(output, code) &&
-      (has_image_suffix(output) || output.extension() == ".xml" || output.extension() == ".txt");
-  for (const auto& input : inputs) {
-    if (input.empty()) continue;
-    const bool folder = fs::is_directory(input, code);
-    require(!(folder || fs::is_regular_file(input, code)) || !fs::equivalent(output, input, code),
-            output.string(), "should be another {} than the input {}, got the same",
-            folder ? "folder" : "file", input.string());
+  struct ::stat replaced {};
+  if (::stat(output.c_str(), &replaced) != 0) return;  // nothing is there that could be lost
+  const bool is_data = S_ISREG(replaced.st_mode) && detail::is_of_data_set(output);
+  for (const auto& input : inputs) {  // of a data set hundreds of thousands: one look at each
+    struct ::stat known {};
+    if (input.empty() || ::stat(input.c_str(), &known) != 0) continue;
+    const bool folder = S_ISDIR(known.st_mode);
+    if (!folder && !S_ISREG(known.st_mode)) continue;
+    require(known.st_dev != replaced.st_dev || known.st_ino != replaced.st_ino, output.string(),
+            "should be another {} than the input {}, got the same", folder ? "folder" : "file",
+            input.string());
     if (!folder || !is_data) continue;
+    std::error_code code;
     const auto inside =
         fs::weakly_canonical(output, code).lexically_relative(fs::weakly_canonical(input, code));
     require(inside.empty() || inside.begin()->string() == "..", output.string(),
             "should be another file than those of the input {}, got one of them", input.string());
   }
+}
+inline void require_no_input(const std::filesystem::path& output,
+                             std::initializer_list<std::filesystem::path> inputs) {
+  require_no_input(output, std::span(inputs.begin(), inputs.size()));
 }
 
 /// A file that is complete on disk under a temporary name, beside where it is to go: `commit`

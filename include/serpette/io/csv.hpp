@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
@@ -78,7 +79,7 @@ class CsvReader {
 
   /// @throws Error  unless the field is a finite decimal number.
   [[nodiscard]] double number(std::size_t wanted) const {
-    const double value = parse<double>(wanted, "a number");
+    const auto value = parse<double>(wanted, "a number");
     require(std::isfinite(value), place(), "{} should be finite, got \"{}\"", names_[wanted],
             text(wanted));
     return value;
@@ -178,7 +179,7 @@ class CsvReader {
 };
 
 /// Builds comma-separated text. Doubles are written with the fewest digits that read back the same
-/// value.
+/// value; what is no number is "nan", whatever sign it got: that depends on the CPU.
 class CsvWriter {
  public:
   template <class... Fields>
@@ -211,9 +212,18 @@ class CsvWriter {
         }
         text_.push_back('"');
       }
+    } else if (is_nan(value)) {
+      text_.append(std::string_view("nan"));
     } else {
       fmt::format_to(std::back_inserter(text_), "{}", value);
     }
+  }
+  template <class Field>
+  static bool is_nan(const Field& value) {
+    if constexpr (std::is_floating_point_v<Field>)
+      return std::isnan(value);
+    else
+      return false;
   }
 
   fmt::memory_buffer text_;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -155,13 +156,13 @@ inline void draw_detections(Image& image, std::span<const Detection> found,
   };
   for (const auto& d : ordered) detail::draw_frame(image, frame(d), class_color(d.category));
   std::vector<detail::Pixels> taken;
-  for (auto d = ordered.rbegin(); d != ordered.rend(); ++d) {
-    const auto index = static_cast<std::size_t>(d->category);
-    const auto name = d->category >= 0 && index < categories.size()
+  for (const auto& d : ordered | std::views::reverse) {
+    const auto index = static_cast<std::size_t>(d.category);
+    const auto name = d.category >= 0 && index < categories.size()
                           ? categories[index].name
-                          : fmt::format("class {}", d->category);
-    detail::draw_label(image, frame(*d), fmt::format("{} {:.2f}", name, d->score),
-                       class_color(d->category), taken);
+                          : fmt::format("class {}", d.category);
+    detail::draw_label(image, frame(d), fmt::format("{} {:.2f}", name, d.score),
+                       class_color(d.category), taken);
   }
 }
 

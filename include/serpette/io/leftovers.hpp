@@ -32,7 +32,7 @@ inline bool is_left_over(const std::filesystem::path& file) {
   const auto mark = part_mark();
   const auto name = file.filename().string();
   const auto found = name.rfind(mark);
-  if (found == name.npos) return false;
+  if (found == std::string::npos) return false;
   const auto digits = std::string_view(name).substr(found + mark.size());
   pid_t process = 0;
   const auto [last, error] = std::from_chars(digits.data(), digits.data() + digits.size(), process);

@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
@@ -35,24 +37,37 @@ inline bool is_voc_list(const std::filesystem::path& file) {
   return std::filesystem::is_directory(main.parent_path().parent_path() / "Annotations");
 }
 
+/// Whether a folder holds Pascal VOC's annotations, or is that of their XML itself.
+inline bool is_voc_folder(const std::filesystem::path& folder) {
+  return std::filesystem::is_directory(folder / "Annotations") || !files_of(folder, is_xml).empty();
+}
+
+/// The only JSON of a folder that no YAML describes; empty if there is none.
+inline std::filesystem::path json_of(const std::filesystem::path& folder) {
+  if (!yaml_of(folder).empty()) return {};
+  const auto files = files_of(
+      folder, [](const std::filesystem::path& file) { return file.extension() == ".json"; });
+  return files.size() == 1 ? files.front() : std::filesystem::path();
+}
+
 }  // namespace detail
 
 /// Reads YOLO's labels: darknet's `.data`, `data.yaml`, a list of pictures, or a folder of labels
-/// or with one `data.yaml`.
-/// @throws Error  naming the file, if it is none of these or cannot be read.
+/// or with `data.yaml` or one other YAML.
+/// @throws Error  naming the file, if it is none of these or cannot be read, or if no picture has a
+/// file of labels.
 inline Instances load_yolo(const std::filesystem::path& path,
                            const AnnotationOptions& options = {}) {
   const auto [file, part] = detail::part_of(path);
-  const auto ending = [](std::string_view suffix) {
-    return [suffix](const std::filesystem::path& entry) { return entry.extension() == suffix; };
-  };
   if (std::filesystem::is_directory(file)) {
-    if (const auto yaml = files_of(file, ending(".yaml")); yaml.size() == 1)
-      return detail::load_yolo_yaml(yaml.front(), part, options);
-    if (!files_of(file, ending(".txt")).empty()) return detail::load_yolo_folder(file, options);
-    fail(file.string(),
-         "should hold annotations: Pascal VOC's XML, YOLO's labels, one data.yaml or one JSON, got "
-         "none of them");
+    if (const auto yaml = detail::yaml_of(file); !yaml.empty())
+      return detail::load_yolo_yaml(yaml, part, options);
+    const auto texts = files_of(
+        file, [](const std::filesystem::path& entry) { return entry.extension() == ".txt"; });
+    require(!texts.empty(), file.string(),
+            "should hold annotations: Pascal VOC's XML, YOLO's labels, one data.yaml or one JSON, "
+            "got none of them");
+    return detail::load_yolo_folder(file, options);
   }
   const auto suffix = file.extension();
   if (suffix == ".data") return detail::load_yolo_data(file, part, options);
@@ -71,24 +86,19 @@ inline Instances load_yolo(const std::filesystem::path& path,
 /// | `*.data`, `*.data:valid` | darknet's data file: the list under `train`, or another key |
 /// | `*.yaml`, `*.yaml:val` | `data.yaml`: the pictures under `train`, or another key |
 /// | `*.txt` | a list of pictures with YOLO labels, or VOC's under `ImageSets` |
-/// | a folder | of what it holds: Pascal VOC's XML (or `Annotations` with it), one `data.yaml`, one
-/// JSON, YOLO labels |
+/// | a folder | of what it holds: Pascal VOC's XML (or `Annotations` with it), `data.yaml` or one
+/// other YAML, one JSON, YOLO labels |
 ///
 /// @return        file names relative to `options.images` if given and inside, else whole paths
-/// (COCO's as they are).
+/// (COCO's as they are, and bare where Pascal VOC's picture was not found).
 /// @throws Error  naming the file, if it cannot be read or is not what its name says.
 inline Instances load_annotations(const std::filesystem::path& path,
                                   const AnnotationOptions& options = {}) {
   namespace fs = std::filesystem;
   const auto [file, part] = detail::part_of(path);
   if (fs::is_directory(file)) {
-    const auto holds = [&](std::string_view suffix) {
-      return files_of(file, [&](const fs::path& entry) { return entry.extension() == suffix; });
-    };
-    if (fs::is_directory(file / "Annotations") || !holds(".xml").empty())
-      return load_voc(file, options);
-    if (holds(".yaml").size() != 1)
-      if (const auto json = holds(".json"); json.size() == 1) return load_instances(json.front());
+    if (detail::is_voc_folder(file)) return load_voc(file, options);
+    if (const auto json = detail::json_of(file); !json.empty()) return load_instances(json);
     return load_yolo(path, options);
   }
   const auto suffix = file.extension();
@@ -98,6 +108,41 @@ inline Instances load_annotations(const std::filesystem::path& path,
   require(suffix != ".xml", file.string(),
           "should be the folder of all XML files, got one of them");
   return load_instances(path);
+}
+
+/// The files and folders that annotations are made of, all their parts: an output among them would
+/// replace some of the data set, or change what its labels mean. For `require_no_input`.
+/// @param path    as of load_annotations; what is not there is made of itself.
+/// @throws Error  if a file that names others cannot be read.
+inline std::vector<std::filesystem::path> files_of_annotations(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  if (path.empty()) return {};
+  const auto file = detail::part_of(path).file;
+  std::vector<fs::path> files{file};
+  std::error_code code;
+  auto door = file;
+  if (fs::is_directory(file, code)) {
+    if (detail::is_voc_folder(file)) {
+      files.push_back(file / "Annotations");  // which may be a link
+      return files;
+    }
+    if (auto json = detail::json_of(file); !json.empty()) {
+      files.push_back(std::move(json));
+      return files;
+    }
+    if (auto yaml = detail::yaml_of(file); !yaml.empty()) door = std::move(yaml);
+  } else if (!fs::is_regular_file(file, code)) {
+    return files;  // nothing, or a pipe, which is read once
+  }
+  const auto suffix = door.extension();
+  if (door == file && suffix == ".txt" && detail::is_voc_list(file)) {
+    files.push_back(fs::absolute(file).parent_path().parent_path().parent_path() / "Annotations");
+  } else if (fs::is_directory(door, code) || suffix == ".data" || suffix == ".yaml" ||
+             suffix == ".yml" || suffix == ".txt") {
+    const auto more = detail::files_of_yolo(door);
+    files.insert(files.end(), more.begin(), more.end());
+  }
+  return files;
 }
 
 /// What identifies annotations, whatever form they have: the text of a COCO file, else of what one

@@ -24,6 +24,7 @@
 #include "serpette/core/contract.hpp"
 #include "serpette/io/annotation_options.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/class_names.hpp"
 #include "serpette/io/image_files.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/io/text.hpp"
@@ -142,10 +143,10 @@ inline bool any_begins_before_one(const std::filesystem::path& folder) {
 /// Classes are those of `options.names`, else all names found, in alphabetical order, which is
 /// VOC's own. A picture is the file named like its XML, whatever its suffix, else `<filename>`; it
 /// is looked for in `options.images` and below, else in `JPEGImages` beside `Annotations` or beside
-/// the XML file. Source: Everingham et al. 2010, devkit; the same numbers as Detectron2's
-/// converter.
-/// @throws Error  naming the file, if one is no such XML, a box ends before it begins, a class is
-/// not in `options.names`, or either of two pictures may be its own.
+/// the XML file. One that is found nowhere has its bare name, so that whoever has its folder finds
+/// it. Source: Everingham et al. 2010, devkit; the same numbers as Detectron2's converter.
+/// @throws Error  naming the file, if it is no folder or list of such XML, one is none, a box ends
+/// before it begins, a class is not in `options.names`, or either of two pictures may be its own.
 inline Instances load_voc(const std::filesystem::path& path,
                           const AnnotationOptions& options = {}) {
   namespace fs = std::filesystem;
@@ -157,6 +158,8 @@ inline Instances load_voc(const std::filesystem::path& path,
     files = files_of(folder, detail::is_xml);
   } else {  // VOC2007/ImageSets/Main/train.txt: one stem a line, perhaps with −1, 0 or 1 behind it
     folder = fs::absolute(path).parent_path().parent_path().parent_path() / "Annotations";
+    require(fs::is_directory(folder), path.string(),
+            "should be a folder of Pascal VOC's XML or a list under ImageSets/Main, got neither");
     const auto text = read_file(path);
     for (auto stem : lines_of(text)) {
       const auto file = [&] { return folder / (std::string(stem) + ".xml"); };
@@ -183,6 +186,11 @@ inline Instances load_voc(const std::filesystem::path& path,
 
   std::vector<detail::VocFile> read;
   std::vector<fs::path> pictures;
+  std::vector<std::string> listed;
+  const auto take = [&](fs::path picture) {
+    listed.push_back(listed_name(picture, options.images));
+    pictures.push_back(std::move(picture));
+  };
   bool from_zero = false;
   std::vector<std::string> names = options.names;
   for (const auto& file : files) {
@@ -191,12 +199,14 @@ inline Instances load_voc(const std::filesystem::path& path,
     const auto name = voc.file_name.substr(voc.file_name.find_last_of("/\\") + 1);
     const auto stem = by_stem.find(file.stem().string());
     const auto named = by_name.find(name);
-    if (stem != by_stem.end())
-      pictures.push_back(detail::picture_among(stem->second, name, file));
-    else if (named != by_name.end())
-      pictures.push_back(detail::picture_among(named->second, name, file));
-    else
-      pictures.push_back(images / (name.empty() ? file.stem().string() + ".jpg" : name));
+    if (stem != by_stem.end()) {
+      take(detail::picture_among(stem->second, name, file));
+    } else if (named != by_name.end()) {
+      take(detail::picture_among(named->second, name, file));
+    } else {
+      listed.push_back(name.empty() ? file.stem().string() + ".jpg" : name);
+      pictures.push_back(images / listed.back());
+    }
     from_zero = from_zero || detail::begins_before_one(voc);
     if (options.names.empty())
       for (const auto& object : voc.objects) names.push_back(object.name);
@@ -223,8 +233,7 @@ inline Instances load_voc(const std::filesystem::path& path,
     ImageSize size{voc.width, voc.height};
     if ((size.width == 0 || size.height == 0) && fs::exists(pictures[i]))
       size = size_of_file(pictures[i]);
-    found.images.push_back(
-        {ids[i], listed_name(pictures[i], options.images), size.width, size.height});
+    found.images.push_back({ids[i], std::move(listed[i]), size.width, size.height});
     for (const auto& object : voc.objects) {
       const auto known = class_of.find(object.name);
       if (known == class_of.end())
@@ -249,10 +258,18 @@ inline Instances load_voc(const std::filesystem::path& path,
 /// Writes Pascal VOC's annotations: `FOLDER/Annotations/NAME.xml`, pixels counted from 1 and boxes
 /// clipped to their picture, which is all that the format can say: of one that lies outside, a box
 /// without area is left at the edge. Crowds are written as difficult.
-/// @throws Error  if two pictures differ only by their suffix or folder, a picture has no size, or
-/// the folder holds annotations of other pictures.
+/// @throws Error  as require_class_names of the categories with boxes, whose names are all that is
+/// written of them; if two pictures differ only by their suffix or folder, a picture has no size,
+/// or the folder holds annotations of other pictures.
 inline void save_voc(const std::filesystem::path& folder, const Instances& instances) {
   const auto stems = detail::label_stems(instances, false);
+  std::vector<bool> has_boxes(instances.categories.size());
+  for (const auto& a : instances.annotations)
+    has_boxes.at(static_cast<std::size_t>(a.category)) = true;
+  std::vector<CocoCategory> named;
+  for (std::size_t k = 0; k < has_boxes.size(); ++k)
+    if (has_boxes[k]) named.push_back(instances.categories[k]);
+  require_class_names(named, instances.source);
   if (const auto written = folder / "Annotations"; std::filesystem::is_directory(written)) {
     std::unordered_set<std::string> own;
     for (const auto& stem : stems) own.insert(stem + ".xml");

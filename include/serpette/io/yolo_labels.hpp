@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <iterator>
 #include <string>
@@ -98,13 +99,13 @@ inline std::filesystem::path yolo_label_file(const std::filesystem::path& pictur
 }
 
 /// Pictures with their labels as annotations in pixels. A picture without a file of labels holds no
-/// object.
+/// object; where none has one, the labels are elsewhere.
 /// @param pictures  files, in the order that ids follow.
 /// @param labels    files of labels by picture; none: `yolo_label_file` of each.
 /// @param options   its names are the classes; none: as many as labels name, by their numbers.
 /// @param source    what errors call the data set.
 /// @throws Error    as read_yolo_labels; if a class has no name, a picture is not there and
-/// `missing_pictures` is not set, or one cannot be read.
+/// `missing_pictures` is not set, one cannot be read, or no picture has a file of labels.
 inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictures,
                                 const std::vector<std::filesystem::path>& labels,
                                 const AnnotationOptions& options, std::string source) {
@@ -112,13 +113,19 @@ inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictur
   Instances found{.source = std::move(source), .has_image_ids = false};
   const auto ids = image_ids(pictures);
   std::vector<std::string> missing;
+  std::filesystem::path first_looked_for;
+  bool any_labels = false;
   int most = -1;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const auto file =
         labels.empty() ? yolo_label_file(std::filesystem::absolute(pictures[i])) : labels[i];
     std::error_code code;
     std::vector<YoloLabel> read;
-    if (std::filesystem::exists(file, code)) read = read_yolo_labels(file);
+    if (i == 0) first_looked_for = file;
+    if (std::filesystem::exists(file, code)) {
+      any_labels = true;
+      read = read_yolo_labels(file);
+    }
     const bool is_there = std::filesystem::exists(pictures[i], code);
     if (!is_there) missing.push_back(pictures[i].string());
     const auto size = is_there ? size_of_file(pictures[i]) : ImageSize{};
@@ -142,6 +149,12 @@ inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictur
       "should be of pictures that are there, but for {} of {} got no file ({}); `dataset convert "
       "--images` leaves out what is not there",
       missing.size(), pictures.size(), few_of(missing));
+  // Where no picture is there either, whoever reads them reports that.
+  require(any_labels || missing.size() == pictures.size(), found.source,
+          "should be of pictures with files of labels, got none for any of {}: that of the first "
+          "was looked for as {}{}",
+          pictures.size(), first_looked_for.string(),
+          labels.empty() ? ", and in the folder labels for images" : "");
   const auto classes = names.empty() ? std::size_t(most + 1) : names.size();
   require(classes <= limits::kCategories, found.source, "should have at most {} classes, got {}",
           limits::kCategories, classes);
@@ -155,15 +168,21 @@ inline Instances yolo_instances(const std::vector<std::filesystem::path>& pictur
 /// Writes labels for darknet and its kin: `FOLDER/labels/NAME.txt`, beside a link `FOLDER/images`
 /// to the pictures; `images.txt`, `obj.names` and `obj.data` for darknet, `data.yaml` for others.
 /// Numbers read back to the same value. Crowds and boxes without area have no place in the format.
+/// A category without a name is called by its number, so that those behind it keep theirs.
 /// @param images  folder of the pictures.
 /// @return        boxes left out.
-/// @throws Error  if two pictures differ only by their suffix, a picture has no size or lies in a
-/// folder `images` of its own, or `FOLDER/images` is there and another folder, a `data.yaml` that
-/// was not written by this, or labels of other pictures.
+/// @throws Error  as require_class_names; if two pictures differ only by their suffix, a picture
+/// has no size or lies in a folder `images` of its own, or `FOLDER/images` is there and another
+/// folder, a `data.yaml` that was not written by this, or labels of other pictures.
 inline std::int64_t save_yolo(const std::filesystem::path& folder, const Instances& instances,
                               const std::filesystem::path& images) {
   namespace fs = std::filesystem;
   const auto stems = detail::label_stems(instances, true);
+  auto categories = instances.categories;
+  for (std::size_t k = 0; k < categories.size(); ++k)
+    if (categories[k].name.empty())
+      categories[k].name = numbered_class(static_cast<std::int64_t>(k));
+  require_class_names(categories, instances.source);
   // Readers put `labels` for the last `images` of a path: beside the pictures, not in this folder.
   for (const auto& stem : stems) {
     const auto inside = fs::path(stem).parent_path();
@@ -216,7 +235,7 @@ inline std::int64_t save_yolo(const std::filesystem::path& folder, const Instanc
     write_file(whole / "labels" / (stems[i] + ".txt"), std::string_view(labels[i]), false);
     list += (link / instances.images[i].file_name).string() + "\n";
   }
-  for (const auto& category : instances.categories) {
+  for (const auto& category : categories) {
     names += category.name + "\n";
     yaml += fmt::format("  - {}\n", detail::json_string(category.name));
   }

@@ -80,7 +80,7 @@ class Untouched {
       : detector_(detector), place_(place), state_(state_of(detector)) {}
   Untouched(const Untouched&) = delete;
   Untouched& operator=(const Untouched&) = delete;
-  ~Untouched() {
+  ~Untouched() {  // NOLINT(bugprone-exception-escape): what cannot be given back must not go on
     detector_.set_output_hook({});
     restore(detector_, state_, place_);
   }

@@ -47,7 +47,7 @@ inline std::vector<at::Tensor> voiced_inputs(const Graph& graph, const Mask& mas
   };
   for (int i = 0; i < graph.size(); ++i) {
     const Layer& layer = graph[i];
-    const auto first = of(layer.inputs.front());
+    auto first = of(layer.inputs.front());
     voiced[static_cast<std::size_t>(i)] = visit(
         layer,
         [&](const Convolutional& conv) -> at::Tensor {
@@ -97,9 +97,8 @@ template <Detector D>
 class MovedScores {
  public:
   /// @param detector  outlives this; hooked and masked from `prepare` on.
-  MovedScores(D& detector, const ScoreMap& scores, const ErasedScoreTraining& policy,
-              MaskOfStep masks)
-      : detector_(detector), policy_(policy), masks_(std::move(masks)) {
+  MovedScores(D& detector, const ScoreMap& scores, ErasedScoreTraining policy, MaskOfStep masks)
+      : detector_(detector), policy_(std::move(policy)), masks_(std::move(masks)) {
     for (const int index : detector.graph().convolutions()) {
       weights_.push_back(LayerParameters(detector.layer(index)).weight);
       dense_.push_back(weights_.back().detach().clone());

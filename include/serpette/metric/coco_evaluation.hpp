@@ -354,7 +354,7 @@ inline CocoSummary evaluate(const Instances& truth, std::span<const Detection> d
   CocoSummary summary;
   for (std::size_t k = 0; k < categories; ++k)
     if (!annotations[k].entries.empty()) summary.rows.push_back(k);
-  summary.precision.assign(10 * 101 * summary.rows.size() * 12, -1.0);
+  summary.precision.assign(std::size_t{10} * 101 * summary.rows.size() * 12, -1.0);
   summary.recall.assign(10 * summary.rows.size() * 12, -1.0);
 
   const auto evaluate_row = [&](std::size_t row) {

@@ -177,7 +177,7 @@ struct BatchNormActivation : torch::autograd::Function<BatchNormActivation> {
 /// activation(batch norm of x). In training by the batch's own statistics, which move the running
 /// ones:  r ← (1 − momentum)·r + momentum·batch  (variance unbiased); else by the running ones.
 /// @param x  [N, C, H, W]; may be overwritten.
-inline at::Tensor normalise_and_activate(at::Tensor x, const LayerParameters& p,
+inline at::Tensor normalise_and_activate(const at::Tensor& x, const LayerParameters& p,
                                          Activation activation, bool training, double momentum) {
   if (training && detail::BatchNormActivation::fits(x, p.gamma, activation)) {
     return detail::BatchNormActivation::apply(x, p.gamma, p.beta, p.running_mean, p.running_var,

@@ -73,7 +73,7 @@ struct Tiling {
   void fold(const std::vector<float>& from, double* sums) const {
     std::fill_n(sums, channels, 0.0);
     for (auto part = from.begin(); part != from.end(); part += channels)
-      std::transform(part, part + channels, sums, sums, std::plus<double>());
+      std::transform(part, part + channels, sums, sums, std::plus<>());
   }
 };
 

@@ -89,7 +89,9 @@ class FusedConvolution {
 
   FusedConvolution(c10::TypedOperatorHandle<Pointwise> pointwise,
                    c10::TypedOperatorHandle<Reorder> reorder, bool takes_halves)
-      : pointwise_(pointwise), reorder_(reorder), takes_halves_(takes_halves) {}
+      : pointwise_(std::move(pointwise)),
+        reorder_(std::move(reorder)),
+        takes_halves_(takes_halves) {}
 
   c10::TypedOperatorHandle<Pointwise> pointwise_;
   c10::TypedOperatorHandle<Reorder> reorder_;

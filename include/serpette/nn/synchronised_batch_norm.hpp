@@ -27,8 +27,9 @@ struct SynchronisedBatchNorm : torch::autograd::Function<SynchronisedBatchNorm> 
   };
 
   static at::Tensor forward(Context* context, const at::Tensor& input, const at::Tensor& gamma,
-                            const at::Tensor& beta, at::Tensor running_mean, at::Tensor running_var,
-                            double momentum, double epsilon, const Peers& peers) {
+                            const at::Tensor& beta, const at::Tensor& running_mean,
+                            const at::Tensor& running_var, double momentum, double epsilon,
+                            const Peers& peers) {
     const auto x = input.to(gamma.scalar_type());
     // About the process's own mean first, so that the squares do not cancel.
     const double own = static_cast<double>(x.numel()) / static_cast<double>(x.size(1));

@@ -3,6 +3,7 @@
 #include <ATen/ops/cat.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -37,8 +38,7 @@ struct PgdAdversarial {
       if (adversary.is_identity()) return batch.images;
       // Image i of this process is image rank + i · size of the whole batch.
       const auto n = batch.size(), whole = n * share.size;
-      const auto clean_in_whole =
-          whole - static_cast<std::int64_t>(static_cast<double>(whole) * attacked + 0.5);
+      const auto clean_in_whole = whole - std::llround(static_cast<double>(whole) * attacked);
       const auto clean = std::clamp<std::int64_t>(
           (clean_in_whole - share.rank + share.size - 1) / share.size, 0, n);
       if (clean == n) return batch.images;

@@ -35,8 +35,8 @@ struct Lamp {
     for (const auto& of_set : importance) {
       const auto sorted = ascending(of_set);
       values.push_back(at::empty_like(sorted));
-      const float* score = sorted.const_data_ptr<float>();
-      float* value = values.back().mutable_data_ptr<float>();
+      const auto* score = sorted.const_data_ptr<float>();
+      auto* value = values.back().mutable_data_ptr<float>();
       double rest = 0;  // Σ s_v² of what is not less important
       for (auto k = sorted.numel(); k-- > 0;) {
         const double square = static_cast<double>(score[k]) * score[k];

@@ -40,10 +40,10 @@ inline std::vector<Trial> robustness_suite(const SuiteSettings& s, bool transfer
                        int steps, double passes) {
     suite.push_back({std::move(id), ChosenAttack::of(attack, label), access, steps, passes});
   };
-  const auto add_tog = [&](std::string id, auto attack) {
+  const auto add_tog = [&](const std::string& id, auto attack) {
     attack.epsilon = s.epsilon;
     attack.step = s.epsilon / 4;  // as 2/255 is of 8/255
-    add(std::move(id), attack, attack.name, Access::kGradient, attack.steps, attack.steps);
+    add(id, attack, attack.name, Access::kGradient, attack.steps, attack.steps);
   };
   add("clean", Unattacked{}, Unattacked::name, Access::kNone, 0, 0);
   add("noise", Noise{s.epsilon}, Noise::name, Access::kNoise, 0, 0);

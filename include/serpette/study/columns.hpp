@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -47,9 +48,17 @@ struct Column {
   std::string (*accept)(std::string_view text) = nullptr;
   bool later = false;  ///< Tables of earlier versions lack it; it then reads as the row's default.
 
-  /// The field of a row as it is written: numbers with the fewest digits that read back the same.
+  /// The field of a row as it is written: numbers with the fewest digits that read back the same,
+  /// and no sign before "nan".
   [[nodiscard]] std::string text(const Row& row) const {
-    return std::visit([&](auto field) { return fmt::format("{}", row.*field); }, member);
+    return std::visit(
+        [&](auto field) -> std::string {
+          const auto& value = row.*field;
+          if constexpr (std::is_floating_point_v<std::decay_t<decltype(value)>>)
+            if (std::isnan(value)) return "nan";
+          return fmt::format("{}", value);
+        },
+        member);
   }
   /// The field as a number; of a text none.
   [[nodiscard]] std::optional<double> number(const Row& row) const {

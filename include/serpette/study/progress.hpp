@@ -27,15 +27,16 @@ namespace serpette {
 
 /// "1:02:03", "4:05".
 inline std::string clock_text(double seconds) {
-  const auto s = static_cast<std::int64_t>(std::max(0.0, seconds) + 0.5);
+  const auto s = std::llround(std::max(0.0, seconds));
   return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
                    : fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
 /// An observer for programs: one live line on a terminal (cells done, running and failed, stage,
 /// loss, time left, last AP50); in a pipe one plain line per cell, and one a minute between them.
-/// Ctrl-C, a hangup and a termination end the run at the next step. Several workers may report to
-/// one Progress.
+/// Ctrl-C, a hangup and a termination end the run at the next step; the same signal again ends the
+/// process at once. A signal that was ignored before (`nohup`, a shell's background job) stays so.
+/// Several workers may report to one Progress.
 class Progress {
  public:
   using Clock = std::chrono::steady_clock;
@@ -44,7 +45,12 @@ class Progress {
   /// @param quiet  between two lines in a pipe.
   explicit Progress(std::int64_t cells = 0, Clock::duration quiet = std::chrono::minutes(1))
       : cells_(cells), quiet_(quiet), live_(::isatty(STDERR_FILENO) != 0) {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, note_signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      struct ::sigaction known {};
+      const bool is_ignored =
+          ::sigaction(signal, nullptr, &known) == 0 && known.sa_handler == SIG_IGN;
+      if (!is_ignored) std::signal(signal, note_signal);
+    }
   }
 
   /// What there is to do in all, and how many will do it: what the time left is estimated from.
@@ -143,7 +149,9 @@ class Progress {
     explicit Alone(Progress& progress) : progress_(progress), others_(progress.turnstile_) {}
     Alone(const Alone&) = delete;
     Alone& operator=(const Alone&) = delete;
-    ~Alone() { progress_.on_times_taken(load_.cores()); }
+    ~Alone() {  // NOLINT(bugprone-exception-escape): only what has no memory
+      progress_.on_times_taken(load_.cores());
+    }
 
    private:
     Progress& progress_;
@@ -174,11 +182,27 @@ class Progress {
     Work work;  ///< Left of its cell.
   };
 
-  static void note_signal(int signal) { interrupted() = signal; }
+  static void note_signal(int signal) {
+    // Who ends a process may tell it and then its group, as `timeout` does: that is one signal.
+    constexpr Clock::duration kOne = std::chrono::seconds(1);
+    const auto now = Clock::now().time_since_epoch().count();
+    if (interrupted() != signal) {
+      interrupted_at() = now;
+    } else if (now - interrupted_at() > kOne.count()) {
+      std::signal(signal, SIG_DFL);
+      std::raise(signal);  // arrives when this returns
+    }
+    interrupted() = signal;
+  }
   /// The signal that asked for a stop; 0: none.
   static std::atomic<int>& interrupted() {
     static std::atomic<int> signal{0};
     return signal;
+  }
+  /// When it came first, in ticks of the clock.
+  static std::atomic<Clock::rep>& interrupted_at() {
+    static std::atomic<Clock::rep> ticks{0};
+    return ticks;
   }
   static double since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -191,10 +215,12 @@ class Progress {
     if (others < kQuiet || told_busy_) return;
     told_busy_ = true;
     clear();
-    fmt::print(stderr,
-               "note: other processes kept {:.1f} cores busy while times were taken, which are too "
-               "long so; --time-again takes them anew when the machine is quiet\n",
-               others);
+    // Not fmt::print, which throws where nobody listens: this is a destructor's.
+    const auto note = fmt::format(
+        "note: other processes kept {:.1f} cores busy while times were taken, which are too long "
+        "so; --time-again takes them anew when the machine is quiet\n",
+        others);
+    std::fputs(note.c_str(), stderr);
   }
 
   void advance(Worker& worker, std::int64_t steps, Clock::time_point now) {

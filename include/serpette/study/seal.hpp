@@ -81,7 +81,8 @@ class Seal {
     Seal seal;
     for (std::string_view rest = all; !rest.empty();) {
       const auto end = rest.find('\n'), colon = rest.find(": ");
-      if (end == rest.npos || colon == rest.npos || colon > end) return std::nullopt;
+      if (end == std::string_view::npos || colon == std::string_view::npos || colon > end)
+        return std::nullopt;
       seal.set(rest.substr(0, colon), rest.substr(colon + 2, end - colon - 2));
       rest.remove_prefix(end + 1);
     }

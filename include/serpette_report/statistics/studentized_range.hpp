@@ -6,6 +6,7 @@
 #include <boost/math/tools/roots.hpp>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "serpette/core/contract.hpp"
 
@@ -53,7 +54,7 @@ inline double studentized_range_tail(double q, int groups, double df) {
   if (std::isinf(q)) return 0;
   if (df > 1e6) return detail::normal_range_tail(q, groups);
   const boost::math::chi_squared chi(df);
-  const double log_scale = std::log(2.0) + df / 2 * std::log(df / 2) - std::lgamma(df / 2);
+  const double log_scale = std::numbers::ln2 + df / 2 * std::log(df / 2) - std::lgamma(df / 2);
   // s = u³: near 0 the density goes as s^(df−1), which polynomials follow badly for small
   // fractional df.
   const auto density = [&](double u) {

@@ -23,7 +23,7 @@ namespace {
 template <Attack P>
 void in_coarse_numbers(const P& policy, double epsilon) {
   INFO("attack: " << P::name);
-  for (const auto [type, rounding] :
+  for (const auto& [type, rounding] :
        {std::pair(at::kHalf, 0x1p-12), std::pair(at::kBFloat16, 0x1p-9)}) {
     const at::Tensor images = laws::detail::images_to_attack().to(type);
     const at::Tensor attacked = laws::detail::attacked(

@@ -19,6 +19,8 @@ TEST_CASE("a ratio counts exactly", "[core][ratio]") {
 
 TEST_CASE("a ratio reads and writes percents", "[core][ratio]") {
   for (const char* text : {"0", "25", "99.5", "12.345678"}) CHECK(Ratio::parse(text).str() == text);
+  for (int percent = 0; percent < 100; ++percent)
+    CHECK(Ratio::percent(percent).percents() == percent);
   for (const char* text :
        {"", "100", "-1", "1.", ".5", "a", "1e1", "-0.5", "1.2345678", "150", "nan", "5 "})
     CHECK_THROWS_AS(Ratio::parse(text), Error);

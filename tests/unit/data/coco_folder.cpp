@@ -92,6 +92,21 @@ TEST_CASE("damaged images are reported once, counted and left out", "[data][coco
   CHECK(small.open().identity() != data.identity());
 }
 
+TEST_CASE("a picture that is replaced by one of as many bytes makes another data set",
+          "[data][coco_folder]") {
+  Small small;
+  const auto before = small.open().identity();
+  auto bytes = read_file(small.folder / "2.png");
+  bytes.back() = 'x';
+  write_file(small.folder / "2.png", bytes);
+  CHECK(small.open().identity() != before);
+  // Of a long file the end is looked at, wherever it lies.
+  write_file(small.folder / "2.png", std::string(10000, 'a'));
+  const auto longer = small.open().identity();
+  write_file(small.folder / "2.png", std::string(9999, 'a') + 'b');
+  CHECK(small.open().identity() != longer);
+}
+
 TEST_CASE("other training views make another data set", "[data][coco_folder]") {
   Small small;
   small.instances.images.pop_back();  // its file is missing

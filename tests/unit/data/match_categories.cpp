@@ -91,6 +91,58 @@ TEST_CASE("labels without names count classes as the network does", "[data][matc
   CHECK(instances.annotations[1].category == 3);
 }
 
+TEST_CASE("labels without names may lack the last classes of a network without names",
+          "[data][match_categories]") {
+  auto instances = cells();
+  for (std::size_t k = 0; k < 4; ++k)
+    instances.categories[k].name = numbered_class(static_cast<std::int64_t>(k));
+  const auto labels = instances;
+  const auto notes = match_categories(instances, 6, {}, "net.cfg");
+  REQUIRE(notes.size() == 1);
+  CHECK(notes[0] == "truth.json: 2 of the 6 classes of net.cfg have no boxes: class 4, class 5");
+  REQUIRE(instances.categories.size() == 6);
+  CHECK(instances.categories[5].name == "class 5");
+  CHECK(instances.annotations[1].category == 3);
+  // Class 0 has no boxes, but class 1 stays class 1.
+  for (const auto& names : {std::vector<std::string>(), {"a", "b", "c"}}) {
+    instances = labels;
+    CHECK_THROWS_WITH(match_categories(instances, 3, names, "net.cfg"),
+                      ContainsSubstring("should have no category but the 3 classes"));
+  }
+}
+
+TEST_CASE("names that are alike are told apart, and a category with boxes from its double",
+          "[data][match_categories]") {
+  Instances instances{{{1, "a.jpg", 10, 10}},
+                      {{1, 1, 1, {0, 0, 5, 5}, 25}},
+                      {{1, "t1"}, {2, "T-1"}, {3, "T_1"}},
+                      "truth.json"};
+  const auto read = instances;
+  match_categories(instances, 3, {"T_1", "T-1", "t1"}, "net.cfg");
+  CHECK(instances.categories[0].id == 3);
+  CHECK(instances.annotations[0].category == 1);
+  CHECK(instances.categories[2].id == 1);
+  instances = read;
+  match_categories(instances, 2, {"t1", "T 1"}, "net.cfg");  // the other one, as it has boxes
+  CHECK(instances.categories[0].id == 1);
+  CHECK(instances.annotations[0].category == 1);
+  // Roboflow's first category may be called as the only class is.
+  instances = read;
+  instances.categories = {{0, "ball"}, {1, "ball"}};
+  match_categories(instances, 1, {"ball"}, "net.cfg");
+  CHECK(instances.categories[0].id == 1);
+  CHECK(instances.annotations[0].category == 0);
+}
+
+TEST_CASE("a category without a name is the class that is called by its number",
+          "[data][match_categories]") {
+  auto instances = cells();
+  instances.categories[1].name.clear();
+  match_categories(instances, 3, {"WBC", "Platelets", "class 1"}, "net.cfg");
+  CHECK(instances.categories[2].id == 1);
+  CHECK(instances.annotations[0].category == 2);
+}
+
 TEST_CASE("categories follow the network's names", "[data][match_categories]") {
   auto instances = cells();
   const auto notes = match_categories(instances, 3, {"platelets", "rbc", "WBC"}, "net.cfg");

@@ -9,6 +9,7 @@
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"
+#include "support/equal.hpp"
 #include "support/pruned_network.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
@@ -23,17 +24,12 @@ using Catch::Matchers::MessageMatches;
 using deploy::load_plan;
 using deploy::make_plan;
 using deploy::save_plan;
+using serpette::test::equal;
 using serpette::test::images_for;
 using serpette::test::pruned;
 using serpette::test::ReferenceNetwork;
 
 namespace {
-
-bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  bool same = a.size() == b.size();
-  for (std::size_t i = 0; same && i < a.size(); ++i) same = at::equal(a[i], b[i]);
-  return same;
-}
 
 /// A form that nobody can write.
 struct Silent {

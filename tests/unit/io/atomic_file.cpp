@@ -62,6 +62,12 @@ TEST_CASE("what cannot be written is refused before the work", "[io][atomic_file
   CHECK(fs::is_empty(folder / "new"));
   CHECK_THROWS_WITH(require_writable(folder.path()), ContainsSubstring("got \"a folder\""));
   CHECK_THROWS_WITH(require_writable(folder / "file" / "x"), ContainsSubstring("Not a directory"));
+  CHECK_THROWS_WITH(require_writable(""), "output: should have the name of a file, got none");
+  CHECK_THROWS_WITH(write_file("", std::string_view("x")), ContainsSubstring("got none"));
+  // A folder that is not there yet is none to write over, either.
+  for (const char* name : {"later/", "later/.", "later/.."})
+    CHECK_THROWS_WITH(require_writable(folder / name), ContainsSubstring("got \"a folder\""));
+  CHECK_FALSE(fs::exists(folder / "later"));
 }
 
 TEST_CASE("a file that is replaced keeps its mode, and a link stays one", "[io][atomic_file]") {

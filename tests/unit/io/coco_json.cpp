@@ -133,7 +133,8 @@ TEST_CASE("detections read back from both formats to the last bit", "[io][detect
   CHECK(read_detections(folder / "d.json", instances) == written);
   CHECK(read_detections(folder / "d.csv", instances) == written);
   CHECK(read_file(folder / "d.csv")
-            .starts_with("image_id,x,y,width,height,confidence,category_id,category\n9,0.1,"));
+            .starts_with("image_id,x,y,width,height,confidence,category_id,category,file_name\n"
+                         "9,0.1,"));
 }
 
 TEST_CASE("detections that fit no annotations are refused with their place", "[io][detections]") {
@@ -221,4 +222,78 @@ TEST_CASE("pictures of one name in several folders are told apart by them", "[io
   write_detections_json(folder / "d.json", found, counted);
   for (const char* name : {"d.csv", "d.json"})
     CHECK(read_detections(folder / name, annotated) == wanted);
+}
+
+TEST_CASE("detections are of the picture that they name, whatever its number", "[io][detections]") {
+  const Scratch folder;
+  const std::vector<CocoCategory> dog{{1, "dog"}};
+  // The same pictures as COCO's numbers count them, and as a reader of labels does.
+  const Instances own{{{2, "a/1.jpg", 10, 10}, {1, "b/1.jpg", 10, 10}}, {}, dog, "own"};
+  Instances counted{
+      {{1, "/data/a/1.jpg", 10, 10}, {2, "/data/b/1.jpg", 10, 10}}, {}, dog, "labels", false};
+  const std::vector<Detection> found{{2, 0, 0.5, {1, 2, 3, 4}}, {1, 0, 0.25, {5, 6, 1, 1}}},
+      wanted{{1, 0, 0.5, {1, 2, 3, 4}}, {2, 0, 0.25, {5, 6, 1, 1}}};
+  write_detections_csv(folder / "d.csv", found, own);
+  write_detections_json(folder / "d.json", found, own);
+  for (const char* name : {"d.csv", "d.json"})
+    CHECK(read_detections(folder / name, counted) == wanted);
+
+  // What nothing tells apart is refused, as is a picture that would be two.
+  const std::string head = "image_id,x,y,width,height,confidence,category_id,file_name\n";
+  write_file(folder / "d.csv", head + "1,1,2,3,4,0.5,1,1.jpg\n");
+  CHECK_THROWS_WITH(read_detections(folder / "d.csv", counted),
+                    ContainsSubstring("d.csv:2: file_name should be of one annotated picture, got "
+                                      "1.jpg, which several folders have"));
+  counted.images.pop_back();
+  write_file(folder / "d.csv", head + "1,1,2,3,4,0.5,1,a/1.jpg\n2,1,2,3,4,0.5,1,b/1.jpg\n");
+  CHECK_THROWS_WITH(
+      read_detections(folder / "d.csv", counted),
+      ContainsSubstring("d.csv:3: file_name should be of another picture than a/1.jpg"));
+}
+
+TEST_CASE("detections of classes that are only numbered are counted as the network does",
+          "[io][detections]") {
+  const Scratch folder;
+  const std::vector<CocoImage> images{{9, "a.jpg", 10, 10}};
+  const auto boxes = [](int category) {
+    return std::vector<CocoAnnotation>{{1, 9, category, {0, 0, 5, 5}, 25}};
+  };
+  const Instances counted{images, {}, {{1, "class 0"}, {2, "class 1"}, {3, "class 2"}}, "none"};
+  const std::vector<Detection> found{
+      {9, 0, 0.5, {1, 2, 3, 4}}, {9, 1, 0.25, {5, 6, 1, 1}}, {9, 2, 0.125, {5, 6, 1, 1}}};
+  write_detections_csv(folder / "d.csv", found, counted);
+  write_detections_json(folder / "d.json", found, counted);
+  const auto refused =
+      ContainsSubstring("as the category ids of truth do not count them as networks do");
+  for (const char* name : {"d.csv", "d.json"}) {
+    const auto read = [&](Instances truth) { return read_detections(folder / name, truth); };
+    CHECK(read(counted) == found);
+    CHECK(read({images, boxes(0), {{0, "a"}, {1, "b"}, {2, "c"}}, "truth"}) == found);
+    CHECK(read({images, boxes(0), {{0, ""}, {1, ""}, {2, ""}}, "truth"}) == found);
+    CHECK(read({images, {}, {{1, "a"}, {2, "b"}, {3, "c"}}, "truth"}) == found);
+    CHECK(read({images, {}, {{1, "a"}, {2, "b"}}, "truth"})[2].category == kUnknownCategory);
+    CHECK_THROWS_WITH(read({images, {}, {{1, "a"}, {2, "b"}, {4, "c"}}, "truth"}), refused);
+    // The first may be Roboflow's extra category, and Pascal VOC's are in alphabetical order.
+    CHECK_THROWS_WITH(read({images, boxes(1), {{0, "things"}, {1, "a"}, {2, "b"}}, "truth"}),
+                      refused);
+    CHECK_THROWS_WITH(read({images, {}, {{1, "a"}, {2, "b"}, {3, "c"}}, "truth", false, false}),
+                      refused);
+  }
+}
+
+TEST_CASE("detections tell classes apart whose names are alike", "[io][detections]") {
+  const Scratch folder;
+  const std::vector<CocoImage> images{{9, "a.jpg", 10, 10}};
+  const Instances own{images, {}, {{1, "t1"}, {2, "T-1"}, {3, "T_1"}}, "own"};
+  const std::vector<Detection> found{
+      {9, 0, 0.5, {1, 2, 3, 4}}, {9, 1, 0.25, {5, 6, 1, 1}}, {9, 2, 0.125, {5, 6, 1, 1}}};
+  write_detections_json(folder / "d.json", found, own);
+  const Instances truth{images, {}, {{7, "T-1"}, {8, "t1"}}, "truth"};
+  const auto read = read_detections(folder / "d.json", truth);
+  CHECK(read[0].category == 1);
+  CHECK(read[1].category == 0);
+  CHECK(read[2].category == kUnknownCategory);  // both are taken
+  // Of two categories of one name the one with boxes.
+  const Instances twice{images, {{1, 9, 1, {0, 0, 5, 5}, 25}}, {{7, "T-1"}, {8, "T-1"}}, "truth"};
+  CHECK(read_detections(folder / "d.json", twice)[1].category == 1);
 }

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kPictures = test::file("golden/images");
+const fs::path kGolden = test::file("golden/images");
 
 Image gradient(int width, int height) {
   Image image(width, height);
@@ -37,7 +37,7 @@ TEST_CASE("pictures of every kind read as OpenCV reads them", "[io][image][golde
   for (const auto& expected : golden["pictures"]) {
     const auto name = expected["file"].get<std::string>();
     INFO(name);
-    const Image image = read_image(kPictures / name);
+    const Image image = read_image(kGolden / name);
     REQUIRE(image.width == expected["width"].get<int>());
     REQUIRE(image.height == expected["height"].get<int>());
     const auto rgb = expected["rgb"].get<std::vector<int>>();
@@ -48,7 +48,7 @@ TEST_CASE("pictures of every kind read as OpenCV reads them", "[io][image][golde
     // Converting inks to RGB is a product of two bytes, which OpenCV rounds down and serpette to
     // nearest.
     CHECK(worst <= (name == "cmyk.jpg" ? 1 : 0));
-    CHECK(image_size(read_file(kPictures / name), name) == ImageSize{image.width, image.height});
+    CHECK(image_size(read_file(kGolden / name), name) == ImageSize{image.width, image.height});
   }
 }
 
@@ -134,13 +134,13 @@ TEST_CASE("a picture that its file is too small for is refused before memory is 
     CHECK_THROWS_WITH(decode_image(jpeg, "bomb"), too_small);
   }
   SECTION("BMP") {
-    auto bmp = read_file(kPictures / "24.bmp");
+    auto bmp = read_file(kGolden / "24.bmp");
     bmp[18] = bmp[22] = '\x00', bmp[19] = bmp[23] = '\x3e';
     CHECK_THROWS_WITH(decode_image(bmp, "bomb"), too_small);
   }
   SECTION("WebP") {
     // Lossless: 14 bits each of width − 1 and height − 1.
-    auto webp = read_file(kPictures / "lossless.webp");
+    auto webp = read_file(kGolden / "lossless.webp");
     const auto at = webp.find("VP8L") + 9;
     webp[at] = webp[at + 1] = webp[at + 2] = '\xff', webp[at + 3] = '\x0f';
     CHECK_THROWS_WITH(decode_image(webp, "bomb"), too_small);
@@ -149,7 +149,7 @@ TEST_CASE("a picture that its file is too small for is refused before memory is 
 
 TEST_CASE("a JPEG of very many scans is refused", "[io][image]") {
   // The last scan of a progressive file, again and again: each is a pass over all coefficients.
-  const auto whole = read_file(kPictures / "progressive.jpg");
+  const auto whole = read_file(kGolden / "progressive.jpg");
   const auto last = whole.rfind("\xff\xda");
   REQUIRE(last != std::string::npos);
   auto many = whole.substr(0, last);
@@ -160,7 +160,7 @@ TEST_CASE("a JPEG of very many scans is refused", "[io][image]") {
 
 TEST_CASE("a picture is given as viewers show it, unless its boxes were drawn on stored pixels",
           "[io][image]") {
-  const auto bytes = read_file(kPictures / "turned.jpg");  // 21 × 13 stored, a quarter turn
+  const auto bytes = read_file(kGolden / "turned.jpg");  // 21 × 13 stored, a quarter turn
   CHECK(image_size(bytes, "x") == ImageSize{13, 21});
   const Image seen = decode_image(bytes, "x"), stored = decode_image(bytes, "x", {21, 13});
   CHECK((seen.width == 13 && seen.height == 21 && stored.width == 21 && stored.height == 13));
@@ -197,7 +197,7 @@ TEST_CASE("a picture that is cut off anywhere is an error", "[io][image]") {
 TEST_CASE("damaged bytes give an Error or a picture, never anything else", "[io][image]") {
   for (const char* name : {"420.jpg", "progressive.jpg", "cmyk.jpg", "turned.jpg", "palette.png",
                            "alpha.png", "interlaced.png", "lossy.webp", "turned.webp", "8.bmp"}) {
-    const auto whole = read_file(kPictures / name);
+    const auto whole = read_file(kGolden / name);
     std::uint64_t state = 1;
     const auto random = [&](std::uint64_t n) {
       state = state * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -223,7 +223,7 @@ TEST_CASE("damaged bytes give an Error or a picture, never anything else", "[io]
 TEST_CASE("a file's size in pixels is read from its beginning where it stands there",
           "[io][files]") {
   const serpette::test::Scratch folder;
-  for (const auto& file : fs::directory_iterator(kPictures)) {
+  for (const auto& file : fs::directory_iterator(kGolden)) {
     INFO(file.path());
     const auto name = file.path().filename().string();
     CHECK(serpette::size_of_file(file.path()) == image_size(read_file(file.path()), name));
@@ -231,10 +231,10 @@ TEST_CASE("a file's size in pixels is read from its beginning where it stands th
   for (const char* name : {"turned6.jpg", "turned.png"}) {
     INFO(name);
     const auto longer = folder / name;  // than is read of any file as a whole; a hole takes no room
-    fs::copy_file(kPictures / name, longer);
+    fs::copy_file(kGolden / name, longer);
     fs::permissions(longer, fs::perms::owner_write, fs::perm_options::add);
     fs::resize_file(longer, serpette::limits::kFileBytes + 1);
-    CHECK(serpette::size_of_file(longer) == serpette::size_of_file(kPictures / name));
+    CHECK(serpette::size_of_file(longer) == serpette::size_of_file(kGolden / name));
   }
 }
 

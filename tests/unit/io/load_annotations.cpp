@@ -289,6 +289,35 @@ TEST_CASE("pictures that one label would serve are refused", "[io][load_annotati
   CHECK_THROWS_WITH(save_yolo(folder.path(), coco, kPictures), ContainsSubstring("within"));
 }
 
+TEST_CASE("a picture whose name is two lines is refused", "[io][load_annotations]") {
+  const test::Scratch folder;
+  auto coco = load_annotations(kFolder / "coco.json");
+  coco.images[0].file_name = "a\nb.jpg";
+  const auto refused = ContainsSubstring("should have a name of one line, got \"a\\nb.jpg\"");
+  CHECK_THROWS_WITH(save_yolo(folder / "out", coco, kPictures), refused);
+  CHECK_THROWS_WITH(save_voc(folder / "out", coco), refused);
+  CHECK_FALSE(fs::exists(folder / "out"));
+}
+
+TEST_CASE("classes keep their order and number where one has no name", "[io][yolo_labels]") {
+  const test::Scratch folder;
+  auto coco = load_annotations(kFolder / "coco.json");
+  coco.categories[0].name.clear();
+  save_yolo(folder / "out", coco, kPictures);
+  const auto read = load_annotations(folder / "out/obj.data");
+  REQUIRE(read.categories.size() == 2);
+  CHECK(read.categories[0].name == "class 0");
+  CHECK(read.categories[1].name == coco.categories[1].name);
+  CHECK(of(read, "420.jpg").front().category == of(coco, "420.jpg").front().category);
+  // Pascal VOC knows classes by name alone.
+  CHECK_THROWS_WITH(save_voc(folder / "voc", coco),
+                    ContainsSubstring("should have a name, got none"));
+  coco.categories[0].name = coco.categories[1].name;
+  CHECK_THROWS_WITH(save_yolo(folder / "twice", coco, kPictures), ContainsSubstring("twice"));
+  CHECK_THROWS_WITH(save_voc(folder / "voc", coco), ContainsSubstring("twice"));
+  CHECK_FALSE((fs::exists(folder / "voc") || fs::exists(folder / "twice")));
+}
+
 TEST_CASE("pictures whose labels nobody would find are refused", "[io][yolo_labels]") {
   const test::Scratch folder;
   auto coco = load_annotations(kFolder / "coco.json");
@@ -304,7 +333,10 @@ TEST_CASE("pictures whose labels nobody would find are refused", "[io][yolo_labe
 
 TEST_CASE("pictures of labels that are not there are summed up", "[io][yolo_labels]") {
   const test::Scratch folder;
-  std::string list = (kPictures / "420.jpg").string() + "\n";
+  fs::create_directory(folder / "images");
+  fs::copy_file(kPictures / "420.jpg", folder / "images/420.jpg");
+  write_file(folder / "labels/420.txt", std::string_view("0 0.5 0.5 1 1\n"));
+  std::string list = "images/420.jpg\n";
   for (int i = 0; i < 3000; ++i) list += fmt::format("gone/{}.jpg\n", i);
   write_file(folder / "list.txt", std::string_view(list));
   CHECK_THROWS_WITH(load_annotations(folder / "list.txt", {.images = kPictures}),
@@ -314,6 +346,182 @@ TEST_CASE("pictures of labels that are not there are summed up", "[io][yolo_labe
       load_annotations(folder / "list.txt", {.images = kPictures, .missing_pictures = true});
   REQUIRE(found.images.size() == 3001);
   CHECK((found.images[0].width == 21 && found.images[1].width == 0));
+}
+
+TEST_CASE("a folder of YOLO's with data.yaml is read by it, whatever stands beside",
+          "[io][yolo_sets]") {
+  const test::Scratch folder;
+  auto coco = load_annotations(kFolder / "coco.json");
+  coco.annotations.erase(coco.annotations.begin() + 1, coco.annotations.begin() + 3);
+  save_yolo(folder.path(), coco, kPictures);
+  write_file(folder / "hyp.yaml", std::string_view("lr0: 0.01\n"));
+  write_file(folder / "README.dataset.txt", std::string_view("of a web site\n"));
+  write_file(folder / "summary.json", std::string_view("{}\n"));
+  check_same(coco, load_annotations(folder.path(), {.images = folder / "images"}));
+  check_same(coco, load_yolo(folder.path(), {.images = folder / "images"}));
+}
+
+TEST_CASE("pictures of which none has labels where they are looked for are refused",
+          "[io][yolo_labels]") {
+  const test::Scratch folder;
+  write_file(folder / "README.dataset.txt", std::string_view("of a web site\n"));
+  fs::create_directories(folder / "images");
+  fs::copy_file(kPictures / "420.jpg", folder / "images/1.jpg");
+  fs::copy_file(kPictures / "420.jpg", folder / "images/2.jpg");
+  const auto refused = [&](const char* door, const std::string& looked_for) {
+    INFO(door);
+    for (const bool missing : {false, true})
+      CHECK_THROWS_WITH(
+          load_annotations(folder / door, {.missing_pictures = missing}),
+          ContainsSubstring("should be of pictures with files of labels, got none for any of 2: "
+                            "that of the first was looked for as ") &&
+              ContainsSubstring(looked_for));
+  };
+  refused("", "/images/1.txt");  // the labels are in a folder of it
+  write_file(folder / "sets/list.txt", std::string_view("../images/1.jpg\n../images/2.jpg\n"));
+  refused("sets/list.txt", "/images/1.txt, and in the folder labels for images");
+  write_file(folder / "sets/data.yaml", std::string_view("train: ../images\nnames: [a]\n"));
+  refused("sets/data.yaml", "/images/1.txt, and in the folder labels for images");
+  write_file(folder / "labels/2.txt", std::string_view(""));  // of a picture without objects
+  for (const char* door : {"sets/list.txt", "sets/data.yaml", "labels"}) {
+    INFO(door);
+    const auto found = load_annotations(folder / door);
+    CHECK((found.images.size() == 2 && found.annotations.empty()));
+  }
+}
+
+TEST_CASE("class names that may be one list's or another's are refused", "[io][yolo_sets]") {
+  const test::Scratch folder;
+  fs::create_directories(folder / "images");
+  fs::copy_file(kPictures / "420.jpg", folder / "images/1.jpg");
+  write_file(folder / "labels/1.txt", std::string_view("1 0.5 0.5 1 1\n"));
+  write_file(folder / "list.txt", std::string_view("images/1.jpg\n"));
+  write_file(folder / "obj.names", std::string_view("cat\ndog\n"));
+  write_file(folder / "same.names", std::string_view("cat\r\n\ndog"));
+  for (const char* door : {"list.txt", "labels"}) {
+    INFO(door);
+    fs::remove(folder / "x.names");
+    CHECK(load_annotations(folder / door).categories.at(1).name == "dog");
+    write_file(folder / "x.names", std::string_view("dog\ncat\n"));
+    CHECK_THROWS_WITH(load_annotations(folder / door),
+                      ContainsSubstring("obj.names and ") &&
+                          ContainsSubstring("x.names, which differ") &&
+                          ContainsSubstring("as --names"));
+    // Whoever gives names asks for no others.
+    CHECK(load_annotations(folder / door, {.names = {"a", "b"}}).categories.at(1).name == "b");
+    // Those of a network say nothing of a data set.
+    write_file(folder / "x.cfg", std::string_view("[net]\n"));
+    CHECK(load_annotations(folder / door).categories.at(1).name == "dog");
+    fs::remove(folder / "x.cfg");
+  }
+}
+
+TEST_CASE("an output that is a part of a data set is refused by each of its doors",
+          "[io][load_annotations]") {
+  const test::Scratch folder;
+  const auto coco = load_annotations(kFolder / "coco.json");
+  const auto refused = [&](const fs::path& door, const fs::path& output) {
+    INFO(door << " " << output);
+    REQUIRE(fs::exists(folder / output));
+    CHECK_THROWS_WITH(require_no_input(folder / output, files_of_annotations(folder / door)),
+                      ContainsSubstring("should be another file than"));
+  };
+  const auto accepted = [&](const fs::path& door, const fs::path& output) {
+    INFO(door << " " << output);
+    CHECK_NOTHROW(require_no_input(folder / output, files_of_annotations(folder / door)));
+  };
+  SECTION("YOLO") {
+    save_yolo(folder / "yy", coco, kPictures);
+    write_file(folder / "yy/hyp.yaml", std::string_view("lr0: 0.01\n"));
+    write_file(folder / "yy/own.cfg", std::string_view("[net]\n"));
+    write_file(folder / "yy/own.names", std::string_view("dog\n"));
+    for (const char* door : {"yy", "yy/obj.data", "yy/obj.data:train", "yy/data.yaml",
+                             "yy/data.yaml:train", "yy/images.txt"}) {
+      for (const char* output : {"data.yaml", "hyp.yaml", "obj.data", "obj.names", "images.txt",
+                                 "labels/420.txt", "images/420.jpg"})
+        refused(door, fs::path("yy") / output);
+      for (const char* output : {"new.json", "own.cfg", "own.names"})  // a network's, written anew
+        accepted(door, fs::path("yy") / output);
+    }
+    refused("yy/labels", "yy/labels/420.txt");
+    refused("yy/labels", "yy/obj.names");  // one folder up
+    accepted("yy/labels", "yy/own.names");
+  }
+  SECTION("YOLO in several parts, of which some are not there") {
+    fs::create_directories(folder / "valid/images");
+    fs::copy_file(kPictures / "420.jpg", folder / "valid/images/1.jpg");
+    write_file(folder / "valid/labels/1.txt", std::string_view("0 0.5 0.5 1 1\n"));
+    write_file(folder / "x/data.yaml",
+               std::string_view("train: ../train/images\nval: ../valid/images\ntest:\n"
+                                "names: [a]\n"));
+    write_file(folder / "x/obj.data", std::string_view("train = none.txt\nvalid = val.list\n"
+                                                       "backup = ../valid\nnames =\n"));
+    write_file(folder / "x/val.list", std::string_view("../valid/images/1.jpg\n"));
+    refused("x/data.yaml:train", "valid/labels/1.txt");
+    refused("x/obj.data:train", "valid/labels/1.txt");
+    refused("x/obj.data:train", "x/val.list");
+  }
+  SECTION("Pascal VOC") {
+    save_voc(folder / "voc", coco);
+    write_file(folder / "voc/ImageSets/Main/t.txt", std::string_view("420 1\n"));
+    for (const char* door : {"voc", "voc/Annotations", "voc/ImageSets/Main/t.txt"})
+      refused(door, "voc/Annotations/420.xml");
+    refused("voc/ImageSets/Main/t.txt", "voc/ImageSets/Main/t.txt");
+  }
+  SECTION("COCO") {
+    save_instances(folder / "x/instances.json", coco);
+    for (const char* door : {"x", "x/instances.json"}) refused(door, "x/instances.json");
+  }
+  SECTION("nothing") {
+    CHECK(files_of_annotations("").empty());
+    const auto files = files_of_annotations(folder / "none.yaml");
+    REQUIRE(files.size() == 1);
+    CHECK(files[0] == folder / "none.yaml");
+  }
+}
+
+TEST_CASE("a folder of data keeps what says which classes it has", "[io][atomic_file]") {
+  const test::Scratch folder;
+  for (const char* name : {"data.yaml", "data.yml", "obj.data", "obj.names", "deep/c.names"}) {
+    INFO(name);
+    CHECK_NOTHROW(require_no_input(folder / name, {folder.path()}));
+    write_file(folder / name, std::string_view("of the data"));
+    CHECK_THROWS_WITH(require_no_input(folder / name, {folder.path()}),
+                      ContainsSubstring("should be another file than those of the input"));
+  }
+  // Names that travel with a network are written with it, and again by a training that goes on.
+  for (const char* network : {"a.cfg", "b.weights", "c.last.weights", "d.checkpoint.lock"}) {
+    INFO(network);
+    const auto names = folder / (std::string(1, network[0]) + ".names");
+    write_file(names, std::string_view("cat\n"));
+    CHECK_THROWS_WITH(require_no_input(names, {folder.path()}), ContainsSubstring("those of"));
+    write_file(folder / network, std::string_view("a network"));
+    CHECK_NOTHROW(require_no_input(names, {folder.path()}));
+  }
+}
+
+TEST_CASE("a picture of Pascal VOC's that is not found has its bare name", "[io][voc_xml]") {
+  const test::Scratch folder;
+  write_file(folder / "xml/1.xml",
+             std::string_view("<annotation><filename>C:\\photos\\one.jpg</filename></annotation>"));
+  write_file(folder / "xml/2.xml", std::string_view("<annotation/>"));
+  for (const fs::path& images : {fs::path(), folder / "xml"}) {
+    const auto found = load_annotations(folder / "xml", {.images = images});
+    REQUIRE(found.images.size() == 2);
+    CHECK(found.images[0].file_name == "one.jpg");
+    CHECK(found.images[1].file_name == "2.jpg");
+  }
+  fs::copy_file(kPictures / "420.jpg", folder / "xml/2.jpg");
+  CHECK(load_annotations(folder / "xml").images[1].file_name ==
+        fs::absolute(folder / "xml/2.jpg").lexically_normal().string());
+}
+
+TEST_CASE("a file that is no list of Pascal VOC's is named", "[io][voc_xml]") {
+  CHECK_THROWS_WITH(load_voc(kFolder / "coco.json"),
+                    ContainsSubstring("coco.json: should be a folder of Pascal VOC's XML or a list "
+                                      "under ImageSets/Main, got neither"));
+  CHECK_THROWS_WITH(load_voc("nothing there"),
+                    ContainsSubstring("nothing there: should be a folder"));
 }
 
 TEST_CASE("which picture is an annotation's is known or refused", "[io][voc_xml]") {

@@ -17,25 +17,16 @@
 #include "serpette/objective/pgd_adversarial.hpp"
 #include "serpette/objective/under.hpp"
 #include "support/catch.hpp"
+#include "support/equal.hpp"
 #include "support/noise_data.hpp"
 #include "support/scratch.hpp"
 #include "support/tiny_detector.hpp"
 
 using namespace serpette;
 using Catch::Matchers::ContainsSubstring;
+using test::equal;
 using test::NoiseData;
 using test::TinyDetector;
-
-namespace {
-
-bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (!at::equal(a[i], b[i])) return false;
-  return true;
-}
-
-}  // namespace
 
 TEST_CASE("a training that goes on from a checkpoint ends in the same bytes",
           "[method][checkpoint]") {

@@ -14,9 +14,11 @@
 #include "serpette/prune/weight.hpp"
 #include "serpette/score/hydra.hpp"
 #include "support/catch.hpp"
+#include "support/equal.hpp"
 #include "support/tiny_detector.hpp"
 
 using namespace serpette;
+using test::equal;
 using test::TinyDetector;
 
 namespace {
@@ -35,13 +37,6 @@ auto noise_batches(std::uint64_t seed, std::int64_t n = 4) {
     return ImageBatch{images, truth, std::vector<std::int64_t>(n),
                       std::vector<Letterbox>(n, Letterbox::fit(16, 16, 16, 16))};
   };
-}
-
-bool equal(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (!at::equal(a[i], b[i])) return false;
-  return true;
 }
 
 ScoreMap start(const TinyDetector& detector) {

@@ -129,7 +129,7 @@ TEST_CASE("categories without truth cost nothing", "[metric][coco_evaluation]") 
   CHECK(summary.AP == Catch::Approx(1));
   CHECK(summary.average_precision(15999) == summary.AP);
   CHECK(summary.average_precision(3) == -1);
-  CHECK(summary.precision.size() == 10 * 101 * 12);
+  CHECK(summary.precision.size() == std::size_t{10} * 101 * 12);
 }
 
 TEST_CASE("categories the annotations do not list are passed over", "[metric][coco_evaluation]") {

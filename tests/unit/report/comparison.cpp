@@ -1,6 +1,7 @@
 #include "serpette_report/comparison.hpp"
 
 #include "serpette/io/read_file.hpp"
+#include "serpette_report/report.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 #include "unit/report/support.hpp"
@@ -64,7 +65,8 @@ TEST_CASE("studies without a common scenario are compared crosswise", "[report][
   const auto tests = compare_contenders(pairs, "standard");
   CHECK(std::ranges::none_of(tests, [](const auto& t) { return t.ratio == "0"; }));
   const test::Scratch folder;
-  const auto words = write_comparison(pairs, "standard", folder.path());
+  const std::vector<std::string> notes{"measured <otherwise>"};
+  const auto words = write_comparison(pairs, "standard", folder.path(), notes);
   CHECK_THAT(
       fmt::format("{}", fmt::join(words, "\n")),
       ContainsSubstring(
@@ -73,8 +75,39 @@ TEST_CASE("studies without a common scenario are compared crosswise", "[report][
   CHECK(read_file(folder / "compare.csv").starts_with("metric,ratio_percent,first,second"));
   CHECK_THAT(read_file(folder / "index.html"),
              ContainsSubstring("<svg") && !ContainsSubstring("src=") &&
+                 ContainsSubstring("<p class=\"note\">measured &lt;otherwise&gt;</p>") &&
                  ContainsSubstring("<b>mine</b>, against the first, <b>paper</b>") &&
                  ContainsSubstring("<td>Mine (mine) against Structured HYDRA (paper)</td>"));
+}
+
+TEST_CASE("a report and a comparison keep out of each other's folder, and off the cells",
+          "[report][comparison]") {
+  const test::Scratch folder;
+  const auto place = folder / "cells/compare.csv";
+  write_file(place, cells_csv(test::some_cells()));
+  const Study a(test::some_cells(), place.string()), b(test::some_cells());
+  const auto pairs = contenders(a, b, "a", "b");
+  const auto report = [&](const std::string& to) {
+    return write_report(test::some_cells(), folder / to, {.pictures = false});
+  };
+  const auto compare = [&](const std::string& to) {
+    return write_comparison(pairs, "standard", folder / to);
+  };
+  (void)report("r");
+  (void)compare("c");
+  const auto page = read_file(folder / "r/index.html"), other = read_file(folder / "c/index.html");
+  CHECK_THROWS_WITH(compare("r"),
+                    ContainsSubstring("should be another folder than that of a report"));
+  CHECK_THROWS_WITH(report("c"),
+                    ContainsSubstring("should be another folder than that of a comparison"));
+  CHECK(read_file(folder / "r/index.html") == page);
+  CHECK(std::filesystem::exists(folder / "r/tests.csv"));
+  CHECK(read_file(folder / "c/index.html") == other);
+  CHECK_NOTHROW(report("r"));
+  CHECK_NOTHROW(compare("c"));
+  CHECK_THROWS_WITH(compare("cells"), ContainsSubstring("should be another file than the input"));
+  CHECK(read_file(place) == cells_csv(test::some_cells()));
+  CHECK_FALSE(std::filesystem::exists(folder / "cells/index.html"));
 }
 
 TEST_CASE("studies that share nothing are refused", "[report][comparison]") {

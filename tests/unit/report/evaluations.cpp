@@ -169,7 +169,8 @@ TEST_CASE("evaluations that fit no cell, stand twice or are no fraction are refu
   const auto refused = [&](auto change, const std::string& why) {
     auto rows = some_evaluations();
     change(rows);
-    CHECK_THROWS_WITH(Evaluations(rows, study, "standard"), ContainsSubstring(why));
+    CHECK_THROWS_WITH(Evaluations(rows, study, "standard", "AP50", "out/evaluations.csv"),
+                      ContainsSubstring("out/evaluations.csv: ") && ContainsSubstring(why));
   };
   refused([](auto& r) { r[0].ratio = "25"; }, "of cells that the study has");
   refused([](auto& r) { r.push_back(r[0]); }, "each number once");

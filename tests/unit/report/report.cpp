@@ -256,7 +256,8 @@ TEST_CASE("a report stays in its folder and leaves none of an earlier one's file
   ReportFolder out(folder / "r");
   for (const auto* name : {"../x", "a/../x", "/x", "a/b/c", "", ".x", "a/"}) {
     CAPTURE(name);
-    CHECK_THROWS_WITH(out.write(name, "x"), ContainsSubstring("inside the report's folder"));
+    CHECK_THROWS_WITH(out.add(name, "x"), ContainsSubstring("inside the report's folder"));
+    CHECK_THROWS_WITH(out.expect(name), ContainsSubstring("inside the report's folder"));
   }
 
   const auto stale = folder / "r/tables/runs_AP50_mine.csv";
@@ -281,6 +282,58 @@ TEST_CASE("a report stays in its folder and leaves none of an earlier one's file
   write_file(folder / "r/report_files.txt", std::string_view("x\n../victim.csv\n/etc/hostname\n"));
   (void)report(cells);
   CHECK(read_file(folder / "victim.csv") == "mine");
+}
+
+TEST_CASE("a report is never written over what it is made from", "[report][report_folder]") {
+  const test::Scratch folder;
+  const auto refused = [&](const ReportOptions& options, const std::string& input) {
+    CHECK_THROWS_WITH(
+        write_report(test::some_cells(), folder / "r", options),
+        ContainsSubstring("should be another file than the input") && ContainsSubstring(input));
+    CHECK_FALSE(std::filesystem::exists(folder / "r/index.html"));
+  };
+  write_file(folder / "r/runs.csv", cells_csv(test::some_cells()));
+  refused({.place = (folder / "r/runs.csv").string(), .pictures = false}, "r/runs.csv");
+  CHECK(read_file(folder / "r/runs.csv") == cells_csv(test::some_cells()));
+  std::filesystem::rename(folder / "r/runs.csv", folder / "cells.csv");
+  std::filesystem::create_symlink("../cells.csv", folder / "r/tests.csv");
+  refused({.place = (folder / "cells.csv").string(), .pictures = false}, "cells.csv");
+  std::filesystem::remove(folder / "r/tests.csv");
+  write_file(folder / "r/figures/AP50.png", std::string_view("\x89PNG rest"));
+  ReportOptions options;
+  options.page.pictures = {{folder / "r/figures/AP50.png", "of an earlier report"}};
+  refused(options, "figures/AP50.png");
+  // What the report before wrote and this one would remove.
+  std::filesystem::rename(folder / "r/figures/AP50.png", folder / "r/old.png");
+  write_file(folder / "r/report_files.txt", std::string_view("Files\nold.png\n"));
+  options.page.pictures = {{folder / "r/old.png", "of an earlier report"}};
+  refused(options, "old.png");
+}
+
+TEST_CASE("a picture that cannot be read leaves the report before as it was",
+          "[report][report_folder]") {
+  const test::Scratch folder;
+  (void)write_report(test::some_cells(), folder / "r", {.pictures = false});
+  const auto runs = read_file(folder / "r/runs.csv"), page = read_file(folder / "r/index.html");
+  auto cells = test::some_cells();
+  for (auto& cell : cells) cell.ap50 /= 2;
+  ReportOptions options;
+  options.pictures = false;
+  options.page.pictures = {{folder / "nofile.png", "none"}};
+  CHECK_THROWS_WITH(write_report(cells, folder / "r", options), ContainsSubstring("nofile.png"));
+  CHECK(read_file(folder / "r/runs.csv") == runs);
+  CHECK(read_file(folder / "r/index.html") == page);
+}
+
+TEST_CASE("a table as text has its heading and every column, in line", "[report][text_table]") {
+  const TextTable table{.name = "t",
+                        .title = {},
+                        .header = {"layer", "output", "%"},
+                        .rows = {{"conv_0", "8×104×104", "12"}, {"a", "8×4×4", ""}}};
+  CHECK(to_text(table) ==
+        "layer      output   %\n"
+        "conv_0  8×104×104  12\n"
+        "a           8×4×4\n");
 }
 
 TEST_CASE("one of a thing is no plural", "[report][page]") {

@@ -1,9 +1,11 @@
 #include "serpette/study/progress.hpp"
 
 #include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -103,4 +105,31 @@ TEST_CASE("what others did, an earlier run made or a failure spares is no part o
                           progress.on_stage("evaluation", 1000);
                         }),
              ContainsSubstring("1 failed") && !ContainsSubstring(" 0:00 left] evaluation"));
+}
+
+TEST_CASE("a signal that was ignored stays ignored", "[study][progress]") {
+  const auto before = std::signal(SIGHUP, SIG_IGN);  // as nohup does
+  const Progress progress;
+  std::raise(SIGHUP);
+  CHECK_FALSE(progress.stop_requested());
+  std::signal(SIGHUP, before);
+}
+
+TEST_CASE("the second signal of a kind ends the process, unless both were one",
+          "[study][progress]") {
+  const auto child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const Progress progress;
+    std::raise(SIGTERM);
+    std::raise(SIGTERM);
+    if (!progress.stop_requested()) ::_exit(1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    std::raise(SIGTERM);
+    ::_exit(2);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGTERM);
 }

@@ -104,6 +104,51 @@ TEST_CASE("of shards that are forced into a used folder at once, one moves what 
                     ContainsSubstring("should be free") && ContainsSubstring(".lock-2-of-2"));
 }
 
+TEST_CASE("results behind a link are set aside beside what it leads to", "[study][store][force]") {
+  const test::Scratch folder;
+  Store(folder / "disk" / "out", trained_with("1")).begin();
+  std::filesystem::create_directory(folder / "here");
+  std::filesystem::create_directory_symlink(folder / "disk" / "out", folder / "here" / "link");
+  const auto aside = cli::set_aside(folder / "here" / "link");
+  CHECK(std::filesystem::equivalent(aside, folder / "disk" / "out.1"));
+  CHECK(std::filesystem::exists(aside / "configuration.txt"));
+  CHECK_FALSE(std::filesystem::exists(folder / "here" / "link.1"));
+}
+
+TEST_CASE("a program refuses the results of another one, and of a study, and the other way round",
+          "[study][store]") {
+  const test::Scratch folder;
+  const std::vector<ConfigurationLine> lines{{"seed", "1"}};
+  const auto study = [&](const char* name) {
+    return cli::open_used(folder / name, false,
+                          [&] { return Store(folder / name, trained_with("1")); });
+  };
+  cli::open_results(folder / "found", false, "detect", lines).begin();
+  cli::open_results(folder / "found", false, "detect", lines).begin();
+  study("study").begin();
+  study("study").begin();
+  CHECK_THROWS_WITH(
+      cli::open_results(folder / "found", false, "robustness", lines),
+      ContainsSubstring("program: detect there, robustness here") && ContainsSubstring("--force"));
+  CHECK_THROWS_WITH(cli::open_results(folder / "study", false, "robustness", lines),
+                    ContainsSubstring("program: none") && ContainsSubstring("robustness here"));
+  CHECK_THROWS_WITH(study("found"), ContainsSubstring("program: detect there, none"));
+}
+
+TEST_CASE("a run into a folder of its inputs finds its own configuration there, and no label",
+          "[study][store]") {
+  const test::Scratch folder;
+  const auto out = folder / "out";
+  const auto allowed = [&](const char* output, const std::filesystem::path& input) {
+    return [&, output, input] { cli::require_no_input_in(out, {output}, {input}); };
+  };
+  write_file(out / "configuration.txt", std::string_view("seed: 1\n"));
+  write_file(out / "labels.txt", std::string_view("0 0.5 0.5 0.1 0.1\n"));
+  CHECK_NOTHROW(allowed("configuration.txt", folder.path())());
+  CHECK_THROWS_AS(allowed("configuration.txt", out / "configuration.txt")(), Error);
+  CHECK_THROWS_AS(allowed("labels.txt", folder.path())(), Error);
+}
+
 TEST_CASE(
     "another way of measuring, other scenarios and another kind of machine are noted, not "
     "refused",
