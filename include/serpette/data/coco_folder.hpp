@@ -281,7 +281,7 @@ class CocoFolder {
   /// @throws Error  if it cannot be opened or read.
   static void add_file(Fingerprint& files, const std::filesystem::path& file) {
     const detail::OpenFile opened(file);
-    std::array<char, 4096> end;  // NOLINT(cppcoreguidelines-pro-type-member-init): it is read into
+    std::array<char, 4096> end;
     const auto size = opened.known.st_size;
     const auto from = std::max<::off_t>(0, size - std::ssize(end));
     const auto got = ::pread(::fileno(opened.file.get()), end.data(), end.size(), from);
