@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes the tables of docs/policies/results.md from docs/policies/results/DATA/*.csv, which `policies` wrote.
 
-usage: docs/policies.py [--take DATA OUT]      the cells of a finished run, `./run policies --out OUT`, are kept first; DATA: drawn,
-                                               photographs
+usage: docs/policies.py [--take DATA OUT]        the cells of a finished run, `./run policies --out OUT`, are kept first; DATA: drawn,
+                                                 photographs
+                        [--take-times DATA OUT]  of a run with nothing beside it the seconds per step of pre-training
 
 Text between `<!-- tables -->` and `<!-- /tables -->` is this script's. Cells that a run does not have yet are dashes.
 """
@@ -17,6 +18,7 @@ KEPT = ROOT / "results"
 DATA = {"drawn": "On drawn scenes, a slim YOLOv3", "photographs": "On photographs of blood cells, YOLOv3-tiny"}
 COLUMNS = ("scenario", "run", "ratio", "profile", "AP50", "robust_AP50", "parameters", "macs", "weights_kept",
            "seconds_pretrain", "seconds_scores", "seconds_finetune")
+TIMES = "seconds_per_step.csv"
 RATIOS = ("50", "75", "90")
 SCORES = {"hydra": "`Hydra`", "deeplift": "`DeepLift`", "deeplift-trained": "`DeepLiftTrained`", "magnitude": "`Magnitude`",
           "taylor": "`Taylor`", "bn-gamma": "`BatchNormGamma`", "random": "`Random`"}
@@ -52,17 +54,41 @@ def take(data, out):
         raise SystemExit(f"{out}: should hold what `policies` wrote, got no cells.csv")
 
 
+def take_times(data, out):
+    """Keeps the seconds per step of each objective's sheet of a run."""
+    rows = []
+    for path in sorted((out / "objectives").glob("*/cells.csv")):
+        with path.open() as file:
+            cells = [row for row in csv.DictReader(file) if row["profile"] == "standard" and row["ratio"] == "0"]
+        rows.append((path.parent.name, f"{mean(cells, 'seconds_pretrain') / steps(path.with_name('configuration.txt'), '--pretrain-steps'):.4f}"))
+    if not rows:
+        raise SystemExit(f"{out}: should hold the objectives that `policies` wrote, got none")
+    with (KEPT / data / TIMES).open("w") as file:
+        csv.writer(file, lineterminator="\n").writerows([("objective", "seconds_per_step"), *rows])
+
+
+def times(data):
+    """Seconds per step by objective, where they were taken."""
+    path = KEPT / data / TIMES
+    if not path.exists():
+        return {}
+    with path.open() as file:
+        return {row["objective"]: float(row["seconds_per_step"]) for row in csv.DictReader(file)}
+
+
 def steps(sheet, option):
-    """A number of a sheet's configuration."""
-    for line in sheet.with_suffix(".txt").read_text().splitlines():
+    """A number of a sheet, by its configuration."""
+    for line in sheet.read_text().splitlines():
         if line.startswith(f"{option}: "):
             return int(line.split(": ")[1])
-    raise SystemExit(f"{sheet.with_suffix('.txt')}: should say {option}")
+    raise SystemExit(f"{sheet}: should say {option}")
 
 
 def cells(data):
     found = collections.defaultdict(list)
     for path in sorted((KEPT / data).glob("*.csv")):
+        if path.name == TIMES:
+            continue
         with path.open() as file:
             for row in csv.DictReader(file):
                 row["sheet"] = path
@@ -94,7 +120,7 @@ def table(head, rows):
 def tables(data):
     found = cells(data)
     if not found:
-        yield "No cells are kept yet.\n"
+        yield "Not run yet: 615 networks of this size take some five hours on two cores.\n"
         return
     percents = [f"{ratio} %" for ratio in RATIOS]
     for granularity, name in GRANULARITIES.items():
@@ -115,27 +141,31 @@ def tables(data):
             rows.append([label, *map(ap50, at), kept])
         yield from table(["", *percents, "weights left at 50 %" if granularity == "weight" else "multiply-adds at 50 %"], rows)
     yield "### Objectives at equal time (magnitudes of weights)\n"
-    rows = []
+    rows, paces = [], times(data)
     for objective, label in OBJECTIVES.items():
         at = {ratio: found.get((objective, ratio), []) for ratio in ("0", *RATIOS)}
         pace = number = "–"
         if at["0"]:
             sheet = at["0"][0]["sheet"]
-            count = steps(sheet, "--pretrain-steps")
-            number, pace = f"{count}", f"{mean(at['0'], 'seconds_pretrain') / count:.3f}"
+            number = f"{steps(sheet.with_suffix('.txt'), '--pretrain-steps')}"
+        if objective in paces:
+            pace = f"{paces[objective]:.3f}"
         rows.append([label, number, pace, *(ap50(at[ratio]) for ratio in at)])
     yield from table(["", "steps of pre-training", "s per step", "0 %", *percents], rows)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--take", nargs=2, metavar=("DATA", "OUT"))
+    taking = {"take": take, "take_times": take_times}
+    for name in taking:
+        parser.add_argument(f"--{name.replace('_', '-')}", nargs=2, metavar=("DATA", "OUT"))
     options = parser.parse_args()
-    if options.take:
-        data, out = options.take
-        if data not in DATA:
-            parser.error(f"--take should name one of {', '.join(DATA)}, got {data}")
-        take(data, pathlib.Path(out))
+    for name, act in taking.items():
+        if chosen := getattr(options, name):
+            data, out = chosen
+            if data not in DATA:
+                parser.error(f"--{name.replace('_', '-')} should name one of {', '.join(DATA)}, got {data}")
+            act(data, pathlib.Path(out))
     page = ROOT / "results.md"
     head, rest = page.read_text().split("<!-- tables -->\n")
     text = "\n".join(line for data, title in DATA.items() for line in (f"## {title}\n", *tables(data)))
