@@ -90,8 +90,7 @@ check() {
   for name in "${checks[@]}"; do
     declare -F "check_$name" >/dev/null || die "there is no check '$name'; these are: format headers asan tidy docs cuda coverage fuzz"
     case $name in
-      tidy) setup clang ;;
-      fuzz) setup clang ;;
+      tidy | fuzz) setup clang ;;
       cuda) setup libbenchmark-dev ;;
       docs) setup doxygen graphviz ;;
     esac

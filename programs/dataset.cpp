@@ -78,10 +78,7 @@ void require_other_folder(const Options& o, const Instances& instances) {
   if (instances.has_image_ids) return;  // COCO's one file
   const auto annotations = o.annotations.front();
   const auto require_outside = [&](const fs::path& file, const fs::path& folder) {
-    std::error_code code;
-    const auto inside =
-        fs::weakly_canonical(file, code).lexically_relative(fs::weakly_canonical(folder, code));
-    require(inside.empty() || inside.begin()->string() == "..", o.out.string(),
+    require(!detail::is_within(file, folder), o.out.string(),
             "should be another folder than that of the input {}, got the same",
             annotations.string());
   };

@@ -56,14 +56,9 @@ Instances load(const Options& o) {
   if (!o.classes.empty()) {
     names = load_class_names(o.classes);
   } else {  // a category without boxes, such as Roboflow's first, is no class
-    std::vector<bool> has_boxes(instances.categories.size());
-    for (const auto& a : instances.annotations)
-      has_boxes[static_cast<std::size_t>(a.category)] = true;
-    for (std::size_t k = 0; k < has_boxes.size(); ++k) {
-      const auto& name = instances.categories[k].name;
-      if (has_boxes[k])
-        names.push_back(name.empty() ? numbered_class(static_cast<std::int64_t>(k)) : name);
-    }
+    const auto boxes_of = boxes_of_categories(instances);
+    for (std::size_t k = 0; k < boxes_of.size(); ++k)
+      if (boxes_of[k] > 0) names.push_back(written_name(instances.categories, k));
   }
   require(!names.empty(), instances.source, "should have boxes of some class, got none");
   for (const auto& note :

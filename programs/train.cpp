@@ -207,7 +207,6 @@ class Run {
     require_own_data(validation_, o.validation_annotations);
     require_own_data(test_, o.test_annotations);
     cli::require_objects(*data_);
-    if (validation_) cli::require_objects(*validation_);
     std::vector<fs::path> inputs{o.cfg, o.weights, o.images, o.validation_images, o.test_images};
     for (const auto& annotations : {o.annotations, o.validation_annotations, o.test_annotations})
       std::ranges::move(files_of_annotations(annotations), std::back_inserter(inputs));
@@ -321,23 +320,17 @@ class Run {
 
   /// Moves what is there to a folder beside it.
   void set_aside() const {
-    const auto place = cli::place_aside(o_.out);
-    fs::create_directory(place);
     std::vector<fs::path> files{o_.out};
     for (const auto end : Options::kBeside)
-      if (end != "checkpoint.lock") files.push_back(o_.beside(end));
+      if (end != "checkpoint.lock" && end != "names") files.push_back(o_.beside(end));
     std::error_code none;
-    for (const auto& from : files) {
-      // What this training starts from stays, and so do names: they may be those of the cfg, too.
-      if (!fs::is_regular_file(from, none) || fs::equivalent(from, o_.weights, none)) continue;
-      const auto to = place / from.filename();
-      if (from == o_.beside("names"))
-        fs::copy_file(from, to);
-      else
-        fs::rename(from, to);
-    }
-    fmt::print(stderr, "note: {} held results of other settings; they are in {} now\n",
-               o_.out.string(), place.string());
+    std::erase_if(files, [&](const fs::path& file) {  // what this training starts from stays
+      return !fs::is_regular_file(file, none) || fs::equivalent(file, o_.weights, none);
+    });
+    const auto place = cli::set_aside(o_.out, files);
+    // Names are copied: they may be those of the cfg, too.
+    if (const auto names = o_.beside("names"); fs::is_regular_file(names, none))
+      fs::copy_file(names, place / names.filename());
   }
 
   /// For the same command after the end: what is left of it is to say what came out.
@@ -653,6 +646,8 @@ int main(int argc, char** argv) {
     cli::add_force(app, o.force);
     cli::parse(app, argc, argv);
     o.require_own_name();
+    cli::require_files(
+        {o.cfg, o.weights, o.annotations, o.validation_annotations, o.test_annotations});
     const auto both = [](const char* name, const fs::path& images, const fs::path& annotations) {
       require(images.empty() == annotations.empty(), fmt::format("{} data", name),
               "should be given by both --{0}-images and --{0}-annotations, or by neither", name);

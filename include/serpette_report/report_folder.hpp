@@ -71,9 +71,10 @@ class ReportFolder {
     for (const auto& [name, text] : texts_) changed.insert(name);
     for (auto& name : listed(folder_, kind_)) changed.insert(std::move(name));
     std::error_code code;
-    for (const auto& input : inputs)
-      if (std::filesystem::is_regular_file(input, code))
-        for (const auto& name : changed) require_no_input(folder_ / name, {input});
+    std::vector<std::filesystem::path> files(inputs.begin(), inputs.end());
+    std::erase_if(files,
+                  [&](const auto& file) { return !std::filesystem::is_regular_file(file, code); });
+    for (const auto& name : changed) require_no_input(folder_ / name, files);
     std::list<StagedFile> staged;
     for (const auto& [name, text] : texts_) staged.emplace_back(folder_ / name, text);
     for (auto& file : staged) file.commit();

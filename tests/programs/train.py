@@ -200,6 +200,11 @@ def refusals(scenes, root):
     checkpoint.unlink()
     run("train", *command(scenes, "/no-such-folder/x.weights"), status=2, says="at the root")
     run("train", *command(scenes, root / "x.weights", "--freeze", 1000), status=2, says="--freeze")
+    os.mkfifo(root / "pipe")
+    for option in "--cfg", "--weights", "--annotations", "--validation-annotations":
+        words = command(scenes, root / "x.weights")
+        words[words.index(option) + 1] = root / "pipe"
+        run("train", *words, status=2, says="pipe: should be a file, got a pipe")
     for option, part in ("--annotations", "train"), ("--validation-annotations", "test"):  # nothing to find
         empty = json.loads((scenes / part / "instances.json").read_text())
         (root / "empty.json").write_text(json.dumps({**empty, "annotations": []}))

@@ -21,9 +21,8 @@
 
 namespace serpette::cli {
 
-/// What the Store calls its configuration, and the line of it that names the program.
-inline constexpr std::string_view kConfigurationFile = "configuration.txt",
-                                  kProgramLine = "program";
+/// The line of a configuration that names the program.
+inline constexpr std::string_view kProgramLine = "program";
 
 /// Refuses results that would replace an input. In a folder of inputs a `configuration.txt` is no
 /// label of a picture but an earlier run's.
@@ -35,7 +34,7 @@ inline void require_no_input_in(const std::filesystem::path& out,
   std::error_code unknown;  // whoever reads it says what is wrong
   for (const std::string_view output : outputs)
     for (const auto& input : inputs)
-      if (output != kConfigurationFile || !std::filesystem::is_directory(input, unknown))
+      if (output != Store::kConfiguration || !std::filesystem::is_directory(input, unknown))
         require_no_input(out / output, {input});
 }
 
@@ -66,19 +65,15 @@ inline void require_idle(const std::filesystem::path& root, double seconds = 10)
   }
 }
 
-/// Moves what a folder of results holds to `place_aside(root)`; pictures that were drawn for it
-/// (`scenes`) and locks stay where they are. Where nothing can be moved nothing is left behind.
-/// @return  where it is now.
-inline std::filesystem::path set_aside(const std::filesystem::path& root) {
+/// Moves results to `place_aside(root)`, and says so. Where nothing can be moved nothing is left
+/// behind.
+/// @return  where they are now.
+inline std::filesystem::path set_aside(const std::filesystem::path& root,
+                                       const std::vector<std::filesystem::path>& results) {
   namespace fs = std::filesystem;
-  const auto place = place_aside(root);
+  auto place = place_aside(root);
   fs::create_directory(place);
-  std::vector<fs::path> moved;
-  for (const auto& entry : fs::directory_iterator(root))
-    if (const auto name = entry.path().filename().string();
-        name != "scenes" && !name.starts_with(".lock"))
-      moved.push_back(entry.path());
-  for (const auto& from : moved) {
+  for (const auto& from : results) {
     std::error_code code;
     fs::rename(from, place / from.filename(), code);
     if (!code) continue;
@@ -86,7 +81,19 @@ inline std::filesystem::path set_aside(const std::filesystem::path& root) {
     fs::remove(place, not_empty);
     fail(from.string(), "should be movable to {}, got \"{}\"", place.string(), code.message());
   }
+  fmt::print(stderr, "note: {} held results of other settings; they are in {} now\n", root.string(),
+             place.string());
   return place;
+}
+
+/// What a folder of results holds; pictures that were drawn for it (`scenes`) and locks are none.
+inline std::vector<std::filesystem::path> results_in(const std::filesystem::path& root) {
+  std::vector<std::filesystem::path> results;
+  for (const auto& entry : std::filesystem::directory_iterator(root))
+    if (const auto name = entry.path().filename().string();
+        name != "scenes" && !name.starts_with(".lock"))
+      results.push_back(entry.path());
+  return results;
 }
 
 /// Removes a folder that holds a dry run's locks and no more: a run may have begun there meanwhile.
@@ -106,7 +113,7 @@ inline void remove_if_unused(const std::filesystem::path& root) {
 /// @param program  as its line in the configuration says; empty: studies, which have no such line.
 /// @throws OtherConfiguration  if the line there says another one.
 inline void require_program(const std::filesystem::path& root, std::string_view program) {
-  const auto file = root / kConfigurationFile;
+  const auto file = root / Store::kConfiguration;
   if (!std::filesystem::exists(file)) return;
   const auto text = read_file(file);
   if (text.empty()) return;
@@ -146,8 +153,7 @@ auto open_used(const std::filesystem::path& root, bool force, Open&& open,
   } catch (const OtherConfiguration&) {
     require_idle(root);
   }
-  fmt::print(stderr, "note: {} held results of other settings; they are in {} now\n", root.string(),
-             set_aside(root).string());
+  (void)set_aside(root, results_in(root));
   return open_own();
 }
 

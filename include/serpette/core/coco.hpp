@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -39,5 +40,12 @@ struct Instances {
   bool has_image_ids = true;           ///< False where the reader counted the pictures (VOC, YOLO).
   bool has_class_order = true;         ///< False where classes have no numbers (VOC): alphabetical.
 };
+
+/// How many boxes each category has, crowds among them: [categories].
+inline std::vector<std::size_t> boxes_of_categories(const Instances& instances) {
+  std::vector<std::size_t> boxes(instances.categories.size());
+  for (const auto& a : instances.annotations) ++boxes.at(static_cast<std::size_t>(a.category));
+  return boxes;
+}
 
 }  // namespace serpette

@@ -63,8 +63,7 @@ inline std::vector<std::string> match_categories(Instances& instances, int class
   auto& categories = instances.categories;
   if (names.empty() && detail::are_coco(categories, classes))
     for (const auto& c : coco_categories()) names.push_back(c.name);
-  std::vector<std::size_t> boxes(categories.size());
-  for (const auto& a : instances.annotations) ++boxes.at(static_cast<std::size_t>(a.category));
+  const auto boxes = boxes_of_categories(instances);
   const auto shown = [&](std::size_t k) {
     return categories[k].name.empty() ? fmt::to_string(categories[k].id) : categories[k].name;
   };
@@ -102,8 +101,7 @@ inline std::vector<std::string> match_categories(Instances& instances, int class
     };
     std::vector<std::string> called, plain, plain_names;
     for (std::size_t k = 0; k < categories.size(); ++k) {
-      const auto& name = categories[k].name;  // one without is written by its number
-      called.push_back(name.empty() ? numbered_class(static_cast<std::int64_t>(k)) : name);
+      called.push_back(written_name(categories, k));
       plain.push_back(plain_class_name(called.back()));
     }
     for (const auto& name : names) plain_names.push_back(plain_class_name(name));
@@ -125,7 +123,7 @@ inline std::vector<std::string> match_categories(Instances& instances, int class
     require(instances.has_class_order || wanted == 1, instances.source,
             "should come with the names of {}'s classes in their order, by --names or a file "
             "{} beside it: Pascal VOC's classes have no numbers; got {}",
-            network, std::filesystem::path(network).filename().replace_extension(".names").string(),
+            network, beside_network(std::filesystem::path(network).filename(), ".names").string(),
             few_of(all, kFew));
   }
 

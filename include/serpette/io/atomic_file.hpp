@@ -102,6 +102,15 @@ inline bool is_names_of_network(const std::filesystem::path& names) {
   return false;
 }
 
+/// Whether a file is this folder or stands in it, links followed.
+inline bool is_within(const std::filesystem::path& file, const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  const auto inside =
+      fs::weakly_canonical(file, code).lexically_relative(fs::weakly_canonical(folder, code));
+  return !inside.empty() && inside.begin()->string() != "..";
+}
+
 /// Whether a file is one of those that data sets are made of, by its name.
 inline bool is_of_data_set(const std::filesystem::path& file) {
   const auto suffix = file.extension();
@@ -137,7 +146,6 @@ inline void require_writable(const std::filesystem::path& path) {
 /// folders; names that travel with a network are none.
 inline void require_no_input(const std::filesystem::path& output,
                              std::span<const std::filesystem::path> inputs) {
-  namespace fs = std::filesystem;
   struct ::stat replaced {};
   if (::stat(output.c_str(), &replaced) != 0) return;  // nothing is there that could be lost
   const bool is_data = S_ISREG(replaced.st_mode) && detail::is_of_data_set(output);
@@ -150,10 +158,7 @@ inline void require_no_input(const std::filesystem::path& output,
             "should be another {} than the input {}, got the same", folder ? "folder" : "file",
             input.string());
     if (!folder || !is_data) continue;
-    std::error_code code;
-    const auto inside =
-        fs::weakly_canonical(output, code).lexically_relative(fs::weakly_canonical(input, code));
-    require(inside.empty() || inside.begin()->string() == "..", output.string(),
+    require(!detail::is_within(output, input), output.string(),
             "should be another file than those of the input {}, got one of them", input.string());
   }
 }

@@ -102,6 +102,13 @@ inline std::vector<std::string> load_class_names(const std::filesystem::path& pa
   return names;
 }
 
+/// What a category is written as: its name, or where it has none its number, by which
+/// match_categories finds it again.
+inline std::string written_name(const std::vector<CocoCategory>& categories, std::size_t k) {
+  const auto& name = categories[k].name;
+  return name.empty() ? numbered_class(static_cast<std::int64_t>(k)) : name;
+}
+
 /// Refuses names that a list of a line each or tags do not give back: what is written by them has
 /// to be read as the same classes.
 /// @param source   what errors call the data set.

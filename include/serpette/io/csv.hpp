@@ -178,8 +178,17 @@ class CsvReader {
       unquoted_;  // what fields_ sees of quoted fields; a deque does not move its strings
 };
 
-/// Builds comma-separated text. Doubles are written with the fewest digits that read back the same
-/// value; what is no number is "nan", whatever sign it got: that depends on the CPU.
+/// Writes what is no text as tables have it: numbers with the fewest digits that read back the
+/// same, and "nan" whatever sign it got, which depends on the CPU.
+template <class Out, class Value>
+Out write_value(Out to, const Value& value) {
+  if constexpr (std::is_floating_point_v<Value>)
+    if (std::isnan(value)) return fmt::format_to(to, "nan");
+  return fmt::format_to(to, "{}", value);
+}
+
+/// Builds comma-separated text. Texts are quoted where they need it, all else is as write_value has
+/// it.
 class CsvWriter {
  public:
   template <class... Fields>
@@ -212,18 +221,9 @@ class CsvWriter {
         }
         text_.push_back('"');
       }
-    } else if (is_nan(value)) {
-      text_.append(std::string_view("nan"));
     } else {
-      fmt::format_to(std::back_inserter(text_), "{}", value);
+      write_value(std::back_inserter(text_), value);
     }
-  }
-  template <class Field>
-  static bool is_nan(const Field& value) {
-    if constexpr (std::is_floating_point_v<Field>)
-      return std::isnan(value);
-    else
-      return false;
   }
 
   fmt::memory_buffer text_;

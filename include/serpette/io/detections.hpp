@@ -84,15 +84,13 @@ class DetectionIds {
   void translate(std::vector<Detection>& found, std::string_view source) const {
     const auto& categories = instances_.categories;
     const auto size = categories.size();
-    std::vector<bool> has_boxes(size);
-    for (const auto& a : instances_.annotations)
-      has_boxes.at(static_cast<std::size_t>(a.category)) = true;
+    const auto boxes = boxes_of_categories(instances_);
     std::unordered_map<std::int64_t, int> listed;
     std::unordered_map<std::string_view, int> called;
     std::unordered_map<std::string, std::vector<int>> alike;  // by plain_class_name
     for (const bool with_boxes : {true, false})               // of two of a name the one with boxes
       for (std::size_t k = 0; k < size; ++k) {
-        if (has_boxes[k] != with_boxes) continue;
+        if ((boxes[k] > 0) != with_boxes) continue;
         const auto& [id, name] = categories[k];
         listed.emplace(id, static_cast<int>(k));
         if (name.empty()) continue;
@@ -125,7 +123,7 @@ class DetectionIds {
     }
     const bool only_numbers = std::ranges::all_of(
         said_, [](const auto& entry) { return is_numbered_class(entry.first.second); });
-    const bool are_counted = only_numbers && have_class_order(has_boxes);
+    const bool are_counted = only_numbers && have_class_order(boxes);
     for (const auto& [key, said] : said_) {
       const std::string& name = key.second;
       if (name.empty() || class_of[static_cast<std::size_t>(said)] >= 0) continue;
@@ -198,11 +196,11 @@ class DetectionIds {
   /// Whether category k is class k of a network: ids count from 0 or 1 without a gap, and not in
   /// the alphabetical order of Pascal VOC. A first one that is 0 and has no boxes may be the extra
   /// one of Roboflow.
-  [[nodiscard]] bool have_class_order(const std::vector<bool>& has_boxes) const {
+  [[nodiscard]] bool have_class_order(const std::vector<std::size_t>& boxes) const {
     const auto& categories = instances_.categories;
     if (categories.empty() || (!instances_.has_class_order && categories.size() > 1)) return false;
     const auto first = categories.front().id;
-    if (first != 1 && (first != 0 || !has_boxes.front())) return false;
+    if (first != 1 && (first != 0 || boxes.front() == 0)) return false;
     for (std::size_t k = 0; k < categories.size(); ++k)
       if (categories[k].id != first + static_cast<std::int64_t>(k)) return false;
     return true;

@@ -263,12 +263,10 @@ inline Instances load_voc(const std::filesystem::path& path,
 /// or the folder holds annotations of other pictures.
 inline void save_voc(const std::filesystem::path& folder, const Instances& instances) {
   const auto stems = detail::label_stems(instances, false);
-  std::vector<bool> has_boxes(instances.categories.size());
-  for (const auto& a : instances.annotations)
-    has_boxes.at(static_cast<std::size_t>(a.category)) = true;
+  const auto boxes = boxes_of_categories(instances);
   std::vector<CocoCategory> named;
-  for (std::size_t k = 0; k < has_boxes.size(); ++k)
-    if (has_boxes[k]) named.push_back(instances.categories[k]);
+  for (std::size_t k = 0; k < boxes.size(); ++k)
+    if (boxes[k] > 0) named.push_back(instances.categories[k]);
   require_class_names(named, instances.source);
   if (const auto written = folder / "Annotations"; std::filesystem::is_directory(written)) {
     std::unordered_set<std::string> own;

@@ -180,8 +180,7 @@ inline std::int64_t save_yolo(const std::filesystem::path& folder, const Instanc
   const auto stems = detail::label_stems(instances, true);
   auto categories = instances.categories;
   for (std::size_t k = 0; k < categories.size(); ++k)
-    if (categories[k].name.empty())
-      categories[k].name = numbered_class(static_cast<std::int64_t>(k));
+    categories[k].name = written_name(categories, k);
   require_class_names(categories, instances.source);
   // Readers put `labels` for the last `images` of a path: beside the pictures, not in this folder.
   for (const auto& stem : stems) {

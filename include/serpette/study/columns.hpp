@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,17 +48,11 @@ struct Column {
   std::string (*accept)(std::string_view text) = nullptr;
   bool later = false;  ///< Tables of earlier versions lack it; it then reads as the row's default.
 
-  /// The field of a row as it is written: numbers with the fewest digits that read back the same,
-  /// and no sign before "nan".
+  /// The field of a row as it is written (write_value).
   [[nodiscard]] std::string text(const Row& row) const {
-    return std::visit(
-        [&](auto field) -> std::string {
-          const auto& value = row.*field;
-          if constexpr (std::is_floating_point_v<std::decay_t<decltype(value)>>)
-            if (std::isnan(value)) return "nan";
-          return fmt::format("{}", value);
-        },
-        member);
+    std::string text;
+    std::visit([&](auto field) { write_value(std::back_inserter(text), row.*field); }, member);
+    return text;
   }
   /// The field as a number; of a text none.
   [[nodiscard]] std::optional<double> number(const Row& row) const {

@@ -149,7 +149,7 @@ class Progress {
     explicit Alone(Progress& progress) : progress_(progress), others_(progress.turnstile_) {}
     Alone(const Alone&) = delete;
     Alone& operator=(const Alone&) = delete;
-    ~Alone() {  // NOLINT(bugprone-exception-escape): only what has no memory
+    ~Alone() {  // NOLINT(bugprone-exception-escape): std::bad_alloc alone
       progress_.on_times_taken(load_.cores());
     }
 

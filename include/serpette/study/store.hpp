@@ -53,6 +53,9 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
+  /// The file that says what the results here depend on.
+  static constexpr const char* kConfiguration = "configuration.txt";
+
   [[nodiscard]] const std::filesystem::path& root() const { return root_; }
 
   /// What was kept here before and is measured in another way now, and the other kinds of machines
@@ -134,8 +137,6 @@ class Store {
   }
 
  private:
-  static constexpr const char* kConfiguration = "configuration.txt";
-
   static void remove(const std::filesystem::path& file) {
     std::error_code ignored;  // what stays costs room, no more
     std::filesystem::remove(file, ignored);

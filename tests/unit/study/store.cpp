@@ -109,7 +109,8 @@ TEST_CASE("results behind a link are set aside beside what it leads to", "[study
   Store(folder / "disk" / "out", trained_with("1")).begin();
   std::filesystem::create_directory(folder / "here");
   std::filesystem::create_directory_symlink(folder / "disk" / "out", folder / "here" / "link");
-  const auto aside = cli::set_aside(folder / "here" / "link");
+  const auto root = folder / "here" / "link";
+  const auto aside = cli::set_aside(root, cli::results_in(root));
   CHECK(std::filesystem::equivalent(aside, folder / "disk" / "out.1"));
   CHECK(std::filesystem::exists(aside / "configuration.txt"));
   CHECK_FALSE(std::filesystem::exists(folder / "here" / "link.1"));
