@@ -1,4 +1,5 @@
-// The paper's five scenarios on drawn scenes, from nothing to one HTML page:
+// The paper's five scenarios on drawn scenes, and two that share out by LAMP what goes, from
+// nothing to one HTML page:
 //   demo --out out/demo
 #include "support/shipped_study.hpp"
 
@@ -6,11 +7,12 @@ namespace serpette::demo_program {
 
 int main(int argc, char** argv) {
   return cli::shipped_study(
-      {.title = "Pruning a robust detector: five scenarios on drawn scenes",
-       .description = "The paper's five scenarios on drawn scenes: data, robust training, pruning, "
-                      "evaluation, report.",
+      {.title = "Pruning a robust detector: seven scenarios on drawn scenes",
+       .description = "The paper's five scenarios and two by LAMP on drawn scenes: data, robust "
+                      "training, pruning, evaluation, report.",
        .out = "out/demo",
-       .runs = 2},
+       .runs = 2,
+       .beside = {"unstructured_hydra_lamp", "structured_hydra_lamp"}},
       argc, argv);
 }
 

@@ -1,9 +1,11 @@
 // Every policy beside the others of its family, on drawn scenes or on data that people give: which
-// score under which granularity, how much where, what training minimises.
+// score under which granularity, how much where, in how many rounds, what training minimises and
+// under which attack.
 //   policies --out out/policies --runs 3 --ratios 50,75,90
-// Three sheets, each a study of its own that goes on where it was: scores and allocations share
-// one, 2:4 has its own, which ends at 50 %, and every objective has one with as many steps as take
-// it the same time. docs/policies.py makes docs/policies/results.md of their cells.csv.
+// Each sheet is a study of its own that goes on where it was: scores, allocations and schedules
+// share one, 2:4 has its own, which ends at 50 %, and every objective and every attack to train
+// under has one with as many steps as take it the same time. docs/policies.py makes
+// docs/policies/results.md of their cells.csv.
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
@@ -18,8 +20,15 @@
 
 #include "serpette/app/program.hpp"
 #include "serpette/app/run_scenarios.hpp"
+#include "serpette/attack/apgd.hpp"
+#include "serpette/attack/carlini_wagner.hpp"
+#include "serpette/attack/fgsm.hpp"
 #include "serpette/attack/mtd.hpp"
+#include "serpette/attack/noise.hpp"
+#include "serpette/attack/pgd_l2.hpp"
+#include "serpette/attack/square.hpp"
 #include "serpette/attack/tog.hpp"
+#include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/objective/adversarial_only.hpp"
 #include "serpette/objective/both_forms.hpp"
 #include "serpette/objective/clean.hpp"
@@ -48,13 +57,16 @@ namespace {
 /// A scenario under an id, what shipped scenarios spare spared.
 template <class Score, class Granularity, class Objective = PgdAdversarial>
 ListedScenario variant(const std::string& id, const Score& score, const Objective& objective = {},
-                       AllocationKind kind = AllocationKind::kPerLayer) {
+                       AllocationKind kind = AllocationKind::kPerLayer,
+                       const Rounds& schedule = {}) {
   using S = Scenario<Score, Granularity, Pgd, Rgb, Objective>;
-  return Registered<S>{
-      id,
-      id,
-      false,
-      {.score = score, .objective = objective, .allocation = {.kind = kind, .limits = kSpared}}};
+  return Registered<S>{id,
+                       id,
+                       false,
+                       {.score = score,
+                        .objective = objective,
+                        .allocation = {.kind = kind, .limits = kSpared},
+                        .schedule = schedule}};
 }
 
 /// Every score under a granularity.
@@ -74,8 +86,8 @@ void add_scores(ScenarioList& list, const std::string& granularity, Normalise by
   if constexpr (removes_filters<Granularity>) add("bn-gamma", BatchNormGamma{});
 }
 
-/// Scores × granularities, and allocations for two of these.
-ScenarioList scores_and_allocations() {
+/// Scores × granularities; allocations and schedules for two of these.
+ScenarioList shared_training() {
   ScenarioList list;
   add_scores<Weight>(list, "weight", Normalise::kFilter);
   add_scores<Kernel>(list, "kernel", Normalise::kFilter);
@@ -92,6 +104,16 @@ ScenarioList scores_and_allocations() {
     list.push_back(
         variant<Hydra, Filter>("filter-hydra-" + allocation, {}, PgdAdversarial{}, kind));
   }
+  constexpr int kRounds = 4;
+  for (const auto& [word, curve] : words(Curve{})) {
+    if (curve == Curve::kOneShot) continue;
+    const auto schedule = std::string(word);
+    const Rounds rounds{.curve = curve, .rounds = kRounds};
+    list.push_back(variant<Hydra, Weight>("weight-hydra-" + schedule, {}, PgdAdversarial{},
+                                          AllocationKind::kPerLayer, rounds));
+    list.push_back(variant<Hydra, Filter>("filter-hydra-" + schedule, {}, PgdAdversarial{},
+                                          AllocationKind::kPerLayer, rounds));
+  }
   return list;
 }
 
@@ -101,13 +123,15 @@ ScenarioList two_of_four() {
   return list;
 }
 
-/// An objective, and what a step of it costs: forward and backward passes over the batch.
+/// What training minimises, and what a step of it costs: forward and backward passes over the
+/// batch.
 struct CostlyObjective {
   ListedScenario scenario;
   double passes;
 };
 
-/// All objectives under magnitudes of weights, whose scores take no training of their own.
+/// All objectives, and the paper's under every attack in place of PGD (`under-…`), with magnitudes
+/// of weights, whose scores take no training of their own. All are evaluated under PGD.
 std::vector<CostlyObjective> objectives() {
   constexpr int kSteps = Pgd{}.steps;  // a pass each
   std::vector<CostlyObjective> all;
@@ -133,6 +157,23 @@ std::vector<CostlyObjective> objectives() {
            Vanishing{.attack = {.epsilon = 0.1, .step = 0.025}},
            Mislabelling{.attack = {.epsilon = 0.1, .step = 0.025}}}});
   add("distilled", 2 + 1 / 3.0 + kSteps / 2.0, Distilled<PgdAdversarial>{});
+
+  // Of PGD's radius and as many passes for half of the images, where the attack has steps.
+  const auto under = [&](const std::string& word, double passes, const auto& attack) {
+    add("under-" + word, 1 + passes / 2,
+        Under<std::remove_cvref_t<decltype(attack)>, PgdAdversarial>{.attack = attack});
+  };
+  under("noise", 0, Noise{});
+  under("fgsm", 1, Fgsm{});
+  under("pgd-l2", kSteps, PgdL2{.steps = kSteps});
+  under("apgd", kSteps, Apgd{.steps = kSteps});
+  under("square", kSteps, Square{.queries = 3 * kSteps});  // a query is a third of a pass
+  under("cw", kSteps, CarliniWagner{.searches = 1, .steps = kSteps});
+  under("tog-untargeted", kSteps, TogUntargeted{.epsilon = 0.05, .step = 0.02, .steps = kSteps});
+  under("tog-vanishing", kSteps, TogVanishing{.epsilon = 0.05, .step = 0.02, .steps = kSteps});
+  under("tog-fabrication", kSteps, TogFabrication{.epsilon = 0.05, .step = 0.02, .steps = kSteps});
+  under("tog-mislabelling", kSteps,
+        TogMislabelling{.epsilon = 0.05, .step = 0.02, .steps = kSteps});
   return all;
 }
 
@@ -143,6 +184,21 @@ std::vector<std::string> ids_among(const ScenarioList& list,
     if (wanted.empty() || std::ranges::find(wanted, entry.id) != wanted.end())
       ids.push_back(entry.id);
   return ids;
+}
+
+/// Without the variants that prune nothing of the network, as `Layers` where it has no residual
+/// block: says which, and why.
+ScenarioList that_fit(const Graph& graph, const ScenarioList& list) {
+  ScenarioList fitting;
+  for (const auto& entry : list) {
+    try {
+      entry.scenario.pruning.require_possible(graph, {});
+      fitting.push_back(entry);
+    } catch (const Error& error) {
+      fmt::print(stderr, "note: {} is left out: {}\n", entry.id, error.what());
+    }
+  }
+  return fitting;
 }
 
 /// Runs some variants of a sheet in a folder of its own.
@@ -165,7 +221,8 @@ int main(int argc, char** argv) {
     o.runs = 3;
     o.ratios = {"50", "75", "90"};
     std::vector<std::string> wanted;
-    const auto shared = scores_and_allocations(), hardware = two_of_four();
+    auto shared = shared_training();
+    const auto hardware = two_of_four();
     const auto goals = objectives();
     CLI::App app("Every policy beside the others of its family, on drawn scenes or on your data.");
     o.add_to(app, true);
@@ -184,6 +241,7 @@ int main(int argc, char** argv) {
     const bool own_network = o.network_given(), own_data = o.data_given();
     if (!own_network) cli::use_shipped_network(o);
     if (!own_data) cli::use_drawn_scenes(o, {.train = 1000, .test = 128, .seed = 78});
+    if (wanted.empty()) shared = that_fit(load_cfg(o.cfg), shared);  // one that is named is refused
 
     constexpr int kStopped = 130;
     int status = run_sheet(shared, wanted, "scores", o);

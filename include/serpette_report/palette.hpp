@@ -27,7 +27,7 @@ struct Hue {
 
 /// Series: hues after Okabe and Ito (2008), which colour-blind readers tell apart, darkened for
 /// white and lightened for dark pages; a shape and a dash stand besides.
-inline constexpr std::array<Hue, 10> kHues{{{"#0072b2", "#5fb5f0"},
+inline constexpr std::array<Hue, 12> kHues{{{"#0072b2", "#5fb5f0"},
                                             {"#b34a00", "#ff9152"},
                                             {"#00795a", "#35c79e"},
                                             {"#a3457f", "#e79cc6"},
@@ -36,7 +36,9 @@ inline constexpr std::array<Hue, 10> kHues{{{"#0072b2", "#5fb5f0"},
                                             {"#00707f", "#4fcfdf"},
                                             {"#b3202c", "#ff8088"},
                                             {"#5f3fae", "#b4a1f5"},
-                                            {"#1b1f24", "#e6e9ed"}}};
+                                            {"#1b1f24", "#e6e9ed"},
+                                            {"#4d7300", "#a5cf4a"},
+                                            {"#a8168f", "#ff8ee6"}}};
 
 /// What a page is made of, beside the hues: name of the CSS variable, and its colours.
 struct ThemeColor {
@@ -52,7 +54,7 @@ inline constexpr std::array<ThemeColor, 8> kTheme{{{"bg", {"#f6f7f9", "#0f1318"}
                                                    {"accent", {"#0b5cad", "#6cb0f5"}},
                                                    {"mark", {"#eef4fb", "#1c2733"}}}};
 
-/// The variables of a page's style: `--ink`, …, and `--h0` … `--h9` for the hues.
+/// The variables of a page's style: `--ink`, …, and `--h0`, `--h1`, … for the hues.
 inline std::string theme_style() {
   const auto variables = [](std::string_view Hue::*of) {
     std::string text;

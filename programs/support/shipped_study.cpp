@@ -1,6 +1,6 @@
 #include "support/shipped_study.hpp"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -29,11 +29,18 @@ struct StudyOptions {
   ExperimentOptions experiment;
   DrawnData data{.train = 1000, .test = 64};
   std::vector<std::string> scenarios;
+  std::string shown_default;                ///< What --help says that --scenarios is.
   std::vector<const CLI::Option*> drawn{};  ///< What there is to draw.
 
-  StudyOptions() {
+  explicit StudyOptions(const StudyKind& kind) {
+    experiment.out = kind.out;
+    experiment.runs = kind.runs;
     for (const auto& entry : shipped_scenarios())
       if (entry.in_paper) scenarios.push_back(entry.id);
+    for (const auto& id : kind.beside)
+      scenarios.push_back(find_scenario(shipped_scenarios(), id).id);
+    shown_default = fmt::format("the paper's five{}{}", kind.beside.empty() ? "" : ", ",
+                                fmt::join(kind.beside, ", "));
     experiment.policies.offer_scenarios(shipped_scenarios());
   }
 
@@ -42,7 +49,7 @@ struct StudyOptions {
     app.add_option("--scenarios", scenarios, "Which scenarios to run, by their programs' names")
         ->delimiter(',')
         ->type_name("LIST")
-        ->default_str("the paper's five");
+        ->default_str(shown_default);
     // Neither part of a study can do without pictures.
     const auto drawable = whole_number(std::int64_t{1}, DrawnData::kFirstTestId - 1);
     drawn = {app.add_option("--train-pictures", data.train,
@@ -101,10 +108,8 @@ void write_report_of(const ExperimentOptions& o, const std::string& title) {
 
 int shipped_study(const StudyKind& kind, int argc, char** argv) {
   return run_main([&] {
-    StudyOptions options;
+    StudyOptions options(kind);
     auto& o = options.experiment;
-    o.out = kind.out;
-    o.runs = kind.runs;
     CLI::App app(kind.description);
     options.add_to(app);
     parse(app, argc, argv);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace serpette::cli {
 
@@ -10,6 +11,8 @@ struct StudyKind {
   std::string description;  ///< For --help.
   std::string out;          ///< Default of --out.
   int runs = 1;             ///< Default of --runs.
+  /// Scenarios that run beside the paper's five unless --scenarios says others.
+  std::vector<std::string> beside{};
 };
 
 /// The main function of a program of several scenarios, on data that people give or on drawn scenes

@@ -72,7 +72,7 @@ inline OutputPlace output_place(const std::filesystem::path& path) {
 
 /// Makes the folder of an output, those on the way too; one directly under the root is a slip of
 /// the keyboard, not a wish.
-/// @throws Unwritable  if a folder at the root would have to be made.
+/// @throws Unwritable  if it cannot be made, or a folder at the root would have to be.
 inline void make_folders(const std::filesystem::path& folder) {
   std::error_code code;
   auto missing = std::filesystem::absolute(folder, code).lexically_normal();
@@ -84,6 +84,10 @@ inline void make_folders(const std::filesystem::path& folder) {
                     "at the root; make it first if it is meant",
                     folder.string(), missing.string()));
   std::filesystem::create_directories(folder, code);
+  const auto reason = code ? code.message() : "none";
+  if (!std::filesystem::is_directory(folder, code))
+    throw Unwritable(
+        fmt::format("{}: should be a folder to write into, got \"{}\"", folder.string(), reason));
 }
 
 /// Whether class names travel with a network, as own.names beside own.cfg or own.weights, or with
@@ -183,9 +187,6 @@ class StagedFile {
         written_to_(place_.in_place ? place_.path.string() : detail::temporary_name(place_.path)),
         flush_(flush) {
     detail::make_folders(folder());
-    if (!std::filesystem::is_directory(folder()))
-      throw Unwritable(
-          fmt::format("{}: should be a folder to write into, got none", folder().string()));
     if (!place_.in_place) remove_leftovers_in(folder());
     // What replaces a secret is never readable by others, not even for a moment.
     const int file = ::open(written_to_.c_str(),

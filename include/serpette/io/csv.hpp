@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -31,7 +32,8 @@ class CsvReader {
  public:
   /// @param columns  names that must be there; their positions here are the indices of the
   /// accessors below.
-  /// @throws Error   if the file cannot be read, is empty, or lacks a column.
+  /// @throws Error   if the file cannot be read, is empty, or lacks a column or has it
+  /// twice.
   CsvReader(const std::filesystem::path& path, std::span<const std::string_view> columns)
       : CsvReader(path.string(), read_file(path), columns) {}
   CsvReader(const std::filesystem::path& path, std::initializer_list<std::string_view> columns)
@@ -47,6 +49,9 @@ class CsvReader {
       const auto found = column(wanted);
       require(found.has_value(), place(), "should have the columns {}; \"{}\" is missing in \"{}\"",
               fmt::join(columns, ","), wanted, fmt::join(header_, ","));
+      require(std::ranges::count(header_, wanted) == 1, place(),
+              "should have the column \"{}\" once, got it {} times", wanted,
+              std::ranges::count(header_, wanted));
       order_.push_back(*found);
       names_.emplace_back(wanted);
     }
@@ -111,7 +116,7 @@ class CsvReader {
     const auto [end, code] = std::from_chars(field.data(), field.data() + field.size(), value);
     const bool whole = end == field.data() + field.size() && !field.empty();
     require(code != std::errc::result_out_of_range || !whole, place(),
-            "{} should be {}, got {}, which is too large", names_[wanted], kind, field);
+            "{} should be {}, got {}, which is out of range", names_[wanted], kind, field);
     require(code == std::errc{} && whole, place(), "{} should be {}, got \"{}\"", names_[wanted],
             kind, field);
     return value;

@@ -47,7 +47,9 @@ inline constexpr std::array kCatalogue{
     CatalogueEntry{"unstructured_magnitude", "Unstructured Magnitude", InPaper::kNo, 7},
     CatalogueEntry{"structured_deeplift_greyscale", "Structured DeepLIFT Greyscale", InPaper::kNo,
                    6},
-    CatalogueEntry{"unstructured_deeplift_box", "Unstructured DeepLIFT with box", InPaper::kNo, 6}};
+    CatalogueEntry{"unstructured_deeplift_box", "Unstructured DeepLIFT with box", InPaper::kNo, 6},
+    CatalogueEntry{"unstructured_hydra_lamp", "Unstructured HYDRA by LAMP", InPaper::kNo, 10},
+    CatalogueEntry{"structured_hydra_lamp", "Structured HYDRA by LAMP", InPaper::kNo, 11}};
 
 /// The entry of an id; nothing for a scenario that is not shipped.
 constexpr std::optional<CatalogueEntry> catalogued(std::string_view id) {

@@ -39,7 +39,11 @@ inline constexpr auto kScenarios = boost::hana::make_tuple(
     shipped<UnstructuredMagnitude>("unstructured_magnitude"),
     shipped<StructuredDeepLiftGreyscale>("structured_deeplift_greyscale"),
     shipped<UnstructuredDeepLift>("unstructured_deeplift_box",
-                                  {.score = {.target = Target::kDetectionAndBox}}));
+                                  {.score = {.target = Target::kDetectionAndBox}}),
+    shipped<UnstructuredHydra>("unstructured_hydra_lamp",
+                               {.allocation = {.kind = AllocationKind::kLamp}}),
+    shipped<StructuredHydra>("structured_hydra_lamp",
+                             {.allocation = {.kind = AllocationKind::kLamp}}));
 
 namespace detail {
 /// Whether registry and catalogue have the same ids in the same order; `original` alone, the

@@ -52,6 +52,9 @@ TEST_CASE("a bad file is refused with its line", "[io][csv]") {
   CHECK_THROWS_WITH(reader("", {"a"}), ContainsSubstring("empty file"));
   CHECK_THROWS_WITH(reader("a,b\n", {"a", "c"}),
                     ContainsSubstring("t.csv:1") && ContainsSubstring("\"c\""));
+  CHECK_THROWS_WITH(reader("a,b,a\n", {"b", "a"}),
+                    "t.csv:1: should have the column \"a\" once, got it 2 times");
+  CHECK_NOTHROW(reader("a,b,a\n", {"b"}));  // nobody asks for that one
   auto csv = reader("a,b\n1,2\n1\n", {"a", "b"});
   REQUIRE(csv.next());
   CHECK_THROWS_WITH(csv.next(), ContainsSubstring("t.csv:3: should have 2 fields"));
@@ -67,7 +70,7 @@ TEST_CASE("a bad file is refused with its line", "[io][csv]") {
   CHECK_THROWS_WITH(open.next(), ContainsSubstring("closed"));
 }
 
-TEST_CASE("a line of very many fields and a number that is too large are refused", "[io][csv]") {
+TEST_CASE("a line of very many fields and numbers out of range are refused", "[io][csv]") {
   const std::vector<std::string_view> wanted{"a"};
   CHECK_THROWS_WITH(serpette::CsvReader("x.csv", std::string(10'000'000, ','), wanted),
                     Catch::Matchers::ContainsSubstring("should have at most 4096 fields"));
@@ -75,5 +78,8 @@ TEST_CASE("a line of very many fields and a number that is too large are refused
   REQUIRE(csv.next());
   CHECK_THROWS_WITH(csv.integer(0),
                     "x.csv:2: a should be a whole number, got 9223372036854775814, "
-                    "which is too large");
+                    "which is out of range");
+  serpette::CsvReader tiny("x.csv", "a\n1e-400\n", wanted);
+  REQUIRE(tiny.next());
+  CHECK_THROWS_WITH(tiny.number(0), Catch::Matchers::ContainsSubstring("which is out of range"));
 }

@@ -15,3 +15,12 @@ TEST_CASE("shipped scenarios leave the first layer and the heads whole, types sp
   });
   CHECK_FALSE(UnstructuredHydra{}.allocation.limits.spare_heads);
 }
+
+TEST_CASE("what is called by LAMP is shared out by it, all else layer by layer as the paper's",
+          "[scenario]") {
+  boost::hana::for_each(kScenarios, [](const auto& entry) {
+    INFO(entry.id);
+    CHECK(entry.scenario.allocation.kind ==
+          (entry.id.ends_with("_lamp") ? AllocationKind::kLamp : AllocationKind::kPerLayer));
+  });
+}
