@@ -85,7 +85,8 @@ class FileLock {
       ::close(file_);
       file_ = above;
     }
-    require(file_ >= 0, path_.string(), "should be writable, got \"{}\"", std::strerror(errno));
+    require(file_ >= 0, path_.string(), "should be writable, got \"{}\"",
+            code ? code.message() : std::strerror(errno));
   }
 
   std::filesystem::path path_;

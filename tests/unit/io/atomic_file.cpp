@@ -62,6 +62,8 @@ TEST_CASE("what cannot be written is refused before the work", "[io][atomic_file
   CHECK(fs::is_empty(folder / "new"));
   CHECK_THROWS_WITH(require_writable(folder.path()), ContainsSubstring("got \"a folder\""));
   CHECK_THROWS_WITH(require_writable(folder / "file" / "x"), ContainsSubstring("Not a directory"));
+  if (fs::exists("/sys"))  // why it cannot be made, not that it is missing
+    CHECK_THROWS_WITH(require_writable("/sys/serpette/x"), !ContainsSubstring("No such file"));
   CHECK_THROWS_WITH(require_writable(""), "output: should have the name of a file, got none");
   CHECK_THROWS_WITH(write_file("", std::string_view("x")), ContainsSubstring("got none"));
   // A folder that is not there yet is none to write over, either.
