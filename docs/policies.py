@@ -35,8 +35,8 @@ OBJECTIVES = {"pgd-adversarial": "`PgdAdversarial`", "both-forms": "`BothForms`"
               "free-4": "`FreeAdversarial<4>`", "fast": "`FastAdversarial`", "trades-like": "`TradesLike`",
               "mtd": "`Under<Mtd, AdversarialOnly>`", "mixed": "`Mixed`, three attacks of twice the ε",
               "distilled": "`Distilled<PgdAdversarial>`", "clean": "`Clean`"}
-
-ATTACKS = {"pgd-adversarial": "`Pgd`", "under-noise": "`Noise`", "under-fgsm": "`Fgsm`", "under-pgd-l2": "`PgdL2`", "under-apgd": "`Apgd`",
+ATTACKS = {"pgd-adversarial": "`Pgd`", "under-noise": "`Noise`", "under-fgsm": "`Fgsm`", "under-pgd-random-start": "`Pgd`, random start",
+           "under-pgd-l2": "`PgdL2`", "under-apgd": "`Apgd`",
            "under-square": "`Square`, 15 queries", "under-cw": "`CarliniWagner`, one search", "under-tog-untargeted": "`TogUntargeted`",
            "under-tog-vanishing": "`TogVanishing`", "under-tog-fabrication": "`TogFabrication`",
            "under-tog-mislabelling": "`TogMislabelling`"}

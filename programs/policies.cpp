@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -86,6 +87,13 @@ void add_scores(ScenarioList& list, const std::string& granularity, Normalise by
   if constexpr (removes_filters<Granularity>) add("bn-gamma", BatchNormGamma{});
 }
 
+/// HYDRA's weights and whole filters, otherwise shared out or in other rounds.
+void add_ways(ScenarioList& list, std::string_view way, AllocationKind kind, const Rounds& rounds) {
+  const auto id = [&](const char* of) { return fmt::format("{}-hydra-{}", of, way); };
+  list.push_back(variant<Hydra, Weight>(id("weight"), {}, PgdAdversarial{}, kind, rounds));
+  list.push_back(variant<Hydra, Filter>(id("filter"), {}, PgdAdversarial{}, kind, rounds));
+}
+
 /// Scores × granularities; allocations and schedules for two of these.
 ScenarioList shared_training() {
   ScenarioList list;
@@ -96,24 +104,11 @@ ScenarioList shared_training() {
   add_scores<Filter>(list, "filter", Normalise::kLayer);
   add_scores<Both<Filter, Weight>>(list, "filter-and-weight", Normalise::kLayer);
   add_scores<Layers>(list, "layers", Normalise::kNone);
-  for (const auto& [word, kind] : words(AllocationKind{})) {
-    if (kind == AllocationKind::kPerLayer) continue;  // weight-hydra and filter-hydra
-    const auto allocation = std::string(word);
-    list.push_back(
-        variant<Hydra, Weight>("weight-hydra-" + allocation, {}, PgdAdversarial{}, kind));
-    list.push_back(
-        variant<Hydra, Filter>("filter-hydra-" + allocation, {}, PgdAdversarial{}, kind));
-  }
-  constexpr int kRounds = 4;
-  for (const auto& [word, curve] : words(Curve{})) {
-    if (curve == Curve::kOneShot) continue;
-    const auto schedule = std::string(word);
-    const Rounds rounds{.curve = curve, .rounds = kRounds};
-    list.push_back(variant<Hydra, Weight>("weight-hydra-" + schedule, {}, PgdAdversarial{},
-                                          AllocationKind::kPerLayer, rounds));
-    list.push_back(variant<Hydra, Filter>("filter-hydra-" + schedule, {}, PgdAdversarial{},
-                                          AllocationKind::kPerLayer, rounds));
-  }
+  for (const auto& [word, kind] : words(AllocationKind{}))
+    if (kind != AllocationKind::kPerLayer) add_ways(list, word, kind, {});  // it is weight-hydra's
+  for (const auto& [word, curve] : words(Curve{}))
+    if (curve != Curve::kOneShot)
+      add_ways(list, word, AllocationKind::kPerLayer, {.curve = curve, .rounds = 4});
   return list;
 }
 
@@ -165,6 +160,7 @@ std::vector<CostlyObjective> objectives() {
   };
   under("noise", 0, Noise{});
   under("fgsm", 1, Fgsm{});
+  under("pgd-random-start", kSteps, Pgd{.random_start = true});
   under("pgd-l2", kSteps, PgdL2{.steps = kSteps});
   under("apgd", kSteps, Apgd{.steps = kSteps});
   under("square", kSteps, Square{.queries = 3 * kSteps});  // a query is a third of a pass
