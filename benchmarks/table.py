@@ -78,6 +78,29 @@ def peers():
     return lines
 
 
+def gpu():
+    """What bench_gpu measured: forward passes, images a second of attack and training, and several processes at once."""
+    run = json.loads((HERE / "results/gpu.json").read_text())
+    found = {b["name"]: b for b in run["benchmarks"]}
+    get = lambda start: next(b for name, b in found.items() if name.startswith(start) and not name.endswith("/mps"))
+    one, eight = get("forward/1"), get("forward/8")
+    ways = [("eager", "LibTorch eager, planes"), ("eager_channels_last", "LibTorch eager, channels-last"), ("float", "serpette, float"),
+            ("float_graph", "… as a CUDA graph"), ("tf32", "serpette, TF32"), ("bf16", "serpette, bf16"), ("bf16_graph", "… as a CUDA graph"),
+            ("quarter_of_parameters", "serpette, float, whole filters of 75 % of the parameters gone")]
+    lines = [f"{run['context']['gpu']}, LibTorch {run['context']['libtorch']}, {run['context']['date'][:10]}; YOLOv3 at 416, medians of 20 rounds [ms]:", "",
+             "| Forward | batch 1 | batch 8 |", "| --- | --: | --: |"]
+    lines += [f"| {what} | {one[f'{way}_ms']:.2f} | {eight[f'{way}_ms']:.1f} |" for way, what in ways]
+    lines += ["", "Images a second, 16 at a time (PGD: five steps; training: a step of Adam, half of the images under that attack):", "",
+              "| | float | TF32 | bf16 |", "| --- | --: | --: | --: |"]
+    rows = [(f"{what}, {network}", get(f"{benchmark}/{side}/"))
+            for benchmark, what in (("pgd_5", "PGD"), ("training_step", "Training"))
+            for side, network in ((224, "the demo's network at 224"), (320, "YOLOv3-tiny at 320"), (416, "YOLOv3 at 416"))]
+    rows.append(("Training, YOLOv3-tiny at 320, six processes in turns", get("processes/6")))
+    rows.append(("… at once (MPS)", next(b for name, b in found.items() if name.startswith("processes/6") and name.endswith("/mps"))))
+    lines += [f"| {what} | " + " | ".join(f"{b[f'{way}_images_per_second']:.0f}" for way in ("float", "tf32", "bf16")) + " |" for what, b in rows]
+    return lines
+
+
 def write_between(marker, lines):
     page = (HERE / "README.md").read_text()
     begin, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
@@ -100,6 +123,7 @@ def main():
     lines += evaluation()
     write_between("results", lines)
     write_between("peers", peers())
+    write_between("gpu", gpu())
 
 
 if __name__ == "__main__":

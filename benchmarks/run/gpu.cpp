@@ -7,8 +7,11 @@
 //                  eager in channels-last; ours in float, TF32 and bf16, and recorded as a CUDA
 //                  graph; the network without the whole filters of 75 % of the parameters. Zeros
 //                  among the weights change no time here: a GPU runs them dense.
-//   pgd_5          five steps of PGD on 16 images of YOLOv3-tiny at 320 and of YOLOv3 at 416.
+//   pgd_5          five steps of PGD on 16 images of the demo's network at 224, of YOLOv3-tiny at
+//                  320 and of YOLOv3 at 416.
 //   training_step  a step of Adam on 16 images, half of them under that attack.
+//   processes      how many images a second are trained on by several of these programs at once.
+//                  One serves them in turns, unless NVIDIA's MPS runs (nvidia-cuda-mps-control -d).
 //
 //   bench_gpu --benchmark_out=benchmarks/results/gpu.json --benchmark_out_format=json
 
@@ -17,6 +20,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -155,12 +161,19 @@ void forward(benchmark::State& state) {
 
 /// The networks of `pgd_5` and `training_step`, by their argument.
 Yolov3 trained_network(std::int64_t side) {
-  auto net = network(side == 320 ? "yolov3-tiny" : "yolov3", side);
+  auto net = network(side == 224   ? "../demo/yolov3-slim"
+                     : side == 320 ? "yolov3-tiny"
+                                   : "yolov3",
+                     side);
   net.to(kGpu);
   return net;
 }
 
 constexpr std::int64_t kBatch = 16;
+
+std::uint64_t classes(const Yolov3& net) {
+  return static_cast<std::uint64_t>(net.graph().classes());
+}
 
 /// Images a second beside every contestant's time.
 void add_rates(benchmark::State& state, const std::vector<bench::Contestant>& contestants) {
@@ -190,7 +203,7 @@ void pgd_5(benchmark::State& state) {
   const auto net = trained_network(state.range(0));
   std::vector<Yolov3> nets{net.clone(), net.clone(), net.clone()};
   const auto images = noise({kBatch, 3, state.range(0), state.range(0)}).to(kGpu);
-  const auto truth = boxes(kBatch);
+  const auto truth = boxes(kBatch, classes(net));
   Generator rng{Seed(4)};
   in_every_precision(state, nets, [&](std::size_t k) {
     return Pgd{}.perturb(nets[k].victim(truth), images, rng);
@@ -207,7 +220,8 @@ void training_step(benchmark::State& state) {
     optimizers.emplace_back(n.parameters(), torch::optim::AdamOptions(1e-6));
   }
   const auto images = noise({kBatch, 3, state.range(0), state.range(0)}).to(kGpu);
-  const auto truth = boxes(kBatch).to(kGpu), truth_of_half = boxes(kBatch / 2);
+  const auto truth = boxes(kBatch, classes(net)).to(kGpu),
+             truth_of_half = boxes(kBatch / 2, classes(net));
   Generator rng{Seed(4)};
   in_every_precision(state, nets, [&](std::size_t k) {
     const auto attacked =
@@ -220,16 +234,51 @@ void training_step(benchmark::State& state) {
   });
 }
 
+/// Its output, once it has ended well.
+std::string output_of(std::FILE* process) {
+  std::string text;
+  char part[4096];
+  while (const auto n = std::fread(part, 1, sizeof part, process)) text.append(part, n);
+  if (pclose(process) != 0) text.clear();
+  return text;
+}
+
+/// So many of these programs, each with its own training step of YOLOv3-tiny.
+void processes(benchmark::State& state) {
+  if (!has_gpu(state)) return;
+  const auto command = std::filesystem::read_symlink("/proc/self/exe").string() +
+                       " --benchmark_filter=training_step/320 --benchmark_format=json 2>/dev/null";
+  double float_rate = 0, tf32_rate = 0, bf16_rate = 0;
+  for (auto _ : state) {
+    std::vector<std::FILE*> started;
+    for (std::int64_t i = 0; i < state.range(0); ++i)
+      started.push_back(popen(command.c_str(), "r"));
+    for (auto* process : started) {
+      const auto report = nlohmann::json::parse(output_of(process), nullptr, false);
+      if (report.is_discarded()) return state.SkipWithError("a process failed");
+      const auto& step = report.at("benchmarks").at(0);
+      float_rate += step.at("float_images_per_second").get<double>();
+      tf32_rate += step.at("tf32_images_per_second").get<double>();
+      bf16_rate += step.at("bf16_images_per_second").get<double>();
+    }
+  }
+  state.counters["float_images_per_second"] = float_rate;
+  state.counters["tf32_images_per_second"] = tf32_rate;
+  state.counters["bf16_images_per_second"] = bf16_rate;
+}
+
 }  // namespace
 
 BENCHMARK(forward)->Arg(1)->Arg(8)->Iterations(20)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(pgd_5)->Arg(320)->Arg(416)->Iterations(20)->UseManualTime()->Unit(
+BENCHMARK(pgd_5)->Arg(224)->Arg(320)->Arg(416)->Iterations(20)->UseManualTime()->Unit(
     benchmark::kMillisecond);
 BENCHMARK(training_step)
+    ->Arg(224)
     ->Arg(320)
     ->Arg(416)
     ->Iterations(20)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond);
+BENCHMARK(processes)->Arg(1)->Arg(6)->Iterations(1)->UseRealTime()->Unit(benchmark::kSecond);
 
 BENCHMARK_MAIN();

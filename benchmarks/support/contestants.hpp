@@ -38,14 +38,14 @@ inline at::Tensor noise(at::IntArrayRef shape) {
 }
 
 /// Seven boxes an image, of every size.
-inline at::Tensor boxes(std::int64_t images) {
+inline at::Tensor boxes(std::int64_t images, std::uint64_t classes = 80) {
   Generator rng{Seed(3)};
   std::vector<float> rows;
   for (std::int64_t n = 0; n < images; ++n)
     for (int k = 0; k < 7; ++k) {
       const double size = 0.03 * std::pow(20.0, rng.uniform());
-      for (const double v : {double(n), double(rng.below(80)), rng.uniform(), rng.uniform(), size,
-                             size * rng.uniform(0.5, 2)})
+      for (const double v : {double(n), double(rng.below(classes)), rng.uniform(), rng.uniform(),
+                             size, size * rng.uniform(0.5, 2)})
         rows.push_back(static_cast<float>(std::min(v, 79.0)));
     }
   return torch::tensor(rows).view({-1, 6});
