@@ -56,6 +56,7 @@ struct Options {
   fs::path validation_images, validation_annotations, test_images, test_annotations;
   std::string device = "auto";
   cli::PolicyNames policies;
+  cli::SettingOptions augmentation;
   std::uint64_t seed = 1;
   bool plain = false, find_learning_rate = false, force = false;
   std::optional<double> learning_rate;
@@ -80,6 +81,11 @@ struct Options {
               "should be a name of weights, got {}: so ends what is written beside them",
               out.string());
   }
+  Options() { augmentation.offer(Augment{}, "augment"); }
+  /// What training views do.
+  [[nodiscard]] Augment augment() const {
+    return augmentation.apply_to(plain ? Augment::none() : Augment{}, "augment");
+  }
   [[nodiscard]] bool validates() const { return !validation_annotations.empty(); }
   /// All files that this training writes.
   [[nodiscard]] std::vector<fs::path> outputs() const {
@@ -95,14 +101,15 @@ struct Options {
 
 /// @param names  of the network's classes, in their order; may be empty.
 CocoFolder folder(const Options& o, const Yolov3& detector, const std::vector<std::string>& names,
-                  const fs::path& annotations, const fs::path& images, bool plain) {
+                  const fs::path& annotations, const fs::path& images,
+                  const Augment& augment = {}) {
   const bool is_fresh = o.weights.empty() || partial_cutoff(o.weights);
   auto instances =
       cli::load_matched(annotations, images, detector.graph().classes(), names, o.cfg.string(),
                         is_fresh ? cli::Heads::fresh : cli::Heads::trained);
   CocoFolder::Options options{.width = detector.graph().input.width,
-                              .height = detector.graph().input.height};
-  if (plain) options.augment = Augment::none();
+                              .height = detector.graph().input.height,
+                              .augment = augment};
   return {std::move(instances), images, options};
 }
 
@@ -120,7 +127,6 @@ std::string configuration_text(const Options& o, const ChosenAttack& attack,
                    {"--attack", attack.settings},
                    {"--attacked", fmt::to_string(o.objective.attacked)},
                    {"--color", std::string(color.name)},
-                   {"--no-augmentation", fmt::to_string(o.plain)},
                    {"--freeze", fmt::to_string(o.freeze)},
                    {"--evaluate-every", fmt::to_string(o.every())},
                    {"--patience", fmt::to_string(o.patience)},
@@ -197,13 +203,13 @@ class Run {
     detector_.to(device);
     auto names =
         cli::network_names({}, o.weights, o.cfg, detector_.graph().classes(), o.cfg.string());
-    data_.emplace(folder(o, detector_, names, o.annotations, o.images, o.plain));
+    data_.emplace(folder(o, detector_, names, o.annotations, o.images, o.augment()));
     if (names.empty()) names = cli::class_names(data_->instances());
     if (o.validates())
       validation_.emplace(
-          folder(o, detector_, names, o.validation_annotations, o.validation_images, true));
+          folder(o, detector_, names, o.validation_annotations, o.validation_images));
     if (!o.test_annotations.empty())
-      test_.emplace(folder(o, detector_, names, o.test_annotations, o.test_images, true));
+      test_.emplace(folder(o, detector_, names, o.test_annotations, o.test_images));
     require_own_data(validation_, o.validation_annotations);
     require_own_data(test_, o.test_annotations);
     cli::require_objects(*data_);
@@ -578,7 +584,11 @@ int main(int argc, char** argv) {
       app.add_option("--validation-annotations", o.validation_annotations, "Their boxes");
       app.add_option("--test-images", o.test_images, "Folder of test images, evaluated at the end");
       app.add_option("--test-annotations", o.test_annotations, "Their boxes");
-      app.add_flag("--no-augmentation", o.plain, "Train on the images as they are");
+    });
+    cli::under(app, "Views of training images", [&] {
+      app.add_flag("--no-augmentation", o.plain,
+                   "The images as they are, but for what these options say");
+      o.augmentation.add_to(app);
     });
     app.add_option("--out", o.out, "Weights to write")->required();
     cli::under(app, "Training", [&] {

@@ -139,6 +139,7 @@ def again(scenes, root):
     with sorted(pictures.iterdir())[0].open("ab") as picture:
         picture.write(b"more")
     run("train", *quick(scenes, out, images=pictures), status=2, says="another one's (training images: ")
+    run("train", *quick(scenes, out, "--augment-upside-down", 0.5), status=2, says="(--augment-upside-down 0.5) here)")
     assert there(root) == kept
     # Classes without names leave none of another network's beside the weights.
     nameless = unnamed(scenes / "train/instances.json", root.parent / "unnamed.json")

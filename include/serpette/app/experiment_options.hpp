@@ -14,7 +14,9 @@
 #include "serpette/app/load_data.hpp"
 #include "serpette/app/part_options.hpp"
 #include "serpette/app/policy_options.hpp"
+#include "serpette/app/setting_options.hpp"
 #include "serpette/app/suite_options.hpp"
+#include "serpette/data/augment.hpp"
 
 namespace serpette::cli {
 
@@ -27,13 +29,16 @@ struct ExperimentOptions {
   std::uint64_t seed = 1;
   std::string device = "auto";
   bool retry_failed = false;
-  bool force = false;   ///< What --out holds of other settings is set aside.
-  bool strict = false;  ///< A damaged image is an error.
-  int workers = 0;      ///< 0: chosen by the size of the network.
+  bool force = false;           ///< What --out holds of other settings is set aside.
+  bool strict = false;          ///< A damaged image is an error.
+  int workers = 0;              ///< 0: chosen by the size of the network.
+  SettingOptions augmentation;  ///< Of training images.
   BudgetOptions budget;
   PolicyOptions policies;
   SuiteOptions suite;
   PartOptions part;
+
+  ExperimentOptions() { augmentation.offer(Augment{}, "augment"); }
 
   /// @param own_data  whether the program can do without data, network and --out.
   void add_to(CLI::App& app, bool own_data) {
@@ -74,6 +79,7 @@ struct ExperimentOptions {
     app.add_flag("--retry-failed", retry_failed, "Try cells again that failed before");
     add_force(app, force);
     under(app, "Which part of the cells, and what of them", [&] { part.add_to(app); });
+    under(app, "Views of training images", [&] { augmentation.add_to(app); });
     under(app, "Budget", [&] { budget.add_to(app); });
     under(app, "Other attacks", [&] { suite.add_to(app); });
     under(app, "Settings of the policies", [&] { policies.add_to(app); });

@@ -94,17 +94,18 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   const auto heads = partial_cutoff(o.weights) ? Heads::fresh : Heads::trained;
   auto names = network_names({}, o.weights, o.cfg, classes, o.cfg.string());
   const auto read = [&](const std::filesystem::path& annotations,
-                        const std::filesystem::path& images) {
+                        const std::filesystem::path& images, const Augment& augment) {
     auto instances = load_matched(annotations, images, classes, names, o.cfg.string(), heads);
-    CocoFolder folder(std::move(instances), images,
-                      {.width = in.width, .height = in.height, .strict = o.strict});
+    CocoFolder folder(
+        std::move(instances), images,
+        {.width = in.width, .height = in.height, .strict = o.strict, .augment = augment});
     if (o.strict)  // before any work is done
       for (std::int64_t i = 0; i < folder.size(); ++i) (void)folder.picture(i);
     return folder;
   };
-  auto train = read(o.annotations, o.images);
+  auto train = read(o.annotations, o.images, o.augmentation.apply_to(Augment{}, "augment"));
   if (names.empty()) names = class_names(train.instances());
-  auto test = read(o.test_annotations, o.test_images);
+  auto test = read(o.test_annotations, o.test_images, {});
   require_apart(train, test, o.test_annotations);
   require_alike(train, test);
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,12 +11,15 @@
 #include <memory>
 #include <numbers>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "serpette/core/box.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/letterbox.hpp"
 #include "serpette/core/seed.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/data/bilinear.hpp"
 #include "serpette/data/letterbox.hpp"
 #include "serpette/io/image.hpp"
@@ -33,12 +39,13 @@ struct LabelledImage {
   std::span<const LabelledBox> boxes;  ///< Pixels of the picture.
 };
 
-/// Random training views: mirrored, scaled, stretched, moved, recoloured, or four pictures in one.
-/// Everything is done in the one pass that resizes the picture, and boxes go through the same map.
-/// Equal seeds, equal views.
+/// Random training views: mirrored, turned upside down, scaled, stretched, moved, recoloured, or
+/// four pictures in one. Everything is done in the one pass that resizes the picture, and boxes go
+/// through the same map. Equal seeds, equal views.
 struct Augment {
-  double mirror = 0.5;  ///< Probability of exchanging left and right.
-  double scale = 1.5;   ///< Sizes vary by a factor in [1 / scale, scale]; at least 1.
+  double mirror = 0.5;     ///< Probability of exchanging left and right.
+  double upside_down = 0;  ///< Probability of exchanging top and bottom: for what has no up.
+  double scale = 1.5;      ///< Sizes vary by a factor in [1 / scale, scale]; at least 1.
   double stretch =
       1.15;  ///< Width : height varies by a factor in [1 / stretch, stretch]; at least 1.
   double translate = 0.15;  ///< Moves by at most this fraction of the canvas, each way.
@@ -55,7 +62,7 @@ struct Augment {
   friend bool operator==(const Augment&, const Augment&) = default;
 
   /// The view that changes nothing but the letterbox.
-  static Augment none() {
+  static constexpr Augment none() {
     return {.mirror = 0,
             .scale = 1,
             .stretch = 1,
@@ -66,21 +73,33 @@ struct Augment {
             .mosaic = 0};
   }
 
+  static constexpr auto describe() {
+    return settings(
+        setting<&Augment::mirror>("Probability of exchanging left and right", from_to(0, 1)),
+        setting<&Augment::upside_down>("Probability of exchanging top and bottom", from_to(0, 1)),
+        setting<&Augment::scale>("Sizes vary by up to this factor, both ways", from_to(1, 100)),
+        setting<&Augment::stretch>("Width : height varies by up to this factor, both ways",
+                                   from_to(1, 100)),
+        setting<&Augment::translate>("Moves by at most this part of the canvas, each way",
+                                     from_to(0, 0.5)),
+        setting<&Augment::hue>("Turns hues by at most this part of the circle", from_to(0, 0.5)),
+        setting<&Augment::saturation>("Colours deepen by up to this factor, both ways",
+                                      from_to(1, 100)),
+        setting<&Augment::exposure>("Brightness varies by up to this factor, both ways",
+                                    from_to(1, 100)),
+        setting<&Augment::mosaic>("Probability of a view of four pictures", from_to(0, 1)),
+        setting<&Augment::visible>("A box stays if at least this part of it is left in view",
+                                   from_to(0, 1)),
+        setting<&Augment::least_side>(
+            "... and its sides are at least this long on the canvas [pixels]", at_least(0)));
+  }
+
   /// @throws Error  naming the first setting out of its range.
   void check() const {
-    for (const auto& [name, value] :
-         {std::pair{"mirror", mirror}, {"mosaic", mosaic}, {"visible", visible}})
-      require(value >= 0 && value <= 1, "augmentation", "{} should be in [0, 1], got {}", name,
-              value);
-    for (const auto& [name, value] : {std::pair{"scale", scale},
-                                      {"stretch", stretch},
-                                      {"saturation", saturation},
-                                      {"exposure", exposure}})
-      require(value >= 1 && value <= 100, "augmentation", "{} should be in [1, 100], got {}", name,
-              value);
-    for (const auto& [name, value] : {std::pair{"translate", translate}, {"hue", hue}})
-      require(value >= 0 && value <= 0.5, "augmentation", "{} should be in [0, 0.5], got {}", name,
-              value);
+    each_setting(*this, [](const std::string& name, const auto& setting, const auto& value) {
+      require(setting.bounds.hold(value), "augmentation", "{} should be {}, got {}", name,
+              wanted<double>(setting.bounds), value);
+    });
   }
 
   /// Draws one view.
@@ -129,6 +148,8 @@ struct Augment {
     p.width = std::max(1, static_cast<int>(std::lround(fit.width * size * shape)));
     p.height = std::max(1, static_cast<int>(std::lround(fit.height * size / shape)));
     p.mirrored = rng.uniform() < mirror;
+    // Drawn only where it matters: views without it are those of versions that did not have it.
+    p.upside_down = upside_down > 0 && rng.uniform() < upside_down;
   }
 
   [[nodiscard]] Placement whole(const LabelledImage& picture, int width, int height,
@@ -162,7 +183,8 @@ struct Augment {
             Generator& rng, std::vector<LabelledBox>& boxes) const {
     const Image& image = *picture.image;
     BilinearWriter writer(canvas, width, height, image.width, image.height, p, colors(rng));
-    for (int y = 0; y < image.height; ++y) writer.row(image.at(0, y));
+    for (int y = 0; y < image.height; ++y)
+      writer.row(image.at(0, p.upside_down ? image.height - 1 - y : y));
     for (const auto& [category, box] : picture.boxes)
       if (const Box seen = in_view(box, image, p); seen.area() > 0)
         boxes.push_back({category, seen});
@@ -171,8 +193,9 @@ struct Augment {
   /// Where a box of the picture is seen; empty if too little of it is.
   [[nodiscard]] Box in_view(const Box& box, const Image& image, const Placement& p) const {
     const double sx = double(p.width) / image.width, sy = double(p.height) / image.height;
-    const double x = p.mirrored ? image.width - box.x - box.width : box.x;
-    const double left = p.left + x * sx, top = p.top + box.y * sy;
+    const double x = p.mirrored ? image.width - box.x - box.width : box.x,
+                 y = p.upside_down ? image.height - box.y - box.height : box.y;
+    const double left = p.left + x * sx, top = p.top + y * sy;
     const double l = std::max<double>(left, p.window_left),
                  r = std::min<double>(left + box.width * sx, p.window_right);
     const double t = std::max<double>(top, p.window_top),
@@ -204,5 +227,24 @@ struct Augment {
     return map;
   }
 };
+
+/// What views do otherwise than by default, as options: `--augment-mosaic 0, --augment-hue 0.1`;
+/// empty where they do nothing else.
+inline std::string changed_settings(const Augment& augment) {
+  std::vector<std::string> defaults, changed;
+  const auto with_each = [](const Augment& of, auto&& use) {
+    each_setting(
+        of,
+        [&](const std::string& option, const auto&, const auto& value) {
+          use(fmt::format("--{} {}", option, typed_text(value)));
+        },
+        "augment");
+  };
+  with_each(Augment{}, [&](std::string line) { defaults.push_back(std::move(line)); });
+  with_each(augment, [&](std::string line) {
+    if (std::ranges::find(defaults, line) == defaults.end()) changed.push_back(std::move(line));
+  });
+  return fmt::format("{}", fmt::join(changed, ", "));
+}
 
 }  // namespace serpette

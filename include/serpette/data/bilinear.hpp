@@ -17,9 +17,10 @@ namespace serpette {
 /// `top`), which may lie outside; only the part within the window is drawn. [pixels of the canvas]
 struct Placement {
   int left = 0, top = 0, width = 1, height = 1;
-  bool mirrored = false;  ///< Left and right exchanged.
+  bool mirrored = false;  ///< Left and right exchanged, by the writer.
   int window_left = 0, window_top = 0, window_right = 0,
-      window_bottom = 0;  ///< Half-open: right, bottom excluded.
+      window_bottom = 0;     ///< Half-open: right, bottom excluded.
+  bool upside_down = false;  ///< Top and bottom exchanged, by who hands the rows over.
 };
 
 /// An affine map of colours, y = clamp(matrix · x + offset, 0, 1); the identity by default.

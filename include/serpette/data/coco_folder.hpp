@@ -92,10 +92,11 @@ class CocoFolder {
     return static_cast<std::int64_t>(instances_.images.size());
   }
   /// Of the files of its pictures, by their sizes and last 4 KiB: a picture that is damaged, mended
-  /// or replaced makes another data set, and so do other training views. A file that was changed
-  /// before its last 4 KiB alone, and kept its size, does not: all bytes of a large data set would
-  /// take minutes to read.
+  /// or replaced makes another data set. A file that was changed before its last 4 KiB alone, and
+  /// kept its size, does not: all bytes of a large data set would take minutes to read.
   [[nodiscard]] const std::string& identity() const { return identity_; }
+  /// What is done otherwise than by default to training views, as options; may be empty.
+  [[nodiscard]] std::string views() const { return changed_settings(options_.augment); }
   /// What is known of the images, in the order of indices.
   [[nodiscard]] const Instances& instances() const { return instances_; }
   [[nodiscard]] const Options& options() const { return options_; }
@@ -272,8 +273,6 @@ class CocoFolder {
             "should hold the {} images of {}, but for {} of them got no file: {}{}; `dataset "
             "convert --images` leaves out what is not there",
             instances_.images.size(), instances_.source, missing, first, missing > 3 ? ", …" : "");
-    // The default is not named, so that what was made with it still holds.
-    if (options_.augment != Augment{}) files.add_text(settings_text(options_.augment));
     identity_ = files.str();
   }
 

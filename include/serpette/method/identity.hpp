@@ -31,7 +31,8 @@ std::string identity_of(const D& detector) {
 }
 
 /// The ground truth of a data set, and what else of it says `identity()` if it has one (the files
-/// of its pictures): 16 hex digits.
+/// of its pictures): 16 hex digits. Behind them `views()` if it has some (the training views that
+/// are not the default), in parentheses.
 template <Dataset Data>
 std::string identity_of(const Data& data) {
   Fingerprint print;
@@ -48,7 +49,10 @@ std::string identity_of(const Data& data) {
         .add(a.box.height)
         .add(a.is_crowd);
   if constexpr (requires { std::string(data.identity()); }) print.add_text(data.identity());
-  return print.str();
+  auto text = print.str();
+  if constexpr (requires { std::string(data.views()); })
+    if (const std::string views = data.views(); !views.empty()) text += " (" + views + ")";
+  return text;
 }
 
 /// How many images of a data set turned out unreadable so far and are left out; 0 for one that

@@ -57,7 +57,8 @@ void check_near(const Box& a, const Box& b) {
 }
 
 Augment geometric() {
-  return {.scale = 1.8,
+  return {.upside_down = 0.5,
+          .scale = 1.8,
           .stretch = 1.3,
           .translate = 0.3,
           .hue = 0,
@@ -83,7 +84,7 @@ TEST_CASE("without any change a view is the letterbox", "[data][augment]") {
 }
 
 TEST_CASE("boxes go where their pixels go", "[data][augment][property]") {
-  int seen = 0, mirrored = 0;
+  int seen = 0, mirrored = 0, upside_down = 0;
   for (std::uint64_t seed = 0; seed < 400; ++seed) {
     Generator rng{Seed(seed)};
     const int width = 40 + static_cast<int>(rng.below(200)),
@@ -99,10 +100,42 @@ TEST_CASE("boxes go where their pixels go", "[data][augment][property]") {
       check_near(b, bright(canvas, category));
       ++seen;
       mirrored += b.x + b.width / 2 > kWidth / 2.0;
+      upside_down += b.y + b.height / 2 > kHeight / 2.0;
     }
   }
   CHECK(seen > 350);
   CHECK(mirrored > 60);
+  CHECK(upside_down > 60);
+}
+
+TEST_CASE("upside down is the picture with its rows in reverse", "[data][augment]") {
+  const Marked marked(90, 70, 0, {10, 20, 30, 40});
+  const auto reversed = std::make_shared<Image>(*marked.image);
+  const auto row = std::ptrdiff_t{3} * reversed->width;
+  for (std::ptrdiff_t y = 0; y < reversed->height; ++y)
+    std::copy_n(marked.image->rgb.begin() + y * row, row,
+                reversed->rgb.begin() + (reversed->height - 1 - y) * row);
+  Canvas canvas(3 * kWidth * kHeight), expected(canvas.size());
+  auto turned = Augment::none();
+  turned.upside_down = 1;
+  Generator rng{Seed(1)};
+  const auto boxes = turned.view(canvas.data(), kWidth, kHeight, marked, nothing, rng);
+  const auto geometry = letterbox_into(expected.data(), *reversed, kWidth, kHeight);
+  CHECK(canvas == expected);
+  REQUIRE(boxes.size() == 1);
+  check_near(boxes[0].box, geometry.to_canvas({10, 70 - 20 - 40, 30, 40}));
+}
+
+TEST_CASE("what is never drawn leaves the views as they were", "[data][augment]") {
+  const Marked marked(90, 70, 0, {10, 20, 30, 40});
+  const auto view = [&](const Augment& augment) {
+    Canvas canvas(3 * kWidth * kHeight);
+    Generator rng{Seed(3)};
+    augment.view(canvas.data(), kWidth, kHeight, marked, nothing, rng);
+    return std::pair(canvas, rng());
+  };
+  CHECK((view({.mosaic = 0}) == view({.upside_down = 0, .mosaic = 0})));
+  CHECK(view({.mosaic = 0}).second != view({.upside_down = 1e-9, .mosaic = 0}).second);
 }
 
 TEST_CASE("boxes of a mosaic go where their pixels go", "[data][augment][property]") {
@@ -222,4 +255,11 @@ TEST_CASE("settings out of range are refused", "[data][augment]") {
   CHECK_THROWS_AS((Augment{.scale = 0.5}.check()), Error);
   CHECK_THROWS_AS((Augment{.translate = -0.1}.check()), Error);
   CHECK_THROWS_AS((Augment{.hue = 0.6}.check()), Error);
+  CHECK_THROWS_WITH((Augment{.upside_down = 2}.check()),
+                    "augmentation: upside-down should be a number from 0 to 1, got 2");
+}
+
+TEST_CASE("what views do otherwise is said as options", "[data][augment]") {
+  CHECK(changed_settings({}).empty());
+  CHECK(changed_settings({.hue = 0.1, .mosaic = 0}) == "--augment-hue 0.1, --augment-mosaic 0");
 }

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "serpette/io/read_file.hpp"
+#include "serpette/method/identity.hpp"
 
 using namespace serpette;
 using Catch::Matchers::ContainsSubstring;
@@ -107,20 +108,20 @@ TEST_CASE("a picture that is replaced by one of as many bytes makes another data
   CHECK(small.open().identity() != longer);
 }
 
-TEST_CASE("other training views make another data set", "[data][coco_folder]") {
+TEST_CASE("other training views make another data set, which says how they differ",
+          "[data][coco_folder]") {
   Small small;
   small.instances.images.pop_back();  // its file is missing
   auto options = small.options();
   const auto identity = [&] {
-    return CocoFolder(small.instances, small.folder.path(), options).identity();
+    return identity_of(CocoFolder(small.instances, small.folder.path(), options));
   };
   const auto usual = identity();
-  CHECK(usual == small.open().identity());
-  options.augment = Augment::none();
-  const auto plain = identity();
-  CHECK(plain != usual);
-  options.augment.mirror = 0.5;
-  CHECK(identity() != plain);
+  CHECK(usual == identity_of(small.open()));
+  CHECK(usual.size() == 16);
+  options.augment.upside_down = 0.5;
+  options.augment.mosaic = 0;
+  CHECK(identity() == usual + " (--augment-upside-down 0.5, --augment-mosaic 0)");
 }
 
 TEST_CASE("a strict folder refuses a damaged image", "[data][coco_folder]") {
