@@ -82,7 +82,7 @@ def gpu():
     """What bench_gpu measured: forward passes, images a second of attack and training, and several processes at once."""
     run = json.loads((HERE / "results/gpu.json").read_text())
     found = {b["name"]: b for b in run["benchmarks"]}
-    get = lambda start: next(b for name, b in found.items() if name.startswith(start) and not name.endswith("/mps"))
+    get = lambda start, mps=False: next(b for name, b in found.items() if name.startswith(start) and name.endswith("/mps") == mps)
     one, eight = get("forward/1"), get("forward/8")
     ways = [("eager", "LibTorch eager, planes"), ("eager_channels_last", "LibTorch eager, channels-last"), ("float", "serpette, float"),
             ("float_graph", "… as a CUDA graph"), ("tf32", "serpette, TF32"), ("bf16", "serpette, bf16"), ("bf16_graph", "… as a CUDA graph"),
@@ -96,7 +96,7 @@ def gpu():
             for benchmark, what in (("pgd_5", "PGD"), ("training_step", "Training"))
             for side, network in ((224, "the demo's network at 224"), (320, "YOLOv3-tiny at 320"), (416, "YOLOv3 at 416"))]
     rows.append(("Training, YOLOv3-tiny at 320, six processes in turns", get("processes/6")))
-    rows.append(("… at once (MPS)", next(b for name, b in found.items() if name.startswith("processes/6") and name.endswith("/mps"))))
+    rows.append(("… at once (MPS)", get("processes/6", mps=True)))
     lines += [f"| {what} | " + " | ".join(f"{b[f'{way}_images_per_second']:.0f}" for way in ("float", "tf32", "bf16")) + " |" for what, b in rows]
     return lines
 

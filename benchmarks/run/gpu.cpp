@@ -248,7 +248,6 @@ void processes(benchmark::State& state) {
   if (!has_gpu(state)) return;
   const auto command = std::filesystem::read_symlink("/proc/self/exe").string() +
                        " --benchmark_filter=training_step/320 --benchmark_format=json 2>/dev/null";
-  double float_rate = 0, tf32_rate = 0, bf16_rate = 0;
   for (auto _ : state) {
     std::vector<std::FILE*> started;
     for (std::int64_t i = 0; i < state.range(0); ++i)
@@ -257,14 +256,11 @@ void processes(benchmark::State& state) {
       const auto report = nlohmann::json::parse(output_of(process), nullptr, false);
       if (report.is_discarded()) return state.SkipWithError("a process failed");
       const auto& step = report.at("benchmarks").at(0);
-      float_rate += step.at("float_images_per_second").get<double>();
-      tf32_rate += step.at("tf32_images_per_second").get<double>();
-      bf16_rate += step.at("bf16_images_per_second").get<double>();
+      for (const auto* rate :
+           {"float_images_per_second", "tf32_images_per_second", "bf16_images_per_second"})
+        state.counters[rate].value += step.at(rate).get<double>();
     }
   }
-  state.counters["float_images_per_second"] = float_rate;
-  state.counters["tf32_images_per_second"] = tf32_rate;
-  state.counters["bf16_images_per_second"] = bf16_rate;
 }
 
 }  // namespace

@@ -12,7 +12,6 @@
 #include <numbers>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "serpette/core/box.hpp"
@@ -231,18 +230,19 @@ struct Augment {
 /// What views do otherwise than by default, as options: `--augment-mosaic 0, --augment-hue 0.1`;
 /// empty where they do nothing else.
 inline std::string changed_settings(const Augment& augment) {
-  std::vector<std::string> defaults, changed;
-  const auto with_each = [](const Augment& of, auto&& use) {
+  const auto options = [](const Augment& of) {
+    std::vector<std::string> all;
     each_setting(
         of,
         [&](const std::string& option, const auto&, const auto& value) {
-          use(fmt::format("--{} {}", option, typed_text(value)));
+          all.push_back(fmt::format("--{} {}", option, typed_text(value)));
         },
         "augment");
+    return all;
   };
-  with_each(Augment{}, [&](std::string line) { defaults.push_back(std::move(line)); });
-  with_each(augment, [&](std::string line) {
-    if (std::ranges::find(defaults, line) == defaults.end()) changed.push_back(std::move(line));
+  auto changed = options(augment);
+  std::erase_if(changed, [defaults = options({})](const std::string& option) {
+    return std::ranges::find(defaults, option) != defaults.end();
   });
   return fmt::format("{}", fmt::join(changed, ", "));
 }
