@@ -27,6 +27,7 @@
 #include "serpette/app/network_names.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/ready_plan.hpp"
 #include "serpette/app/say_notes.hpp"
 #include "serpette/app/used_folder.hpp"
 #include "serpette/core/counted.hpp"
@@ -49,7 +50,6 @@
 #include "serpette/study/progress.hpp"
 #include "serpette/study/store.hpp"
 #include "support/png_name.hpp"
-#include "support/ready_plan.hpp"
 
 namespace serpette::detect_program {
 

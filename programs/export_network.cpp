@@ -16,6 +16,7 @@
 #include "serpette/app/network_names.hpp"
 #include "serpette/app/policies.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/ready_plan.hpp"
 #include "serpette/app/say_notes.hpp"
 #include "serpette/data/coco_categories.hpp"
 #include "serpette/deploy/folded_network.hpp"
@@ -27,7 +28,6 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "support/plan_precision_option.hpp"
-#include "support/ready_plan.hpp"
 
 namespace serpette::export_network_program {
 

@@ -18,6 +18,7 @@
 
 #include "serpette/app/cli.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/ready_plan.hpp"
 #include "serpette/app/say_notes.hpp"
 #include "serpette/core/counted.hpp"
 #include "serpette/core/quantile.hpp"
@@ -28,7 +29,6 @@
 #include "serpette_report/bar_figure.hpp"
 #include "serpette_report/text_table.hpp"
 #include "support/plan_precision_option.hpp"
-#include "support/ready_plan.hpp"
 
 namespace serpette::profile_program {
 

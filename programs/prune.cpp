@@ -25,6 +25,7 @@
 #include "serpette/app/cli.hpp"
 #include "serpette/app/experiment_options.hpp"
 #include "serpette/app/program.hpp"
+#include "serpette/app/ready_plan.hpp"
 #include "serpette/app/run_scenarios.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/core/quantile.hpp"
@@ -42,7 +43,6 @@
 #include "serpette_report/text_table.hpp"
 #include "support/calibrate.hpp"
 #include "support/ratio_target.hpp"
-#include "support/ready_plan.hpp"
 #include "support/shipped_scenarios.hpp"
 
 namespace serpette::prune_program {

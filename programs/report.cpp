@@ -12,6 +12,7 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/study/cells.hpp"
 #include "serpette_report/report.hpp"
+#include "support/study_report.hpp"
 
 namespace serpette::report_program {
 
@@ -123,7 +124,7 @@ int main(int argc, char** argv) {
     }
     for (const auto& file : pictures)
       options.page.pictures.push_back({file, "Detections across pruning ratios"});
-    const auto result = write_report(rows, out, options);
+    const auto result = cli::write_study_report(rows, out, options);
     for (const auto& note : result.notes) fmt::print(stderr, "note: {}\n", note);
     if (result.compared > 0)
       fmt::print("{} of {} printed entries agree to within one unit of the last digit\n",

@@ -16,9 +16,9 @@
 #include "serpette/data/drawn_data.hpp"
 #include "serpette/io/temporary_folder.hpp"
 #include "serpette/study/cells.hpp"
-#include "serpette_report/report.hpp"
 #include "support/demo_data.hpp"
 #include "support/shipped_scenarios.hpp"
+#include "support/study_report.hpp"
 
 namespace serpette::cli {
 
@@ -99,7 +99,7 @@ void write_report_of(const ExperimentOptions& o, const std::string& title) {
   report.place = (o.out / "cells.csv").string();
   report.evaluations_place = (o.out / "evaluations.csv").string();
   report.evaluations = read_evaluations(report.evaluations_place);
-  const auto result = write_report(read_cells(o.out / "cells.csv"), o.out, report);
+  const auto result = write_study_report(read_cells(o.out / "cells.csv"), o.out, report);
   for (const auto& note : result.notes) fmt::print(stderr, "note: {}\n", note);
   fmt::print("report: {}\n", result.page.string());
 }

@@ -44,7 +44,7 @@ inline std::string training_svg(const TrainingLog& log, std::string_view attack)
   return fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1}\" "
       "viewBox=\"0 0 {0:.0f} {1}\">\n{2}{3}</svg>\n",
-      detail::FigureFrame::kWidth, height(loss) + height(ap), loss, ap);
+      serpette::detail::FigureFrame::kWidth, height(loss) + height(ap), loss, ap);
 }
 
 }  // namespace serpette::cli

@@ -36,7 +36,7 @@ at::Tensor floats(const std::string& hex, at::IntArrayRef shape) {
 
 }  // namespace
 
-TEST_CASE("a network with gates is pruned and explained like any other", "[detector][yolov3]") {
+TEST_CASE("a network with gates is pruned and explained like any other", "[deploy][yolov3]") {
   const auto golden = nlohmann::json::parse(std::ifstream(test::file("golden/opencv_heads.json")));
   Yolov3 network(parse_cfg(golden["networks"]["gates"]["cfg"].get<std::string>(), "gates"),
                  Seed(3));
@@ -72,7 +72,7 @@ TEST_CASE("a network with gates is pruned and explained like any other", "[detec
       Catch::Matchers::ContainsSubstring("scale_channels_5: RevealCancel has no rule"));
 }
 
-TEST_CASE("heads of AlexeyAB's layers are OpenCV's within 1e-4", "[detector][yolov3][golden]") {
+TEST_CASE("heads of AlexeyAB's layers are OpenCV's within 1e-4", "[deploy][yolov3][golden]") {
   const auto golden = nlohmann::json::parse(std::ifstream(test::file("golden/opencv_heads.json")));
   const test::Scratch folder;
   const torch::NoGradGuard no_grad;

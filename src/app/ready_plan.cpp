@@ -1,4 +1,4 @@
-#include "support/ready_plan.hpp"
+#include "serpette/app/ready_plan.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
