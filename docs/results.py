@@ -18,9 +18,10 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = ROOT / "docs/results"
-# Whether its pictures are ours to publish, and what it was made on. The first one that is there leads.
-STUDIES = {"photographs": (False, "photographs of blood cells (BCCD, 3 classes), YOLOv3-tiny from its COCO backbone"),
-           "drawn": (True, "drawn scenes, a slim YOLOv3")}
+# What it was made on, whether its pictures are ours to publish, and whether README and docs/paper.md show it. The first one that is there leads.
+STUDIES = {"photographs": ("photographs of blood cells (BCCD, 3 classes), YOLOv3-tiny from its COCO backbone", False, True),
+           "drawn": ("drawn scenes, a slim YOLOv3", True, True),
+           "photographs_slim": ("photographs of blood cells, a slim YOLOv3", False, False)}
 RUN_TABLES = ["V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV"]
 FIGURES = {"robust_AP50": "AP50 under attack over the pruning ratio", "AP50": "AP50 on clean images over the pruning ratio",
            "retention_beside_paper": "the part of the AP50 under attack that is kept, the paper's dotted",
@@ -52,7 +53,7 @@ def counted(n, noun):
 class Study:
     def __init__(self, name, report):
         self.name, self.home, self.report = name, HOME / name, report
-        self.pictures, self.of = STUDIES[name]
+        self.of, self.pictures, self.leads = STUDIES[name]
         rows = [r for r in records(self.home / "cells.csv") if r["scenario"] != "original"]
         self.runs = len({r["run"] for r in rows})
         self.ratios = len({r["ratio"] for r in rows})
@@ -117,7 +118,7 @@ def overview(studies):
              "the study has neither trained nor pruned it."]
     for study in studies:
         home = f"results/{study.name}"
-        parts += [f"## {study.name.capitalize()}", f"On {study.of}: {study.counts()}. [All of it]({home}/README.md).", study.glance(),
+        parts += [f"## {study.name.capitalize().replace('_', ', ')}", f"On {study.of}: {study.counts()}. [All of it]({home}/README.md).", study.glance(),
                   study.figure("robust_AP50", home), study.figure("retention_beside_paper", home)]
     return joined(parts)
 
@@ -246,9 +247,10 @@ def main():
         if subprocess.run([options.report, "--paper", "--out", paper], stdout=subprocess.DEVNULL).returncode != 0:
             sys.exit(1)
         studies = [make(n, options.report, folder / n, source if n == name else None) for n in there]
-        between(ROOT / "README.md", readme(studies))
+        leading = [study for study in studies if study.leads]
+        between(ROOT / "README.md", readme(leading))
         (ROOT / "docs/results.md").write_text(overview(studies))
-        between(ROOT / "docs/paper.md", beside(studies, paper))
+        between(ROOT / "docs/paper.md", beside(leading, paper))
     print("README.md, docs/paper.md, docs/results: " + ", ".join(f"{s.name} ({s.networks} networks)" for s in studies))
 
 
