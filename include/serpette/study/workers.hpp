@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/Parallel.h>
+#include <hwy/targets.h>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -23,12 +24,15 @@ struct Workers {
 
 /// What numbers depend on besides their configuration: sums of floats come out differently, in the
 /// last digits, on other instructions or another number of threads. LibTorch says which
-/// instructions it takes; what holds oneDNN or MKL to others stands in the environment alone.
+/// instructions it takes, Highway what there are: oneDNN takes AMX or products in bf16 where
+/// LibTorch says AVX512 all the same. What holds oneDNN or MKL to others stands in the environment
+/// alone.
 inline std::string machine_kind(at::Device device, const Workers& workers) {
   if (device.is_cuda())
     return at::globalContext().allowTF32CuDNN() ? "CUDA, products in TF32" : "CUDA";
-  auto kind =
-      fmt::format("{}, {} a cell", at::get_cpu_capability(), counted(workers.threads, "thread"));
+  const auto targets = hwy::SupportedTargets();  // the lowest bit is the best
+  auto kind = fmt::format("{} ({}), {} a cell", at::get_cpu_capability(),
+                          hwy::TargetName(targets & -targets), counted(workers.threads, "thread"));
   for (const char* name :
        {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR"})
     if (const char* value = std::getenv(name); value != nullptr && *value != '\0')
