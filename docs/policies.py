@@ -5,7 +5,7 @@ usage: docs/policies.py [--take DATA OUT]        the cells of a finished run, `.
                                                  photographs
                         [--take-times DATA OUT]  of a run with nothing beside it the seconds per step of pre-training
                         [--take-pgd50 DATA OUT BIN IMAGES ANNOTATIONS]  of a run's objectives the AP50 unpruned under PGD of 50 steps,
-                                                 which BIN/robustness measures on its test images into OUT/pgd50, where it is not there
+                                                 which BIN/robustness measures on its test images into OUT/pgd50
 
 Text between `<!-- tables -->` and `<!-- /tables -->` is this script's. Cells that a run does not have yet are dashes.
 """
@@ -82,10 +82,9 @@ def take_pgd50(data, out, programs, images, annotations):
     rows = []
     for cell in sorted((out / "objectives").glob("*/cells/*-ratio0")):
         measured = out / "pgd50" / cell.name
-        if not (measured / "evaluations.csv").exists():
-            subprocess.run([programs / "robustness", "--cfg", cell / "network.cfg", "--weights", cell / "network.weights", "--images", images,
-                            "--annotations", annotations, "--attacks", "pgd-50", "--restarts", "1", "--strengths", "", "--batch-size", "32",
-                            "--out", measured], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([programs / "robustness", "--cfg", cell / "network.cfg", "--weights", cell / "network.weights", "--images", images,
+                        "--annotations", annotations, "--attacks", "pgd-50", "--restarts", "1", "--strengths", "", "--batch-size", "32",
+                        "--out", measured], check=True, stdout=subprocess.DEVNULL)
         with (measured / "evaluations.csv").open() as file:
             found = [row["value"] for row in csv.DictReader(file)
                      if (row["attack"], row["profile"], row["metric"]) == ("PGD-50", "standard", "AP50")]

@@ -53,7 +53,7 @@ def counted(n, noun):
 class Study:
     def __init__(self, name, report):
         self.name, self.home, self.report = name, HOME / name, report
-        self.of, self.pictures, self.leads = STUDIES[name]
+        self.of, self.pictures, self.in_front = STUDIES[name]
         rows = [r for r in records(self.home / "cells.csv") if r["scenario"] != "original"]
         self.runs = len({r["run"] for r in rows})
         self.ratios = len({r["ratio"] for r in rows})
@@ -247,10 +247,10 @@ def main():
         if subprocess.run([options.report, "--paper", "--out", paper], stdout=subprocess.DEVNULL).returncode != 0:
             sys.exit(1)
         studies = [make(n, options.report, folder / n, source if n == name else None) for n in there]
-        leading = [study for study in studies if study.leads]
-        between(ROOT / "README.md", readme(leading))
+        in_front = [study for study in studies if study.in_front]
+        between(ROOT / "README.md", readme(in_front))
         (ROOT / "docs/results.md").write_text(overview(studies))
-        between(ROOT / "docs/paper.md", beside(leading, paper))
+        between(ROOT / "docs/paper.md", beside(in_front, paper))
     print("README.md, docs/paper.md, docs/results: " + ", ".join(f"{s.name} ({s.networks} networks)" for s in studies))
 
 
