@@ -24,8 +24,9 @@ COLUMNS = ("scenario", "run", "ratio", "profile", "AP50", "robust_AP50", "parame
 TIMES = "seconds_per_step.csv"
 PGD50 = "pgd50.csv"
 RATIOS = ("50", "75", "90")
-SCORES = {"hydra": "`Hydra`", "deeplift": "`DeepLift`", "deeplift-trained": "`DeepLiftTrained`", "magnitude": "`Magnitude`",
-          "taylor": "`Taylor`", "bn-gamma": "`BatchNormGamma`", "random": "`Random`"}
+SCORES = {"hydra": "`Hydra`", "hydra-untrained": "`HydraUntrained`", "deeplift": "`DeepLift`", "deeplift-trained": "`DeepLiftTrained`",
+          "deeplift-layer": "`DeepLiftLayer`", "magnitude": "`Magnitude`", "snip": "`Snip`", "taylor": "`Taylor`",
+          "bn-gamma": "`BatchNormGamma`", "random": "`Random`"}
 GRANULARITIES = {"weight": "`Weight`", "kernel": "`Kernel`", "input-channel": "`InputChannel`", "block-4x4": "`Block<4, 4>`",
                  "2-of-4": "`NofM<2, 4>`", "filter": "`Filter`", "filter-and-weight": "`Both<Filter, Weight>`", "layers": "`Layers`"}
 ALLOCATIONS = {"": "`PerLayer`", "-global": "`Global`", "-lamp": "`Lamp`", "-erdos-renyi-kernel": "`ErdosRenyiKernel`",

@@ -46,8 +46,11 @@
 #include "serpette/prune/n_of_m.hpp"
 #include "serpette/scenario/registry.hpp"
 #include "serpette/score/batch_norm_gamma.hpp"
+#include "serpette/score/deep_lift_layer.hpp"
 #include "serpette/score/deep_lift_trained.hpp"
+#include "serpette/score/hydra_untrained.hpp"
 #include "serpette/score/random.hpp"
+#include "serpette/score/snip.hpp"
 #include "serpette/score/taylor.hpp"
 #include "support/demo_data.hpp"
 
@@ -79,9 +82,12 @@ void add_scores(ScenarioList& list, const std::string& granularity, Normalise by
         granularity + "-" + score, policy));
   };
   add("hydra", Hydra{});
+  add("hydra-untrained", HydraUntrained{});
   add("deeplift", DeepLift{.normalise = by});
   add("deeplift-trained", DeepLiftTrained{.start = {.normalise = by}});
+  add("deeplift-layer", DeepLiftLayer{});
   add("magnitude", Magnitude{});
+  add("snip", Snip{});
   add("taylor", Taylor{});
   add("random", Random{});
   if constexpr (removes_filters<Granularity>) add("bn-gamma", BatchNormGamma{});
