@@ -40,9 +40,9 @@ check_cuda() {
   step build/cuda/bin/unit_distributed
   step build/cuda/bin/bench_gpu  # says so where there is no GPU
 }
-# Every fuzz target for SERPETTE_FUZZ_SECONDS (ten minutes), as many at once as there are cores, from the corpus that is kept and what
-# earlier runs found; what each said is in build/fuzz/NAME.log. What goes wrong is kept in build/fuzz/found; the corpus of tests/fuzz is
-# replayed by the ordinary tests.
+# Every fuzz target for SERPETTE_FUZZ_SECONDS (ten minutes), as many at once as cores and memory allow, from the corpus that is kept
+# and what earlier runs found; what each said is in build/fuzz/NAME.log. What goes wrong is kept in build/fuzz/found; the corpus of
+# tests/fuzz is replayed by the ordinary tests.
 check_fuzz() {
   local target name
   local targets=()
@@ -52,11 +52,13 @@ check_fuzz() {
   done
   build fuzz "${targets[@]/#/fuzz_}"
   mkdir -p build/fuzz/found "${targets[@]/#/build/fuzz/corpus/}"
-  printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I NAME bash -c '
-    build/fuzz/bin/fuzz_NAME -max_total_time="${SERPETTE_FUZZ_SECONDS:-600}" -timeout=20 -rss_limit_mb=1500 -max_len=8192 -print_final_stats=1 \
-      -artifact_prefix=build/fuzz/found/NAME- build/fuzz/corpus/NAME tests/fuzz/corpus/NAME > build/fuzz/NAME.log 2>&1 || failed=1
-    echo "serpette: fuzz: NAME ${failed:+FAILED, see build/fuzz/NAME.log, }$(grep -s number_of_executed_units build/fuzz/NAME.log | grep -o "[0-9]*$" || echo no) inputs" >&2
-    (( ! ${failed:-0} ))'
+  export -f say step
+  printf '%s\n' "${targets[@]}" | xargs -P "$(jobs)" -I NAME bash -c '
+    step build/fuzz/bin/fuzz_NAME -max_total_time="${SERPETTE_FUZZ_SECONDS:-600}" -timeout=20 -rss_limit_mb=1500 -max_len=8192 \
+      -print_final_stats=1 -artifact_prefix=build/fuzz/found/NAME- build/fuzz/corpus/NAME tests/fuzz/corpus/NAME > build/fuzz/NAME.log 2>&1
+    status=$?
+    say "fuzz: NAME: exit status $status, $(grep number_of_executed_units build/fuzz/NAME.log || tail -n 1 build/fuzz/NAME.log)"
+    exit $status'
 }
 # All that is compiled, as it is compiled: some sources together, in what CMake writes of them below build/tidy. Says what it reads.
 check_tidy() {

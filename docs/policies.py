@@ -132,7 +132,10 @@ def cells(data):
         with path.open() as file:
             for row in csv.DictReader(file):
                 row["sheet"] = path
-                found[row["scenario"], row["ratio"]].append(row)
+                rows = found[row["scenario"], row["ratio"]]
+                if twin := next((other for other in rows if other["run"] == row["run"]), None):
+                    raise SystemExit(f"{path}: should have no cell that {twin['sheet']} has, got {row['scenario']}, {row['ratio']} %, run {row['run']}")
+                rows.append(row)
     return found
 
 
