@@ -73,7 +73,7 @@ std::vector<LayerTime> measure(const cli::ReadyPlan& plan, std::int64_t rounds) 
   for (int i = 0; i < graph.size(); ++i) {
     const Layer& layer = graph[i];
     auto& times = seconds[static_cast<std::size_t>(i)];
-    std::sort(times.begin(), times.end());
+    std::ranges::sort(times);
     LayerTime row{layer.name, shape_text(layer.output), ""};
     row.seconds = quantile(times, 0.5);
     if (plan.has_work(i)) {
@@ -146,8 +146,8 @@ void run(const Options& o) {
     const double rate = l.seconds > 0 ? l.operations / l.seconds : 0,
                  flow = l.seconds > 0 ? l.bytes / l.seconds : 0;
     const bool is_convolution = !l.form.empty();
-    const auto unless_none = [&](std::string text) { return is_convolution ? text : ""; };
-    const auto if_moved = [&](std::string text) { return l.bytes > 0 ? text : ""; };
+    const auto unless_none = [&](const std::string& text) { return is_convolution ? text : ""; };
+    const auto if_moved = [&](const std::string& text) { return l.bytes > 0 ? text : ""; };
     table.rows.push_back(
         {l.name, l.shape, l.form, unless_none(fmt::format("{:.1f}", 100 * (1 - l.density))),
          fmt::format("{:.3f}", 1e3 * l.seconds), fmt::format("{:.1f}", 100 * l.seconds / all),

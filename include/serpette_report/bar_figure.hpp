@@ -34,14 +34,13 @@ inline std::string bar_svg(const BarFigure& figure) {
   double most = 0;
   for (const auto& bar : figure.bars) {
     most = std::max(most, bar.value);
-    if (std::find(groups.begin(), groups.end(), bar.group) == groups.end())
-      groups.push_back(bar.group);
+    if (std::ranges::find(groups, bar.group) == groups.end()) groups.push_back(bar.group);
   }
   const auto ticks = axis_ticks(0, most);
   const double last = ticks.back() > 0 ? ticks.back() : 1;
   const auto x = [&](double value) { return kLeft + value / last * (kWidth - kLeft - kRight); };
   const auto color = [&](const std::string& group) {
-    const auto at = std::find(groups.begin(), groups.end(), group) - groups.begin();
+    const auto at = std::ranges::find(groups, group) - groups.begin();
     return kHues[static_cast<std::size_t>(at) % kHues.size()].light;
   };
   const int bottom = kTop + static_cast<int>(figure.bars.size()) * kStep, height = bottom + 44;

@@ -86,8 +86,9 @@ inline double last_digit(const std::string& printed) {
   const auto point = printed.find('.');
   const auto digits =
       point == std::string::npos ? 0 : std::min(exponent, printed.size()) - point - 1;
-  const int power = exponent == std::string::npos ? 0 : std::atoi(printed.c_str() + exponent + 1);
-  return std::pow(10.0, power - static_cast<int>(digits));
+  const auto power =
+      exponent == std::string::npos ? 0 : std::strtol(printed.c_str() + exponent + 1, nullptr, 10);
+  return std::pow(10.0, power - static_cast<std::int64_t>(digits));
 }
 }  // namespace detail
 

@@ -67,7 +67,7 @@ inline std::string to_markdown(const TextTable& table) {
   std::string text = table.title.empty() ? std::string() : fmt::format("**{}**\n\n", table.title);
   text += line(table.header) + "|";
   for (std::size_t i = 0; i < table.header.size(); ++i) text += i == 0 ? " :-- |" : " --: |";
-  text += "\n";
+  text += '\n';
   for (const auto& row : table.rows) text += line(row);
   return text;
 }

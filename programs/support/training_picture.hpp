@@ -38,7 +38,7 @@ inline std::string training_svg(const TrainingLog& log, std::string_view attack)
   auto ap = figure_svg(
       {.title = "AP50 on validation data", .x_label = "step", .y_label = "AP50", .series = merits});
   const auto height = [](const std::string& svg) {
-    return std::atoi(svg.c_str() + svg.find("height=\"") + 8);
+    return std::stoi(svg.substr(svg.find("height=\"") + 8));
   };
   ap.insert(ap.find("<svg ") + 5, fmt::format("y=\"{}\" ", height(loss)));
   return fmt::format(

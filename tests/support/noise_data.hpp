@@ -43,7 +43,7 @@ class NoiseData {
     std::vector<float> truth;
     for (const auto i : indices) {
       const auto& a = instances_.annotations[static_cast<std::size_t>(i)];
-      const float s = static_cast<float>(side_);
+      const auto s = static_cast<float>(side_);
       for (const double v :
            {double(b.image_ids.size()), double(a.category), (a.box.x + a.box.width / 2) / s,
             (a.box.y + a.box.height / 2) / s, a.box.width / s, a.box.height / s})

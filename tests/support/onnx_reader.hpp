@@ -267,8 +267,7 @@ class OnnxReader {
             const double any = area(i) + area(j) - both;
             return any > 0 ? both / any : 0;
           };
-          if (std::any_of(kept.begin(), kept.end(), [&](auto j) { return iou(j) > overlap; }))
-            continue;
+          if (std::ranges::any_of(kept, [&](auto j) { return iou(j) > overlap; })) continue;
           kept.push_back(i);
           rows.insert(rows.end(), {n, c, i});
         }

@@ -26,7 +26,7 @@ class ParallelRegions {
   }
 
   void clear() {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     own_.clear();
     all_.clear();
   }
@@ -37,7 +37,7 @@ class ParallelRegions {
   [[nodiscard]] int all(double share) const { return count(all_, share); }
 
   void add(double seconds, bool is_own) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     all_[gettid()] += seconds;
     if (is_own) own_[gettid()] += seconds;
   }
@@ -46,7 +46,7 @@ class ParallelRegions {
   using Seconds = std::map<pid_t, double>;
 
   [[nodiscard]] int count(const Seconds& by_thread, double share) const {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     double total = 0;
     for (const auto& [thread, seconds] : by_thread) total += seconds;
     int found = 0;

@@ -6,6 +6,7 @@
 
 #include "serpette/torch/nn.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -47,8 +48,8 @@ class ReferenceNetwork {
   [[nodiscard]] const Graph& graph() const { return graph_; }
   [[nodiscard]] LayerParameters layer(int index) const {
     const auto convolutions = graph_.convolutions();
-    return parameters_[static_cast<std::size_t>(
-        std::find(convolutions.begin(), convolutions.end(), index) - convolutions.begin())];
+    return parameters_[static_cast<std::size_t>(std::ranges::find(convolutions, index) -
+                                                convolutions.begin())];
   }
   [[nodiscard]] const std::vector<LayerParameters>& parameters() const { return parameters_; }
 

@@ -238,17 +238,17 @@ inline void compute(const c10::OperatorHandle& handle, c10::DispatchKeySet,
 inline at::Tensor empty(at::IntArrayRef size, std::optional<at::ScalarType> type,
                         std::optional<at::Layout>, std::optional<at::Device>, std::optional<bool>,
                         std::optional<at::MemoryFormat> format) {
-  return at::Tensor(at::detail::empty_generic(size, &allocator,
-                                              c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
-                                              c10::dtype_or_default(type), format));
+  return {at::detail::empty_generic(size, &allocator,
+                                    c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
+                                    c10::dtype_or_default(type), format)};
 }
 
 inline at::Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride,
                                 std::optional<at::ScalarType> type, std::optional<at::Layout>,
                                 std::optional<at::Device>, std::optional<bool>) {
-  return at::Tensor(at::detail::empty_strided_generic(
-      size, stride, &allocator, c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
-      c10::dtype_or_default(type)));
+  return {at::detail::empty_strided_generic(size, stride, &allocator,
+                                            c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
+                                            c10::dtype_or_default(type))};
 }
 
 /// All copies, between devices and within one.

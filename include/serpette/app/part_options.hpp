@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <charconv>
 #include <string>
 
 #include "serpette/core/contract.hpp"
@@ -46,9 +46,10 @@ struct PartOptions {
 
  private:
   void read(const std::string& text) {
-    char rest = 0;
-    require(std::sscanf(text.c_str(), "%d/%d%c", &shard, &shards, &rest) == 2 && shards >= 1 &&
-                shard >= 1 && shard <= shards,
+    const char* const end = text.data() + text.size();
+    const auto slash = std::from_chars(text.data(), end, shard).ptr;
+    require(slash != end && *slash == '/' && std::from_chars(slash + 1, end, shards).ptr == end &&
+                1 <= shard && shard <= shards,
             "--shard", "should be i/n with 1 <= i <= n, got \"{}\"", text);
   }
 };

@@ -30,7 +30,7 @@ void in_parallel(std::size_t workers, std::size_t count, const Job& job, const A
       });
     } catch (...) {
       next = count;
-      const std::lock_guard lock(mutex);
+      const std::scoped_lock lock(mutex);
       if (!error) error = std::current_exception();
     }
   };

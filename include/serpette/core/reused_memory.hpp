@@ -10,9 +10,7 @@
 #include <mutex>
 #include <unordered_map>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
+#include "serpette/core/system_memory.hpp"
 
 namespace serpette {
 
@@ -29,13 +27,13 @@ class MemoryPool final : public c10::Allocator {
 
   /// Takes LibTorch's allocations over, or one user more does.
   void acquire() {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (users_++ == 0) c10::SetCPUAllocator(this);
   }
 
   /// The last user gives them back, and the system what lies idle. Tensors that live keep theirs.
   void release() {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (--users_ > 0) return;
     if (c10::GetCPUAllocator() == this) c10::SetCPUAllocator(system_);
     drop(0);
@@ -57,7 +55,7 @@ class MemoryPool final : public c10::Allocator {
   [[nodiscard]] std::size_t idle() const { return locked(idle_); }
 
  private:
-  static constexpr std::size_t kLeast = std::size_t{1} << 20, kPage = std::size_t{2} << 20;
+  static constexpr std::size_t kLeast = std::size_t{1} << 20;
 
   struct Idle {
     void* memory;
@@ -65,12 +63,12 @@ class MemoryPool final : public c10::Allocator {
   };
 
   [[nodiscard]] std::size_t locked(const std::size_t& number) const {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     return number;
   }
 
   void* take(std::size_t bytes) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     const auto found = free_.lower_bound(bytes);
     void* memory = nullptr;
     if (found != free_.end() && found->first <= bytes + bytes / 4) {
@@ -93,7 +91,7 @@ class MemoryPool final : public c10::Allocator {
   static void give_back(void* memory) { instance().put(memory); }
 
   void put(void* memory) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     const auto found = size_.find(memory);
     if (found == size_.end()) return system_->raw_deleter()(memory);  // was a small one
     const auto bytes = found->second;
@@ -107,27 +105,21 @@ class MemoryPool final : public c10::Allocator {
   /// Returns what has been idle longest to the system, until at most `bytes` are.
   void drop(std::size_t bytes) {
     while (idle_ > bytes) {
-      const auto oldest = std::min_element(
-          free_.begin(), free_.end(),
-          [](const auto& a, const auto& b) { return a.second.since < b.second.since; });
+      const auto oldest = std::ranges::min_element(
+          free_, [](const auto& a, const auto& b) { return a.second.since < b.second.since; });
       idle_ -= oldest->first;
       std::free(oldest->second.memory);
       free_.erase(oldest);
     }
   }
 
-  /// In huge pages where the system has them: a map of 40 MB then takes 20 faults, not 10,000.
   void* fresh(std::size_t bytes) {
-    void* memory = nullptr;
-    const auto alignment = bytes >= 2 * kPage ? kPage : std::size_t{64};
-    if (posix_memalign(&memory, alignment, bytes) != 0) {
+    void* memory = system_memory(bytes);
+    if (memory == nullptr) {
       drop(0);
-      TORCH_CHECK(posix_memalign(&memory, alignment, bytes) == 0, "not enough memory: ", bytes,
-                  " bytes wanted");
+      memory = system_memory(bytes);
+      TORCH_CHECK(memory != nullptr, "not enough memory: ", bytes, " bytes wanted");
     }
-#ifdef MADV_HUGEPAGE
-    if (alignment == kPage) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
     return memory;
   }
 

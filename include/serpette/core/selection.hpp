@@ -46,12 +46,11 @@ inline void keep_highest(std::span<const float> scores, std::int64_t removed, st
     ++histograms[i % 4][m >> kShift];
   }
   if (highest >= kInfinity) {
-    const auto bad =
-        std::find_if(scores.begin(), scores.end(), [](float s) { return !(s - s == 0); });
+    const auto bad = std::ranges::find_if(scores, [](float s) { return !(s - s == 0); });
     fail(place, "every score should be finite, got {} at index {}", *bad, bad - scores.begin());
   }
   if (removed == 0) {
-    std::fill(kept.begin(), kept.end(), true);
+    std::ranges::fill(kept, true);
     return;
   }
 

@@ -224,7 +224,7 @@ namespace detail {
 inline std::string_view kept_text(std::string_view text) {
   static std::mutex one_at_a_time;
   static std::set<std::string, std::less<>> kept;
-  const std::lock_guard lock(one_at_a_time);
+  const std::scoped_lock lock(one_at_a_time);
   return *kept.emplace(text).first;
 }
 }  // namespace detail

@@ -113,7 +113,7 @@ class CocoFolder {
   static constexpr std::size_t kReports = 10;
   /// Ids of the images found damaged so far, with the reason: all of them once each was asked for.
   [[nodiscard]] std::map<std::int64_t, std::string> unreadable() const {
-    const std::lock_guard lock(state_->mutex);
+    const std::scoped_lock lock(state_->mutex);
     return state_->unreadable;
   }
 
@@ -123,7 +123,7 @@ class CocoFolder {
     const auto& record = at(index);
     auto& cached = state_->cache[static_cast<std::size_t>(index)];
     {
-      const std::lock_guard lock(state_->mutex);
+      const std::scoped_lock lock(state_->mutex);
       if (cached) return cached;
       if (state_->unreadable.contains(record.id)) return nullptr;
     }
@@ -132,7 +132,7 @@ class CocoFolder {
       require_annotated_size(record, file, read->width, read->height);
       return read;
     });
-    const std::lock_guard lock(state_->mutex);
+    const std::scoped_lock lock(state_->mutex);
     if (image && !cached && state_->cached_bytes + image->rgb.size() <= options_.cache_bytes) {
       state_->cached_bytes += image->rgb.size();
       cached = image;
@@ -205,7 +205,7 @@ class CocoFolder {
   }
 
   void note_unreadable(std::int64_t id, const std::string& reason) const {
-    const std::lock_guard lock(state_->mutex);
+    const std::scoped_lock lock(state_->mutex);
     if (!state_->unreadable.emplace(id, reason).second || !options_.report) return;
     const auto count = state_->unreadable.size();
     if (count <= kReports) options_.report(reason);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <range/v3/algorithm/unique.hpp>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -74,7 +75,7 @@ inline DataStatistics data_statistics(const Instances& instances) {
         s.sides.push_back(std::sqrt(area / (double(image.width) * image.height)));
     }
     std::ranges::sort(boxes);
-    s.repeated += boxes.end() - std::unique(boxes.begin(), boxes.end());
+    s.repeated += boxes.end() - ranges::unique(boxes);
   }
   std::ranges::sort(s.sides);
   std::ranges::sort(s.per_image);

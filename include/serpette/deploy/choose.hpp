@@ -37,7 +37,7 @@ inline std::mutex one_at_a_time;
 /// being timed so. Every way has at least `repeats` turns, and all together 3 ms.
 template <class Work>
 Timing time_in_turns(std::size_t count, int repeats, const Work& work) {
-  const std::lock_guard lock(detail::one_at_a_time);
+  const std::scoped_lock lock(detail::one_at_a_time);
   const auto seconds = [&](std::size_t i) {
     const auto begin = std::chrono::steady_clock::now();
     work(i);
@@ -53,7 +53,7 @@ Timing time_in_turns(std::size_t count, int repeats, const Work& work) {
     }
   Timing result;
   for (auto& of_one : times) {
-    std::sort(of_one.begin(), of_one.end());
+    std::ranges::sort(of_one);
     result.best.push_back(of_one.front());
     result.noise = std::max(result.noise, of_one[of_one.size() / 2] / of_one.front() - 1);
   }

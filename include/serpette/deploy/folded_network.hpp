@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -62,8 +63,7 @@ class FoldedNetwork {
       if (!group.removable) continue;
       std::size_t left = group.channels.size();
       for (const CoupledFilters& filters : group.channels) {
-        const bool is_heard =
-            std::any_of(filters.begin(), filters.end(), [&](auto& f) { return flag(kept, f); });
+        const bool is_heard = std::ranges::any_of(filters, [&](auto& f) { return flag(kept, f); });
         if (is_heard || left == 1) continue;
         for (const FilterId& f : filters) flag(all, f) = false;
         --left;

@@ -38,33 +38,32 @@ class FormList {
   /// Whether there is such a form, and it fits.
   static bool fits(std::size_t form, const FoldedLayer& layer) {
     bool found = false;
-    with_form(form, [&]<std::size_t I>() { found = At<I>::fits(layer); });
+    with_form(form, [&]<std::size_t I> { found = At<I>::fits(layer); });
     return found;
   }
 
   static Prepared prepare(std::size_t form, const FoldedLayer& layer) {
     std::optional<Prepared> made;
-    with_form(form, [&]<std::size_t I>() {
-      made.emplace(std::in_place_index<I>, At<I>::prepare(layer));
-    });
+    with_form(form,
+              [&]<std::size_t I> { made.emplace(std::in_place_index<I>, At<I>::prepare(layer)); });
     return std::move(made).value();
   }
 
   static void run(const Prepared& prepared, const FormInput& input) {
-    with_form(prepared.index(), [&]<std::size_t I>() { At<I>::run(std::get<I>(prepared), input); });
+    with_form(prepared.index(), [&]<std::size_t I> { At<I>::run(std::get<I>(prepared), input); });
   }
 
   static void write(const Prepared& prepared, PlanWriter& to)
     requires(KeptForm<Forms> && ...)
   {
-    with_form(prepared.index(), [&]<std::size_t I>() { At<I>::write(std::get<I>(prepared), to); });
+    with_form(prepared.index(), [&]<std::size_t I> { At<I>::write(std::get<I>(prepared), to); });
   }
   /// @param layer  without weights.
   static Prepared read(std::size_t form, const FoldedLayer& layer, PlanReader& from)
     requires(KeptForm<Forms> && ...)
   {
     std::optional<Prepared> made;
-    with_form(form, [&]<std::size_t I>() {
+    with_form(form, [&]<std::size_t I> {
       made.emplace(std::in_place_index<I>, At<I>::read(layer, from));
     });
     return std::move(made).value();
@@ -122,7 +121,7 @@ class FormList {
   static std::vector<double> costs(const FoldedLayer& layer, bool measure, int repeats) {
     constexpr double kNever = std::numeric_limits<double>::infinity();
     std::vector<double> model{(Forms::fits(layer) ? Forms::cost(layer) : kNever)...};
-    const double least = *std::min_element(model.begin(), model.end());
+    const double least = *std::ranges::min_element(model);
     require(least < kNever, "plan", "no form fits a convolution of {}×{} with stride {}",
             layer.settings.size, layer.settings.size, layer.settings.stride);
     constexpr double kInDoubt = 2.5;  // times the least by the model

@@ -132,8 +132,8 @@ class PlanMemory {
           lives.emplace_back(Lifetime{graph.shape(j), wanted, first, last},
                              &changed_[place(j, wanted)]);
       }
-    std::stable_sort(lives.begin(), lives.end(),
-                     [](const auto& a, const auto& b) { return a.first.from < b.first.from; });
+    std::ranges::stable_sort(
+        lives, [](const auto& a, const auto& b) { return a.first.from < b.first.from; });
     std::vector<Lifetime> lifetimes;
     for (const auto& [life, to] : lives) lifetimes.push_back(life);
     auto made = workspace(lifetimes);

@@ -4,6 +4,7 @@
 /// Direct convolution with the weights that are left. No LibTorch.
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"
+#include "serpette/deploy/sparse_tiling.hpp"
 #include "serpette/deploy/stored_array.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -23,32 +25,6 @@ namespace serpette::deploy {
 struct SparseSettings {
   bool narrow = false;                  ///< Vectors of eight lanes at most.
   std::int64_t tile_bytes = 192 << 10;  ///< Packed input that is worked on at a time.
-};
-
-/// How the output of a sparse convolution is cut into tiles.
-struct SparseTiling {
-  bool flat = false;    ///< The map is one run of cells: 1×1 does not mind which make a row.
-  bool direct = false;  ///< The input is aligned as it is: nothing to pack.
-  int lanes = 1, map_rows = 0;          ///< Rows of the output, as tiles see it.
-  int tile_rows = 0, tile_columns = 0;  ///< Number of tiles each way.
-  int rows = 0, plane_rows = 0;         ///< Of a tile's output, and of one packed plane.
-
-  SparseTiling(const Convolutional& c, const Shape& in, int lanes_) : lanes(lanes_) {
-    const Shape out = output_shape(c, in);
-    flat = c.size == 1 && c.stride == 1 && c.padding == 0;
-    const int cells = out.height * out.width;
-    map_rows = flat ? (cells + lanes - 1) / lanes : out.height;
-    tile_columns = flat ? 1 : (out.width + lanes - 1) / lanes;
-    tile_rows = (map_rows + kMaxTileRows - 1) / kMaxTileRows;
-    rows = (map_rows + tile_rows - 1) / tile_rows;
-    plane_rows = rows + (c.size - 1) / c.stride;
-    direct = flat && cells % lanes == 0;
-  }
-
-  [[nodiscard]] std::int64_t tiles() const { return std::int64_t{tile_rows} * tile_columns; }
-  [[nodiscard]] std::int64_t operations(std::int64_t weights, std::int64_t planes) const {
-    return tiles() * lanes * (rows * weights + plane_rows * planes);
-  }
 };
 
 /// y = finish(w ∗ x + b), computed from the nonzero weights alone.
@@ -116,7 +92,8 @@ class SparseConvolution {
     parallel(tiles() * parts, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t piece = begin; piece < end; ++piece) {
         const auto block = piece % parts;
-        run_tile(x, y, finish, piece / parts, static_cast<int>(out_.channels * block / parts),
+        run_tile(x, y, finish, tiling_.tiles[static_cast<std::size_t>(piece / parts)],
+                 static_cast<int>(out_.channels * block / parts),
                  static_cast<int>(out_.channels * (block + 1) / parts));
       }
     });
@@ -159,7 +136,7 @@ class SparseConvolution {
         tiling_(c, in, kernels_->lanes) {}
 
   [[nodiscard]] int lanes() const { return kernels_->lanes; }
-  [[nodiscard]] std::int64_t tiles() const { return tiling_.tiles(); }
+  [[nodiscard]] std::int64_t tiles() const { return std::ssize(tiling_.tiles); }
   [[nodiscard]] std::int64_t blocks(int threads) const {
     if (threads <= 1) return 1;
     return std::clamp<std::int64_t>((2 * threads + tiles() - 1) / tiles(), 1,
@@ -238,9 +215,10 @@ class SparseConvolution {
       most_planes_ = std::max(most_planes_, part.last_plane - part.first_plane);
   }
 
-  void pack(const float* x, int row, int column, const Part& part, float* to) const {
+  void pack(const float* x, const SparseStrip& strip, int row, const Part& part, float* to) const {
     const std::int64_t cells = std::int64_t{in_.height} * in_.width,
                        length = std::int64_t{tiling_.plane_rows} * lanes();
+    const auto pack_plane = kernels_->pack_plane[halves(strip)];
     for (auto i = part.first_plane; i < part.last_plane; ++i, to += length) {
       const Plane& plane = planes_[i];
       const float* from = x + plane.channel * cells;
@@ -251,63 +229,83 @@ class SparseConvolution {
         std::fill_n(to + inside, length - inside, 0.0F);
       } else {
         const std::ptrdiff_t s = conv_.stride, p = conv_.padding;
-        kernels_->pack_plane({to, from, tiling_.plane_rows, in_.height, in_.width,
-                              row * s + plane.parity - p, column * s + plane.tap - p, s});
+        for (int g = 0; g < strip.groups; ++g)
+          pack_plane({to + g * strip.cells, lanes(), from, strip.tile_rows + tiling_.more_rows,
+                      in_.height, in_.width, (g * strip.band_rows + row) * s + plane.parity - p,
+                      strip.column * s + plane.tap - p, s});
       }
     }
   }
 
-  void run_tile(const float* x, float* y, const Finish& finish, std::int64_t tile, int first_filter,
-                int last_filter) const {
-    const int tile_row = static_cast<int>(tile / tiling_.tile_columns);
-    const int wanted = tile_row * tiling_.rows,
-              row = std::min(wanted, tiling_.map_rows - tiling_.rows);  // the last tile overlaps
-    const int column = static_cast<int>(tile % tiling_.tile_columns) * lanes();
+  static std::size_t halves(const SparseStrip& strip) {
+    return static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(strip.groups)));
+  }
+
+  void run_tile(const float* x, float* y, const Finish& finish, const SparseTiling::Tile& tile,
+                int first_filter, int last_filter) const {
+    const SparseStrip& strip = tiling_.strips[tile.strip];
     const std::int64_t cells = std::int64_t{out_.height} * out_.width;
-    const std::int64_t origin =
-        tiling_.flat ? std::int64_t{row} * lanes() : std::int64_t{row} * out_.width + column;
-    const auto sums = static_cast<std::size_t>(tiling_.rows * lanes());
+    const std::int64_t origin = tiling_.flat ? std::int64_t{tile.row} * lanes()
+                                             : std::int64_t{tile.row} * out_.width + strip.column;
+    const auto sums = static_cast<std::size_t>(strip.tile_rows * lanes());
+    const bool has_bands = strip.groups > 1;
 
     FilterJob job;
     job.pitch = tiling_.flat ? lanes() : out_.width;
-    job.first_row = wanted - row;
-    job.width = tiling_.flat ? lanes() : std::min(lanes(), out_.width - column);
-    job.last_width = tiling_.flat && row + tiling_.rows == tiling_.map_rows
+    job.first_row = tile.first_row;
+    job.width = strip.width;
+    job.last_width = tiling_.flat && tile.row + strip.tile_rows == tiling_.map_rows
                          ? static_cast<int>(cells - std::int64_t{tiling_.map_rows - 1} * lanes())
                          : job.width;
     job.finish = finish;
+    BandsJob bands;
+    bands.pitch = out_.width;
+    bands.lanes = lanes();
+    bands.rows = strip.tile_rows;
+    bands.width = strip.width;
+    bands.groups = strip.groups;
+    bands.band_rows = strip.band_rows;
+    bands.map_rows = out_.height;
+    bands.row = tile.row;
+    bands.first_row = tile.first_row;
+    bands.finish = finish;
 
     float* packed =
         tiling_.direct
             ? nullptr
             : scratch(Scratch::kFirst,
                       most_planes_ * static_cast<std::size_t>(tiling_.plane_rows * lanes()));
-    float* partial =
-        parts_.size() > 1
-            ? scratch(Scratch::kSecond, static_cast<std::size_t>(last_filter - first_filter) * sums)
-            : nullptr;
-    const auto kernel = kernels_->weights[static_cast<std::size_t>(tiling_.rows - 1)];
+    // Sums of every filter between two parts of the channels; of one filter between its two steps.
+    const bool has_parts = parts_.size() > 1;
+    const auto kept = has_parts ? static_cast<std::size_t>(last_filter - first_filter) : 1;
+    float* partial = has_parts || has_bands ? scratch(Scratch::kSecond, kept * sums) : nullptr;
+    const auto kernel = kernels_->weights[static_cast<std::size_t>(strip.tile_rows - 1)];
     for (std::size_t p = 0; p < parts_.size(); ++p) {
       const Part& part = parts_[p];
       const bool is_last = p + 1 == parts_.size();
-      if (!tiling_.direct) pack(x, row, column, part, packed);
+      if (!tiling_.direct) pack(x, strip, tile.row, part, packed);
       job.planes = tiling_.direct ? x + origin : packed;
       for (int f = first_filter; f < last_filter; ++f) {
         const auto begin = part.starts[static_cast<std::size_t>(f)],
                    end = part.starts[static_cast<std::size_t>(f) + 1];
         if (begin == end && p > 0 && !is_last) continue;
-        float* mine = partial == nullptr
-                          ? nullptr
-                          : partial + static_cast<std::size_t>(f - first_filter) * sums;
+        float* mine =
+            has_parts ? partial + static_cast<std::size_t>(f - first_filter) * sums : partial;
         job.offsets = offsets_.data() + begin;
         job.weights = weights_.data() + begin;
         job.count = end - begin;
         job.bias = bias_[static_cast<std::size_t>(f)];
         job.partial_in = p == 0 ? nullptr : mine;
-        job.partial_out = is_last ? nullptr : mine;
+        job.partial_out = is_last && !has_bands ? nullptr : mine;
         job.out = y + f * cells + origin;
         if (finish.residual != nullptr) job.finish.residual = finish.residual + f * cells + origin;
         kernel(job);
+        if (!is_last || !has_bands) continue;
+        bands.sums = mine;
+        bands.out = y + f * cells + strip.column;
+        if (finish.residual != nullptr)
+          bands.finish.residual = finish.residual + f * cells + strip.column;
+        kernels_->finish_bands[halves(strip)](bands);
       }
     }
   }

@@ -23,6 +23,17 @@ using serpette::detail::HWY_NAMESPACE::activate;
 using serpette::detail::HWY_NAMESPACE::load_first;
 using serpette::detail::HWY_NAMESPACE::store_first;
 
+/// The first `width` sums of one row, finished, to `out + at`.
+template <class D>
+HWY_INLINE void finish_row(D d, hn::Vec<D> v, const Finish& finish, std::ptrdiff_t at,
+                           std::size_t width, float* out) {
+  v = activate(d, v, hn::Set(d, finish.slope));
+  if (finish.residual != nullptr)
+    v = activate(d, hn::Add(v, load_first(d, finish.residual + at, width)),
+                 hn::Set(d, finish.residual_slope));
+  store_first(d, v, out + at, width);
+}
+
 /// One filter on one tile of `Rows` vectors, accumulated in registers: for each weight one
 /// broadcast and `Rows` multiply-adds on memory operands.
 template <class D, int Rows>
@@ -53,21 +64,28 @@ void filter_on_tile(const FilterJob& job) {
     for (int r = 0; r < Rows; ++r) hn::StoreU(sum[r], d, job.partial_out + r * lanes);
     return;
   }
-  const V slope = hn::Set(d, job.finish.slope),
-          residual_slope = hn::Set(d, job.finish.residual_slope);
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
     if (r < job.first_row) continue;
     const auto width = static_cast<std::size_t>(r == Rows - 1 ? job.last_width : job.width);
-    const std::ptrdiff_t at = r * job.pitch;
-    V v = activate(d, sum[r], slope);
-    if (job.finish.residual != nullptr)
-      v = activate(d, hn::Add(v, load_first(d, job.finish.residual + at, width)), residual_slope);
-    store_first(d, v, job.out + at, width);
+    finish_row(d, sum[r], job.finish, r * job.pitch, width, job.out);
   }
 }
 
-/// The rows of one packed plane, a vector each:
+/// @tparam D  of as many lanes as a band has cells.
+template <class D>
+void finish_bands(const BandsJob& job) {
+  const D d;
+  for (int g = 0; g < job.groups; ++g) {
+    const int top = g * job.band_rows + job.row, rows = std::min(job.rows, job.map_rows - top);
+    const float* sums = job.sums + g * hn::Lanes(d);
+    for (int r = job.first_row; r < rows; ++r)
+      finish_row(d, hn::LoadU(d, sums + r * job.lanes), job.finish, (top + r) * job.pitch,
+                 static_cast<std::size_t>(job.width), job.out);
+  }
+}
+
+/// One band's rows of one packed plane, a vector of D each:
 /// lane j of row r = from[(first_row + r · stride) · width + first_column + j · stride], 0 outside
 /// the map.
 template <class D>
@@ -78,7 +96,7 @@ void pack_plane(const PackJob& job) {
   const auto inside = std::clamp<std::ptrdiff_t>(job.width - first, 0, lanes);
   float* to = job.to;
   std::ptrdiff_t y = job.first_row;
-  for (int r = 0; r < job.rows; ++r, y += s, to += lanes) {
+  for (int r = 0; r < job.rows; ++r, y += s, to += job.pitch) {
     if (y < 0 || y >= job.height) {
       hn::StoreU(hn::Zero(d), d, to);
       continue;
@@ -121,10 +139,20 @@ constexpr std::array<FilterKernel, sizeof...(Rows)> filter_kernels(
   return {&filter_on_tile<D, Rows + 1>...};
 }
 
+/// The loops for bands: of all lanes, of half of them, …
+template <class D, int Halves = 0>
+void add_band_kernels(SparseKernels& to) {
+  to.pack_plane[Halves] = &pack_plane<D>;
+  to.finish_bands[Halves] = &finish_bands<D>;
+  if constexpr (Halves < kMostHalves) add_band_kernels<hn::Half<D>, Halves + 1>(to);
+}
+
 template <class D>
 SparseKernels kernels_for(int lanes) {
   using Rows = std::make_integer_sequence<int, kMaxTileRows>;
-  return {lanes, filter_kernels<D>(Rows{}), &pack_plane<D>};
+  SparseKernels made{lanes, filter_kernels<D>(Rows{}), {}, {}};
+  add_band_kernels<D>(made);
+  return made;
 }
 
 }  // namespace sparse

@@ -3,11 +3,14 @@
 /// @internal Memory of prepared layers.
 
 #include <cstddef>
-#include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "serpette/core/system_memory.hpp"
 
 namespace serpette::deploy {
 
@@ -37,17 +40,19 @@ class StoredArray {
   std::span<const T> values_;
 };
 
-/// Zeros that begin with a cache line, still to be written.
+/// Zeros that begin with a cache line, still to be written; many of them in huge pages.
 template <class T>
 struct AlignedZeros {
-  std::shared_ptr<std::vector<T>> memory;
+  std::shared_ptr<void> memory;
   T* data = nullptr;
   std::size_t size = 0;
 
   explicit AlignedZeros(std::size_t count)
-      : memory(std::make_shared<std::vector<T>>(count + 64 / sizeof(T))), size(count) {
-    const auto address = reinterpret_cast<std::uintptr_t>(memory->data());
-    data = memory->data() + (64 - address % 64) % 64 / sizeof(T);
+      : memory(serpette::detail::system_memory(count * sizeof(T)), &std::free),
+        data(static_cast<T*>(memory.get())),
+        size(count) {
+    if (!memory) throw std::bad_alloc();
+    std::uninitialized_value_construct_n(data, count);
   }
   [[nodiscard]] StoredArray<T> stored() const { return {memory, std::span<const T>(data, size)}; }
 };

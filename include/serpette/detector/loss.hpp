@@ -69,7 +69,7 @@ class YoloLoss {
       for (const int m : yolo.mask)
         head.anchors.push_back(yolo.anchors[static_cast<std::size_t>(m)]);
       for (int anchor = 0; anchor < static_cast<int>(yolo.anchors.size()); ++anchor) {
-        const auto found = std::find(yolo.mask.begin(), yolo.mask.end(), anchor);
+        const auto found = std::ranges::find(yolo.mask, anchor);
         head.slot_of_anchor.push_back(found == yolo.mask.end() ? -1 : found - yolo.mask.begin());
       }
       heads_.push_back(std::move(head));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <range/v3/algorithm/unique.hpp>
 #include <range/v3/view/zip.hpp>
 
 /// @file
@@ -177,13 +178,12 @@ inline std::vector<ChannelGroup> coupled_channels(const Graph& graph) {
   }
   std::vector<ChannelGroup> result;
   for (auto& [key, group] : groups) {
-    group.convolutions.erase(std::unique(group.convolutions.begin(), group.convolutions.end()),
-                             group.convolutions.end());
-    std::sort(group.channels.begin(), group.channels.end());
+    group.convolutions.erase(ranges::unique(group.convolutions), group.convolutions.end());
+    std::ranges::sort(group.channels);
     result.push_back(std::move(group));
   }
-  std::sort(result.begin(), result.end(),
-            [](const ChannelGroup& a, const ChannelGroup& b) { return a.channels < b.channels; });
+  std::ranges::sort(
+      result, [](const ChannelGroup& a, const ChannelGroup& b) { return a.channels < b.channels; });
   return result;
 }
 

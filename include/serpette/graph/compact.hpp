@@ -75,7 +75,8 @@ inline Compaction plan_compaction(const Graph& graph, const Mask& mask) {
     for (int& layer : plan.layers) layer = left.layers[static_cast<std::size_t>(layer)];
     return plan;
   }
-  return plan_compaction(graph, all_read ? kept : without_unread(graph, std::move(kept), read));
+  if (!all_read) kept = without_unread(graph, std::move(kept), read);
+  return plan_compaction(graph, kept);
 }
 
 }  // namespace serpette

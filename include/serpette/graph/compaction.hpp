@@ -240,7 +240,7 @@ inline std::vector<std::vector<bool>> without_unread(const Graph& graph,
     auto left = std::count_if(group.channels.begin(), group.channels.end(),
                               [&](const auto& filters) { return is_kept(filters.front()); });
     for (const CoupledFilters& filters : group.channels) {
-      const bool is_heard = std::any_of(filters.begin(), filters.end(), [&](const FilterId& f) {
+      const bool is_heard = std::ranges::any_of(filters, [&](const FilterId& f) {
         return flag(heard, convolutions[static_cast<std::size_t>(f.convolution)], f.filter);
       });
       if (is_heard || !is_kept(filters.front()) || left == 1) continue;

@@ -208,7 +208,7 @@ class CsvWriter {
     text_.push_back('\n');
   }
 
-  [[nodiscard]] std::string_view text() const { return {text_.data(), text_.size()}; }
+  [[nodiscard]] std::string_view text() const { return text_; }
 
  private:
   template <class Field>
@@ -231,7 +231,9 @@ class CsvWriter {
     }
   }
 
-  fmt::memory_buffer text_;
+  // Not fmt's buffer: LibTorch brings an fmt of its own, and what sources with and without LibTorch
+  // share in a program must not be laid out by it.
+  std::string text_;
 };
 
 }  // namespace serpette

@@ -61,7 +61,7 @@ inline void remove_leftovers(const std::filesystem::path& root) {
 inline void remove_leftovers_in(const std::filesystem::path& folder) {
   static std::mutex mutex;
   static std::set<std::filesystem::path> seen;
-  const std::lock_guard lock(mutex);
+  const std::scoped_lock lock(mutex);
   if (seen.insert(folder).second)
     detail::remove_leftovers<std::filesystem::directory_iterator>(folder);
 }

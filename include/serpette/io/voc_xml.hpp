@@ -11,6 +11,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <range/v3/algorithm/unique.hpp>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -215,7 +216,7 @@ inline Instances load_voc(const std::filesystem::path& path,
   if (is_list && !from_zero) from_zero = detail::any_begins_before_one(folder);
   if (options.names.empty()) {
     std::ranges::sort(names);
-    names.erase(std::unique(names.begin(), names.end()), names.end());
+    names.erase(ranges::unique(names), names.end());
   }
 
   Instances found{

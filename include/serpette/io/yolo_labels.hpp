@@ -185,8 +185,7 @@ inline std::int64_t save_yolo(const std::filesystem::path& folder, const Instanc
   // Readers put `labels` for the last `images` of a path: beside the pictures, not in this folder.
   for (const auto& stem : stems) {
     const auto inside = fs::path(stem).parent_path();
-    require(std::find(inside.begin(), inside.end(), fs::path("images")) == inside.end(),
-            instances.source,
+    require(std::ranges::find(inside, fs::path("images")) == inside.end(), instances.source,
             "pictures should have no folder \"images\" in their names, as labels would be looked "
             "for beside it; got {}: name them relative to that folder, and give it as --images",
             stem);

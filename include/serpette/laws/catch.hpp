@@ -1,10 +1,11 @@
 #pragma once
 
 // LibTorch (through glog's names) defines CHECK and LOG, which Catch2 uses too: ours win in tests.
-// SERPETTE_LIGHT: a program without LibTorch. Its headers may be found all the same (Debian's lie
-// in /usr/include), and they teach every std::vector to print, whatever its elements can.
-#if !defined(SERPETTE_LIGHT) && __has_include(<c10/util/Logging.h>)
-#include <c10/util/Logging.h>
+// Its headers that use them come first, so that tests may include it after this. SERPETTE_LIGHT: a
+// program without LibTorch. Its headers may be found all the same (Debian's lie in /usr/include),
+// and they teach every std::vector to print, whatever its elements can.
+#if !defined(SERPETTE_LIGHT) && __has_include(<ATen/core/ivalue.h>)
+#include <ATen/core/ivalue.h>
 #endif
 #undef CHECK
 #undef LOG

@@ -33,10 +33,10 @@ struct Unattacked {
 /// The ground truth of some images.
 inline Instances only(const Instances& all, const std::unordered_set<std::int64_t>& ids) {
   Instances some{{}, {}, all.categories};
-  std::copy_if(all.images.begin(), all.images.end(), std::back_inserter(some.images),
-               [&](const CocoImage& image) { return ids.contains(image.id); });
-  std::copy_if(all.annotations.begin(), all.annotations.end(), std::back_inserter(some.annotations),
-               [&](const CocoAnnotation& a) { return ids.contains(a.image_id); });
+  std::ranges::copy_if(all.images, std::back_inserter(some.images),
+                       [&](const CocoImage& image) { return ids.contains(image.id); });
+  std::ranges::copy_if(all.annotations, std::back_inserter(some.annotations),
+                       [&](const CocoAnnotation& a) { return ids.contains(a.image_id); });
   return some;
 }
 
@@ -58,8 +58,8 @@ std::int64_t evaluated_images(const Test& test, const EvaluateSettings& settings
 /// it.
 inline std::vector<Detection> above(std::span<const Detection> detections, double confidence) {
   std::vector<Detection> kept;
-  std::copy_if(detections.begin(), detections.end(), std::back_inserter(kept),
-               [&](const Detection& d) { return d.score > confidence; });
+  std::ranges::copy_if(detections, std::back_inserter(kept),
+                       [&](const Detection& d) { return d.score > confidence; });
   return kept;
 }
 

@@ -70,7 +70,7 @@ class Loader {
 
   /// Passes over the next batches; those that are not made yet are not.
   void skip(std::int64_t batches) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     delivered_ += batches;
     claimed_ = std::max(claimed_, delivered_);
     ready_.erase(ready_.begin(), ready_.lower_bound(delivered_));
@@ -95,10 +95,10 @@ class Loader {
       }
       try {
         auto batch = make(mine);
-        const std::lock_guard lock(mutex_);
+        const std::scoped_lock lock(mutex_);
         if (mine >= delivered_) ready_.emplace(mine, std::move(batch));
       } catch (...) {
-        const std::lock_guard lock(mutex_);
+        const std::scoped_lock lock(mutex_);
         if (mine >= delivered_) failed_.emplace(mine, std::current_exception());
       }
       made_.notify_all();

@@ -34,7 +34,7 @@ struct MovedTensors {
 /// The optimizer of a training stage.
 inline std::unique_ptr<torch::optim::Optimizer> make_optimizer(const MovedTensors& tensors,
                                                                const TrainSettings& settings) {
-  const auto make = [&]<class Method, class Options>(Options options) {
+  const auto make = [&]<class Method, class Options>(const Options& options) {
     std::vector<torch::optim::OptimizerParamGroup> groups;
     for (const bool decayed : {true, false}) {
       auto own = options;

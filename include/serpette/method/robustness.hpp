@@ -62,9 +62,8 @@ Instances evaluated_truth(const Test& test, const EvaluateSettings& settings) {
   for (std::int64_t i = 0; i < evaluated_images(test, settings); ++i)
     ids.insert(test.instances().images[static_cast<std::size_t>(i)].id);
   if constexpr (requires { test.unreadable().contains(0); })
-    std::erase_if(ids, [unreadable = test.unreadable()](std::int64_t id) {
-      return unreadable.contains(id);
-    });
+    std::erase_if(
+        ids, [unreadable = test.unreadable()](std::int64_t id) { return unreadable.contains(id); });
   return only(test.instances(), ids);
 }
 

@@ -86,8 +86,8 @@ class TrainingLog {
                                                     "AP50", "robust_AP",     "robust_AP50"};
     TrainingLog log;
     const auto line = state.substr(0, state.find('\n'));
-    const char* const end = line.data() + line.size();
-    const auto sum = std::from_chars(line.data(), end, log.sum_);
+    const char *const begin = line.data(), *const end = begin + line.size();
+    const auto sum = std::from_chars(begin, end, log.sum_);
     const bool is_pair = sum.ec == std::errc{} && sum.ptr != end && *sum.ptr == ',';
     require(is_pair && std::from_chars(sum.ptr + 1, end, log.count_).ptr == end, place,
             "should begin with the losses of an open row, got \"{}\"", line);

@@ -36,7 +36,7 @@ struct Statistics {
 inline Statistics statistics_of(std::span<const double> samples) {
   require(!samples.empty(), "timing", "should have at least one sample, got none");
   std::vector<double> sorted(samples.begin(), samples.end());
-  std::sort(sorted.begin(), sorted.end());
+  std::ranges::sort(sorted);
   const auto n = sorted.size();
   return {quantile(sorted, 0.5),
           std::accumulate(sorted.begin(), sorted.end(), 0.0) / static_cast<double>(n),

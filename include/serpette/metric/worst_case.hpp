@@ -34,8 +34,7 @@ inline ImageResult result_of_image(std::span<const CocoAnnotation> truth,
   std::vector<const Detection*> order;
   for (const auto& one : detections)
     if (one.score > confidence) order.push_back(&one);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto* a, const auto* b) { return a->score > b->score; });
+  std::ranges::stable_sort(order, [](const auto* a, const auto* b) { return a->score > b->score; });
   std::vector<bool> taken(truth.size(), false);
   ImageResult result;
   for (const auto* one : order) {

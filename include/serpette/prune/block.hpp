@@ -48,9 +48,9 @@ struct Block {
     for_each_layer(scores.size(), [&](std::size_t i) {
       const auto filters = scores[i].size(0), channels = scores[i].size(1),
                  area = scores[i].size(2) * scores[i].size(3);
-      const float* score = scores[i].template const_data_ptr<float>();
+      const auto* score = scores[i].template const_data_ptr<float>();
       importance[i] = at::empty({rows(filters) * columns(channels) * area}, at::kFloat);
-      float* value = importance[i].template mutable_data_ptr<float>();
+      auto* value = importance[i].template mutable_data_ptr<float>();
       std::vector<float> block;
       for (std::int64_t r = 0; r < filters; r += R)
         for (std::int64_t c = 0; c < channels; c += C)

@@ -124,7 +124,7 @@ struct Filter {
     for (const ChannelGroup& group : removable_channels(graph)) {
       importance.push_back(
           at::empty({static_cast<std::int64_t>(group.channels.size())}, at::kFloat));
-      float* value = importance.back().mutable_data_ptr<float>();
+      auto* value = importance.back().mutable_data_ptr<float>();
       for (const CoupledFilters& channel : group.channels) {
         const auto of = [&](const FilterId& f) {
           return of_filter[position(f.convolution)][position(f.filter)];
@@ -247,7 +247,7 @@ struct Filter {
       for (const double value : importance[i])
         if (value > 0) values.push_back(value);
       if (values.size() < 2) continue;
-      const auto [low, high] = std::minmax_element(values.begin(), values.end());
+      const auto [low, high] = std::ranges::minmax_element(values);
       const auto magnitudes = scores[i].abs();
       const bool differ =
           magnitudes.max().item<double>() > 1.001 * magnitudes.mean().item<double>();
@@ -267,7 +267,7 @@ struct Filter {
     const auto convolutions = graph.convolutions();
     for_each_layer(scores.size(), [&](std::size_t i) {
       const auto filters = scores[i].size(0), area = scores[i].numel() / filters;
-      const float* score = scores[i].const_data_ptr<float>();
+      const auto* score = scores[i].const_data_ptr<float>();
       for (std::int64_t f = 0; f < filters; ++f)
         importance[i].push_back(serpette::reduce(reduce, score + f * area, area));
       const double layer = std::accumulate(importance[i].begin(), importance[i].end(), 0.0) /

@@ -36,7 +36,7 @@ struct InputChannel {
     for_each_layer(scores.size(), [&](std::size_t i) {
       const auto by_channel = scores[i].transpose(0, 1).contiguous();
       const auto channels = by_channel.size(0), area = by_channel.numel() / channels;
-      const float* score = by_channel.const_data_ptr<float>();
+      const auto* score = by_channel.const_data_ptr<float>();
       importance[i] = at::empty({channels}, at::kFloat);
       for (std::int64_t c = 0; c < channels; ++c)
         importance[i].mutable_data_ptr<float>()[c] =

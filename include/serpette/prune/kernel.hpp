@@ -35,9 +35,9 @@ struct Kernel {
     for_each_layer(scores.size(), [&](std::size_t i) {
       const auto kernels = scores[i].size(0) * scores[i].size(1);
       const auto area = scores[i].size(2) * scores[i].size(3);
-      const float* score = scores[i].const_data_ptr<float>();
+      const auto* score = scores[i].const_data_ptr<float>();
       importance[i] = at::empty({kernels}, at::kFloat);
-      float* of = importance[i].mutable_data_ptr<float>();
+      auto* of = importance[i].mutable_data_ptr<float>();
       for (std::int64_t k = 0; k < kernels; ++k)
         of[k] = static_cast<float>(serpette::reduce(reduce, score + k * area, area));
     });

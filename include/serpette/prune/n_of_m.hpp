@@ -65,7 +65,7 @@ struct NofM {
       importance[i] = scores[i].abs().flatten();
       const auto channels = scores[i].size(1), area = scores[i].size(2) * scores[i].size(3);
       if (channels % M != 0) return;
-      float* value = importance[i].template mutable_data_ptr<float>();
+      auto* value = importance[i].template mutable_data_ptr<float>();
       std::vector<bool> stays(static_cast<std::size_t>(importance[i].numel()), false);
       float highest = 0;  // of what may go
       for (std::int64_t f = 0; f < scores[i].size(0); ++f)

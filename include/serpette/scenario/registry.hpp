@@ -53,7 +53,8 @@ consteval bool registry_is_catalogue() {
   bool equal = true;
   boost::hana::for_each(kScenarios, [&](const auto& entry) {
     while (place < kCatalogue.size() && kCatalogue[place].id == kOriginal) ++place;
-    equal = equal && place < kCatalogue.size() && kCatalogue[place++].id == entry.id;
+    equal = equal && place < kCatalogue.size() && kCatalogue[place].id == entry.id;
+    ++place;
   });
   return equal && place == kCatalogue.size();
 }

@@ -86,7 +86,7 @@ struct BasicDeepLift {
       for (std::size_t i = 0; i < layers; ++i) of_pass.push_back(at::zeros_like(net.weight(i)));
 
     const auto images = explain_batches(net, detector, how, batches, name,
-                                        [&](std::size_t pass, std::size_t i, at::Tensor s) {
+                                        [&](std::size_t pass, std::size_t i, const at::Tensor& s) {
                                           auto& sum = sums[together ? 0 : pass][i];
                                           if (aggregate == Aggregate::kMean) sum.add_(s.abs_());
                                           if (aggregate == Aggregate::kRms) sum.addcmul_(s, s);

@@ -51,7 +51,7 @@ struct DeepLiftLayer {
       filters.push_back(at::zeros({net.weight(i).size(0)}, net.weight(i).options()));
     const auto images =
         explain_batches(net, detector, {reference, target, rule, images_at_once}, batches, name,
-                        [&](std::size_t, std::size_t i, at::Tensor sums) {
+                        [&](std::size_t, std::size_t i, const at::Tensor& sums) {
                           filters[i].add_(sums.mul_(net.weight(i)).sum({1, 2, 3}).abs_());
                         });
     ScoreMap scores;

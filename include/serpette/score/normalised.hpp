@@ -38,7 +38,7 @@ constexpr Levelled levelled_by(Normalise normalise) {
 /// @param scores  [C_out, C_in / groups, k_h, k_w].
 inline at::Tensor normalised(Normalise normalise, const at::Tensor& scores) {
   const auto s = scores.abs();
-  const auto divided = [&](at::Tensor by) { return s / by.masked_fill(by == 0, 1); };
+  const auto divided = [&](const at::Tensor& by) { return s / by.masked_fill(by == 0, 1); };
   switch (normalise) {
     case Normalise::kNone:
       return s;

@@ -239,9 +239,8 @@ class CellFiles {
     std::vector<std::size_t> order(
         evaluated > 0 ? std::min(kinds.size(), static_cast<std::size_t>(evaluated)) : kinds.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t x, std::size_t y) {
-      return kinds[x].size() > kinds[y].size();
-    });
+    std::ranges::stable_sort(
+        order, [&](std::size_t x, std::size_t y) { return kinds[x].size() > kinds[y].size(); });
     return order;
   }
 

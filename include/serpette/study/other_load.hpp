@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <memory>
+#include <fstream>
 #include <optional>
+#include <string>
 
 #include "serpette/metric/stopwatch.hpp"
 
@@ -30,14 +30,12 @@ class OtherLoad {
  private:
   /// Processor time that everybody used since the machine started [s].
   static std::optional<double> machine_seconds() {
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/stat", "re"),
-                                                               &std::fclose);
-    unsigned long long user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, soft = 0;
-    if (!file || std::fscanf(file.get(), "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice,
-                             &system, &idle, &wait, &irq, &soft) != 7)
+    std::ifstream file("/proc/stat");
+    std::string cpu;
+    double user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, soft = 0;  // [ticks]
+    if (!(file >> cpu >> user >> nice >> system >> idle >> wait >> irq >> soft) || cpu != "cpu")
       return std::nullopt;
-    return static_cast<double>(user + nice + system + irq + soft) /
-           static_cast<double>(::sysconf(_SC_CLK_TCK));
+    return (user + nice + system + irq + soft) / static_cast<double>(::sysconf(_SC_CLK_TCK));
   }
   /// And that this process did.
   static double own_seconds() {

@@ -55,19 +55,19 @@ class Progress {
 
   /// What there is to do in all, and how many will do it: what the time left is estimated from.
   void on_plan(const Work& work, int workers) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     estimate_.plan(work);
     workers_ = workers;
   }
 
   /// What the attacks of a suite cost, for the same estimate.
   void on_suite(const std::vector<Trial>& suite) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     estimate_.weigh(suite);
   }
 
   void on_stage(std::string_view stage, std::int64_t steps) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     auto& worker = end_stage();
     worker.stage = stage;
     worker.steps = steps;
@@ -78,7 +78,7 @@ class Progress {
   /// Steps of the stage that an earlier run made: no measure of how long the rest takes, and no
   /// part of it.
   void on_known_steps(std::int64_t steps) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     auto& worker = workers_now_[std::this_thread::get_id()];
     worker.done = worker.skipped = steps;
     estimate_.drop({{worker.stage, static_cast<double>(steps)}});
@@ -87,7 +87,7 @@ class Progress {
   void on_step(std::int64_t step, double loss) {
     const auto before = Clock::now();  // what follows may be a long wait for others
     turnstile_.pass();
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     auto& worker = workers_now_[std::this_thread::get_id()];
     advance(worker, step - worker.done, before);
     worker.done = step;
@@ -96,32 +96,32 @@ class Progress {
 
   /// A cell that was finished by an earlier run.
   void on_known_cell() {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     ++known_;
   }
 
   /// A worker begins stages that cells share; `on_shared` ends them, whoever computed them.
   /// @param work  of the plan.
   void on_shared_begin(const Work& work) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     auto& worker = workers_now_[std::this_thread::get_id()] = {};
     worker.work = work;
   }
   void on_shared() {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     end_work(false);
   }
 
   /// A worker begins a cell; `on_cell` or `on_failed_cell` ends it.
   /// @param work  of the plan.
   void on_cell_begin(const Work& work = {}) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     auto& worker = workers_now_[std::this_thread::get_id()] = {};
     worker.work = work;
     ++running_;
   }
   void on_failed_cell(std::string_view cell, std::string_view reason) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     end_work(false);
     --running_;
     ++failed_;
@@ -129,7 +129,7 @@ class Progress {
     fmt::print(stderr, "{} failed: {}\n", cell, reason);
   }
   void on_cell(const CellRow& row) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     end_work(true);
     --running_;
     ++done_;
@@ -211,7 +211,7 @@ class Progress {
   /// Times are of this machine as it was: says once that others computed on it meanwhile.
   void on_times_taken(double others) {
     constexpr double kQuiet = 0.2;
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (others < kQuiet || told_busy_) return;
     told_busy_ = true;
     clear();

@@ -140,7 +140,7 @@ std::int64_t run_cells(const std::vector<PlannedCell>& plan,
   std::map<std::string, std::string> broken;  // shared stages that failed, and why
   std::mutex mutex;
   const auto reason = [&](const StageKeys& keys) {
-    const std::lock_guard lock(mutex);
+    const std::scoped_lock lock(mutex);
     for (const auto& key : {keys.pretraining, keys.scores})
       if (const auto found = broken.find(key); found != broken.end()) return found->second;
     return std::string();
@@ -158,7 +158,7 @@ std::int64_t run_cells(const std::vector<PlannedCell>& plan,
       unless_it_fails([&] { prepare_run(scenario, experiment, store, cell.id, progress); },
                       [&](const std::string& why) {
                         const bool trained = store.has("pretrain", cell.keys.pretraining);
-                        const std::lock_guard lock(mutex);
+                        const std::scoped_lock lock(mutex);
                         broken[trained ? cell.keys.scores : cell.keys.pretraining] = why;
                       });
       progress.on_shared();

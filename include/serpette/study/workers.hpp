@@ -51,7 +51,7 @@ class Turnstile {
   }
   /// It ends.
   void leave() {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     --active_;
     changed_.notify_all();
   }
@@ -80,7 +80,7 @@ class Turnstile {
     Alone(const Alone&) = delete;
     Alone& operator=(const Alone&) = delete;
     ~Alone() {
-      const std::lock_guard lock(t_.mutex_);
+      const std::scoped_lock lock(t_.mutex_);
       t_.taken_ = false;
       --t_.wanting_;
       ++t_.active_;
@@ -111,7 +111,7 @@ void in_parallel(const Workers& workers, std::size_t count, Turnstile& turnstile
     try {
       for (std::size_t i = 0; (i = next++) < count;) job(i);
     } catch (...) {
-      const std::lock_guard lock(mutex);
+      const std::scoped_lock lock(mutex);
       if (!error) error = std::current_exception();
       next = count;
     }

@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// The dear door to LibTorch: modules, autograd and optimizers, but not all of `torch/torch.h`. Only
-/// `nn/`, `detector/`, `method/` and their kin open it (check_layers.py).
+/// The dear door to LibTorch: modules, autograd and optimizers, but not all of `torch/torch.h`.
+/// Only `nn/`, `detector/`, `method/` and their kin open it (check_layers.py).
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -1,5 +1,6 @@
 #include "serpette/core/selection.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -20,8 +21,8 @@ std::vector<bool> kept(const std::vector<float>& scores, std::int64_t removed) {
 std::vector<bool> kept_by_sorting(const std::vector<float>& scores, std::int64_t removed) {
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](auto a, auto b) { return std::abs(scores[a]) < std::abs(scores[b]); });
+  std::ranges::stable_sort(
+      order, [&](auto a, auto b) { return std::abs(scores[a]) < std::abs(scores[b]); });
   std::vector<bool> flags(scores.size(), true);
   for (std::int64_t i = 0; i < removed; ++i) flags[order[std::size_t(i)]] = false;
   return flags;

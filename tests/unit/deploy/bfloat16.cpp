@@ -81,7 +81,7 @@ TEST_CASE("threads do not change a bit of a convolution in bfloat16", "[deploy][
   const Convolutional c{.filters = 70, .size = 3, .padding = 1, .activation = Activation::kLeaky};
   const auto weight = at::randn({70, 25, 3, 3}), bias = at::randn({70}),
              x = at::randn({60, 52, 25});
-  const float *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
+  const auto *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
   threads_change_no_bit(deploy::DirectConvolutionOf<BFloat16>(c, {25, 60, 52}, w, b), x);
   threads_change_no_bit(deploy::WinogradConvolutionOf<BFloat16>(c, {25, 60, 52}, w, b), x);
 }

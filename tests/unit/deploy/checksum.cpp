@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <set>
 #include <string>
@@ -67,7 +68,7 @@ TEST_CASE("a checksum equals its definition, whatever the vectors", "[deploy][ch
   constexpr std::uint64_t kSum = 0x9E3779B185EBCA87U, kWord = 0xC2B2AE3D27D4EB4FU;
   const auto mixed = [](std::uint64_t sum, std::uint64_t word) {
     const auto s = sum + word * kWord;
-    return (s << 31 | s >> 33) * kSum;
+    return std::rotl(s, 31) * kSum;
   };
   const auto of_piece = [&](std::string text) {
     const auto size = text.size();

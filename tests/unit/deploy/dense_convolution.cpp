@@ -46,7 +46,7 @@ TEST_CASE("threads do not change a bit of a dense convolution", "[deploy][direct
   const Convolutional c{.filters = 70, .size = 3, .padding = 1, .activation = Activation::kLeaky};
   const auto weight = at::randn({70, 24, 3, 3}), bias = at::randn({70}),
              x = at::randn({60, 52, 24});
-  const float *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
+  const auto *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
   threads_change_no_bit(DirectConvolution(c, {24, 60, 52}, w, b), x);
   threads_change_no_bit(WinogradConvolution(c, {24, 60, 52}, w, b), x);
 }

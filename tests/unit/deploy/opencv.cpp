@@ -65,7 +65,7 @@ TEST_CASE("a network with gates is pruned and explained like any other", "[deplo
               [&](std::size_t position, const at::Tensor& sums) {
                 if (position == 0) sum += (net.weight(0) * sums).sum().item<double>();
               });
-  const double difference = (net.heads(now)[0].sum() - net.heads(then)[0].sum()).item<double>();
+  const auto difference = (net.heads(now)[0].sum() - net.heads(then)[0].sum()).item<double>();
   CHECK(sum == Catch::Approx(difference).epsilon(1e-3));
   CHECK_THROWS_WITH(
       RevealCancel(net, now, then),

@@ -75,7 +75,7 @@ TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
   const deploy::PlanOptions by_rule{.measure = false};
   const auto are_among = [](const deploy::Plan& plan, const std::set<std::string>& allowed) {
     const auto found = forms(plan);
-    return std::includes(allowed.begin(), allowed.end(), found.begin(), found.end());
+    return std::ranges::includes(allowed, found);
   };
   // Three channels of planes, as the image has, suit the form of whole kernels.
   const std::set<std::string> dense{"direct", "winograd", "kernels"};
@@ -119,10 +119,10 @@ TEST_CASE("any form that fits can be given to any layer, and what a plan chose t
     for (const int c : graph.convolutions()) {
       const auto& conv = graph.convolution(c);
       std::vector<std::string> fitting{"weights"};
-      if (conv.groups == 1) fitting.push_back("direct");
+      if (conv.groups == 1) fitting.emplace_back("direct");
       if (conv.size == 3 && conv.stride == 1 && conv.groups == 1) {
-        fitting.push_back("kernels");
-        fitting.push_back("winograd");
+        fitting.emplace_back("kernels");
+        fitting.emplace_back("winograd");
       }
       mixed[graph[c].name] = fitting[rng.below(fitting.size())];
     }
@@ -162,7 +162,7 @@ TEST_CASE("times within the noise leave the choice to the model, and a busy mach
           "[deploy][plan]") {
   using deploy::settled_costs;
   const auto best = [](const std::vector<double>& costs) {
-    return std::min_element(costs.begin(), costs.end()) - costs.begin();
+    return std::ranges::min_element(costs) - costs.begin();
   };
   const std::vector<double> model{100, 120, 90, 1e9};
   CHECK(best(settled_costs(model, {1.0, 0.5, 1.2, 0}, 0.02)) == 1);   // clearly faster

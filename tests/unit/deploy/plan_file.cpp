@@ -143,10 +143,10 @@ TEST_CASE("what is no whole plan of this version and machine is refused by name"
   }
   auto of_tomorrow = whole;
   of_tomorrow[16] = 77;
-  refused(of_tomorrow, "should be a plan of version 5, got 77");
+  refused(of_tomorrow, "should be a plan of version 6, got 77");
   auto of_yesterday = whole;
   of_yesterday[16] = 3;
-  refused(of_yesterday, "should be a plan of version 5, got 3: write it anew");
+  refused(of_yesterday, "should be a plan of version 6, got 3: write it anew");
   auto elsewhere = whole;
   std::memcpy(elsewhere.data() + 40, "AVX9 with 64, 64 and 8 lanes", 29);
   refused(elsewhere, "got one for AVX9 with 64, 64 and 8 lanes");

@@ -60,7 +60,12 @@ TEST_CASE("sparse convolution equals LibTorch's at every shape", "[deploy][spars
                           Case{3, 9, 30, 5, 1, 1, 1, 1, 0.6}, Case{6, 12, 12, 6, 3, 1, 1, 6, 0.5},
                           Case{6, 12, 12, 9, 3, 1, 1, 3, 0.5}, Case{6, 12, 12, 4, 1, 1, 0, 2, 0.5},
                           Case{4, 12, 12, 8, 3, 1, 1, 1, 0}, Case{4, 9, 9, 8, 1, 1, 0, 1, 1},
-                          Case{3, 416, 5, 2, 3, 1, 1, 1, 0.5});
+                          Case{3, 416, 5, 2, 3, 1, 1, 1, 0.5},
+                          // Rows that end in a half, a quarter, … of a vector, in several bands.
+                          Case{3, 52, 52, 5, 3, 1, 1, 1, 0.2}, Case{3, 26, 26, 5, 3, 1, 1, 1, 0.2},
+                          Case{4, 31, 27, 6, 3, 1, 1, 2, 0.3}, Case{3, 57, 50, 5, 3, 2, 1, 1, 0.3},
+                          Case{2, 50, 23, 4, 5, 1, 2, 1, 0.3}, Case{2, 64, 1, 4, 3, 1, 1, 1, 0.5},
+                          Case{2, 119, 6, 3, 3, 1, 0, 1, 0.4});
   INFO(k.channels << "×" << k.height << "×" << k.width << " → " << k.filters << ", " << k.size
                   << "×" << k.size << "/" << k.stride << ", groups " << k.groups << ", density "
                   << k.density);

@@ -1,5 +1,6 @@
 #include "serpette/detector/candidates.hpp"
 
+#include <algorithm>
 #include <random>
 
 #include "support/catch.hpp"
@@ -80,15 +81,15 @@ struct Heads {
     const auto better = [](const Detection& a, const Detection& b) { return a.score > b.score; };
     std::vector<Detection> all;
     for (auto& of_class : classes) {
-      std::stable_sort(of_class.begin(), of_class.end(), better);
+      std::ranges::stable_sort(of_class, better);
       std::vector<Detection> kept;
       for (const auto& d : of_class)
-        if (std::none_of(kept.begin(), kept.end(),
-                         [&](const Detection& k) { return iou(k.box, d.box) > options.nms; }))
+        if (std::ranges::none_of(
+                kept, [&](const Detection& k) { return iou(k.box, d.box) > options.nms; }))
           kept.push_back(d);
       all.insert(all.end(), kept.begin(), kept.end());
     }
-    std::stable_sort(all.begin(), all.end(), better);
+    std::ranges::stable_sort(all, better);
     all.resize(std::min(all.size(), options.limit));
     return all;
   }

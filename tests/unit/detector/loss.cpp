@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "serpette/detector/loss.hpp"
 
 #include "support/catch.hpp"
@@ -58,7 +60,7 @@ TEST_CASE("the loss by part, its gradient and its places equal a plain loop over
     }
   }
   CHECK(ignored == golden.json["ignored"]);
-  std::sort(places.begin(), places.end());
+  std::ranges::sort(places);
   CHECK(places == golden.json["positives"].get<std::vector<std::vector<std::int64_t>>>());
   for (std::vector<std::int64_t> row : golden.json["least_likely"]) {
     const auto category = row.back();
@@ -130,9 +132,9 @@ TEST_CASE("the gradient equals finite differences with the assignment held fixed
       const auto index = interesting[i].item<std::int64_t>();
       const auto kept = flat[index].clone();
       flat[index] = kept + h;
-      const double up = value(heads).item<double>();
+      const auto up = value(heads).item<double>();
       flat[index] = kept - h;
-      const double down = value(heads).item<double>();
+      const auto down = value(heads).item<double>();
       flat[index] = kept;
       REQUIRE(gradients[k].view(-1)[index].item<double>() ==
               Catch::Approx((up - down) / (2 * h)).epsilon(1e-6).margin(1e-8));

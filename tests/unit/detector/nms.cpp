@@ -1,5 +1,6 @@
 #include "serpette/detector/nms.hpp"
 
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -43,7 +44,7 @@ std::vector<Proposed> by_definition(const std::vector<Proposed>& candidates, dou
   std::vector<Proposed> all;
   const auto better = [](const Proposed& a, const Proposed& b) { return a.score > b.score; };
   for (auto& [category, mine] : classes) {
-    std::stable_sort(mine.begin(), mine.end(), better);
+    std::ranges::stable_sort(mine, better);
     std::vector<Proposed> kept;
     for (const auto& c : mine) {
       bool free = true;
@@ -52,7 +53,7 @@ std::vector<Proposed> by_definition(const std::vector<Proposed>& candidates, dou
     }
     all.insert(all.end(), kept.begin(), kept.end());
   }
-  std::stable_sort(all.begin(), all.end(), better);
+  std::ranges::stable_sort(all, better);
   all.resize(std::min(all.size(), limit));
   return all;
 }

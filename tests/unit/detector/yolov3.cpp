@@ -98,7 +98,8 @@ TEST_CASE("the frozen network's image gradient equals autograd through the modul
   // In double no weight is packed for oneDNN, as on a GPU.
   const auto type = GENERATE(at::kFloat, at::kDouble);
   for (const int i : pair.network.graph().convolutions())
-    for (auto tensor : tensors(pair.network.layer(i))) tensor.set_data(tensor.detach().to(type));
+    for (const auto& tensor : tensors(pair.network.layer(i)))
+      tensor.set_data(tensor.detach().to(type));
   const auto gradient = [&](auto&& forward) {
     const auto x = images().to(type).requires_grad_(true);
     const auto heads = forward(x);
@@ -150,7 +151,8 @@ TEST_CASE("the training gradient equals finite differences in double",
   auto parameters = pair.network.parameters();
   const torch::NoGradGuard no_grad;
   for (const int i : pair.network.graph().convolutions())
-    for (auto tensor : tensors(pair.network.layer(i))) tensor.set_data(tensor.to(at::kDouble));
+    for (const auto& tensor : tensors(pair.network.layer(i)))
+      tensor.set_data(tensor.to(at::kDouble));
   const auto x = images().to(at::kDouble);
   const YoloLoss loss(pair.network.graph());
   const auto assignment = loss.assign(pair.network.forward(x), truth());
@@ -165,11 +167,11 @@ TEST_CASE("the training gradient equals finite differences in double",
     const auto kept = p.clone();
     const double h = 1e-7;  // small enough to cross no kink
     p.copy_(kept + h * direction);
-    const double up = value().item<double>();
+    const auto up = value().item<double>();
     p.copy_(kept - h * direction);
-    const double down = value().item<double>();
+    const auto down = value().item<double>();
     p.copy_(kept);
-    const double wanted = (p.grad() * direction).sum().item<double>();
+    const auto wanted = (p.grad() * direction).sum().item<double>();
     CHECK((up - down) / (2 * h) == Catch::Approx(wanted).epsilon(1e-4).margin(1e-5));
   }
 }

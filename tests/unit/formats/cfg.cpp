@@ -323,7 +323,7 @@ TEST_CASE("a shortcut is as wide as its first input, as in darknet", "[formats][
 TEST_CASE("no number of channels, cells or multiply-adds runs over", "[formats][cfg][errors]") {
   const auto refused = [](const std::string& layers, const std::string& message,
                           const std::string& net = "width=8\nheight=8\n") {
-    CHECK_THROWS_MATCHES(parse_cfg("[net]\n" + net + layers, "f"), Error,
+    CHECK_THROWS_MATCHES(parse_cfg(fmt::format("[net]\n{}{}", net, layers), "f"), Error,
                          MessageMatches(ContainsSubstring(message)));
   };
   std::string route = "[convolutional]\nfilters=1048576\nsize=8\nstride=8\n[route]\nlayers=0";

@@ -26,7 +26,7 @@ at::Tensor images_for(const Graph& g, int n) {
 
 bool has(const OnnxReader& model, const std::string& op) {
   const auto all = model.operators();
-  return std::find(all.begin(), all.end(), op) != all.end();
+  return std::ranges::find(all, op) != all.end();
 }
 
 }  // namespace

@@ -266,7 +266,7 @@ TEST_CASE("detections of classes that are only numbered are counted as the netwo
   const auto refused =
       ContainsSubstring("as the category ids of truth do not count them as networks do");
   for (const char* name : {"d.csv", "d.json"}) {
-    const auto read = [&](Instances truth) { return read_detections(folder / name, truth); };
+    const auto read = [&](const Instances& truth) { return read_detections(folder / name, truth); };
     CHECK(read(counted) == found);
     CHECK(read({images, boxes(0), {{0, "a"}, {1, "b"}, {2, "c"}}, "truth"}) == found);
     CHECK(read({images, boxes(0), {{0, ""}, {1, ""}, {2, ""}}, "truth"}) == found);

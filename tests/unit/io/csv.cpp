@@ -11,7 +11,7 @@ using serpette::Error;
 
 namespace {
 CsvReader reader(std::string text, std::vector<std::string_view> columns) {
-  return CsvReader("t.csv", std::move(text), columns);
+  return {"t.csv", std::move(text), columns};
 }
 }  // namespace
 

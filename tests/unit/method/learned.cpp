@@ -222,7 +222,7 @@ TEST_CASE("a cell learns its rates and prunes by them", "[method][learned]") {
   CHECK(learned == kept(AllocationKind::kLearned));
   CHECK(learned != alike);
   std::int64_t all = 0, left = 0;
-  for (std::size_t i = 0; i < learned.size(); ++i) left += learned[i];
+  for (const auto of_layer : learned) left += of_layer;
   for (const int i : experiment.pretrained.graph().convolutions())
     all += experiment.pretrained.layer(i).weight.numel();
   CHECK(left == all - all / 2);

@@ -34,8 +34,8 @@ TEST_CASE("no single attack finds fewer boxes of an image than the worst case",
           std::vector<std::string>{"None", "FGSM", "PGD", "TOG vanishing", "Square"});
   const auto of_image = [&](const std::vector<Detection>& all, std::int64_t id, double confidence) {
     std::vector<Detection> mine;
-    std::copy_if(all.begin(), all.end(), std::back_inserter(mine),
-                 [&](const Detection& d) { return d.image_id == id; });
+    std::ranges::copy_if(all, std::back_inserter(mine),
+                         [&](const Detection& d) { return d.image_id == id; });
     std::vector<CocoAnnotation> truth;
     for (const auto& a : data.instances().annotations)
       if (a.image_id == id) truth.push_back(a);

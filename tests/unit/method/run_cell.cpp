@@ -368,7 +368,7 @@ TEST_CASE("every epoch sees every image once", "[method][loader]") {
   for (int epoch = 0; epoch < 3; ++epoch) {
     auto a = loader.next().image_ids, b = loader.next().image_ids;
     a.insert(a.end(), b.begin(), b.end());
-    std::sort(a.begin(), a.end());
+    std::ranges::sort(a);
     CHECK((a == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6}));
   }
 }

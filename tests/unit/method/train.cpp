@@ -138,7 +138,7 @@ TEST_CASE("training lowers the loss, equal seeds train equally, other seeds do n
     train(detector, MovedWeights(detector), noise_batches(seed), kDefence, settings, Seed(seed),
           at::kCPU, silent);
     const auto batch = noise_batches(99)();
-    const double loss =
+    const auto loss =
         detector.loss(detector.forward(batch.images), batch.truth).total().template item<double>();
     return std::pair{loss, state_of(detector)};
   };

@@ -51,7 +51,7 @@ std::vector<std::int64_t> one_by_one(const Situation& s,
   std::vector<std::tuple<double, std::size_t>> order;
   for (std::size_t i = 0; i < values.size(); ++i)
     for (const double v : values[i]) order.emplace_back(v, i);
-  std::sort(order.begin(), order.end());
+  std::ranges::sort(order);
   std::vector<std::int64_t> counts(values.size(), 0);
   for (const auto& [v, i] : order) {
     if (counts[i] == s.sets[i].removable) continue;
@@ -124,7 +124,7 @@ TEST_CASE("LAMP takes the lowest share of what is left in its layer", "[allocati
     for (std::size_t i = 0; i < s.sets.size(); ++i) {
       std::vector<double> sorted;
       for (std::int64_t k = 0; k < s.sets[i].pieces; ++k) sorted.push_back(s.value(i, k));
-      std::sort(sorted.begin(), sorted.end());
+      std::ranges::sort(sorted);
       auto& of_set = values.emplace_back();
       for (std::size_t u = 0; u < sorted.size(); ++u) {
         double rest = 0;

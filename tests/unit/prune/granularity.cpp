@@ -3,6 +3,7 @@
 #include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "serpette/graph/footprint.hpp"
@@ -146,7 +147,7 @@ TEST_CASE("ties, nesting and counts are those of a stable sort of each layer",
         }
         std::vector<std::int64_t> order(static_cast<std::size_t>(n));
         std::iota(order.begin(), order.end(), std::int64_t{0});
-        std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+        std::ranges::stable_sort(order, [&](auto a, auto b) {
           return importance[std::size_t(a)] < importance[std::size_t(b)];
         });
         auto expected = at::ones({n, area}, at::kBool);

@@ -26,7 +26,7 @@ TEST_CASE("schedules reach their ratio in their rounds", "[prune][schedule]") {
     for (const auto& ratios :
          {Iterative{}.ratios(Ratio::percent(percent)), Cubic{}.ratios(Ratio::percent(percent))}) {
       CHECK(ratios.size() == 5);
-      CHECK(std::is_sorted(ratios.begin(), ratios.end()));
+      CHECK(std::ranges::is_sorted(ratios));
       CHECK(ratios.back() == Ratio::percent(percent));
     }
 }

@@ -368,7 +368,7 @@ TEST_CASE("what does not fit is refused in one line", "[runtime]") {
   const PlanFile file;
   const auto whole = read_file(file.path);
   const auto bad = file.folder.path() / "bad.plan";
-  const auto refused = [&](std::string bytes, const std::string& says) {
+  const auto refused = [&](const std::string& bytes, const std::string& says) {
     write_file(bad, bytes);
     CHECK_THROWS_MATCHES(Runtime(bad), Error,
                          MessageMatches(ContainsSubstring("bad.plan: ") &&
@@ -382,7 +382,7 @@ TEST_CASE("what does not fit is refused in one line", "[runtime]") {
   refused(changed, "it is damaged");
   changed = whole;
   changed[16] = 77;
-  refused(changed, "should be a plan of version 5, got 77: write it anew");
+  refused(changed, "should be a plan of version 6, got 77: write it anew");
   changed = whole;
   std::memcpy(changed.data() + 40, "AVX9", 5);
   refused(changed, "should be a plan for this kind of CPU");

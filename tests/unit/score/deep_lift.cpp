@@ -87,8 +87,7 @@ struct SharedCredit : torch::autograd::Function<SharedCredit> {
             double y = -INFINITY, y0 = -INFINITY;
             for (auto a = i * stride; a < i * stride + size; ++a)
               for (auto b = j * stride; b < j * stride + size; ++b) {
-                const double v = now[n][c][a][b].item<double>(),
-                             v0 = then[n][c][a][b].item<double>();
+                const auto v = now[n][c][a][b].item<double>(), v0 = then[n][c][a][b].item<double>();
                 if (v > y) {
                   y = v;
                   p[0] = a;

@@ -84,10 +84,9 @@ TEST_CASE("a scenario that is no id and a ratio that is none are refused with th
 }
 
 TEST_CASE("the page of a study's tables has their columns", "[study][cells][docs]") {
-  const auto page = read_file(std::filesystem::path(SERPETTE_TESTS) /
-                              "../docs/reference/study_files.md");
-  for (const auto& [mark, table] :
-       {std::pair{"cells", columns_markdown(kCellColumns)},
-        std::pair{"evaluations", columns_markdown(kEvaluationColumns)}})
+  const auto page =
+      read_file(std::filesystem::path(SERPETTE_TESTS) / "../docs/reference/study_files.md");
+  for (const auto& [mark, table] : {std::pair{"cells", columns_markdown(kCellColumns)},
+                                    std::pair{"evaluations", columns_markdown(kEvaluationColumns)}})
     CHECK_THAT(page, ContainsSubstring(fmt::format("<!-- {0} -->\n{1}<!-- /{0} -->", mark, table)));
 }

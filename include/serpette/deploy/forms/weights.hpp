@@ -33,10 +33,8 @@ struct WeightsForm : OwnForm<SparseConvolution, Layout::kPlanes> {
 
  private:
   static SparseSettings settings(const FoldedLayer& layer) {
-    const bool is_flat = layer.settings.size == 1 && layer.settings.stride == 1;
     const auto vectors = [&](int lanes) {
-      const int height = layer.out.height, width = layer.out.width;
-      return is_flat ? (height * width + lanes - 1) / lanes : (width + lanes - 1) / lanes * height;
+      return SparseTiling(layer.settings, layer.in, lanes).vectors();
     };
     const int wide = sparse_kernels_here(false).lanes, narrow = sparse_kernels_here(true).lanes;
     SparseSettings settings;

@@ -235,7 +235,7 @@ struct ReadLayer {
     read.insert(read.end(), carried.begin(), carried.end());
     s.require_known(read);
     for (const auto& e : s.entries())
-      if (std::find(carried.begin(), carried.end(), e.key) != carried.end())
+      if (std::ranges::find(carried, e.key) != carried.end())
         layer.carried.emplace_back(e.key, e.value);
   }
 };
@@ -281,7 +281,7 @@ struct WriteLayer {
       line("padding={}", conv.padding);
     if (conv.groups != 1) line("groups={}", conv.groups);
     const auto heads = graph.heads();
-    const bool feeds_new_coords = std::any_of(heads.begin(), heads.end(), [&](int head) {
+    const bool feeds_new_coords = std::ranges::any_of(heads, [&](int head) {
       return graph[head].inputs.front() == index && graph.head(head).new_coords;
     });
     line("activation={}", name_of(feeds_new_coords ? Activation::kLogistic : conv.activation));

@@ -103,7 +103,7 @@ class CfgSection {
   /// network, must not be dropped in silence.
   void require_known(const std::vector<std::string_view>& keys) const {
     for (const auto& e : entries_)
-      if (std::find(keys.begin(), keys.end(), e.key) == keys.end())
+      if (std::ranges::find(keys, e.key) == keys.end())
         fail(at(e.line), "key of [{}] should be one of {}, got \"{}\"", kind_,
              fmt::join(keys, ", "), e.key);
   }

@@ -50,7 +50,7 @@ std::string write_onnx(const Network& network, const OnnxOptions& options = {}) 
       kept_alive.push_back(tensor.detach().to(at::kCPU, at::kFloat).contiguous());
       return {kept_alive.back().const_data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
     };
-    const LayerParameters p = network.layer(i);
+    const LayerParameters& p = network.layer(i);
     return onnx::ConvolutionNumbers{floats(p.weight),       floats(p.bias),
                                     floats(p.gamma),        floats(p.beta),
                                     floats(p.running_mean), floats(p.running_var)};

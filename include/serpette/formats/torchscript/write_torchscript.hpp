@@ -32,7 +32,7 @@ std::string write_torchscript(const Network& network) {
   const torch::NoGradGuard no_grad;
   torch::jit::Module module("Darknet");
   for (const int i : graph.convolutions()) {
-    const LayerParameters p = network.layer(i);
+    const LayerParameters& p = network.layer(i);
     for (const auto& [part, member, is_trained] : kLayerTensors) {
       if (!(p.*member).defined()) continue;
       const auto tensor = (p.*member).detach().to(at::kCPU, at::kFloat).contiguous();

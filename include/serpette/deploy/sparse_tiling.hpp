@@ -1,0 +1,121 @@
+#pragma once
+
+/// @internal How sparse_convolution.hpp cuts its output.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "serpette/deploy/output_shape.hpp"
+#include "serpette/deploy/sparse_job.hpp"
+#include "serpette/graph/graph.hpp"
+
+namespace serpette::deploy {
+
+/// Columns of the output that are computed together. The map is cut into `groups` bands, one above
+/// the other, and a vector holds the columns of one row of each: whole vectors are one band; where
+/// fewer columns than lanes are left at the end of the rows, several bands fill a vector. One row
+/// down is one vector on, in whatever band.
+struct SparseStrip {
+  int column = 0, width = 0;     ///< First column, and columns.
+  int groups = 1, cells = 1;     ///< Bands, and lanes of each; width ≤ cells.
+  int band_rows = 0;             ///< Of each band; the last may reach beyond the map.
+  int tiles = 0, tile_rows = 0;  ///< Of each band; the last tile may overlap the one above.
+
+  SparseStrip(int column_, int width_, int map_rows, int groups_, int cells_)
+      : column(column_),
+        width(width_),
+        groups(groups_),
+        cells(cells_),
+        band_rows((map_rows + groups - 1) / groups),
+        tiles((band_rows + kMaxTileRows - 1) / kMaxTileRows),
+        tile_rows((band_rows + tiles - 1) / tiles) {}
+
+  /// Of all tiles, in vectors: those of a tile, as many at least as multiply-adds are under way at
+  /// a time, and what begins and ends it.
+  [[nodiscard]] int cost() const {
+    constexpr int kUnderWay = 8, kBothEnds = 3;
+    return tiles * (std::max(tile_rows, kUnderWay) + kBothEnds);
+  }
+};
+
+/// How the output of a sparse convolution is cut into tiles.
+struct SparseTiling {
+  /// Of one strip.
+  struct Tile {
+    std::size_t strip = 0;
+    int row = 0;        ///< In each band.
+    int first_row = 0;  ///< Rows of the tile before this one belong to the tile above.
+  };
+
+  bool flat = false;    ///< The map is one run of cells: 1×1 does not mind which make a row.
+  bool direct = false;  ///< The input is aligned as it is: nothing to pack.
+  int lanes = 1, map_rows = 0;  ///< Rows of the output, as tiles see it.
+  int more_rows = 0;            ///< Of a packed plane than of its tile.
+  int plane_rows = 0;           ///< Most rows of a packed plane.
+  std::vector<SparseStrip> strips;
+  std::vector<Tile> tiles;  ///< Whole vectors first, row by row: neighbours read the same input.
+
+  /// @param lanes_  a power of two.
+  SparseTiling(const Convolutional& c, const Shape& in, int lanes_)
+      : lanes(lanes_), more_rows((c.size - 1) / c.stride) {
+    const Shape out = output_shape(c, in);
+    const int cells = out.height * out.width;
+    flat = c.size == 1 && c.stride == 1 && c.padding == 0;
+    direct = flat && cells % lanes == 0;
+    map_rows = flat ? (cells + lanes - 1) / lanes : out.height;
+    const int columns = flat ? lanes : out.width;
+    int column = 0;
+    for (; column + lanes <= columns; column += lanes)
+      strips.emplace_back(column, lanes, map_rows, 1, lanes);
+    for (const SparseStrip& strip : remainder(column, columns - column, 1)) strips.push_back(strip);
+    for (std::size_t s = 0; s < strips.size(); ++s) {
+      const SparseStrip& strip = strips[s];
+      plane_rows = std::max(plane_rows, strip.tile_rows + more_rows);
+      for (int t = 0; t < strip.tiles; ++t) {
+        const int wanted = t * strip.tile_rows,
+                  row = std::min(wanted, strip.band_rows - strip.tile_rows);
+        tiles.push_back({s, row, wanted - row});
+      }
+    }
+    std::ranges::stable_sort(tiles, {}, [this](const Tile& tile) {
+      return strips[tile.strip].groups > 1 ? map_rows : tile.row;
+    });
+  }
+
+  /// Of the output, those with idle lanes too.
+  [[nodiscard]] std::int64_t vectors() const {
+    std::int64_t sum = 0;
+    for (const SparseStrip& strip : strips) sum += std::int64_t{strip.tiles} * strip.tile_rows;
+    return sum;
+  }
+
+  /// Multiply-adds with so many weights, and as many for every value of so many packed planes.
+  [[nodiscard]] std::int64_t operations(std::int64_t weights, std::int64_t planes) const {
+    const auto rows = vectors();
+    return lanes * (rows * weights + (rows + more_rows * std::ssize(tiles)) * planes);
+  }
+
+ private:
+  /// The cheapest strips for the last columns of a row, fewer than lanes / groups + 1.
+  [[nodiscard]] std::vector<SparseStrip> remainder(int column, int width, int groups) const {
+    if (width == 0) return {};
+    const int cells = lanes / groups, half = cells / 2;
+    std::vector<SparseStrip> one{{column, width, map_rows, groups, cells}};
+    if (half == 0) return one;
+    std::vector<SparseStrip> more;
+    const int taken = width >= half ? half : 0;
+    if (taken > 0) more.emplace_back(column, half, map_rows, 2 * groups, half);
+    for (const SparseStrip& strip : remainder(column + taken, width - taken, 2 * groups))
+      more.push_back(strip);
+    const auto cost = [](const std::vector<SparseStrip>& strips_) {
+      int sum = 0;
+      for (const SparseStrip& strip : strips_) sum += strip.cost();
+      return sum;
+    };
+    return cost(more) < cost(one) ? more : one;
+  }
+};
+
+}  // namespace serpette::deploy
