@@ -6,9 +6,12 @@
 
 namespace serpette {
 
-/// Text without the byte order mark that editors of Windows put before it.
+/// What editors of Windows put before a text.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+/// Text without the mark before it.
 inline std::string_view without_mark(std::string_view text) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   return text;
 }
 
@@ -20,14 +23,16 @@ inline std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlank) + 1 - first);
 }
 
-/// The lines of a text from any system (LF, CRLF, with or without a byte order mark and a last line
-/// break), trimmed; empty ones stay, so that line n is at n − 1. Views of `text`.
+/// The lines of a text from any system (LF, CRLF, with or without a last line break), trimmed;
+/// empty ones stay, so that line n is at n − 1. Byte order marks before a line are passed over:
+/// files that were put together have them within. Views of `text`.
 inline std::vector<std::string_view> lines_of(std::string_view text) {
-  text = without_mark(text);
   std::vector<std::string_view> lines;
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
-    lines.push_back(trimmed(text.substr(0, end)));
+    auto line = trimmed(text.substr(0, end));
+    while (line.starts_with(kByteOrderMark)) line = trimmed(without_mark(line));
+    lines.push_back(line);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;

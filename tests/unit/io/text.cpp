@@ -14,6 +14,7 @@ TEST_CASE("lines of any system are the same lines", "[io][text]") {
   CHECK(lines_of("a\n\nb c\n") == wanted);
   CHECK(lines_of("\xEF\xBB\xBF"
                  "a\r\n\r\n\tb c \r\n") == wanted);
+  CHECK(lines_of("a\n\xEF\xBB\xBF\n \xEF\xBB\xBF\t\xEF\xBB\xBF b c") == wanted);  // put together
   CHECK(lines_of("").empty());
   CHECK(lines_of("\n").size() == 1);
 }
