@@ -110,7 +110,7 @@ std::vector<std::vector<float>> Runtime::heads(std::span<const float> image) {
           in.width, image.size());
   const float* seen = image.data();
   if (plan.labels.greyscale) {
-    std::copy(image.begin(), image.end(), held_->canvas.begin());
+    std::ranges::copy(image, held_->canvas.begin());
     held_->make_grey();
     seen = held_->canvas.data();
   }
