@@ -200,7 +200,7 @@ def main():
     refuses("--score-rule: should be a setting of structured_hydra", "--scenarios", "structured_hydra", "--score-rule", "rescale",
             "--out", new, program="study")
     refuses("--finetune-steps: 2 there, 3 here", *smoke, "--finetune-steps", 3, "--out", root / "a")  # a changed budget names the option
-    for text in ("3/2", "0/2", "1", "1/2x"):
+    for text in ("3/2", "0/2", "1", "1/2x", "/2", "1/", "1/99999999999", "99999999999/99999999999"):
         refuses(f'--shard: should be i/n with 1 <= i <= n, got "{text}"', *smoke, "--shard", text, "--out", new, program="study")
     refuses("should be another folder than the input", *smoke, "--out", scenes / "train/images")
     refuses("--shard excludes --collect", *smoke, "--collect", "--shard", "1/2", "--out", new, program="study")

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <string>
+#include <string_view>
+#include <system_error>
 
 #include "serpette/core/contract.hpp"
 
@@ -46,11 +49,17 @@ struct PartOptions {
 
  private:
   void read(const std::string& text) {
-    const char* const end = text.data() + text.size();
-    const auto slash = std::from_chars(text.data(), end, shard).ptr;
-    require(slash != end && *slash == '/' && std::from_chars(slash + 1, end, shards).ptr == end &&
-                1 <= shard && shard <= shards,
-            "--shard", "should be i/n with 1 <= i <= n, got \"{}\"", text);
+    const auto number = [](std::string_view digits) {
+      int value = 0;
+      const char* const end = digits.data() + digits.size();
+      const auto [stop, code] = std::from_chars(digits.data(), end, value);
+      return code == std::errc{} && stop == end ? value : 0;
+    };
+    const auto slash = std::min(text.find('/'), text.size());
+    shard = number(std::string_view(text).substr(0, slash));
+    shards = number(std::string_view(text).substr(std::min(slash + 1, text.size())));
+    require(1 <= shard && shard <= shards, "--shard", "should be i/n with 1 <= i <= n, got \"{}\"",
+            text);
   }
 };
 
