@@ -7,7 +7,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -259,13 +258,10 @@ class SparseConvolution {
                          : job.width;
     job.finish = finish;
     BandsJob bands;
+    bands.strip = &strip;
     bands.pitch = out_.width;
     bands.lanes = lanes();
-    bands.rows = strip.tile_rows;
-    bands.width = strip.width;
-    bands.groups = strip.groups;
-    bands.band_rows = strip.band_rows;
-    bands.map_rows = out_.height;
+    bands.map_rows = tiling_.map_rows;
     bands.row = tile.row;
     bands.first_row = tile.first_row;
     bands.finish = finish;

@@ -2,6 +2,7 @@
 
 /// @internal What sparse_convolution.hpp hands its kernels.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,33 @@ inline constexpr int kMaxTileRows = 14;
 
 /// How often a vector is halved at most: into 16 bands of a cell.
 inline constexpr int kMostHalves = 4;
+
+/// Columns of the output that are computed together. The map is cut into `groups` bands, one above
+/// the other, and a vector holds the columns of one row of each: whole vectors are one band; where
+/// fewer columns than lanes are left at the end of the rows, several bands fill a vector. One row
+/// down is one vector on, in whatever band.
+struct SparseStrip {
+  int column = 0, width = 0;     ///< First column, and columns.
+  int groups = 1, cells = 1;     ///< Bands, and lanes of each; width ≤ cells.
+  int band_rows = 0;             ///< Of each band; the last may reach beyond the map.
+  int tiles = 0, tile_rows = 0;  ///< Of each band; the last tile may overlap the one above.
+
+  SparseStrip(int column_, int width_, int map_rows, int groups_, int cells_)
+      : column(column_),
+        width(width_),
+        groups(groups_),
+        cells(cells_),
+        band_rows((map_rows + groups - 1) / groups),
+        tiles((band_rows + kMaxTileRows - 1) / kMaxTileRows),
+        tile_rows((band_rows + tiles - 1) / tiles) {}
+
+  /// Of all tiles, in vectors: those of a tile, as many at least as multiply-adds are under way at
+  /// a time, and what begins and ends it.
+  [[nodiscard]] int cost() const {
+    constexpr int kUnderWay = 8, kBothEnds = 3;
+    return tiles * (std::max(tile_rows, kUnderWay) + kBothEnds);
+  }
+};
 
 /// One filter on one tile, for one part of the input channels.
 struct FilterJob {
@@ -35,12 +63,12 @@ struct FilterJob {
 
 /// The sums of one filter on one tile of several bands, to be finished.
 struct BandsJob {
-  const float* sums = nullptr;  ///< [rows, lanes]
-  float* out = nullptr;         ///< The output plane's columns of the tile, from the first row on.
+  const SparseStrip* strip = nullptr;
+  const float* sums = nullptr;  ///< [tile_rows, lanes]
+  float* out = nullptr;         ///< The output plane from the strip's first column on.
   Finish finish;                ///< Its residual begins where `out` does.
   std::ptrdiff_t pitch = 0;     ///< From one row of `out` and the residual to the next.
-  int lanes = 0, rows = 0, width = 0;
-  int groups = 1, band_rows = 0, map_rows = 0;
+  int lanes = 0, map_rows = 0;
   int row = 0, first_row = 0;  ///< Of the tile in each band; rows of it before this are not stored.
 };
 

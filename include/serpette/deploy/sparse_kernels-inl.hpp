@@ -76,12 +76,14 @@ void filter_on_tile(const FilterJob& job) {
 template <class D>
 void finish_bands(const BandsJob& job) {
   const D d;
-  for (int g = 0; g < job.groups; ++g) {
-    const int top = g * job.band_rows + job.row, rows = std::min(job.rows, job.map_rows - top);
-    const float* sums = job.sums + g * hn::Lanes(d);
+  const SparseStrip& strip = *job.strip;
+  for (int g = 0; g < strip.groups; ++g) {
+    const int top = g * strip.band_rows + job.row,
+              rows = std::min(strip.tile_rows, job.map_rows - top);
+    const float* sums = job.sums + g * strip.cells;
     for (int r = job.first_row; r < rows; ++r)
       finish_row(d, hn::LoadU(d, sums + r * job.lanes), job.finish, (top + r) * job.pitch,
-                 static_cast<std::size_t>(job.width), job.out);
+                 static_cast<std::size_t>(strip.width), job.out);
   }
 }
 

@@ -13,33 +13,6 @@
 
 namespace serpette::deploy {
 
-/// Columns of the output that are computed together. The map is cut into `groups` bands, one above
-/// the other, and a vector holds the columns of one row of each: whole vectors are one band; where
-/// fewer columns than lanes are left at the end of the rows, several bands fill a vector. One row
-/// down is one vector on, in whatever band.
-struct SparseStrip {
-  int column = 0, width = 0;     ///< First column, and columns.
-  int groups = 1, cells = 1;     ///< Bands, and lanes of each; width ≤ cells.
-  int band_rows = 0;             ///< Of each band; the last may reach beyond the map.
-  int tiles = 0, tile_rows = 0;  ///< Of each band; the last tile may overlap the one above.
-
-  SparseStrip(int column_, int width_, int map_rows, int groups_, int cells_)
-      : column(column_),
-        width(width_),
-        groups(groups_),
-        cells(cells_),
-        band_rows((map_rows + groups - 1) / groups),
-        tiles((band_rows + kMaxTileRows - 1) / kMaxTileRows),
-        tile_rows((band_rows + tiles - 1) / tiles) {}
-
-  /// Of all tiles, in vectors: those of a tile, as many at least as multiply-adds are under way at
-  /// a time, and what begins and ends it.
-  [[nodiscard]] int cost() const {
-    constexpr int kUnderWay = 8, kBothEnds = 3;
-    return tiles * (std::max(tile_rows, kUnderWay) + kBothEnds);
-  }
-};
-
 /// How the output of a sparse convolution is cut into tiles.
 struct SparseTiling {
   /// Of one strip.
