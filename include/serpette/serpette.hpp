@@ -47,6 +47,7 @@
 #include "serpette/core/in_parallel.hpp"
 #include "serpette/core/letterbox.hpp"
 #include "serpette/core/one_copy.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/core/peers.hpp"
 #include "serpette/core/precision.hpp"
 #include "serpette/core/quantile.hpp"

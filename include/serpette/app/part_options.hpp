@@ -4,12 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/parse_number.hpp"
 
 namespace serpette::cli {
 
@@ -49,15 +48,10 @@ struct PartOptions {
 
  private:
   void read(const std::string& text) {
-    const auto number = [](std::string_view digits) {
-      int value = 0;
-      const char* const end = digits.data() + digits.size();
-      const auto [stop, code] = std::from_chars(digits.data(), end, value);
-      return code == std::errc{} && stop == end ? value : 0;
-    };
-    const auto slash = std::min(text.find('/'), text.size());
-    shard = number(std::string_view(text).substr(0, slash));
-    shards = number(std::string_view(text).substr(std::min(slash + 1, text.size())));
+    const std::string_view view = text;
+    const auto slash = std::min(view.find('/'), view.size());
+    shard = parse_number<int>(view.substr(0, slash)).value_or(0);
+    shards = parse_number<int>(view.substr(std::min(slash + 1, view.size()))).value_or(0);
     require(1 <= shard && shard <= shards, "--shard", "should be i/n with 1 <= i <= n, got \"{}\"",
             text);
   }

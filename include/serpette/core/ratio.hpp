@@ -1,11 +1,11 @@
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/parse_number.hpp"
 
 namespace serpette {
 
@@ -36,11 +36,10 @@ class Ratio {
     const auto decimals =
         point == std::string_view::npos ? std::string_view{} : text.substr(point + 1);
     const auto number = [&](std::string_view digits) {
-      std::int64_t value = 0;
-      const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-      require(code == std::errc{} && end == digits.data() + digits.size() && digits.front() != '-',
-              place, "should be a percentage in [0, 100), got \"{}\"", text);
-      return value;
+      const auto value = parse_number<std::int64_t>(digits);
+      require(value && digits.front() != '-', place,
+              "should be a percentage in [0, 100), got \"{}\"", text);
+      return *value;
     };
     require(!whole.empty() && decimals.size() <= 6 &&
                 (point == std::string_view::npos || !decimals.empty()),

@@ -8,7 +8,6 @@
 #include <boost/hana/for_each.hpp>
 #include <boost/hana/length.hpp>
 #include <boost/hana/tuple.hpp>
-#include <charconv>
 #include <cmath>
 #include <concepts>
 #include <functional>
@@ -23,6 +22,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/detail/members.hpp"
 
 /// @file
@@ -242,11 +242,9 @@ void read_setting(std::string_view text, T& value, const Bounds& bounds, std::st
     good = text == "true" || text == "false";
     value = text == "true";
   } else if constexpr (std::is_arithmetic_v<T>) {
-    T number{};
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-    good = code == std::errc{} && end == text.data() + text.size() && bounds.hold(number);
-    if constexpr (std::floating_point<T>) good = good && std::isfinite(number);
-    if (good) value = number;
+    const auto number = parse_number<T>(text);
+    good = number && bounds.hold(*number);
+    if (good) value = *number;
   } else if constexpr (std::same_as<T, std::string_view>) {
     value = detail::kept_text(text);
     good = true;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +14,7 @@
 
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/io/image.hpp"
 #include "serpette/io/read_file.hpp"
 
@@ -28,10 +28,8 @@ namespace detail {
 /// The number a file is named by, as COCO's are: 000000000139.jpg → 139.
 inline std::optional<std::int64_t> number_of(const std::filesystem::path& path) {
   const auto stem = path.stem().string();
-  std::int64_t number = 0;
-  const auto [end, code] = std::from_chars(stem.data(), stem.data() + stem.size(), number);
-  if (code != std::errc{} || end != stem.data() + stem.size() || number < 0) return {};
-  return number;
+  const auto number = parse_number<std::int64_t>(stem);
+  return number >= 0 ? number : std::nullopt;
 }
 
 /// Whether a link that a walk has come to leads to a folder that the walk is in.

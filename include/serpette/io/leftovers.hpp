@@ -4,13 +4,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
 #include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
+
+#include "serpette/core/parse_number.hpp"
 
 /// @file
 /// Files are written under a temporary name, `NAME.part-HOST-PID`, and then renamed. What a killed
@@ -33,11 +34,8 @@ inline bool is_left_over(const std::filesystem::path& file) {
   const auto name = file.filename().string();
   const auto found = name.rfind(mark);
   if (found == std::string::npos) return false;
-  const auto digits = std::string_view(name).substr(found + mark.size());
-  pid_t process = 0;
-  const auto [last, error] = std::from_chars(digits.data(), digits.data() + digits.size(), process);
-  const bool is_number = error == std::errc{} && last == digits.data() + digits.size();
-  return is_number && process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+  const auto process = parse_number<pid_t>(std::string_view(name).substr(found + mark.size()));
+  return process > 0 && ::kill(*process, 0) != 0 && errno == ESRCH;
 }
 
 template <class Iterator>

@@ -5,8 +5,6 @@
 #include <pugixml.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <filesystem>
 #include <iterator>
 #include <map>
@@ -23,6 +21,7 @@
 
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/io/annotation_options.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
@@ -84,11 +83,9 @@ inline VocFile read_voc_file(const std::filesystem::path& path) {
   const auto number = [&](const pugi::xml_node& node, const char* key, double otherwise) {
     const auto word = trimmed(node.child(key).text().get());
     if (word.empty() && otherwise >= 0) return otherwise;
-    double value = 0;
-    const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
-    require(code == std::errc{} && end == word.data() + word.size() && std::isfinite(value),
-            path.string(), "{} should be a number, got \"{}\"", key, word);
-    return value;
+    const auto value = parse_number<double>(word);
+    require(value.has_value(), path.string(), "{} should be a number, got \"{}\"", key, word);
+    return *value;
   };
   const auto pixels = [&](const char* key) {
     constexpr double kMost = 1 << 24;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +18,7 @@
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
 #include "serpette/core/few_of.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/io/annotation_options.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
@@ -48,11 +48,9 @@ inline std::vector<YoloLabel> read_yolo_labels(const std::filesystem::path& path
     std::vector<double> numbers;
     for (auto rest = lines[l]; !rest.empty();) {
       const auto word = rest.substr(0, rest.find_first_of(" \t,"));
-      double value = 0;
-      const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
-      if (code != std::errc{} || end != word.data() + word.size() || !std::isfinite(value))
-        fail(place(), "should hold numbers, got \"{}\"", word);
-      numbers.push_back(value);
+      const auto value = parse_number<double>(word);
+      if (!value) fail(place(), "should hold numbers, got \"{}\"", word);
+      numbers.push_back(*value);
       rest = trimmed(rest.substr(std::min(word.size() + 1, rest.size())));
     }
     if (numbers.empty()) continue;

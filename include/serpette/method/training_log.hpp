@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/io/csv.hpp"
 
 namespace serpette {
@@ -86,11 +86,12 @@ class TrainingLog {
                                                     "AP50", "robust_AP",     "robust_AP50"};
     TrainingLog log;
     const auto line = state.substr(0, state.find('\n'));
-    const char *const begin = line.data(), *const end = begin + line.size();
-    const auto sum = std::from_chars(begin, end, log.sum_);
-    const bool is_pair = sum.ec == std::errc{} && sum.ptr != end && *sum.ptr == ',';
-    require(is_pair && std::from_chars(sum.ptr + 1, end, log.count_).ptr == end, place,
-            "should begin with the losses of an open row, got \"{}\"", line);
+    const auto comma = std::min(line.find(','), line.size());
+    const auto sum = parse_number<double>(line.substr(0, comma)),
+               count = parse_number<double>(line.substr(std::min(comma + 1, line.size())));
+    require(sum && count, place, "should begin with the losses of an open row, got \"{}\"", line);
+    log.sum_ = *sum;
+    log.count_ = *count;
     CsvReader csv(place, std::string(state.substr(std::min(state.size(), line.size() + 1))),
                   kColumns);
     while (csv.next())

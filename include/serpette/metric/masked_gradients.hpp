@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdint>
 #include <set>
 #include <span>
@@ -12,6 +10,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "serpette/core/parse_number.hpp"
 
 /// @file
 /// Whether a detector is robust, or only hides where it is weak: what Athalye et al. 2018
@@ -56,7 +56,7 @@ inline UnderAttack under_attack(std::string_view label, double epsilon, double a
         std::pair{"Square", Access::kLoss}, std::pair{"Transfer", Access::kTransfer}})
     if (label == name) one.access = access;
   if (constexpr std::string_view kPgd = "PGD-"; label.starts_with(kPgd))
-    std::from_chars(label.data() + kPgd.size(), label.data() + label.size(), one.steps);
+    one.steps = parse_number<int>(label.substr(0, label.find(' ')).substr(kPgd.size())).value_or(0);
   return one;
 }
 

@@ -1,15 +1,14 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -41,16 +40,13 @@ class LayerTimes {
       const auto colon = std::min(entry.find(':'), entry.size());
       const auto name = entry.substr(0, colon),
                  text = entry.substr(std::min(colon + 1, entry.size()));
-      double ms = 0;
-      const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), ms);
-      require(
-          code == std::errc{} && stop == text.data() + text.size() && std::isfinite(ms) && ms > 0,
-          kPlace, "should be NAME:MILLISECONDS with commas between, got \"{}\"", entry);
+      const auto ms = parse_number<double>(text);
+      require(ms > 0, kPlace, "should be NAME:MILLISECONDS with commas between, got \"{}\"", entry);
       std::size_t i = 0;
       while (i < each.size() && graph[convolutions[i]].name != name) ++i;
       require(i < each.size(), kPlace, "should name convolutions of the network, got \"{}\"", name);
       require(each[i] == 0, kPlace, "should name each layer once, got {} twice", name);
-      each[i] = ms;
+      each[i] = *ms;
       begin = end + 1;
     }
     for (std::size_t i = 0; i < each.size(); ++i) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -13,6 +12,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/core/fingerprint.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/read_file.hpp"
 
@@ -48,11 +48,9 @@ class Seal {
   template <class Number>
   [[nodiscard]] Number number(std::string_view name) const {
     const auto field = text(name);
-    Number value{};
-    const auto [end, code] = std::from_chars(field.data(), field.data() + field.size(), value);
-    require(code == std::errc{} && end == field.data() + field.size() && !field.empty(), name,
-            "should be a number, got \"{}\"", field);
-    return value;
+    const auto value = parse_number<Number>(field);
+    require(value.has_value(), name, "should be a number, got \"{}\"", field);
+    return *value;
   }
 
   /// Whether a file is there in the size that was recorded.

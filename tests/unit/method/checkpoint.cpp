@@ -1,5 +1,7 @@
 #include "serpette/method/checkpoint.hpp"
 
+#include <fmt/format.h>
+
 #include <tuple>
 #include <vector>
 
@@ -162,5 +164,6 @@ TEST_CASE("the log knows the best evaluation and how long it is past", "[method]
   log.add_loss(1.0 / 3);
   auto again = TrainingLog::parse(log.state(), "log");
   CHECK(again.state() == log.state());
-  CHECK_THROWS_AS(TrainingLog::parse("nonsense", "log"), Error);
+  for (const char* first : {"nonsense", "", ",", "1", "1,", ",1", "1,2,3", "1,1e999", "nan,1"})
+    CHECK_THROWS_AS(TrainingLog::parse(fmt::format("{}\n{}", first, log.csv()), "log"), Error);
 }

@@ -7,8 +7,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -20,6 +18,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/io/text.hpp"
 
 namespace serpette::detail {
@@ -117,12 +116,7 @@ class CfgSection {
   template <class Number>
   static std::optional<Number> parse(std::string_view text) {
     if (text.starts_with('+')) text.remove_prefix(1);
-    Number value{};
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    if constexpr (std::is_floating_point_v<Number>)
-      if (!std::isfinite(value)) return std::nullopt;
-    return value;
+    return parse_number<Number>(text);
   }
 
   std::string file_, kind_;

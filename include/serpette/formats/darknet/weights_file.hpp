@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +21,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/core/in_parallel.hpp"
+#include "serpette/core/parse_number.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -49,12 +49,8 @@ inline std::optional<int> partial_cutoff(const std::filesystem::path& path) {
   const auto name = path.filename().string();
   const auto mark = name.rfind(".conv.");
   if (mark == std::string::npos) return std::nullopt;
-  int cutoff = 0;
-  const auto [end, code] =
-      std::from_chars(name.data() + mark + 6, name.data() + name.size(), cutoff);
-  return code == std::errc{} && end == name.data() + name.size() && cutoff > 0
-             ? std::optional(cutoff)
-             : std::nullopt;
+  const auto cutoff = parse_number<int>(std::string_view(name).substr(mark + 6));
+  return cutoff > 0 ? cutoff : std::nullopt;
 }
 
 /// Says which structure of network weights belong to: layers, their settings and what they read,
