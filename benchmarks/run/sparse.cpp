@@ -74,7 +74,7 @@ void plan(benchmark::State& state) {
              });
   state.counters["relative_error"] = error;
   std::map<std::string, double> forms{
-      {"direct", 0}, {"winograd", 0}, {"weights", 0}, {"kernels", 0}};
+      {"direct", 0}, {"winograd", 0}, {"weights", 0}, {"shifted_weights", 0}, {"kernels", 0}};
   for (const auto& choice : fast.choices()) ++forms[choice.form];
   for (const auto& [form, layers] : forms) state.counters[form + "_layers"] = layers;
 }

@@ -104,7 +104,7 @@ def plans(root, scenes):
     whole, bad = plan.read_bytes(), root / "bad.plan"
     for damaged, says in ((whole[:-1], "it is incomplete"), (whole[:5000], "it is incomplete"), (b"", "should be a plan file"),
                           (whole[:9000] + bytes([whole[9000] ^ 4]) + whole[9001:], "it is damaged"),
-                          (whole[:16] + b"\x07" + whole[17:], "should be a plan of version 6, got 7"),
+                          (whole[:16] + b"\x63" + whole[17:], f"should be a plan of version {whole[16]}, got 99"),
                           (whole[:40] + b"PDP-11 with 1 lane\0" + whole[59:], "got one for PDP-11 with 1 lane: write it anew")):
         bad.write_bytes(damaged)
         run("detect", "--plan", bad, *look, "--out", root / "no", status=2, says=says)

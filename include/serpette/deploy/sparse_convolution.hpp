@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -22,18 +23,23 @@ namespace serpette::deploy {
 
 /// What does not change the result beyond rounding, but the time.
 struct SparseSettings {
-  bool narrow = false;                  ///< Vectors of eight lanes at most.
+  bool narrow = false;  ///< Vectors of eight lanes at most.
+  /// Sums move from one column of the kernel to the next, and the input is packed once, not once
+  /// for each column; where vectors have lanes enough.
+  bool shifted = false;
   std::int64_t tile_bytes = 192 << 10;  ///< Packed input that is worked on at a time.
 };
 
 /// y = finish(w ∗ x + b), computed from the nonzero weights alone.
 ///
 /// The output is cut into tiles of some rows of one vector each, which stay in registers while a
-/// filter's nonzeros stream by as (offset, value). The input of a tile is packed before: one copy
-/// per horizontal tap and row parity, so that whatever size, stride and padding, all operands of a
-/// weight are consecutive whole vectors. All filters then read the packed tile from the cache, a
-/// part of the channels at a time. Any kernel size, stride, padding and groups; the summation order
-/// depends on the settings, not on the threads.
+/// filter's nonzeros stream by as (offset, value). The input of a tile is packed before, a plane
+/// per column of the kernel and row parity, so that whatever size, stride and padding, all operands
+/// of a weight are consecutive whole vectors. Or a plane per parity of both alone, where sums move
+/// by a lane between columns: for 3×3 with a, b, c the sums over its columns, each of what lies one
+/// lane further, y[j] = a[j] + b[j + 1] + c[j + 2], which is a + shift(b + shift(c)). All filters
+/// then read the packed tile from the cache, a part of the channels at a time. Any kernel size,
+/// stride, padding and groups; the summation order depends on the settings, not on the threads.
 class SparseConvolution {
  public:
   /// @param weight  [C_out, C_in / groups, k, k], contiguous; zeros are dropped.
@@ -41,28 +47,29 @@ class SparseConvolution {
   /// @param in      shape of the input; C_in channels.
   SparseConvolution(const Convolutional& c, const Shape& in, const float* weight, const float* bias,
                     const SparseSettings& settings)
-      : SparseConvolution(c, in, settings.narrow) {
+      : SparseConvolution(c, in, settings.narrow, settings.shifted) {
     bias_ = std::vector<float>(bias, bias + c.filters);
     compress(weight, settings.tile_bytes);
   }
   /// What `write` wrote of the same convolution.
   SparseConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
-      : SparseConvolution(c, in, from.value<bool>()) {
+      : SparseConvolution{c, in, from.value<bool>(), from.value<bool>()} {
     bias_ = from.array<float>(static_cast<std::size_t>(c.filters));
-    planes_ = from.array<Plane>();
+    planes_ = from.array<PackedPlane>();
     offsets_ = from.array<std::int32_t>();
     weights_ = from.array<float>(offsets_.size());
-    parts_.resize(from.count(sizeof(std::uint64_t) * (3 + static_cast<std::size_t>(c.filters))));
+    parts_.resize(from.count(sizeof(std::uint64_t) * (2 + starts_of_a_part())));
     for (Part& part : parts_) {
       part.first_plane = from.value<std::uint64_t>();
       part.last_plane = from.value<std::uint64_t>();
-      part.starts = from.array<std::int64_t>(static_cast<std::size_t>(c.filters) + 1);
+      part.starts = from.array<std::int64_t>(starts_of_a_part());
     }
     count_planes();
   }
 
   void write(PlanWriter& to) const {
     to.value(narrow_);
+    to.value(tiling_.shifts > 0);
     to.array(bias_);
     to.array(planes_);
     to.array(offsets_);
@@ -109,32 +116,36 @@ class SparseConvolution {
   /// @param weights  nonzero ones.
   static std::int64_t operations(const Convolutional& c, const Shape& in, std::int64_t weights,
                                  const SparseSettings& settings) {
-    const SparseTiling tiling(c, in, sparse_kernels_here(settings.narrow).lanes);
-    const auto planes = std::min<std::int64_t>(weights, in.channels * c.size * c.stride);
+    const SparseTiling tiling(c, in, sparse_kernels_here(settings.narrow).lanes, settings.shifted);
+    const auto planes = std::min<std::int64_t>(
+        weights, in.channels * (tiling.shifts > 0 ? c.stride : c.size) * c.stride);
     return tiling.operations(weights, tiling.direct ? 0 : planes);
   }
 
  private:
-  /// One row of vectors of a packed tile comes from one horizontal tap and row parity of one input
-  /// channel.
-  struct Plane {
-    int channel, tap, parity;
-  };
   /// Consecutive planes that are packed and used together.
   struct Part {
     std::size_t first_plane = 0, last_plane = 0;
-    StoredArray<std::int64_t> starts;  ///< [C_out + 1] into offsets_.
+    /// [C_out, shifts + 1] and an end, into offsets_: where the weights begin that take part in all
+    /// shifts (the last columns of the kernels), in all but one, …, in none.
+    StoredArray<std::int64_t> starts;
   };
 
-  SparseConvolution(const Convolutional& c, const Shape& in, bool narrow)
+  SparseConvolution(const Convolutional& c, const Shape& in, bool narrow, bool shifted)
       : kernels_(&sparse_kernels_here(narrow)),
         conv_(c),
         in_(in),
         out_(output_shape(c, in)),
         narrow_(narrow),
-        tiling_(c, in, kernels_->lanes) {}
+        tiling_(c, in, kernels_->lanes, shifted) {}
 
   [[nodiscard]] int lanes() const { return kernels_->lanes; }
+  [[nodiscard]] std::size_t starts_of_a_filter() const {
+    return static_cast<std::size_t>(tiling_.shifts) + 1;
+  }
+  [[nodiscard]] std::size_t starts_of_a_part() const {
+    return static_cast<std::size_t>(out_.channels) * starts_of_a_filter() + 1;
+  }
   [[nodiscard]] std::int64_t tiles() const { return std::ssize(tiling_.tiles); }
   [[nodiscard]] std::int64_t blocks(int threads) const {
     if (threads <= 1) return 1;
@@ -143,9 +154,9 @@ class SparseConvolution {
   }
 
   void compress(const float* weight, std::int64_t tile_bytes) {
-    const int k = conv_.size, s = conv_.stride, area = k * k;
+    const int k = conv_.size, s = conv_.stride, area = k * k, shifts = tiling_.shifts;
     const int inputs = in_.channels / conv_.groups, outputs = out_.channels / conv_.groups;
-    std::vector<Plane> planes;
+    std::vector<PackedPlane> planes;
     std::vector<std::int32_t> offsets;
     std::vector<float> weights;
     const auto plane_floats = std::int64_t{tiling_.plane_rows} * lanes();
@@ -154,15 +165,16 @@ class SparseConvolution {
     };
 
     // Which planes any weight reads.
-    std::vector<std::int32_t> place(static_cast<std::size_t>(in_.channels * k * s), -1);
-    const auto plane_of = [&](int channel, int tap_x, int parity) -> std::int32_t& {
-      return place[static_cast<std::size_t>((channel * k + tap_x) * s + parity)];
+    const int columns = shifts > 0 ? s : k;  // planes of a channel and a row parity
+    std::vector<std::int32_t> place(static_cast<std::size_t>(in_.channels * columns * s), -1);
+    const auto plane_of = [&](int channel, int column, int parity) -> std::int32_t& {
+      return place[static_cast<std::size_t>((channel * columns + column) * s + parity)];
     };
     for (int f = 0; f < out_.channels; ++f)
       for (int c = 0; c < inputs; ++c)
         for (int tap = 0; tap < area; ++tap)
           if (at(f, c, tap) != 0) {
-            plane_of(f / outputs * inputs + c, tap % k, tap / k % s) = 0;
+            plane_of(f / outputs * inputs + c, tap % k % columns, tap / k % s) = 0;
           }
 
     const auto most =
@@ -175,28 +187,31 @@ class SparseConvolution {
       const int first = channel;
       for (; channel < in_.channels; ++channel) {
         if (!tiling_.direct && channel > first &&
-            std::ssize(planes) - std::int64_t(part.first_plane) + k * s > most)
+            std::ssize(planes) - std::int64_t(part.first_plane) + columns * s > most)
           break;
-        for (int x = 0; x < k; ++x)
+        for (int x = 0; x < columns; ++x)
           for (int parity = 0; parity < s; ++parity)
             if (auto& index = plane_of(channel, x, parity); index >= 0) {
               index = static_cast<std::int32_t>(
                   tiling_.direct ? std::int64_t{channel} * in_.height * in_.width
                                  : std::int64_t(planes.size() - part.first_plane) * plane_floats);
-              if (!tiling_.direct) planes.push_back({channel, x, parity});
+              if (!tiling_.direct) planes.push_back({channel, parity, x});
             }
       }
       part.last_plane = planes.size();
       for (int f = 0; f < out_.channels; ++f) {
-        starts.push_back(std::ssize(offsets));
         const int group = f / outputs * inputs;
-        for (int c = std::max(first - group, 0); c < std::min(channel - group, inputs); ++c) {
-          for (int tap = 0; tap < area; ++tap) {
-            if (at(f, c, tap) == 0) continue;
-            const int y = tap / k;
-            offsets.push_back(plane_of(group + c, tap % k, y % s) + y / s * lanes());
-            weights.push_back(at(f, c, tap));
-          }
+        for (int shift = shifts; shift >= 0; --shift) {
+          starts.push_back(std::ssize(offsets));
+          const int first_x = shift * columns, last_x = std::min(first_x + columns, k);
+          for (int c = std::max(first - group, 0); c < std::min(channel - group, inputs); ++c)
+            for (int y = 0; y < k; ++y)
+              for (int x = first_x; x < last_x; ++x) {
+                const float value = at(f, c, y * k + x);
+                if (value == 0) continue;
+                offsets.push_back(plane_of(group + c, x - first_x, y % s) + y / s * lanes());
+                weights.push_back(value);
+              }
         }
       }
       starts.push_back(std::ssize(offsets));
@@ -215,25 +230,24 @@ class SparseConvolution {
   }
 
   void pack(const float* x, const SparseStrip& strip, int row, const Part& part, float* to) const {
-    const std::int64_t cells = std::int64_t{in_.height} * in_.width,
-                       length = std::int64_t{tiling_.plane_rows} * lanes();
-    const auto pack_plane = kernels_->pack_plane[halves(strip)];
-    for (auto i = part.first_plane; i < part.last_plane; ++i, to += length) {
-      const Plane& plane = planes_[i];
-      const float* from = x + plane.channel * cells;
-      if (tiling_.flat) {
-        const std::int64_t begin = std::int64_t{row} * lanes(),
-                           inside = std::min(cells - begin, length);
-        std::copy_n(from + begin, inside, to);
+    const std::span planes(planes_.data() + part.first_plane, part.last_plane - part.first_plane);
+    const auto length = std::int64_t{tiling_.plane_rows} * lanes();
+    if (tiling_.flat) {
+      const std::int64_t cells = std::int64_t{in_.height} * in_.width,
+                         begin = std::int64_t{row} * lanes(),
+                         inside = std::min(cells - begin, length);
+      for (const PackedPlane& plane : planes) {
+        std::copy_n(x + plane.channel * cells + begin, inside, to);
         std::fill_n(to + inside, length - inside, 0.0F);
-      } else {
-        const std::ptrdiff_t s = conv_.stride, p = conv_.padding;
-        for (int g = 0; g < strip.groups; ++g)
-          pack_plane({to + g * strip.cells, lanes(), from, strip.tile_rows + tiling_.more_rows,
-                      in_.height, in_.width, (g * strip.band_rows + row) * s + plane.parity - p,
-                      strip.column * s + plane.tap - p, s});
+        to += length;
       }
+      return;
     }
+    const std::ptrdiff_t s = conv_.stride, p = conv_.padding;
+    for (int g = 0; g < strip.groups; ++g)
+      kernels_->pack_planes[halves(strip)](
+          {to + g * strip.cells, length, lanes(), planes, x, strip.tile_rows + tiling_.more_rows,
+           in_.height, in_.width, (g * strip.band_rows + row) * s - p, strip.column * s - p, s});
   }
 
   static std::size_t halves(const SparseStrip& strip) {
@@ -275,21 +289,21 @@ class SparseConvolution {
     const bool has_parts = parts_.size() > 1;
     const auto kept = has_parts ? static_cast<std::size_t>(last_filter - first_filter) : 1;
     float* partial = has_parts || has_bands ? scratch(Scratch::kSecond, kept * sums) : nullptr;
-    const auto kernel = kernels_->weights[static_cast<std::size_t>(strip.tile_rows - 1)];
+    const auto& kernels = tiling_.shifts > 0 ? kernels_->shifted_weights : kernels_->weights;
+    const auto kernel = kernels[static_cast<std::size_t>(strip.tile_rows - 1)];
+    job.offsets = offsets_.data();
+    job.weights = weights_.data();
+    job.shifts = tiling_.shifts;
     for (std::size_t p = 0; p < parts_.size(); ++p) {
       const Part& part = parts_[p];
       const bool is_last = p + 1 == parts_.size();
       if (!tiling_.direct) pack(x, strip, tile.row, part, packed);
       job.planes = tiling_.direct ? x + origin : packed;
       for (int f = first_filter; f < last_filter; ++f) {
-        const auto begin = part.starts[static_cast<std::size_t>(f)],
-                   end = part.starts[static_cast<std::size_t>(f) + 1];
-        if (begin == end && p > 0 && !is_last) continue;
+        job.starts = part.starts.data() + static_cast<std::size_t>(f) * starts_of_a_filter();
+        if (job.starts[0] == job.starts[starts_of_a_filter()] && p > 0 && !is_last) continue;
         float* mine =
             has_parts ? partial + static_cast<std::size_t>(f - first_filter) * sums : partial;
-        job.offsets = offsets_.data() + begin;
-        job.weights = weights_.data() + begin;
-        job.count = end - begin;
         job.bias = bias_[static_cast<std::size_t>(f)];
         job.partial_in = p == 0 ? nullptr : mine;
         job.partial_out = is_last && !has_bands ? nullptr : mine;
@@ -314,7 +328,7 @@ class SparseConvolution {
 
   SparseTiling tiling_;
 
-  StoredArray<Plane> planes_;
+  StoredArray<PackedPlane> planes_;
   std::vector<Part> parts_;
   StoredArray<std::int32_t> offsets_;
   StoredArray<float> weights_;

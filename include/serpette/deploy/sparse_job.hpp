@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "serpette/deploy/finish.hpp"
 
@@ -50,7 +51,8 @@ struct FilterJob {
   const float* planes = nullptr;          ///< Packed input of the tile, or the input itself.
   const std::int32_t* offsets = nullptr;  ///< Where each weight's operands begin in `planes`.
   const float* weights = nullptr;         ///< One per offset.
-  std::int64_t count = 0;                 ///< Number of offsets.
+  const std::int64_t* starts = nullptr;   ///< [shifts + 2] Into both: see SparseConvolution::Part.
+  int shifts = 0;                         ///< Of sums, by a lane each.
   float bias = 0;
   const float* partial_in = nullptr;  ///< Sums so far, or null to begin with the bias.
   float* partial_out = nullptr;  ///< Where sums go that are not finished; null finishes the filter:
@@ -72,26 +74,36 @@ struct BandsJob {
   int row = 0, first_row = 0;  ///< Of the tile in each band; rows of it before this are not stored.
 };
 
-/// One horizontal tap and row parity of one input channel, to be laid out for one band of a tile.
+/// What some weights of a channel read, one row of their kernel one row of it further down: every
+/// stride-th row and column of the input.
+struct PackedPlane {
+  int channel, row, column;  ///< Of its first value, counted from what the first tap reads.
+};
+
+/// Planes to be laid out for one band of a tile.
 struct PackJob {
-  float* to = nullptr;          ///< [rows, pitch], of which the first `cells` of each are written.
-  std::ptrdiff_t pitch = 0;     ///< From one row of `to` to the next.
-  const float* from = nullptr;  ///< The channel, [height, width].
+  float* to = nullptr;              ///< [planes, plane_floats], each [rows, pitch], of which the
+                                    ///< first `cells` of each row are written.
+  std::ptrdiff_t plane_floats = 0;  ///< From one plane to the next.
+  std::ptrdiff_t pitch = 0;         ///< From one row of a plane to the next.
+  std::span<const PackedPlane> planes;
+  const float* x = nullptr;  ///< The input, [C, height, width].
   int rows = 0, height = 0, width = 0;
-  std::ptrdiff_t first_row = 0, first_column = 0;  ///< May lie outside the map.
+  std::ptrdiff_t first_row = 0, first_column = 0;  ///< What the first tap reads; perhaps outside.
   std::ptrdiff_t stride = 1;                       ///< Of rows and columns.
 };
 
 using FilterKernel = void (*)(const FilterJob&);
 using FinishBands = void (*)(const BandsJob&);
-using PackPlane = void (*)(const PackJob&);
+using PackPlanes = void (*)(const PackJob&);
 
 /// The inner loops for one instruction set and vector width.
 struct SparseKernels {
-  int lanes = 1;                                     ///< Floats of a vector.
-  std::array<FilterKernel, kMaxTileRows> weights{};  ///< By rows − 1.
+  int lanes = 1;                                             ///< Floats of a vector.
+  std::array<FilterKernel, kMaxTileRows> weights{};          ///< By rows − 1; for no shifts.
+  std::array<FilterKernel, kMaxTileRows> shifted_weights{};  ///< Likewise, for any number.
   /// By the binary logarithm of the bands: each has lanes / bands cells of a vector.
-  std::array<PackPlane, kMostHalves + 1> pack_plane{};
+  std::array<PackPlanes, kMostHalves + 1> pack_planes{};
   std::array<FinishBands, kMostHalves + 1> finish_bands{};
 };
 

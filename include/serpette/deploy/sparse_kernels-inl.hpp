@@ -20,6 +20,7 @@ namespace sparse {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using serpette::detail::HWY_NAMESPACE::activate;
+using serpette::detail::HWY_NAMESPACE::load_between;
 using serpette::detail::HWY_NAMESPACE::load_first;
 using serpette::detail::HWY_NAMESPACE::store_first;
 
@@ -34,29 +35,73 @@ HWY_INLINE void finish_row(D d, hn::Vec<D> v, const Finish& finish, std::ptrdiff
   store_first(d, v, out + at, width);
 }
 
-/// One filter on one tile of `Rows` vectors, accumulated in registers: for each weight one
-/// broadcast and `Rows` multiply-adds on memory operands.
+/// One tile of one filter, in registers: what it begins with.
 template <class D, int Rows>
-void filter_on_tile(const FilterJob& job) {
-  const D d;
-  using V = hn::Vec<D>;
+HWY_INLINE void begin_sums(D d, const FilterJob& job, hn::Vec<D> (&sum)[Rows]) {
   const std::size_t lanes = hn::Lanes(d);
-  V sum[Rows];
   if (job.partial_in != nullptr) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) sum[r] = hn::LoadU(d, job.partial_in + r * lanes);
   } else {
-    const V bias = hn::Set(d, job.bias);
+    const auto bias = hn::Set(d, job.bias);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) sum[r] = bias;
   }
+}
 
-  for (std::int64_t i = 0; i < job.count; ++i) {
+/// Adds the weights of one shift: for each one broadcast and `Rows` multiply-adds on memory
+/// operands.
+template <class D, int Rows>
+HWY_INLINE void add_weights(D d, const FilterJob& job, int shift, hn::Vec<D> (&sum)[Rows]) {
+  const std::size_t lanes = hn::Lanes(d);
+  const auto end = job.starts[shift + 1];
+  for (auto i = job.starts[shift]; i < end; ++i) {
     const float* from = job.planes + job.offsets[i];
-    const V weight = hn::Set(d, job.weights[i]);
+    const auto weight = hn::Set(d, job.weights[i]);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
       sum[r] = hn::MulAdd(weight, hn::LoadU(d, from + r * lanes), sum[r]);
+  }
+}
+
+/// All weights of a filter, shift by shift: those of the last column first, whose sums move a lane
+/// down before those of the column before are added, and so on.
+template <class D, int Rows>
+HWY_INLINE void sum_shifted_weights(D d, const FilterJob& job, hn::Vec<D> (&sum)[Rows]) {
+  int shift = 0;
+  while (shift < job.shifts && job.starts[shift] == job.starts[shift + 1]) ++shift;
+  if (shift == job.shifts) {
+    begin_sums(d, job, sum);
+  } else {
+    const hn::RebindToSigned<D> di;
+    const auto last = hn::Set(di, static_cast<std::int32_t>(hn::Lanes(d)) - 1);
+    const auto next = hn::IndicesFromVec(d, hn::Min(hn::Iota(di, 1), last));
+    hn::Vec<D> moving[Rows];
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) moving[r] = hn::Zero(d);
+    for (; shift < job.shifts; ++shift) {
+      add_weights(d, job, shift, moving);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) moving[r] = hn::TableLookupLanes(moving[r], next);
+    }
+    begin_sums(d, job, sum);
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) sum[r] = hn::Add(sum[r], moving[r]);
+  }
+  add_weights(d, job, job.shifts, sum);
+}
+
+/// One filter on one tile of `Rows` vectors, accumulated in registers.
+template <class D, int Rows, bool IsShifted>
+void filter_on_tile(const FilterJob& job) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  hn::Vec<D> sum[Rows];
+  if constexpr (IsShifted) {
+    sum_shifted_weights(d, job, sum);
+  } else {
+    begin_sums(d, job, sum);
+    add_weights(d, job, 0, sum);
   }
 
   if (job.partial_out != nullptr) {
@@ -87,64 +132,88 @@ void finish_bands(const BandsJob& job) {
   }
 }
 
-/// One band's rows of one packed plane, a vector of D each:
-/// lane j of row r = from[(first_row + r · stride) · width + first_column + j · stride], 0 outside
-/// the map.
+/// Lane j = row[first + j], 0 outside [0, width).
 template <class D>
-void pack_plane(const PackJob& job) {
-  const D d;
+HWY_INLINE hn::Vec<D> row_part(D d, const float* row, std::ptrdiff_t first, std::ptrdiff_t width) {
   const auto lanes = static_cast<std::ptrdiff_t>(hn::Lanes(d));
-  const std::ptrdiff_t first = job.first_column, s = job.stride;
-  const auto inside = std::clamp<std::ptrdiff_t>(job.width - first, 0, lanes);
+  return load_between(
+      d, row + first, static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(-first, 0, lanes)),
+      static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(width - first, 0, lanes)));
+}
+
+/// Lanes 0, 2, 4, … of two vectors; of vectors of one or two lanes nothing of use.
+template <class D>
+HWY_INLINE hn::Vec<D> even_lanes([[maybe_unused]] D d, hn::Vec<D> low,
+                                 [[maybe_unused]] hn::Vec<D> high) {
+#if HWY_TARGET != HWY_SCALAR  // which has no such operation
+  if constexpr (hn::MaxLanes(D()) > 2) return hn::ConcatEven(d, high, low);
+#endif
+  return low;
+}
+
+/// One band's rows of packed planes, a vector of D each: lane j of row r of a plane =
+/// x[channel][first_row + row + r · stride][first_column + column + j · stride], 0 outside the map.
+template <class D>
+void pack_planes(const PackJob& job) {
+  const D d;
+  constexpr bool kHasPairs = hn::MaxLanes(D()) > 2;
+  const auto lanes = static_cast<std::ptrdiff_t>(hn::Lanes(d));
+  const std::ptrdiff_t s = job.stride, width = job.width, cells = width * job.height;
   float* to = job.to;
-  std::ptrdiff_t y = job.first_row;
-  for (int r = 0; r < job.rows; ++r, y += s, to += job.pitch) {
-    if (y < 0 || y >= job.height) {
-      hn::StoreU(hn::Zero(d), d, to);
-      continue;
-    }
-    const float* row = job.from + y * job.width;
-    if (s == 1 && first >= 0) {
-      hn::StoreU(load_first(d, row + first, static_cast<std::size_t>(inside)), d, to);
-    } else if (s == 1 && first > -lanes) {
-      const auto count =
-          static_cast<std::size_t>(std::min<std::ptrdiff_t>(lanes + first, job.width));
-      hn::StoreU(hn::Zero(d), d, to);
-      store_first(d, load_first(d, row, count), to - first, count);
-    } else if (s == 2) {
-      const float* from = row + first;
-      HWY_ALIGN float inner[4 * HWY_MAX_BYTES / sizeof(float)];
-      if (first < 0 || first + 2 * lanes > job.width) {  // with zeros around
-        const auto begin = std::max<std::ptrdiff_t>(first, 0),
-                   end = std::min<std::ptrdiff_t>(first + 2 * lanes, job.width);
-        for (std::ptrdiff_t x = 0; x < 2 * lanes; x += lanes) hn::Store(hn::Zero(d), d, inner + x);
-        for (auto x = begin; x < end; x += lanes)
-          hn::StoreU(load_first(d, row + x, static_cast<std::size_t>(end - x)), d,
-                     inner + x - first);
-        from = inner;
-      }
-      hn::Vec<D> even, odd;
-      hn::LoadInterleaved2(d, from, even, odd);
-      hn::StoreU(even, d, to);
-    } else {
-      for (std::ptrdiff_t j = 0; j < lanes; ++j) {
-        const auto x = first + j * s;
-        to[j] = x >= 0 && x < job.width ? row[x] : 0.0F;
-      }
-    }
+  for (const PackedPlane& plane : job.planes) {
+    const std::ptrdiff_t first = job.first_column + plane.column, top = job.first_row + plane.row;
+    // Rows begin … end − 1 of the plane lie within the map.
+    const auto rows_before = [&](std::ptrdiff_t y) {
+      const auto down = std::max<std::ptrdiff_t>(y - top, 0);
+      return std::min<std::ptrdiff_t>(s == 1 ? down : (down + s - 1) / s, job.rows);
+    };
+    const auto begin = rows_before(0), end = rows_before(job.height);
+    const auto zeros = [&](std::ptrdiff_t from, std::ptrdiff_t until) {
+      for (auto r = from; r < until; ++r) hn::StoreU(hn::Zero(d), d, to + r * job.pitch);
+    };
+    const auto rows = [&](const auto& vector_of) {
+      const float* row = job.x + plane.channel * cells + (top + begin * s) * width;
+      for (auto r = begin; r < end; ++r, row += s * width)
+        hn::StoreU(vector_of(row), d, to + r * job.pitch);
+    };
+
+    const bool is_within = first >= 0 && first + s * lanes <= width;
+    zeros(0, begin);
+    if (s == 1 && is_within)
+      rows([&](const float* row) { return hn::LoadU(d, row + first); });
+    else if (s == 1)
+      rows([&](const float* row) { return row_part(d, row, first, width); });
+    else if (kHasPairs && s == 2 && is_within)
+      rows([&](const float* row) {
+        return even_lanes(d, hn::LoadU(d, row + first), hn::LoadU(d, row + first + lanes));
+      });
+    else if (kHasPairs && s == 2)
+      rows([&](const float* row) {
+        return even_lanes(d, row_part(d, row, first, width),
+                          row_part(d, row, first + lanes, width));
+      });
+    else
+      rows([&](const float* row) {
+        HWY_ALIGN float values[HWY_MAX_BYTES / sizeof(float)];
+        for (std::ptrdiff_t j = 0, x = first; j < lanes; ++j, x += s)
+          values[j] = x >= 0 && x < width ? row[x] : 0.0F;
+        return hn::Load(d, values);
+      });
+    zeros(end, job.rows);
+    to += job.plane_floats;
   }
 }
 
-template <class D, int... Rows>
+template <class D, bool IsShifted, int... Rows>
 constexpr std::array<FilterKernel, sizeof...(Rows)> filter_kernels(
     std::integer_sequence<int, Rows...>) {
-  return {&filter_on_tile<D, Rows + 1>...};
+  return {&filter_on_tile<D, Rows + 1, IsShifted>...};
 }
 
 /// The loops for bands: of all lanes, of half of them, …
 template <class D, int Halves = 0>
 void add_band_kernels(SparseKernels& to) {
-  to.pack_plane[Halves] = &pack_plane<D>;
+  to.pack_planes[Halves] = &pack_planes<D>;
   to.finish_bands[Halves] = &finish_bands<D>;
   if constexpr (Halves < kMostHalves) add_band_kernels<hn::Half<D>, Halves + 1>(to);
 }
@@ -152,7 +221,8 @@ void add_band_kernels(SparseKernels& to) {
 template <class D>
 SparseKernels kernels_for(int lanes) {
   using Rows = std::make_integer_sequence<int, kMaxTileRows>;
-  SparseKernels made{lanes, filter_kernels<D>(Rows{}), {}, {}};
+  SparseKernels made{
+      lanes, filter_kernels<D, false>(Rows{}), filter_kernels<D, true>(Rows{}), {}, {}};
   add_band_kernels<D>(made);
   return made;
 }

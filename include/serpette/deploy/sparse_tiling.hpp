@@ -13,6 +13,13 @@
 
 namespace serpette::deploy {
 
+/// Lanes that the sums of a convolution move by, from the first column of its kernel to the last; 0
+/// where vectors of so many lanes would have hardly any of use left.
+inline int shifts_of(const Convolutional& c, int lanes) {
+  const int shifts = (c.size - 1) / c.stride;
+  return 2 * shifts < lanes ? shifts : 0;
+}
+
 /// How the output of a sparse convolution is cut into tiles.
 struct SparseTiling {
   /// Of one strip.
@@ -25,23 +32,27 @@ struct SparseTiling {
   bool flat = false;    ///< The map is one run of cells: 1×1 does not mind which make a row.
   bool direct = false;  ///< The input is aligned as it is: nothing to pack.
   int lanes = 1, map_rows = 0;  ///< Rows of the output, as tiles see it.
+  int shifts = 0;               ///< Lanes that sums move by: of no use at the end of each band.
   int more_rows = 0;            ///< Of a packed plane than of its tile.
   int plane_rows = 0;           ///< Most rows of a packed plane.
   std::vector<SparseStrip> strips;
   std::vector<Tile> tiles;  ///< Whole vectors first, row by row: neighbours read the same input.
 
-  /// @param lanes_  a power of two.
-  SparseTiling(const Convolutional& c, const Shape& in, int lanes_)
-      : lanes(lanes_), more_rows((c.size - 1) / c.stride) {
+  /// @param lanes_   a power of two.
+  /// @param shifted  see SparseSettings.
+  SparseTiling(const Convolutional& c, const Shape& in, int lanes_, bool shifted)
+      : lanes(lanes_),
+        shifts(shifted ? shifts_of(c, lanes_) : 0),
+        more_rows((c.size - 1) / c.stride) {
     const Shape out = output_shape(c, in);
     const int cells = out.height * out.width;
     flat = c.size == 1 && c.stride == 1 && c.padding == 0;
     direct = flat && cells % lanes == 0;
     map_rows = flat ? (cells + lanes - 1) / lanes : out.height;
-    const int columns = flat ? lanes : out.width;
+    const int columns = flat ? lanes : out.width, use = lanes - shifts;
     int column = 0;
-    for (; column + lanes <= columns; column += lanes)
-      strips.emplace_back(column, lanes, map_rows, 1, lanes);
+    for (; column + use <= columns; column += use)
+      strips.emplace_back(column, use, map_rows, 1, lanes);
     for (const SparseStrip& strip : remainder(column, columns - column, 1)) strips.push_back(strip);
     for (std::size_t s = 0; s < strips.size(); ++s) {
       const SparseStrip& strip = strips[s];
@@ -71,15 +82,15 @@ struct SparseTiling {
   }
 
  private:
-  /// The cheapest strips for the last columns of a row, fewer than lanes / groups + 1.
+  /// The cheapest strips for the last columns of a row, no more than one of so many bands holds.
   [[nodiscard]] std::vector<SparseStrip> remainder(int column, int width, int groups) const {
     if (width == 0) return {};
-    const int cells = lanes / groups, half = cells / 2;
+    const int cells = lanes / groups, half = cells / 2, use = half - shifts;
     std::vector<SparseStrip> one{{column, width, map_rows, groups, cells}};
-    if (half == 0) return one;
+    if (use <= 0 || width > 2 * use) return one;
     std::vector<SparseStrip> more;
-    const int taken = width >= half ? half : 0;
-    if (taken > 0) more.emplace_back(column, half, map_rows, 2 * groups, half);
+    const int taken = width >= use ? use : 0;
+    if (taken > 0) more.emplace_back(column, use, map_rows, 2 * groups, half);
     for (const SparseStrip& strip : remainder(column + taken, width - taken, 2 * groups))
       more.push_back(strip);
     const auto cost = [](const std::vector<SparseStrip>& strips_) {

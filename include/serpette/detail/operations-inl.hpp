@@ -4,6 +4,7 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -35,6 +36,20 @@ HWY_INLINE hn::Vec<D> load_first(D d, const float* from, std::size_t count) {
 #else
   HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)] = {};
   std::memcpy(lanes, from, count * sizeof(float));
+  return hn::Load(d, lanes);
+#endif
+}
+
+/// Lanes begin … end − 1 from memory, zeros around them; reads nothing else.
+template <class D>
+HWY_INLINE hn::Vec<D> load_between(D d, const float* from, std::size_t begin, std::size_t end) {
+  if (begin == 0) return load_first(d, from, end);
+#if SERPETTE_MASKED_MEMORY
+  return hn::MaskedLoad(hn::AndNot(hn::FirstN(d, begin), hn::FirstN(d, end)), d, from);
+#else
+  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)] = {};
+  end = std::min(end, hn::Lanes(d));
+  if (begin < end) std::memcpy(lanes + begin, from + begin, (end - begin) * sizeof(float));
   return hn::Load(d, lanes);
 #endif
 }

@@ -84,10 +84,11 @@ TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
   CHECK(forms(whole).contains("winograd"));
   const auto images = images_for(network.graph(), 1);
   CHECK(relative_error(whole.forward(images), network.forward(images)) < 1e-4);
-  CHECK(forms(make_plan(pruned(network, Weight{}, 97), by_rule)) ==
-        std::set<std::string>{"weights"});
-  CHECK(forms(make_plan(pruned(network, Kernel{}, 97), by_rule)) ==
-        std::set<std::string>{"weights", "kernels"});
+  CHECK(
+      are_among(make_plan(pruned(network, Weight{}, 97), by_rule), {"weights", "shifted_weights"}));
+  const auto few_kernels = make_plan(pruned(network, Kernel{}, 97), by_rule);
+  CHECK(are_among(few_kernels, {"weights", "shifted_weights", "kernels"}));
+  CHECK(forms(few_kernels).contains("kernels"));
   const auto small = make_plan(pruned(network, Filter{.ratio_of = RatioOf::kFilters}, 50), by_rule);
   CHECK(small.graph()[0].output.channels == 8);  // the mask's removed filters are gone, not zero
   CHECK(small.choices()[0].density == 1);
@@ -119,6 +120,8 @@ TEST_CASE("any form that fits can be given to any layer, and what a plan chose t
     for (const int c : graph.convolutions()) {
       const auto& conv = graph.convolution(c);
       std::vector<std::string> fitting{"weights"};
+      if (deploy::ShiftedWeightsForm::fits(deploy::folded_layer(graph, c)))
+        fitting.emplace_back("shifted_weights");
       if (conv.groups == 1) fitting.emplace_back("direct");
       if (conv.size == 3 && conv.stride == 1 && conv.groups == 1) {
         fitting.emplace_back("kernels");

@@ -72,14 +72,16 @@ TEST_CASE("every form can be kept", "[deploy][plan_file]") {
   const auto path = folder.path() / "network.plan";
   const ReferenceNetwork network(test::all_kinds(), Seed(1));
   const auto images = images_for(network.graph(), 2);
-  for (const std::string form : {"winograd", "direct", "weights", "kernels"}) {
+  for (const std::string form : {"winograd", "direct", "weights", "shifted_weights", "kernels"}) {
     deploy::Choices choices;
     for (const int i : network.graph().convolutions()) {
       const auto& c = network.graph().convolution(i);
-      const bool fits = form == "direct" ? c.groups == 1
-                        : form == "winograd" || form == "kernels"
-                            ? c.groups == 1 && c.size == 3 && c.stride == 1
-                            : true;
+      const bool fits =
+          form == "direct"                          ? c.groups == 1
+          : form == "winograd" || form == "kernels" ? c.groups == 1 && c.size == 3 && c.stride == 1
+          : form == "shifted_weights"
+              ? deploy::ShiftedWeightsForm::fits(deploy::folded_layer(network.graph(), i))
+              : true;
       choices[network.graph()[i].name] = fits ? form : "weights";
     }
     auto plan = make_plan(network, {.choices = choices});
@@ -143,10 +145,11 @@ TEST_CASE("what is no whole plan of this version and machine is refused by name"
   }
   auto of_tomorrow = whole;
   of_tomorrow[16] = 77;
-  refused(of_tomorrow, "should be a plan of version 6, got 77");
+  refused(of_tomorrow, fmt::format("should be a plan of version {}, got 77", deploy::kPlanVersion));
   auto of_yesterday = whole;
   of_yesterday[16] = 3;
-  refused(of_yesterday, "should be a plan of version 6, got 3: write it anew");
+  refused(of_yesterday, fmt::format("should be a plan of version {}, got 3: write it anew",
+                                    deploy::kPlanVersion));
   auto elsewhere = whole;
   std::memcpy(elsewhere.data() + 40, "AVX9 with 64, 64 and 8 lanes", 29);
   refused(elsewhere, "got one for AVX9 with 64, 64 and 8 lanes");

@@ -50,7 +50,7 @@ double error(const Case& k, const SparseSettings& settings, int threads, bool ad
 
 TEST_CASE("sparse convolution equals LibTorch's at every shape", "[deploy][sparse]") {
   at::manual_seed(3);
-  const auto narrow = GENERATE(false, true);
+  const auto narrow = GENERATE(false, true), shifted = GENERATE(false, true);
   const std::int64_t bytes = GENERATE(1024, 16384, 1 << 20);  // one channel at a time, some, all
   const auto k = GENERATE(Case{5, 1, 1, 6, 1, 1, 0, 1, 0.5}, Case{5, 7, 9, 6, 1, 1, 0, 1, 0.3},
                           Case{8, 4, 4, 6, 1, 1, 0, 1, 0.3}, Case{4, 13, 13, 20, 3, 1, 1, 1, 0.1},
@@ -65,11 +65,16 @@ TEST_CASE("sparse convolution equals LibTorch's at every shape", "[deploy][spars
                           Case{3, 52, 52, 5, 3, 1, 1, 1, 0.2}, Case{3, 26, 26, 5, 3, 1, 1, 1, 0.2},
                           Case{4, 31, 27, 6, 3, 1, 1, 2, 0.3}, Case{3, 57, 50, 5, 3, 2, 1, 1, 0.3},
                           Case{2, 50, 23, 4, 5, 1, 2, 1, 0.3}, Case{2, 64, 1, 4, 3, 1, 1, 1, 0.5},
-                          Case{2, 119, 6, 3, 3, 1, 0, 1, 0.4});
+                          Case{2, 119, 6, 3, 3, 1, 0, 1, 0.4},
+                          // Sums that move by lanes: as many as there are, and one more column.
+                          Case{3, 20, 14, 5, 3, 1, 1, 1, 0.3}, Case{3, 20, 15, 5, 3, 2, 1, 1, 0.3},
+                          Case{3, 20, 31, 5, 3, 2, 0, 1, 0.3}, Case{3, 20, 29, 5, 4, 1, 2, 1, 0.3},
+                          Case{3, 9, 40, 5, 7, 1, 3, 1, 0.2}, Case{3, 11, 33, 5, 2, 3, 1, 1, 0.4});
   INFO(k.channels << "×" << k.height << "×" << k.width << " → " << k.filters << ", " << k.size
                   << "×" << k.size << "/" << k.stride << ", groups " << k.groups << ", density "
-                  << k.density);
-  for (const int threads : {1, 4}) CHECK(error(k, {narrow, bytes}, threads, threads == 4) < 1e-5);
+                  << k.density << (narrow ? ", narrow" : "") << (shifted ? ", shifted" : ""));
+  for (const int threads : {1, 4})
+    CHECK(error(k, {narrow, shifted, bytes}, threads, threads == 4) < 1e-5);
 }
 
 TEST_CASE("the number of pieces does not change a bit of the result", "[deploy][sparse]") {
@@ -82,8 +87,9 @@ TEST_CASE("the number of pieces does not change a bit of the result", "[deploy][
   const auto weight = at::randn({70, 16, 3, 3}) * (at::rand({70, 16, 3, 3}) < 0.3),
              bias = at::randn({70});
   const auto x = at::randn({16, 13, 13});
+  const auto shifted = GENERATE(false, true);
   const SparseConvolution sparse(c, {16, 13, 13}, weight.const_data_ptr<float>(),
-                                 bias.const_data_ptr<float>(), {});
+                                 bias.const_data_ptr<float>(), {.shifted = shifted});
   std::int64_t pieces = 0;
   const auto run = [&](int threads) {
     auto y = at::empty({70, 13, 13});

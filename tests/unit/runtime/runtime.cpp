@@ -144,7 +144,10 @@ struct Network {
     deploy::Choices choices;
     for (const int i : graph.convolutions()) {
       const auto& c = graph.convolution(i);
-      const bool fits = form == "direct" || form == "weights" || (c.size == 3 && c.stride == 1);
+      const bool fits =
+          form == "shifted_weights"
+              ? deploy::ShiftedWeightsForm::fits(deploy::folded_layer(graph, i))
+              : form == "direct" || form == "weights" || (c.size == 3 && c.stride == 1);
       choices[graph[i].name] = fits ? form : "weights";
     }
     return {graph, layers(), {.choices = choices}};
@@ -299,7 +302,8 @@ std::vector<std::vector<double>> by_definition(const Network& network,
 }  // namespace
 
 TEST_CASE("a plan file computes what its layers mean, in every form", "[runtime]") {
-  const auto form = GENERATE(as<std::string>(), "winograd", "direct", "weights", "kernels");
+  const auto form =
+      GENERATE(as<std::string>(), "winograd", "direct", "weights", "shifted_weights", "kernels");
   const PlanFile file({}, form);
   const auto image = random_image();
   const auto expected = by_definition(Network(), image);
@@ -382,7 +386,8 @@ TEST_CASE("what does not fit is refused in one line", "[runtime]") {
   refused(changed, "it is damaged");
   changed = whole;
   changed[16] = 77;
-  refused(changed, "should be a plan of version 6, got 77: write it anew");
+  refused(changed, fmt::format("should be a plan of version {}, got 77: write it anew",
+                               deploy::kPlanVersion));
   changed = whole;
   std::memcpy(changed.data() + 40, "AVX9", 5);
   refused(changed, "should be a plan for this kind of CPU");
