@@ -169,11 +169,10 @@ void run(const Options& o) {
   fmt::print("\n{:.2f} ms an image on {} of {}\n", 1e3 * all,
              counted(at::get_num_threads(), "thread"), cli::ReadyPlan::cpu());
   for (const auto& [form, seconds] : by_form)
-    fmt::print("  {:<12}{:>8.2f} ms{:>6.0f} %\n", form, 1e3 * seconds, 100 * seconds / all);
+    fmt::print("  {:<16}{:>8.2f} ms{:>6.0f} %\n", form, 1e3 * seconds, 100 * seconds / all);
   fmt::print(
       "product: {:.0f} GFLOP/s, LibTorch's product of 1024×1024 matrices; bandwidth: {:.1f} GB/s, "
-      "its "
-      "copy of 64 MiB\nprofile.csv, profile.svg and times.txt in {}\n",
+      "its copy of 64 MiB\nprofile.csv, profile.svg and times.txt in {}\n",
       peak / 1e9, bandwidth / 1e9, o.out.string());
 }
 
