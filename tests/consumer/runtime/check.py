@@ -38,7 +38,7 @@ def main(programs, demo, built):
             assert found.returncode == 0, found.stderr
             told.append(found.stdout)
             whole = plan.read_bytes()
-            for content, says in ((whole[:-1], "it is incomplete"), (whole[:16] + b"\x07" + whole[17:], "should be a plan of version"),
+            for content, says in ((whole[:-1], "it is incomplete"), (whole[:16] + b"\xfe" + whole[17:], "should be a plan of version"),
                                   (whole[:-9] + b"~" + whole[-8:], "it is damaged"), (b"[net]", "should be a plan file")):
                 bad = root / "bad.plan"
                 bad.write_bytes(content)

@@ -89,6 +89,7 @@ TEST_CASE("a plan uses the form that the mask allows", "[deploy][plan]") {
   const auto few_kernels = make_plan(pruned(network, Kernel{}, 97), by_rule);
   CHECK(are_among(few_kernels, {"weights", "shifted_weights", "kernels"}));
   CHECK(forms(few_kernels).contains("kernels"));
+  CHECK(forms(few_kernels).size() > 1);  // those of 1×1 and of stride 2 are weight by weight
   const auto small = make_plan(pruned(network, Filter{.ratio_of = RatioOf::kFilters}, 50), by_rule);
   CHECK(small.graph()[0].output.channels == 8);  // the mask's removed filters are gone, not zero
   CHECK(small.choices()[0].density == 1);
