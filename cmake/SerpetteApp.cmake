@@ -6,5 +6,5 @@ function(serpette_add_app)
   add_library(serpette::app ALIAS serpette_app)
   # As one source: what they share, LibTorch first, is read once.
   set_target_properties(serpette_app PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
-  target_link_libraries(serpette_app PUBLIC serpette::serpette CLI11::CLI11)
+  target_link_libraries(serpette_app PUBLIC serpette::serpette serpette::kernels CLI11::CLI11)
 endfunction()

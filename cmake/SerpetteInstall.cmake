@@ -19,7 +19,7 @@ install(TARGETS serpette EXPORT serpette-targets
   FILE_SET laws DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 set(_sets serpette-light-targets serpette-targets)
 install(FILES ${PROJECT_SOURCE_DIR}/include/serpette/runtime.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serpette)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/runtime DESTINATION ${CMAKE_INSTALL_DATADIR}/serpette/src)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/kernels ${PROJECT_SOURCE_DIR}/src/runtime DESTINATION ${CMAKE_INSTALL_DATADIR}/serpette/src)
 if(SERPETTE_APP)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/serpette/app DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serpette)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/app DESTINATION ${CMAKE_INSTALL_DATADIR}/serpette/src)

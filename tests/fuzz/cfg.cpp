@@ -4,7 +4,7 @@
 
 #include "fuzz/fuzz.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(cfg) {
   return serpette::test::accept_or_refuse([&] {
     const auto graph = serpette::parse_cfg(serpette::test::text(data, size), "input");
     const auto again =

@@ -7,7 +7,7 @@
 
 // How stages and checkpoints are told from damaged ones before LibTorch reads them: what was sealed
 // comes back, and what was cut or changed since does not.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(checkpoint) {
   using namespace serpette;
   const std::string bytes(test::text(data, size));
   if (const auto inside = unsealed(bytes); inside && sealed(*inside) != bytes) std::abort();

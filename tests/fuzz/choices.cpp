@@ -5,7 +5,7 @@
 #include "fuzz/fuzz.hpp"
 
 // The forms of a plan as text; what is read is written so that it reads as it was.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(choices) {
   using namespace serpette::deploy;
   return serpette::test::accept_or_refuse([&] {
     const auto read = parse_choices(serpette::test::text(data, size), "input");

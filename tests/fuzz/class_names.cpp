@@ -5,7 +5,7 @@
 #include "fuzz/fuzz.hpp"
 
 // Names of classes; what is written of them is read as it was.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(class_names) {
   using namespace serpette;
   return test::accept_or_refuse([&] {
     const auto file = test::input_file(data, size, "own.names");

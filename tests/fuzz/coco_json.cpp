@@ -2,7 +2,7 @@
 
 #include "fuzz/fuzz.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(coco_json) {
   return serpette::test::accept_or_refuse(
       [&] { serpette::load_instances(serpette::test::input_file(data, size, "instances.json")); });
 }

@@ -9,7 +9,7 @@
 #include "serpette/core/ratio.hpp"
 
 // A word a line, as a program gets them: options of every kind, read and applied.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(command_line) {
   using namespace serpette;
   std::vector<std::string> words{""};
   for (const char c : test::text(data, size)) {

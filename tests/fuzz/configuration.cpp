@@ -5,7 +5,7 @@
 #include "fuzz/fuzz.hpp"
 
 // Any text is a configuration, if another one; as text it is the same again.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(configuration) {
   using serpette::Configuration;
   const auto read = Configuration::parse(serpette::test::text(data, size));
   const auto again = Configuration::parse(read.text());

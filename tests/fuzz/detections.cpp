@@ -2,7 +2,7 @@
 
 #include "fuzz/fuzz.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(detections) {
   serpette::Instances instances;
   instances.images = {{1, "a.jpg", 64, 48}, {42, "b.jpg", 48, 64}};
   instances.categories = {{1, "person"}, {18, "dog"}};

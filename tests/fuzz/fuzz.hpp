@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string_view>
 
 #include "serpette/core/contract.hpp"
@@ -36,4 +37,25 @@ int accept_or_refuse(Parse&& parse) {
   return 0;
 }
 
+using FuzzTarget = int (*)(const std::uint8_t* data, std::size_t size);
+
+/// Those of a program that replays corpora, by name.
+inline std::map<std::string_view, FuzzTarget>& fuzz_targets() {
+  static std::map<std::string_view, FuzzTarget> targets;
+  return targets;
+}
+
 }  // namespace serpette::test
+
+/// Begins the function of one target: libFuzzer's, one a program, or of the program that replays
+/// the corpora of all.
+#ifdef SERPETTE_FUZZ
+#define SERPETTE_FUZZ_TARGET(name) \
+  extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+#else
+#define SERPETTE_FUZZ_TARGET(name)                                      \
+  static int name##_target(const std::uint8_t* data, std::size_t size); \
+  [[maybe_unused]] static const auto name##_at =                        \
+      serpette::test::fuzz_targets().emplace(#name, &name##_target);    \
+  static int name##_target(const std::uint8_t* data, std::size_t size)
+#endif

@@ -2,7 +2,7 @@
 
 #include "fuzz/fuzz.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(image) {
   return serpette::test::accept_or_refuse(
       [&] { serpette::decode_image(serpette::test::text(data, size), "input"); });
 }

@@ -8,7 +8,7 @@
 #include "serpette/deploy/our_forms.hpp"
 
 // A plan file behind its header, which is made to fit: network, names, forms and prepared weights.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(plan) {
   using namespace serpette;
   using namespace serpette::deploy;
   deploy::detail::PlanHeader header;

@@ -9,7 +9,7 @@
 
 // A plan file behind its header: a cfg, then values, texts and arrays, here as the bytes themselves
 // say which. What is read lies inside.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(plan_archive) {
   using namespace serpette;
   using namespace serpette::deploy;
   const auto owner = std::make_shared<const std::string>(test::text(data, size));

@@ -1,4 +1,4 @@
-// What a fuzz target does where there is no fuzzer: runs it on every file of a folder, on every
+// What the fuzz targets do where there is no fuzzer: runs one on every file of a folder, on every
 // such file cut short, and on copies with a few bytes changed (always the same ones). A crash, a
 // hang or an exception other than serpette::Error is a failure.
 
@@ -11,19 +11,23 @@
 #include <random>
 #include <string>
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+#include "fuzz/fuzz.hpp"
 
 int main(int count, char** arguments) {
-  if (count != 2) {
-    std::fprintf(stderr, "usage: %s FOLDER\n", arguments[0]);
+  const auto& targets = serpette::test::fuzz_targets();
+  const auto target = count == 3 ? targets.find(arguments[1]) : targets.end();
+  if (target == targets.end()) {
+    std::fprintf(stderr, "usage: %s TARGET FOLDER    TARGET is one of", arguments[0]);
+    for (const auto& [name, function] : targets) std::fprintf(stderr, " %s", name.data());
+    std::fprintf(stderr, "\n");
     return 2;
   }
   long inputs = 0, files = 0;
   const auto run = [&](const std::string& text) {
-    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+    target->second(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
     ++inputs;
   };
-  for (const auto& entry : std::filesystem::directory_iterator(arguments[1])) {
+  for (const auto& entry : std::filesystem::directory_iterator(arguments[2])) {
     std::ifstream file(entry.path(), std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     ++files;

@@ -5,7 +5,7 @@
 #include "fuzz/fuzz.hpp"
 
 // A seal as it is, which counts as none; and with its checksum: then it is written as it was read.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(seal) {
   using namespace serpette;
   test::accept_or_refuse([&] { Seal::read(test::input_file(data, size, "trained.txt")); });
   const std::string lines(test::text(data, size));

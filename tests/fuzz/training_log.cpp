@@ -5,7 +5,7 @@
 #include "fuzz/fuzz.hpp"
 
 // What a checkpoint keeps of a log: what is read goes on as it was.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(training_log) {
   using namespace serpette;
   return test::accept_or_refuse([&] {
     const auto log = TrainingLog::parse(test::text(data, size), "input");

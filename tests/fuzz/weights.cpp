@@ -5,7 +5,7 @@
 #include "fuzz/fuzz.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(weights) {
   static const auto graph = serpette::parse_cfg(
       "[net]\nwidth=8\nheight=8\n[convolutional]\nbatch_normalize=1\nfilters=2\nactivation=leaky\n"
       "[convolutional]\nfilters=7\nactivation=linear\n[yolo]\nmask=0\nanchors=4,4\nclasses=2\n",

@@ -2,7 +2,7 @@
 
 #include "fuzz/fuzz.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+SERPETTE_FUZZ_TARGET(yolo_labels) {
   return serpette::test::accept_or_refuse(
       [&] { serpette::read_yolo_labels(serpette::test::input_file(data, size, "a.txt")); });
 }

@@ -10,7 +10,17 @@
 #include "serpette/deploy/dense_job.hpp"
 #include "serpette/deploy/dense_kernels.hpp"
 #include "serpette/deploy/plan_precision.hpp"
+#include "serpette/detail/kernels.hpp"
 
+namespace serpette::deploy {
+
+/// Those of this machine, found at the first call; without a `round` where it has none.
+SERPETTE_KERNELS const DotKernels<BFloat16>& bfloat16_kernels_here();
+SERPETTE_KERNELS const DotKernels<Int8>& int8_kernels_here();
+
+}  // namespace serpette::deploy
+
+#ifndef SERPETTE_KERNELS_APART
 #define SERPETTE_EACH_TARGET "serpette/deploy/dot_kernels-inl.hpp"
 #include "serpette/detail/each_target-inl.hpp"
 
@@ -19,16 +29,26 @@ namespace serpette::deploy {
 HWY_EXPORT(bfloat16_kernels);
 HWY_EXPORT(int8_kernels);
 
-/// Those of this machine, found at the first call; without a `round` where it has none.
+SERPETTE_KERNELS const DotKernels<BFloat16>& bfloat16_kernels_here() {
+  static const DotKernels<BFloat16> kernels = HWY_DYNAMIC_DISPATCH(bfloat16_kernels)();
+  return kernels;
+}
+SERPETTE_KERNELS const DotKernels<Int8>& int8_kernels_here() {
+  static const DotKernels<Int8> kernels = HWY_DYNAMIC_DISPATCH(int8_kernels)();
+  return kernels;
+}
+
+}  // namespace serpette::deploy
+#endif  // SERPETTE_KERNELS_APART
+
+namespace serpette::deploy {
+
 template <class Number>
 const DotKernels<Number>& dot_kernels_here() {
-  if constexpr (kTogether<Number> == 2) {
-    static const DotKernels<Number> kernels = HWY_DYNAMIC_DISPATCH(bfloat16_kernels)();
-    return kernels;
-  } else {
-    static const DotKernels<Number> kernels = HWY_DYNAMIC_DISPATCH(int8_kernels)();
-    return kernels;
-  }
+  if constexpr (kTogether<Number> == 2)
+    return bfloat16_kernels_here();
+  else
+    return int8_kernels_here();
 }
 
 /// Whether this machine computes products of such numbers.
