@@ -19,6 +19,7 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/stored_rounding.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -50,9 +51,9 @@ class DirectConvolutionOf {
         const QuantizedFilter quantized(filter);
         pack(f, quantized.weights);
         const auto at = static_cast<std::size_t>(f);
-        scales[at] = rounding.by.scale * quantized.scale;
-        // Σ (q − zero_point) w = Σ q w − zero_point Σ w
-        biases[at] -= scales[at] * static_cast<float>(rounding.by.zero_point * quantized.sum);
+        const auto of_sum = quantized.of_sum(rounding.by, biases[at]);
+        scales[at] = of_sum.scale;
+        biases[at] = of_sum.bias;
       } else {
         pack(f, filter);
       }
@@ -65,13 +66,13 @@ class DirectConvolutionOf {
   DirectConvolutionOf(const Convolutional& c, const Shape& in, PlanReader& from)
       : DirectConvolutionOf(
             c, in, [&](auto... extents) { return PackedMatrix<Number>(extents..., from); },
-            rounding_from(from)) {
+            stored_rounding<Number>(from)) {
     bias_ = from.array<float>(whole_filters());
     if constexpr (kIsScaled) scale_ = from.array<float>(whole_filters());
   }
 
   void write(PlanWriter& to) const {
-    if constexpr (kIsScaled) to.value(rounding_);
+    store_rounding(rounding_, to);
     weights_.write(to);
     to.array(bias_);
     if constexpr (kIsScaled) to.array(scale_);
@@ -79,9 +80,7 @@ class DirectConvolutionOf {
 
   /// One group; of Int8 no more products than 32 bits can add up.
   static bool fits(const Convolutional& c, const Shape& in) {
-    constexpr auto kMostProducts = std::int64_t{1 << 16};
-    return c.groups == 1 &&
-           (!kIsScaled || std::int64_t{in.channels} * c.size * c.size <= kMostProducts);
+    return c.groups == 1 && can_add_up<Number>(std::int64_t{in.channels} * c.size * c.size);
   }
 
   [[nodiscard]] const Shape& output() const { return out_; }
@@ -128,18 +127,6 @@ class DirectConvolutionOf {
     const auto bytes = std::int64_t{sizeof(Number)} * depth_ * c.stride * c.stride;
     const auto wanted = std::clamp<std::int64_t>(kCache / bytes, 24, 480);
     blocks_ = (cells() + wanted - 1) / wanted;
-  }
-
-  static Rounding<Number> rounding_from(PlanReader& from) {
-    if constexpr (kIsScaled) {
-      const auto read = from.value<Rounding<Number>>();
-      require(read.by.is_valid(), from.place(),
-              "should hold a positive scale and a zero point in 0 … 255, got {} and {}",
-              read.by.scale, read.by.zero_point);
-      return read;
-    } else {
-      return {};
-    }
   }
 
   /// @param weights  of one filter, [C_in, k, k].

@@ -3,11 +3,8 @@
 /// dot_kernels.hpp includes this file repeatedly, hence no #pragma once. Included by itself it is
 /// that header.
 ///
-/// The operations that matter, two products of bfloat16 added to a float and four of bytes added to
-/// an integer, are AVX512-BF16's VDPBF16PS and AVX512-VNNI's VPDPBUSD, which Highway has since
-/// 1.0.5 and 1.1 only, and for instruction sets that each_target-inl.hpp leaves out: so they stand
-/// here as the compiler's intrinsics, between Highway's AVX3. A machine may have VNNI alone: only
-/// intrinsics make the compiler use either. Elsewhere there are no kernels.
+/// The operations that matter are two products of bfloat16 added to a float and four of bytes added
+/// to an integer: before_dots-inl.hpp. Without them there are no kernels.
 
 #ifndef SERPETTE_EACH_TARGET
 #include "serpette/deploy/dot_kernels.hpp"
@@ -22,13 +19,8 @@
 
 #include "serpette/deploy/dense_job.hpp"
 
-#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
-
-#ifdef HWY_TARGET_STR
-HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16,avx512vnni")
-#else
-HWY_PUSH_ATTRIBUTES("avx512bf16,avx512vnni")
-#endif
+#include "serpette/detail/before_dots-inl.hpp"
+#if SERPETTE_HAS_DOTS
 namespace serpette::deploy::HWY_NAMESPACE::dot {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -175,7 +167,6 @@ DotKernels<Number> products() {
 }
 
 }  // namespace serpette::deploy::HWY_NAMESPACE::dot
-HWY_POP_ATTRIBUTES
 
 namespace serpette::deploy::HWY_NAMESPACE {
 inline DotKernels<BFloat16> bfloat16_kernels() {
@@ -201,5 +192,6 @@ inline DotKernels<Int8> int8_kernels() { return {}; }
 }  // namespace serpette::deploy::HWY_NAMESPACE
 
 #endif
+HWY_AFTER_NAMESPACE();
 
 #endif  // SERPETTE_EACH_TARGET

@@ -3,9 +3,11 @@
 /// @internal Numbers of the forms that multiply in fewer bits than a float has.
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "serpette/deploy/quantization.hpp"
 
@@ -42,6 +44,21 @@ static_assert(sizeof(Int8) == 1);
 template <class Number>
 inline constexpr int kTogether =
     sizeof(float) / sizeof(Number);  // NOLINT(bugprone-sizeof-expression): of float too
+
+/// Those of one sum: what a lane of a vector holds.
+template <class Number>
+using Together = std::conditional_t<kTogether<Number> == 1, Number,
+                                    std::array<Number, std::size_t{kTogether<Number>}>>;
+
+/// What products of such numbers are added up in.
+template <class Number>
+using Sum = std::conditional_t<std::is_same_v<Number, Int8>, std::int32_t, float>;
+
+/// Whether so many products fit the sum: of bytes, 32 bits.
+template <class Number>
+constexpr bool can_add_up(std::int64_t products) {
+  return !std::is_same_v<Number, Int8> || products <= 1 << 16;
+}
 
 /// How the numbers of a map become operands: as they are, rounded, or by a scale.
 template <class Number>

@@ -11,6 +11,6 @@ namespace serpette::deploy {
 /// The forms that serpette has: of the plans that it makes, and of those that its runtime reads.
 using OurExecution =
     Execution<WinogradForm, DirectForm, WeightsForm, ShiftedWeightsForm, KernelsForm,
-              WinogradBFloat16Form, DirectBFloat16Form, DirectInt8Form>;
+              WinogradBFloat16Form, DirectBFloat16Form, DirectInt8Form, WeightsInt8Form>;
 
 }  // namespace serpette::deploy

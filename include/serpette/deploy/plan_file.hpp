@@ -38,8 +38,8 @@ inline constexpr std::uint32_t kPlanVersion = 7;
 inline std::string cpu_kind() {
   const auto targets = hwy::SupportedTargets() & HWY_TARGETS;  // the lowest bit is the best
   return fmt::format("{} with {}, {} and {} lanes", hwy::TargetName(targets & -targets),
-                     dense_kernels_here().lanes, sparse_kernels_here(false).lanes,
-                     sparse_kernels_here(true).lanes);
+                     dense_kernels_here().lanes, sparse_float_kernels_here(false).lanes,
+                     sparse_float_kernels_here(true).lanes);
 }
 
 namespace detail {

@@ -57,6 +57,16 @@ struct QuantizedFilter {
       sum += weights.back();
     }
   }
+
+  /// What bytes q of a map make of the filter:  Σ x w + bias ≈ scale · Σ q w + bias, since
+  /// Σ (q − zero_point) w = Σ q w − zero_point Σ w.
+  struct OfSum {
+    float scale, bias;
+  };
+  [[nodiscard]] OfSum of_sum(const Quantization& map, float bias) const {
+    const float worth = map.scale * scale;
+    return {worth, bias - worth * static_cast<float>(map.zero_point * sum)};
+  }
 };
 
 }  // namespace serpette::deploy

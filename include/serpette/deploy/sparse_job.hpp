@@ -7,13 +7,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "serpette/deploy/finish.hpp"
+#include "serpette/deploy/narrow_numbers.hpp"
 
 namespace serpette::deploy {
 
 /// Most rows (vectors) of a tile: as many accumulators as 16 vector registers can hold beside
-/// weight and operand.
+/// weight and operand, and 32 of two filters.
 inline constexpr int kMaxTileRows = 14;
 
 /// How often a vector is halved at most: into 16 bands of a cell.
@@ -46,20 +48,37 @@ struct SparseStrip {
   }
 };
 
-/// One filter on one tile, for one part of the input channels.
-struct FilterJob {
-  const float* planes = nullptr;          ///< Packed input of the tile, or the input itself.
-  const std::int32_t* offsets = nullptr;  ///< Where each weight's operands begin in `planes`.
-  const float* weights = nullptr;         ///< One per offset.
-  const std::int64_t* starts = nullptr;   ///< [shifts + 2] Into both: see SparseConvolution::Part.
-  int shifts = 0;                         ///< Of sums, by a lane each.
-  float bias = 0;
-  const float* partial_in = nullptr;  ///< Sums so far, or null to begin with the bias.
-  float* partial_out = nullptr;  ///< Where sums go that are not finished; null finishes the filter:
-  float* out = nullptr;          ///< Top left of the tile in the output plane.
-  Finish finish;                 ///< Its residual begins where `out` does.
-  std::ptrdiff_t pitch = 0;      ///< From one row of `out` and the residual to the next.
-  int first_row = 0;             ///< Rows before this one belong to another tile.
+/// Filters of a job. Two of bytes, which most places of weights have both: each operand is loaded
+/// once, and there are registers for the sums of both. Floats have few such places.
+template <class Number>
+inline constexpr int kFilters = std::is_same_v<Number, Int8> ? 2 : 1;
+/// Lists of weights that they have: of two those that both have, the first alone, the second alone.
+template <class Number>
+inline constexpr int kLists = kFilters<Number> == 1 ? 1 : 3;
+
+/// Filters that are computed together on one tile, for one part of the input channels.
+/// @tparam Number  of the operands: float, or Int8, of which a lane holds those of four channels,
+///                 and sums are exact, and scaled before the bias.
+template <class Number>
+struct FiltersJob {
+  const Together<Number>* planes = nullptr;  ///< Packed input of the tile, or the input itself.
+  const std::int32_t* offsets = nullptr;     ///< Where operands begin in `planes`, place by place.
+  /// [shifts + 1][kLists] and an end, into offsets. See SparseConvolutionOf::Part.
+  const std::int64_t* starts = nullptr;
+  const Together<Number>* weights = nullptr;  ///< List by list; of both filters side by side.
+  int shifts = 0;                             ///< Of sums, by a lane each.
+  int filters = 1;                            ///< That there are, at most kFilters.
+  const float* bias = nullptr;                ///< [filters]
+  const float* scale = nullptr;               ///< [filters] of Int8.
+  const Sum<Number>* partial_in = nullptr;    ///< [kFilters, rows, lanes] so far, or null to begin.
+  Sum<Number>* partial_out = nullptr;         ///< Where sums go that are not the last part's.
+  float* bands_out = nullptr;     ///< Where the last part's go, with the bias, of a tile of several
+                                  ///< bands. If both are null the filters are finished:
+  float* out = nullptr;           ///< Top left of the tile in the first filter's output plane.
+  std::ptrdiff_t plane = 0;       ///< From one filter's output and residual to the next's.
+  Finish finish;                  ///< Its residual begins where `out` does.
+  std::ptrdiff_t pitch = 0;       ///< From one row of `out` and the residual to the next.
+  int first_row = 0;              ///< Rows before this one belong to another tile.
   int width = 0, last_width = 0;  ///< Lanes that count: of each row, of the last row.
 };
 
@@ -74,8 +93,8 @@ struct BandsJob {
   int row = 0, first_row = 0;  ///< Of the tile in each band; rows of it before this are not stored.
 };
 
-/// What some weights of a channel read, one row of their kernel one row of it further down: every
-/// stride-th row and column of the input.
+/// What some weights of a channel (of four, in bytes) read, one row of their kernel one row of it
+/// further down: every stride-th row and column of the input.
 struct PackedPlane {
   int channel, row, column;  ///< Of its first value, counted from what the first tap reads.
 };
@@ -87,24 +106,35 @@ struct PackJob {
   std::ptrdiff_t plane_floats = 0;  ///< From one plane to the next.
   std::ptrdiff_t pitch = 0;         ///< From one row of a plane to the next.
   std::span<const PackedPlane> planes;
-  const float* x = nullptr;  ///< The input, [C, height, width].
+  const float* x = nullptr;  ///< The input, [C, height, width]; a float stands for any lane.
+  float outside = 0;         ///< What lies around it.
   int rows = 0, height = 0, width = 0;
   std::ptrdiff_t first_row = 0, first_column = 0;  ///< What the first tap reads; perhaps outside.
   std::ptrdiff_t stride = 1;                       ///< Of rows and columns.
 };
 
-using FilterKernel = void (*)(const FilterJob&);
 using FinishBands = void (*)(const BandsJob&);
 using PackPlanes = void (*)(const PackJob&);
 
+/// Numbers of as many channels as a lane holds to be rounded, side by side.
+struct RoundPlanesJob {
+  Rounding<Int8> rounding;
+  std::array<const float*, 4> planes{};  ///< [count] each; null where there are no more channels.
+  std::int64_t count = 0;
+  Together<Int8>* to = nullptr;  ///< [count]
+};
+
 /// The inner loops for one instruction set and vector width.
+template <class Number>
 struct SparseKernels {
-  int lanes = 1;                                             ///< Floats of a vector.
-  std::array<FilterKernel, kMaxTileRows> weights{};          ///< By rows − 1; for no shifts.
-  std::array<FilterKernel, kMaxTileRows> shifted_weights{};  ///< Likewise, for any number.
+  using FiltersKernel = void (*)(const FiltersJob<Number>&);
+  int lanes = 1;                                              ///< Of a vector, of four bytes each.
+  std::array<FiltersKernel, kMaxTileRows> weights{};          ///< By rows − 1; for no shifts.
+  std::array<FiltersKernel, kMaxTileRows> shifted_weights{};  ///< For any number; of floats.
   /// By the binary logarithm of the bands: each has lanes / bands cells of a vector.
   std::array<PackPlanes, kMostHalves + 1> pack_planes{};
   std::array<FinishBands, kMostHalves + 1> finish_bands{};
+  void (*round_planes)(const RoundPlanesJob&) = nullptr;  ///< Of Int8.
 };
 
 }  // namespace serpette::deploy

@@ -5,6 +5,9 @@
 /// @file
 /// The sparse convolution's inner loops for the instruction set of the machine it runs on.
 
+#include <type_traits>
+
+#include "serpette/core/contract.hpp"
 #include "serpette/deploy/sparse_job.hpp"
 #include "serpette/detail/kernels.hpp"
 
@@ -12,7 +15,9 @@ namespace serpette::deploy {
 
 /// The best that this machine supports, found at the first call.
 /// @param narrow  at most eight lanes, for maps a few cells wide.
-SERPETTE_KERNELS const SparseKernels& sparse_kernels_here(bool narrow);
+SERPETTE_KERNELS const SparseKernels<float>& sparse_float_kernels_here(bool narrow);
+/// Without a `round_planes` where this machine has none.
+SERPETTE_KERNELS const SparseKernels<Int8>& sparse_int8_kernels_here();
 
 }  // namespace serpette::deploy
 
@@ -23,12 +28,37 @@ SERPETTE_KERNELS const SparseKernels& sparse_kernels_here(bool narrow);
 namespace serpette::deploy {
 
 HWY_EXPORT(sparse_kernels);
+HWY_EXPORT(sparse_int8_kernels);
 
-SERPETTE_KERNELS const SparseKernels& sparse_kernels_here(bool narrow) {
-  static const SparseKernels wide_ones = HWY_DYNAMIC_DISPATCH(sparse_kernels)(false);
-  static const SparseKernels narrow_ones = HWY_DYNAMIC_DISPATCH(sparse_kernels)(true);
+SERPETTE_KERNELS const SparseKernels<float>& sparse_float_kernels_here(bool narrow) {
+  static const SparseKernels<float> wide_ones = HWY_DYNAMIC_DISPATCH(sparse_kernels)(false);
+  static const SparseKernels<float> narrow_ones = HWY_DYNAMIC_DISPATCH(sparse_kernels)(true);
   return narrow ? narrow_ones : wide_ones;
+}
+
+SERPETTE_KERNELS const SparseKernels<Int8>& sparse_int8_kernels_here() {
+  static const SparseKernels<Int8> kernels = HWY_DYNAMIC_DISPATCH(sparse_int8_kernels)();
+  return kernels;
 }
 
 }  // namespace serpette::deploy
 #endif  // SERPETTE_KERNELS_APART
+
+namespace serpette::deploy {
+
+/// The loops of products of float or Int8.
+/// @param narrow  of float.
+/// @throws Error  if this machine has none.
+template <class Number>
+const SparseKernels<Number>& sparse_kernels_here([[maybe_unused]] bool narrow) {
+  if constexpr (std::is_same_v<Number, float>) {
+    return sparse_float_kernels_here(narrow);
+  } else {
+    const auto& kernels = sparse_int8_kernels_here();
+    require(kernels.round_planes != nullptr, "plan",
+            "should have no layer in int8 on a machine without AVX512-VNNI");
+    return kernels;
+  }
+}
+
+}  // namespace serpette::deploy

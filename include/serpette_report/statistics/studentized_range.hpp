@@ -5,8 +5,10 @@
 #include <boost/math/quadrature/gauss.hpp>
 #include <boost/math/tools/roots.hpp>
 #include <cmath>
-#include <limits>
+#include <cstddef>
+#include <cstdint>
 #include <numbers>
+#include <vector>
 
 #include "serpette/core/contract.hpp"
 
@@ -27,17 +29,32 @@ double integrate(Function&& f, double low, double high, int panels) {
 
 /// P(range of k standard normal numbers > w) = k ∫ φ(z) [Φ(z)^(k−1) − (Φ(z) − Φ(z − w))^(k−1)] dz.
 /// The difference of powers is summed as (a − b)·Σ aⁱ bʲ, so that small tails keep their digits.
+/// The trapezoidal rule, whose error falls off exponentially for what is analytic and vanishes at
+/// both ends: at steps of a quarter below 1e-12 of the value for 2 to 20 numbers. w is a whole
+/// number of steps, so that Φ(z − w) is the Φ(z) of an earlier node; a w below one step is not
+/// worth that many nodes.
 inline double normal_range_tail(double w, int k) {
   if (w <= 0) return 1;
-  const auto phi = [](double z) { return std::erfc(-z * 0.70710678118654752440) / 2; };
-  const auto density = [&](double z) {
-    const double a = phi(z), removed = phi(z - w), b = a - removed;
+  constexpr double longest = 0.25, reach = 8.5;
+  const bool shared = w >= longest;
+  const auto apart = static_cast<std::size_t>(shared ? std::ceil(w / longest) : 1);
+  const double step = shared ? w / static_cast<double>(apart) : longest;
+  const auto nodes = 2 * static_cast<std::size_t>(std::ceil(reach / step)) + 1;
+  const double first =
+      w / 2 - step * static_cast<double>(nodes / 2);  // the integrand lies about w / 2
+  const auto below = [](double z) { return std::erfc(-z * 0.70710678118654752440) / 2; };
+  std::vector<double> removed(apart + nodes);  // Φ(z − w) node by node, and Φ(z) `apart` places on
+  for (std::size_t i = 0; i < removed.size(); ++i)
+    removed[i] = below(first - w + step * static_cast<double>(i));
+  double total = 0;
+  for (std::size_t n = 0; n < nodes; ++n) {
+    const double z = first + step * static_cast<double>(n);
+    const double a = shared ? removed[n + apart] : below(z), b = a - removed[n];
     double sum = 0, power = 1;  // Σ over i of a^i · b^(k−2−i), by Horner
     for (int i = 0; i < k - 1; ++i, power *= b) sum = sum * a + power;
-    return std::exp(-z * z / 2) * 0.39894228040143267794 * removed * sum;
-  };
-  return std::min(1.0,
-                  k * integrate(density, std::min(-8.0, w / 2 - 8), std::max(8.0, w / 2 + 8), 10));
+    total += std::exp(-z * z / 2) * 0.39894228040143267794 * removed[n] * sum;
+  }
+  return std::min(1.0, k * step * total);
 }
 
 }  // namespace detail
@@ -66,7 +83,7 @@ inline double studentized_range_tail(double q, int groups, double df) {
   const double high = std::sqrt(boost::math::quantile(boost::math::complement(chi, 1e-18)) / df);
   const double vanish = 20 / q;  // beyond it the tail of the range is below 1e-40
   const double last = std::max(low * (1 + 1e-9), std::min(high, vanish));
-  return std::clamp(detail::integrate(density, std::cbrt(low), std::cbrt(last), 10), 0.0, 1.0);
+  return std::clamp(detail::integrate(density, std::cbrt(low), std::cbrt(last), 6), 0.0, 1.0);
 }
 
 /// The q with P(Q > q) = p, to eight digits: half widths of simultaneous intervals.

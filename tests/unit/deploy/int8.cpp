@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <memory>
 
@@ -7,6 +8,8 @@
 #include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/plan.hpp"
 #include "serpette/deploy/plan_file.hpp"
+#include "serpette/deploy/sparse_convolution.hpp"
+#include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"
 #include "support/convolution_error.hpp"
 #include "support/guarded_output.hpp"
@@ -30,6 +33,7 @@ using serpette::test::threads_change_no_bit;
 namespace {
 
 using DirectInt8 = deploy::DirectConvolutionOf<Int8>;
+using SparseInt8 = deploy::SparseConvolutionOf<Int8>;
 
 void need_int8() {
   if (!deploy::has_int8()) SKIP("this processor has no AVX512-VNNI");
@@ -64,6 +68,56 @@ at::Tensor by_integers(const Convolutional& c, const Shape& in, const Shape& out
       }
   return y;
 }
+
+/// A convolution whose numbers bytes hold exactly, but for some that lie beyond the map's range.
+struct IntegerCase {
+  Convolutional c;
+  Shape in;
+  at::Tensor x, weight, bias, expected;  ///< x and what comes of it [H, W, C].
+
+  /// @param extreme  all products of one sign, the largest there are.
+  /// @param density  of the weights, but for the largest of each filter.
+  IntegerCase(const ConvolutionCase& k, bool extreme, double density = 1)
+      : c{.filters = k.filters,
+          .size = k.size,
+          .stride = k.stride,
+          .padding = k.padding,
+          .activation = Activation::kLeaky},
+        in{k.channels, k.height, k.width} {
+    auto q = at::randint(-40, 216, {k.height, k.width, k.channels}, at::kInt);
+    auto w = at::randint(-127, 128, {k.filters, k.channels, k.size, k.size}, at::kInt);
+    if (extreme) {
+      q.fill_(215);
+      w.fill_(-127);
+    }
+    w.masked_fill_(at::rand(w.sizes()) >= density, 0);
+    w.flatten(1).select(1, 0).fill_(127);  // of every filter the largest
+    bias = at::randint(-64, 64, {k.filters}).to(at::kFloat);
+    x = (q * kStep).to(at::kFloat);
+    x.masked_fill_(q == 215, 4.0F);  // beyond the range
+    weight = (w * kWeightStep).to(at::kFloat).contiguous();
+    expected = at::leaky_relu(by_integers(c, in, deploy::output_shape(c, in), q, w, bias), 0.1);
+  }
+
+  /// Whether a form gives the same, on some threads, with and without a residual.
+  /// @param arrange  from [H, W, C] to how the form's maps lie.
+  template <class Form, class Arrange>
+  void check(const Form& form, const Arrange& arrange) const {
+    const auto input = arrange(x), sums = arrange(expected), residual = at::randn_like(sums);
+    for (const int threads : {1, 2, 5})
+      for (const bool add : {false, true}) {
+        const auto y = test::guarded_output(sums.numel(), add ? residual : at::Tensor(),
+                                            [&](float* to, const deploy::Finish& finish) {
+                                              form.run(input.template const_data_ptr<float>(), to,
+                                                       finish, test::Pieces{threads}, threads);
+                                            });
+        CHECK(y.equal((add ? at::relu(sums + residual) : sums).reshape(-1)));
+      }
+  }
+};
+
+/// [H, W, C] as planes.
+at::Tensor as_planes(const at::Tensor& map) { return map.permute({2, 0, 1}).contiguous(); }
 
 }  // namespace
 
@@ -116,37 +170,31 @@ TEST_CASE("direct convolution in int8 equals plain loops over integers", "[deplo
                ConvolutionCase{1, 3, 3, 1, 3, 1, 1});
   const bool extreme = GENERATE(false, true);
   INFO(k << (extreme ? ", extreme" : ""));
-  const Convolutional c{.filters = k.filters,
-                        .size = k.size,
-                        .stride = k.stride,
-                        .padding = k.padding,
-                        .activation = Activation::kLeaky};
-  const Shape in{k.channels, k.height, k.width};
-  auto q = at::randint(-40, 216, {k.height, k.width, k.channels}, at::kInt);
-  auto w = at::randint(-127, 128, {k.filters, k.channels, k.size, k.size}, at::kInt);
-  if (extreme) {  // all products of one sign, the largest there are
-    q.fill_(215);
-    w.fill_(-127);
-  }
-  w.flatten(1).select(1, 0).fill_(127);  // of every filter the largest
-  const auto bias = at::randint(-64, 64, {k.filters}).to(at::kFloat);
-  auto x = (q * kStep).to(at::kFloat);
-  x.masked_fill_(q == 215, 4.0F);  // beyond the range
-  const auto weight = (w * kWeightStep).to(at::kFloat).contiguous();
-  const DirectInt8 form(c, in, weight.const_data_ptr<float>(), bias.const_data_ptr<float>(),
-                        {Quantization::of(kRange)});
-  const auto residual =
-      at::randn({form.output().height, form.output().width, form.output().channels});
-  const auto sums = at::leaky_relu(by_integers(c, in, form.output(), q, w, bias), 0.1);
-  for (const int threads : {1, 2, 5})
-    for (const bool add : {false, true}) {
-      const auto y = test::guarded_output(sums.numel(), add ? residual : at::Tensor(),
-                                          [&](float* to, const deploy::Finish& finish) {
-                                            form.run(x.const_data_ptr<float>(), to, finish,
-                                                     test::Pieces{threads}, threads);
-                                          });
-      CHECK(y.equal((add ? at::relu(sums + residual) : sums).reshape(-1)));
-    }
+  const IntegerCase of(k, extreme);
+  of.check(DirectInt8(of.c, of.in, of.weight.const_data_ptr<float>(),
+                      of.bias.const_data_ptr<float>(), {Quantization::of(kRange)}),
+           [](const at::Tensor& map) { return map; });
+}
+
+TEST_CASE("sparse convolution in int8 equals plain loops over integers", "[deploy][int8][sparse]") {
+  need_int8();
+  at::manual_seed(6);
+  const auto k =
+      GENERATE(ConvolutionCase{5, 1, 1, 6, 1, 1, 0}, ConvolutionCase{5, 7, 9, 33, 1, 1, 0},
+               ConvolutionCase{8, 4, 4, 6, 1, 1, 0}, ConvolutionCase{21, 21, 17, 8, 3, 1, 1},
+               ConvolutionCase{30, 13, 13, 20, 1, 1, 0}, ConvolutionCase{7, 40, 37, 9, 3, 2, 1},
+               ConvolutionCase{3, 33, 70, 5, 5, 2, 2}, ConvolutionCase{3, 9, 30, 50, 3, 1, 0},
+               ConvolutionCase{14, 26, 26, 5, 3, 1, 1}, ConvolutionCase{6, 52, 52, 5, 3, 1, 1},
+               ConvolutionCase{3, 9, 70, 5, 7, 3, 3}, ConvolutionCase{1, 3, 3, 1, 3, 1, 1});
+  const double density = GENERATE(0.0, 0.1, 0.4, 1.0);
+  const bool extreme = density == 1;
+  const std::int64_t bytes = GENERATE(1024, 1 << 20);  // one lane of channels at a time, all
+  INFO(k << ", density " << density << ", " << bytes << " bytes");
+  const IntegerCase of(k, extreme, density);
+  of.check(
+      SparseInt8(of.c, of.in, of.weight.const_data_ptr<float>(), of.bias.const_data_ptr<float>(),
+                 {.tile_bytes = bytes}, {Quantization::of(kRange)}),
+      as_planes);
 }
 
 TEST_CASE("threads do not change a bit of a convolution in int8", "[deploy][int8]") {
@@ -155,9 +203,47 @@ TEST_CASE("threads do not change a bit of a convolution in int8", "[deploy][int8
   const Convolutional c{.filters = 70, .size = 3, .padding = 1, .activation = Activation::kLeaky};
   const auto weight = at::randn({70, 25, 3, 3}), bias = at::randn({70}),
              x = at::randn({60, 52, 25});
-  threads_change_no_bit(DirectInt8(c, {25, 60, 52}, weight.const_data_ptr<float>(),
-                                   bias.const_data_ptr<float>(), {Quantization::of({-3, 3})}),
-                        x);
+  const DirectInt8 dense(c, {25, 60, 52}, weight.const_data_ptr<float>(),
+                         bias.const_data_ptr<float>(), {Quantization::of({-3, 3})});
+  threads_change_no_bit(dense, x);
+  // Sums are exact: nor does it matter which form it is, nor that channels stand in another order.
+  const SparseInt8 sparse(c, {25, 60, 52}, weight.const_data_ptr<float>(),
+                          bias.const_data_ptr<float>(), {}, {Quantization::of({-3, 3})});
+  const auto in = as_planes(x);
+  const auto run = [](const auto& form, const at::Tensor& from, int threads) {
+    auto y = at::empty({70 * 60 * 52});
+    form.run(from.template const_data_ptr<float>(), y.template mutable_data_ptr<float>(),
+             deploy::Finish{.slope = 0.1F}, test::Pieces{threads}, threads);
+    return y;
+  };
+  const auto expected = as_planes(run(dense, x, 1).view({60, 52, 70})).view(-1);
+  for (const int threads : {1, 2, 3, 8}) CHECK(run(sparse, in, threads).equal(expected));
+}
+
+TEST_CASE("the loop that rounds planes to bytes rounds as one number is rounded",
+          "[deploy][int8][sparse]") {
+  need_int8();
+  at::manual_seed(4);
+  constexpr auto kInfinity = std::numeric_limits<float>::infinity();
+  const auto x = at::cat({at::randn({83}) * 2, at::arange(-300, 300, 3).to(at::kFloat) / 128,
+                          at::tensor({kInfinity, -kInfinity, std::nanf(""), 1e30F, -1e30F, 3e9F})})
+                     .reshape({17, 17});
+  for (const auto& range : {kRange, deploy::ValueRange{-0.31F, 2.9F}, {0.0F, 1e-3F}}) {
+    deploy::RoundPlanesJob job{.rounding = {Quantization::of(range)}};
+    for (int count = 1; count <= 17; ++count) {
+      std::vector<deploy::Together<Int8>> bytes(static_cast<std::size_t>(count) + 1);
+      bytes.back().fill(Int8(std::uint8_t{77}));
+      job.count = count;
+      job.to = bytes.data();
+      const auto* from = x.const_data_ptr<float>() + count;
+      job.planes = {from, from + 17, nullptr, from + 200};
+      deploy::sparse_int8_kernels_here().round_planes(job);
+      for (std::size_t i = 0; i + 1 < bytes.size(); ++i)
+        for (const std::size_t p : {0, 1, 3})
+          CHECK(bytes[i][p].bits == job.rounding.by(job.planes[p][i]));
+      for (const auto& untouched : bytes.back()) CHECK(untouched.bits == 77);
+    }
+  }
 }
 
 TEST_CASE("a convolution whose sums bytes could overflow is none of int8", "[deploy][int8]") {
@@ -165,6 +251,10 @@ TEST_CASE("a convolution whose sums bytes could overflow is none of int8", "[dep
   CHECK(DirectInt8::fits(c, {7281, 4, 4}));
   CHECK_FALSE(DirectInt8::fits(c, {7282, 4, 4}));
   CHECK(deploy::DirectConvolution::fits(c, {7282, 4, 4}));
+  CHECK(SparseInt8::fits(c, {7281, 4, 4}));
+  CHECK_FALSE(SparseInt8::fits(c, {7282, 4, 4}));
+  CHECK(deploy::SparseConvolution::fits(c, {7282, 4, 4}));
+  CHECK_FALSE(SparseInt8::fits({.filters = 2, .size = 3, .groups = 2}, {8, 4, 4}));
 }
 
 TEST_CASE("calibration finds the ranges of what convolutions read", "[deploy][int8]") {
@@ -200,7 +290,34 @@ TEST_CASE("a plan in int8 is near the float one, and is kept as it is",
         network,
         {.measure = false, .precision = PlanPrecision::kInt8, .ranges = calibration.ranges()}, 0.15,
         "_int8");
+    const auto few = test::pruned(network, Weight{}, 90);
+    const auto ranges = calibration.ranges();
+    deploy::Choices sparse;
+    for (const int c : few.graph().convolutions()) {
+      const auto& name = few.graph()[c].name;
+      const bool in_bytes = ranges.contains(name) && few.graph().convolution(c).groups == 1;
+      sparse[name] = in_bytes ? "weights_int8" : "weights";
+    }
+    test::near_and_kept(few,
+                        {.precision = PlanPrecision::kInt8, .ranges = ranges, .choices = sparse},
+                        0.15, "weights_int8");
   }
+}
+
+TEST_CASE("a plan in int8 of few weights multiplies those alone", "[deploy][int8]") {
+  need_int8();
+  const auto demo = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/demo";
+  const ReferenceNetwork network(load_cfg(demo / "yolov3-slim.cfg"), Seed(1));
+  deploy::Calibration calibration(network);
+  calibration.observe(images_for(network.graph(), 1));
+  const auto forms = [&](int percent) {
+    const auto plan = deploy::make_plan(
+        test::pruned(network, Weight{}, percent),
+        {.measure = false, .precision = PlanPrecision::kInt8, .ranges = calibration.ranges()});
+    return deploy::write_choices(plan.choices());
+  };
+  CHECK_THAT(forms(90), ContainsSubstring("weights_int8"));
+  CHECK_THAT(forms(0), ContainsSubstring("direct_int8"));
 }
 
 TEST_CASE("a plan in int8 is made of ranges, and ranges are for int8", "[deploy][int8]") {
@@ -221,20 +338,33 @@ TEST_CASE("a scale that is none is refused when a plan is read", "[deploy][int8]
   const Convolutional c{.filters = 3, .size = 1};
   const Shape in{4, 2, 2};
   const std::vector<float> weight(12, 0.5F), bias(3, 0.0F);
-  deploy::PlanWriter to(0);
-  DirectInt8(c, in, weight.data(), bias.data(), {Quantization::of({-1, 1})}).write(to);
-  const auto refused = [&](const Quantization& by) {
+  const deploy::Rounding<Int8> rounding{Quantization::of({-1, 1})};
+  /// @param at  where the convolution's bytes begin that are replaced.
+  const auto refused = [&]<class Form>(const Form& form, std::size_t at, const auto& by,
+                                       const char* says) {
+    deploy::PlanWriter to(0);
+    form.write(to);
     const auto bytes = std::make_shared<std::string>(to.bytes());
-    std::memcpy(bytes->data(), &by, sizeof by);
+    std::memcpy(bytes->data() + at, &by, sizeof by);
     deploy::PlanReader from(bytes, std::as_bytes(std::span(*bytes)), 0, "network.plan");
-    CHECK_THROWS_WITH(DirectInt8(c, in, from),
-                      ContainsSubstring("network.plan: should hold a positive scale"));
+    CHECK_THROWS_WITH(Form(c, in, from), ContainsSubstring(says));
+  };
+  const DirectInt8 dense(c, in, weight.data(), bias.data(), rounding);
+  const SparseInt8 sparse(c, in, weight.data(), bias.data(), {}, rounding);
+  const auto both = [&](const Quantization& by) {
+    refused(dense, 0, by, "network.plan: should hold a positive scale");
+    refused(sparse, 2 * sizeof(bool), by, "network.plan: should hold a positive scale");
   };
   for (const float scale : {0.0F, -1.0F, std::numeric_limits<float>::infinity(),
                             std::numeric_limits<float>::quiet_NaN()})
-    refused({scale, 0});
-  refused({1, -1});
-  refused({1, 256});
+    both({scale, 0});
+  both({1, -1});
+  both({1, 256});
+  // Behind bias and scales, each from a whole line on.
+  refused(sparse, 3 * deploy::detail::kAlignment, std::int32_t{4},
+          "should name channels of 4, got 4");
+  refused(sparse, 3 * deploy::detail::kAlignment, std::int32_t{-1},
+          "should name channels of 4, got -1");
 }
 
 TEST_CASE("a processor without VNNI refuses int8 by name", "[deploy][int8]") {

@@ -1,0 +1,42 @@
+# The target verify_headers compiles every header alone, so that a missing include shows; but laws, which need Catch2, and the parts of
+# others (-inl.hpp). Nearly all of a header's time is LibTorch's. So where a header comes, through what it includes, to torch/nn.hpp or to
+# torch/tensor.hpp, that one is precompiled; it hides nothing: what the header includes besides is compiled alone too, and what it
+# says itself stands after its includes.
+
+# _serpette_door(HEADER OUT): which of LibTorch's two doors HEADER comes to, nn before tensor, or none.
+function(_serpette_door header out)
+  get_property(_known GLOBAL PROPERTY serpette_door_of_${header})
+  if(NOT _known)
+    set(_known none)
+    if(header MATCHES "^serpette/torch/(nn|tensor)\\.hpp$")
+      set(_known ${CMAKE_MATCH_1})
+    endif()
+    file(STRINGS include/${header} _includes REGEX "^ *# *include +[<\"]serpette")
+    foreach(_include IN LISTS _includes)
+      string(REGEX REPLACE ".*[<\"](serpette[^>\"]*)[>\"].*" "\\1" _included ${_include})
+      _serpette_door(${_included} _door)
+      if(_door STREQUAL "nn" OR _known STREQUAL "none")
+        set(_known ${_door})
+      endif()
+    endforeach()
+    set_property(GLOBAL PROPERTY serpette_door_of_${header} ${_known})
+  endif()
+  set(${out} ${_known} PARENT_SCOPE)
+endfunction()
+
+foreach(_header IN LISTS _headers _app_headers _report_headers)
+  file(RELATIVE_PATH _header ${CMAKE_CURRENT_SOURCE_DIR}/include ${_header})
+  _serpette_door(${_header} _door)
+  set(_source ${CMAKE_BINARY_DIR}/verify/${_header}.cpp)
+  file(CONFIGURE OUTPUT ${_source} CONTENT "#include <${_header}>\n" @ONLY)
+  list(APPEND _alone_${_door} ${_source})
+endforeach()
+add_custom_target(verify_headers)
+foreach(_door nn tensor none)
+  add_library(verify_headers_${_door} OBJECT EXCLUDE_FROM_ALL ${_alone_${_door}})
+  target_link_libraries(verify_headers_${_door} PRIVATE serpette_dev serpette_report CLI11::CLI11)
+  if(NOT _door STREQUAL "none")
+    target_precompile_headers(verify_headers_${_door} PRIVATE <serpette/torch/${_door}.hpp>)
+  endif()
+  add_dependencies(verify_headers verify_headers_${_door})
+endforeach()
