@@ -66,6 +66,15 @@ bool computes_in(PlanPrecision precision) {
     return precision >= PlanPrecision::kInt8 && has_int8();
 }
 
+/// @throws Error  if this machine computes no products of such numbers.
+template <class Number>
+void require_products() {
+  require(dot_kernels_here<Number>().round != nullptr, "plan",
+          "should have no layer in {} on a machine without {}",
+          kTogether<Number> == 2 ? "bfloat16" : "int8",
+          kTogether<Number> == 2 ? "AVX512-BF16" : "AVX512-VNNI");
+}
+
 /// The loops of products of float, BFloat16 or Int8.
 /// @throws Error  if this machine has none.
 template <class Number>
@@ -73,11 +82,8 @@ const ProductKernels<Number>& product_kernels_here() {
   if constexpr (kTogether<Number> == 1) {
     return dense_kernels_here();
   } else {
-    const auto& kernels = dot_kernels_here<Number>();
-    require(kernels.round != nullptr, "plan", "should have no layer in {} on a machine without {}",
-            kTogether<Number> == 2 ? "bfloat16" : "int8",
-            kTogether<Number> == 2 ? "AVX512-BF16" : "AVX512-VNNI");
-    return kernels;
+    require_products<Number>();
+    return dot_kernels_here<Number>();
   }
 }
 

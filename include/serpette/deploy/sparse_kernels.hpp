@@ -7,7 +7,7 @@
 
 #include <type_traits>
 
-#include "serpette/core/contract.hpp"
+#include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/sparse_job.hpp"
 #include "serpette/detail/kernels.hpp"
 
@@ -16,7 +16,7 @@ namespace serpette::deploy {
 /// The best that this machine supports, found at the first call.
 /// @param narrow  at most eight lanes, for maps a few cells wide.
 SERPETTE_KERNELS const SparseKernels<float>& sparse_float_kernels_here(bool narrow);
-/// Without a `round_planes` where this machine has none.
+/// None where this machine has no products of Int8.
 SERPETTE_KERNELS const SparseKernels<Int8>& sparse_int8_kernels_here();
 
 }  // namespace serpette::deploy
@@ -54,10 +54,8 @@ const SparseKernels<Number>& sparse_kernels_here([[maybe_unused]] bool narrow) {
   if constexpr (std::is_same_v<Number, float>) {
     return sparse_float_kernels_here(narrow);
   } else {
-    const auto& kernels = sparse_int8_kernels_here();
-    require(kernels.round_planes != nullptr, "plan",
-            "should have no layer in int8 on a machine without AVX512-VNNI");
-    return kernels;
+    require_products<Number>();
+    return sparse_int8_kernels_here();
   }
 }
 
