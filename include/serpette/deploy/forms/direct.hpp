@@ -3,10 +3,10 @@
 #include <cmath>
 #include <cstdint>
 #include <string_view>
-#include <type_traits>
 
 #include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/form.hpp"
+#include "serpette/deploy/forms/number.hpp"
 #include "serpette/deploy/forms/own.hpp"
 #include "serpette/deploy/workers.hpp"
 
@@ -16,9 +16,8 @@ namespace serpette::deploy {
 template <class Number>
 struct DirectFormOf : OwnForm<DirectConvolutionOf<Number>, Layout::kChannelsLast> {
   static bool fits(const FoldedLayer& layer) {
-    return computes_in<Number>(layer.precision) &&
-           DirectConvolutionOf<Number>::fits(layer.settings, layer.in) &&
-           (!std::is_same_v<Number, Int8> || layer.range);
+    return may_multiply_in<Number>(layer) &&
+           DirectConvolutionOf<Number>::fits(layer.settings, layer.in);
   }
 
   /// The multiply-adds of whole vectors, one row of pointers and sums per panel, and in fewer bits
@@ -33,10 +32,8 @@ struct DirectFormOf : OwnForm<DirectConvolutionOf<Number>, Layout::kChannelsLast
   }
 
   static typename DirectFormOf::Prepared prepare(const FoldedLayer& layer) {
-    Rounding<Number> rounding;
-    if constexpr (std::is_same_v<Number, Int8>) rounding.by = Quantization::of(*layer.range);
     return {DirectConvolutionOf<Number>(layer.settings, layer.in, layer.weight.data(),
-                                        layer.bias.data(), rounding),
+                                        layer.bias.data(), rounding_of<Number>(layer)),
             Workers(layer.macs() / kTogether<Number>)};
   }
 };

@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/form.hpp"
+#include "serpette/deploy/forms/number.hpp"
 #include "serpette/deploy/forms/own.hpp"
 #include "serpette/deploy/sparse_convolution.hpp"
 #include "serpette/deploy/workers.hpp"
@@ -22,9 +22,8 @@ namespace serpette::deploy {
 template <class Number, bool kShifted>
 struct WeightsFormOf : OwnForm<SparseConvolutionOf<Number>, Layout::kPlanes> {
   static bool fits(const FoldedLayer& layer) {
-    return computes_in<Number>(layer.precision) &&
+    return may_multiply_in<Number>(layer) &&
            SparseConvolutionOf<Number>::fits(layer.settings, layer.in) &&
-           (!std::is_same_v<Number, Int8> || layer.range) &&
            (!kShifted || shifts_of(layer.settings, sparse_kernels_here<Number>(true).lanes) > 0);
   }
 
@@ -43,10 +42,9 @@ struct WeightsFormOf : OwnForm<SparseConvolutionOf<Number>, Layout::kPlanes> {
   }
 
   static typename WeightsFormOf::Prepared prepare(const FoldedLayer& layer) {
-    Rounding<Number> rounding;
-    if constexpr (std::is_same_v<Number, Int8>) rounding.by = Quantization::of(*layer.range);
     SparseConvolutionOf<Number> convolution(layer.settings, layer.in, layer.weight.data(),
-                                            layer.bias.data(), settings(layer), rounding);
+                                            layer.bias.data(), settings(layer),
+                                            rounding_of<Number>(layer));
     const Workers workers(static_cast<double>(convolution.operations()));
     return {std::move(convolution), workers};
   }
