@@ -22,6 +22,7 @@
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"
 #include "serpette/deploy/sparse_tiling.hpp"
+#include "serpette/deploy/sparse_weights.hpp"
 #include "serpette/deploy/stored_array.hpp"
 #include "serpette/deploy/stored_rounding.hpp"
 #include "serpette/graph/graph.hpp"
@@ -67,9 +68,9 @@ class SparseConvolutionOf {
     if constexpr (kIsScaled) {
       order_ = ordered_channels(weight);
       std::vector<float> scales, biases;
-      const int area = c.size * c.size;
+      const int area = c.size * c.size, depth = depth_of<Number>(in);
       // [C_out, depth, k, k]
-      std::vector<Together<Number>> lanes(std::size_t(c.filters) * depth(in) * area);
+      std::vector<Together<Number>> lanes(std::size_t(c.filters) * depth * area);
       for (int f = 0; f < c.filters; ++f) {
         const std::span filter(weight + std::ptrdiff_t{f} * in.channels * area,
                                static_cast<std::size_t>(in.channels * area));
@@ -79,17 +80,17 @@ class SparseConvolutionOf {
         biases.push_back(of_sum.bias);
         for (int i = 0; i < in.channels; ++i) {
           const auto* from = quantized.weights.data() + order_[static_cast<std::size_t>(i)] * area;
-          auto* to = lanes.data() + (std::ptrdiff_t{f} * depth(in) + i / kTogether<Number>)*area;
+          auto* to = lanes.data() + (std::ptrdiff_t{f} * depth + i / kTogether<Number>)*area;
           for (int tap = 0; tap < area; ++tap)
             to[tap][static_cast<std::size_t>(i % kTogether<Number>)] = Int8(from[tap]);
         }
       }
       scale_ = std::move(scales);
       bias_ = std::move(biases);
-      compress(lanes.data(), settings.tile_bytes);
+      weights_ = {c, in, tiling_, lanes.data(), settings.tile_bytes};
     } else {
       bias_ = std::vector<float>(bias, bias + c.filters);
-      compress(weight, settings.tile_bytes);
+      weights_ = {c, in, tiling_, weight, settings.tile_bytes};
     }
   }
   /// What `write` wrote of the same convolution.
@@ -106,20 +107,7 @@ class SparseConvolutionOf {
         require(channel >= 0 && channel < in.channels, from.place(),
                 "should name channels of {}, got {}", in.channels, channel);
     }
-    planes_ = from.array<PackedPlane>();
-    offsets_ = from.array<std::int32_t>();
-    weights_ = from.array<Together<Number>>();
-    require(kFilters<Number> > 1 || weights_.size() == offsets_.size(), from.place(),
-            "should hold {} weights here, got {}", offsets_.size(), weights_.size());
-    parts_.resize(from.count(sizeof(std::uint64_t) * (2 + starts_of_a_part())));
-    for (Part& part : parts_) {
-      part.first_plane = from.value<std::uint64_t>();
-      part.last_plane = from.value<std::uint64_t>();
-      part.starts = from.array<std::int64_t>(starts_of_a_part());
-      if constexpr (kFilters<Number> > 1)
-        part.weights = from.array<std::int64_t>(static_cast<std::size_t>(units()));
-    }
-    count_planes();
+    weights_ = {c, tiling_, from};
   }
 
   void write(PlanWriter& to) const {
@@ -131,16 +119,7 @@ class SparseConvolutionOf {
       to.array(scale_);
       to.array(order_);
     }
-    to.array(planes_);
-    to.array(offsets_);
-    to.array(weights_);
-    to.value(std::uint64_t{parts_.size()});
-    for (const Part& part : parts_) {
-      to.value(std::uint64_t{part.first_plane});
-      to.value(std::uint64_t{part.last_plane});
-      to.array(part.starts);
-      if constexpr (kFilters<Number> > 1) to.array(part.weights);
-    }
+    weights_.write(to);
   }
 
   /// Of Int8 one group, and no more products than 32 bits can add up.
@@ -167,7 +146,7 @@ class SparseConvolutionOf {
       for (std::int64_t piece = begin; piece < end; ++piece) {
         const auto block = piece % parts;
         run_tile(from, y, finish, tiling_.tiles[static_cast<std::size_t>(piece / parts)],
-                 units() * block / parts, units() * (block + 1) / parts);
+                 weights_.units() * block / parts, weights_.units() * (block + 1) / parts);
       }
     });
   }
@@ -175,34 +154,22 @@ class SparseConvolutionOf {
   /// Multiply-adds per image, those of idle lanes and overlapping tiles too, and as many for every
   /// packed value: nearly proportional to the time.
   [[nodiscard]] std::int64_t operations() const {
-    return tiling_.operations(static_cast<std::int64_t>(weights_.size()),
-                              static_cast<std::int64_t>(planes_.size()));
+    return tiling_.operations(weights_.weights(), weights_.planes());
   }
 
   /// The same, or somewhat more, before anything is laid out.
   /// @param weights  nonzero ones, of as many channels as a lane holds.
   static std::int64_t operations(const Convolutional& c, const Shape& in, std::int64_t weights,
                                  const SparseSettings& settings) {
-    const SparseTiling tiling(c, in, sparse_kernels_here<Number>(settings.narrow).lanes,
-                              settings.shifted && !kIsScaled);
+    const SparseTiling tiling(c, in, sparse_kernels_here<Number>(settings.narrow),
+                              settings.shifted);
     const auto planes = std::min<std::int64_t>(
-        weights, depth(in) * (tiling.shifts > 0 ? c.stride : c.size) * c.stride);
+        weights, depth_of<Number>(in) * (tiling.shifts > 0 ? c.stride : c.size) * c.stride);
     return tiling.operations(weights, tiling.direct ? 0 : planes);
   }
 
  private:
   static constexpr bool kIsScaled = std::is_same_v<Number, Int8>;
-
-  /// Consecutive planes that are packed and used together.
-  struct Part {
-    std::size_t first_plane = 0, last_plane = 0;
-    /// [units, shifts + 1, lists] and an end, into offsets_: where the places begin of weights that
-    /// take part in all shifts (the last columns of the kernels), in all but one, …, in none; for
-    /// each of these, those of all filters of a unit, and of each alone.
-    StoredArray<std::int64_t> starts;
-    StoredArray<std::int64_t> weights;  ///< [units] Where each one's begin in weights_; of one
-                                        ///< filter where its first place is.
-  };
 
   SparseConvolutionOf(const Convolutional& c, const Shape& in, bool narrow, bool shifted,
                       const Rounding<Number>& rounding)
@@ -212,29 +179,14 @@ class SparseConvolutionOf {
         out_(output_shape(c, in)),
         narrow_(narrow),
         rounding_(rounding),
-        tiling_(c, in, kernels_->lanes, shifted && !kIsScaled) {
+        tiling_(c, in, *kernels_, shifted) {
     require(fits(c, in), "sparse convolution",
             "should in int8 be in one group, and of at most 65536 products, got {} groups and "
             "{} times {}×{}",
             c.groups, in.channels, c.size, c.size);
   }
 
-  /// Channels of a map, in lanes.
-  static int depth(const Shape& in) {
-    return (in.channels + kTogether<Number> - 1) / kTogether<Number>;
-  }
-
   [[nodiscard]] int lanes() const { return kernels_->lanes; }
-  /// Filters that are computed together are a unit.
-  [[nodiscard]] std::int64_t units() const {
-    return (out_.channels + kFilters<Number> - 1) / kFilters<Number>;
-  }
-  [[nodiscard]] std::size_t starts_of_a_unit() const {
-    return static_cast<std::size_t>((tiling_.shifts + 1) * kLists<Number>);
-  }
-  [[nodiscard]] std::size_t starts_of_a_part() const {
-    return static_cast<std::size_t>(units()) * starts_of_a_unit() + 1;
-  }
   [[nodiscard]] std::int64_t tiles() const { return std::ssize(tiling_.tiles); }
   [[nodiscard]] std::int64_t blocks(int threads) const {
     if (threads <= 1) return 1;
@@ -258,112 +210,6 @@ class SparseConvolutionOf {
     return order;
   }
 
-  /// @param weight  [C_out, depth / groups, k, k]
-  void compress(const Together<Number>* weight, std::int64_t tile_bytes) {
-    const int k = conv_.size, s = conv_.stride, area = k * k, shifts = tiling_.shifts;
-    const int channels = depth(in_), inputs = channels / conv_.groups,
-              outputs = out_.channels / conv_.groups;
-    std::vector<PackedPlane> planes;
-    std::vector<std::int32_t> offsets;
-    std::vector<Together<Number>> weights;
-    const auto plane_floats = std::int64_t{tiling_.plane_rows} * lanes();
-    const auto at = [&](int f, int c, int tap) {
-      return weight[(std::int64_t{f} * inputs + c) * area + tap];
-    };
-    const auto is_zero = [](const Together<Number>& value) {
-      if constexpr (kIsScaled)
-        return std::bit_cast<std::uint32_t>(value) == 0;
-      else
-        return value == 0;
-    };
-    // Of a channel of the input, 0 where it is of another group.
-    const auto of_channel = [&](int f, int channel, int tap) {
-      const int c = channel - f / outputs * inputs;
-      return c >= 0 && c < inputs ? at(f, c, tap) : Together<Number>{};
-    };
-
-    // Which planes any weight reads.
-    const int columns = shifts > 0 ? s : k;  // planes of a channel and a row parity
-    std::vector<std::int32_t> place(static_cast<std::size_t>(channels * columns * s), -1);
-    const auto plane_of = [&](int channel, int column, int parity) -> std::int32_t& {
-      return place[static_cast<std::size_t>((channel * columns + column) * s + parity)];
-    };
-    for (int f = 0; f < out_.channels; ++f)
-      for (int c = 0; c < inputs; ++c)
-        for (int tap = 0; tap < area; ++tap)
-          if (!is_zero(at(f, c, tap)))
-            plane_of(f / outputs * inputs + c, tap % k % columns, tap / k % s) = 0;
-
-    // Of a unit: of both filters, of the first alone, of the second alone.
-    std::array<std::vector<std::int32_t>, 3> places;
-    std::array<std::vector<Together<Number>>, 3> values;
-
-    const auto most =
-        std::max<std::int64_t>(1, tile_bytes / (plane_floats * std::int64_t{sizeof(float)}));
-    int channel = 0;
-    do {
-      Part part;
-      std::vector<std::int64_t> starts;
-      part.first_plane = planes.size();
-      const int first = channel;
-      for (; channel < channels; ++channel) {
-        if (!tiling_.direct && channel > first &&
-            std::ssize(planes) - std::int64_t(part.first_plane) + columns * s > most)
-          break;
-        for (int x = 0; x < columns; ++x)
-          for (int parity = 0; parity < s; ++parity)
-            if (auto& index = plane_of(channel, x, parity); index >= 0) {
-              index = static_cast<std::int32_t>(
-                  tiling_.direct ? std::int64_t{channel} * in_.height * in_.width
-                                 : std::int64_t(planes.size() - part.first_plane) * plane_floats);
-              if (!tiling_.direct) planes.push_back({channel, parity, x});
-            }
-      }
-      part.last_plane = planes.size();
-      std::vector<std::int64_t> begins;
-      for (int f = 0; f < out_.channels; f += kFilters<Number>) {
-        begins.push_back(std::ssize(weights));
-        const int last_f = std::min(f + kFilters<Number>, out_.channels) - 1;
-        const int from = std::max(f / outputs * inputs, first),
-                  until = std::min((last_f / outputs + 1) * inputs, channel);
-        for (int shift = shifts; shift >= 0; --shift) {
-          const int first_x = shift * columns, last_x = std::min(first_x + columns, k);
-          for (auto& list : places) list.clear();
-          for (auto& list : values) list.clear();
-          for (int c = from; c < until; ++c)
-            for (int y = 0; y < k; ++y)
-              for (int x = first_x; x < last_x; ++x) {
-                const auto one = of_channel(f, c, y * k + x),
-                           two = last_f > f ? of_channel(last_f, c, y * k + x) : Together<Number>{};
-                if (is_zero(one) && is_zero(two)) continue;
-                const std::size_t list = is_zero(two) ? 1 : is_zero(one) ? 2 : 0;
-                places[list].push_back(plane_of(c, x - first_x, y % s) + y / s * lanes());
-                if (list != 2) values[list].push_back(one);
-                if (list != 1) values[list].push_back(two);
-              }
-          for (std::size_t list = 0; list < places.size(); ++list) {
-            if (kFilters<Number> == 2 || list == 1) starts.push_back(std::ssize(offsets));
-            offsets.insert(offsets.end(), places[list].begin(), places[list].end());
-            weights.insert(weights.end(), values[list].begin(), values[list].end());
-          }
-        }
-      }
-      starts.push_back(std::ssize(offsets));
-      part.starts = std::move(starts);
-      if constexpr (kFilters<Number> > 1) part.weights = std::move(begins);
-      parts_.push_back(std::move(part));
-    } while (channel < channels);
-    planes_ = std::move(planes);
-    offsets_ = std::move(offsets);
-    weights_ = std::move(weights);
-    count_planes();
-  }
-
-  void count_planes() {
-    for (const Part& part : parts_)
-      most_planes_ = std::max(most_planes_, part.last_plane - part.first_plane);
-  }
-
   /// The input as the kernels read it, [depth, H, W]: itself, or rounded in this thread's scratch.
   template <class Parallel>
   [[nodiscard]] const Together<Number>* operand(const float* x, const Parallel& parallel) const {
@@ -371,9 +217,10 @@ class SparseConvolutionOf {
       return x;
     } else {
       const auto cells = std::int64_t{in_.height} * in_.width;
+      const int depth = depth_of<Number>(in_);
       auto* to =
-          scratch<Together<Number>>(Scratch::kThird, static_cast<std::size_t>(depth(in_) * cells));
-      parallel(depth(in_), [&](std::int64_t begin, std::int64_t end) {
+          scratch<Together<Number>>(Scratch::kThird, static_cast<std::size_t>(depth * cells));
+      parallel(depth, [&](std::int64_t begin, std::int64_t end) {
         for (auto lane = begin; lane < end; ++lane) {
           RoundPlanesJob job{.rounding = rounding_, .count = cells, .to = to + lane * cells};
           for (std::size_t i = 0; i < job.planes.size(); ++i)
@@ -398,9 +245,8 @@ class SparseConvolutionOf {
     }
   }
 
-  void pack(const Together<Number>* x, const SparseStrip& strip, int row, const Part& part,
-            Together<Number>* to) const {
-    const std::span planes(planes_.data() + part.first_plane, part.last_plane - part.first_plane);
+  void pack(const Together<Number>* x, const SparseStrip& strip, int row,
+            std::span<const PackedPlane> planes, Together<Number>* to) const {
     const auto length = std::int64_t{tiling_.plane_rows} * lanes();
     if (tiling_.flat) {
       const std::int64_t cells = std::int64_t{in_.height} * in_.width,
@@ -455,31 +301,27 @@ class SparseConvolutionOf {
     bands.finish = finish;
 
     Together<Number>* packed =
-        tiling_.direct ? nullptr
-                       : scratch<Together<Number>>(
-                             Scratch::kFirst,
-                             most_planes_ * static_cast<std::size_t>(tiling_.plane_rows * lanes()));
+        tiling_.direct
+            ? nullptr
+            : scratch<Together<Number>>(
+                  Scratch::kFirst,
+                  weights_.most_planes() * static_cast<std::size_t>(tiling_.plane_rows * lanes()));
     // Sums of every unit between two parts of the channels; of one unit between its two steps.
-    const bool has_parts = parts_.size() > 1;
+    const auto& parts = weights_.parts();
+    const bool has_parts = parts.size() > 1;
     const auto kept = has_parts ? last_unit - first_unit : 0;
     auto* const partial =
         scratch<Sum<Number>>(Scratch::kSecond, static_cast<std::size_t>((kept + 1) * sums));
     auto* const bands_out = reinterpret_cast<float*>(partial + kept * sums);
     const auto& kernels = tiling_.shifts > 0 ? kernels_->shifted_weights : kernels_->weights;
     const auto kernel = kernels[static_cast<std::size_t>(strip.tile_rows - 1)];
-    job.offsets = offsets_.data();
-    job.shifts = tiling_.shifts;
-    for (std::size_t p = 0; p < parts_.size(); ++p) {
-      const Part& part = parts_[p];
-      const bool is_last = p + 1 == parts_.size();
-      if (!tiling_.direct) pack(x, strip, tile.row, part, packed);
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      const bool is_last = p + 1 == parts.size();
+      if (!tiling_.direct) pack(x, strip, tile.row, weights_.planes(parts[p]), packed);
       job.planes = tiling_.direct ? x + origin : packed;
       for (auto unit = first_unit; unit < last_unit; ++unit) {
-        job.starts = part.starts.data() + static_cast<std::size_t>(unit) * starts_of_a_unit();
-        if (job.starts[0] == job.starts[starts_of_a_unit()] && p > 0 && !is_last) continue;
-        job.weights =
-            weights_.data() +
-            (kFilters<Number> == 1 ? job.starts[0] : part.weights[static_cast<std::size_t>(unit)]);
+        const bool has_weights = weights_.hand(parts[p], unit, job);
+        if (!has_weights && p > 0 && !is_last) continue;
         const auto f = unit * kFilters<Number>;
         job.filters = static_cast<int>(std::min<std::int64_t>(kFilters<Number>, out_.channels - f));
         job.bias = bias_.data() + f;
@@ -513,12 +355,7 @@ class SparseConvolutionOf {
   StoredArray<std::int32_t> order_;  // of Int8: the channels, lane by lane
 
   SparseTiling tiling_;
-
-  StoredArray<PackedPlane> planes_;
-  std::vector<Part> parts_;
-  StoredArray<std::int32_t> offsets_;
-  StoredArray<Together<Number>> weights_;
-  std::size_t most_planes_ = 0;
+  SparseWeights<Number> weights_;
 };
 
 using SparseConvolution = SparseConvolutionOf<float>;

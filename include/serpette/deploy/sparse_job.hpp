@@ -63,7 +63,7 @@ template <class Number>
 struct FiltersJob {
   const Together<Number>* planes = nullptr;  ///< Packed input of the tile, or the input itself.
   const std::int32_t* offsets = nullptr;     ///< Where operands begin in `planes`, place by place.
-  /// [shifts + 1][kLists] and an end, into offsets. See SparseConvolutionOf::Part.
+  /// [shifts + 1][kLists] and an end, into offsets. See SparseWeights::Part.
   const std::int64_t* starts = nullptr;
   const Together<Number>* weights = nullptr;  ///< List by list; of both filters side by side.
   int shifts = 0;                             ///< Of sums, by a lane each.
@@ -135,6 +135,8 @@ struct SparseKernels {
   std::array<PackPlanes, kMostHalves + 1> pack_planes{};
   std::array<FinishBands, kMostHalves + 1> finish_bands{};
   void (*round_planes)(const RoundPlanesJob&) = nullptr;  ///< Of Int8.
+
+  [[nodiscard]] bool can_shift() const { return shifted_weights.front() != nullptr; }
 };
 
 }  // namespace serpette::deploy

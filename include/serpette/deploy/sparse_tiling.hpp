@@ -38,12 +38,30 @@ struct SparseTiling {
   std::vector<SparseStrip> strips;
   std::vector<Tile> tiles;  ///< Whole vectors first, row by row: neighbours read the same input.
 
-  /// @param lanes_   a power of two.
-  /// @param shifted  see SparseSettings.
-  SparseTiling(const Convolutional& c, const Shape& in, int lanes_, bool shifted)
-      : lanes(lanes_),
-        shifts(shifted ? shifts_of(c, lanes_) : 0),
-        more_rows((c.size - 1) / c.stride) {
+  /// @param kernels  for which it is cut.
+  /// @param shifted  see SparseSettings; where these kernels can.
+  template <class Number>
+  SparseTiling(const Convolutional& c, const Shape& in, const SparseKernels<Number>& kernels,
+               bool shifted)
+      : SparseTiling(c, in, kernels.lanes,
+                     shifted && kernels.can_shift() ? shifts_of(c, kernels.lanes) : 0) {}
+
+  /// Of the output, those with idle lanes too.
+  [[nodiscard]] std::int64_t vectors() const {
+    std::int64_t sum = 0;
+    for (const SparseStrip& strip : strips) sum += std::int64_t{strip.tiles} * strip.tile_rows;
+    return sum;
+  }
+
+  /// Multiply-adds with so many weights, and as many for every value of so many packed planes.
+  [[nodiscard]] std::int64_t operations(std::int64_t weights, std::int64_t planes) const {
+    const auto rows = vectors();
+    return lanes * (rows * weights + (rows + more_rows * std::ssize(tiles)) * planes);
+  }
+
+ private:
+  SparseTiling(const Convolutional& c, const Shape& in, int lanes_, int shifts_)
+      : lanes(lanes_), shifts(shifts_), more_rows((c.size - 1) / c.stride) {
     const Shape out = output_shape(c, in);
     const int cells = out.height * out.width;
     flat = c.size == 1 && c.stride == 1 && c.padding == 0;
@@ -68,20 +86,6 @@ struct SparseTiling {
     });
   }
 
-  /// Of the output, those with idle lanes too.
-  [[nodiscard]] std::int64_t vectors() const {
-    std::int64_t sum = 0;
-    for (const SparseStrip& strip : strips) sum += std::int64_t{strip.tiles} * strip.tile_rows;
-    return sum;
-  }
-
-  /// Multiply-adds with so many weights, and as many for every value of so many packed planes.
-  [[nodiscard]] std::int64_t operations(std::int64_t weights, std::int64_t planes) const {
-    const auto rows = vectors();
-    return lanes * (rows * weights + (rows + more_rows * std::ssize(tiles)) * planes);
-  }
-
- private:
   /// The cheapest strips for the last columns of a row, no more than one of so many bands holds.
   [[nodiscard]] std::vector<SparseStrip> remainder(int column, int width, int groups) const {
     if (width == 0) return {};

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "serpette/concepts/dataset.hpp"
+#include "serpette/concepts/detector.hpp"
 #include "serpette/method/settings.hpp"
 #include "serpette/method/view.hpp"
 #include "serpette/metric/stopwatch.hpp"

@@ -57,15 +57,15 @@ struct WeightsFormOf : OwnForm<SparseConvolutionOf<Number>, Layout::kPlanes> {
 
   static SparseSettings settings(const FoldedLayer& layer) {
     const Convolutional& c = layer.settings;
-    const auto vectors = [&](int lanes) {
-      return SparseTiling(c, layer.in, lanes, kShifted).vectors();
+    const auto vectors = [&](const SparseKernels<Number>& kernels) {
+      return SparseTiling(c, layer.in, kernels, kShifted).vectors();
     };
-    const int wide = sparse_kernels_here<Number>(false).lanes,
-              narrow = sparse_kernels_here<Number>(true).lanes;
+    const auto &wide = sparse_kernels_here<Number>(false),
+               &narrow = sparse_kernels_here<Number>(true);
     SparseSettings settings;
     settings.shifted = kShifted;
     // As many vectors, each cheaper.
-    settings.narrow = narrow < wide && vectors(narrow) <= vectors(wide);
+    settings.narrow = narrow.lanes < wide.lanes && vectors(narrow) <= vectors(wide);
     // The denser, the more often a packed value is read again, and the more a place in the nearest
     // cache is worth.
     const double copies = kShifted ? static_cast<double>(c.stride) / c.size : 1;
