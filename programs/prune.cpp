@@ -303,6 +303,7 @@ int main(int argc, char** argv) {
     app.add_flag("--retry-failed", e.retry_failed, "Try again what failed before");
     cli::add_force(app, e.force);
     cli::under(app, "Budget", [&] { e.budget.add_to(app); });
+    cli::under(app, "Views of training images", [&] { e.augmentation.add_to(app); });
     cli::under(app, "Settings of the policies", [&] { e.policies.add_to(app); });
     cli::parse(app, argc, argv);
     return run(o);

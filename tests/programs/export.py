@@ -211,6 +211,7 @@ def prune(root, scenes):
     run("prune", *(root / "blocked" if word == out else word for word in command), "--ratio", 75, status=2, says='got "a folder"')
     assert not (root / "blocked/study").exists()
     run("prune", *command, "--ratio", 100, status=2, says="--ratio: should be")
+    run("prune", *command, "--ratio", 75, "--augment-upside-down", 2, status=2, says="--augment-upside-down")
     other = ["mine" if word == "structured_hydra" else root / "no" if word == out else word for word in command]
     run("prune", *other, "--ratio", 50, status=2, says='scenario: should be one of')
     assert not (root / "no").exists()

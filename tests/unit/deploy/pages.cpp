@@ -111,22 +111,24 @@ TEST_CASE("pages on pruning and plans show what runs", "[deploy][pages]") {
 }
 
 TEST_CASE("pages on pictures and scores show what runs", "[deploy][pages]") {
-  using namespace serpette;
-  const test::Scratch folder;
+  const serpette::test::Scratch folder;
   const StandingIn there(folder.path());
-  DrawnData{.train = 6, .test = 1}.write(folder.path());
+  serpette::DrawnData{.train = 6, .test = 1}.write(folder.path());
   fs::rename("train/images", "images");
   fs::rename("train/instances.json", "instances.json");
   // [your_pictures]
-  const auto all = load_annotations("instances.json");  // or a folder of XML, of labels, …
-  const auto [train, rest] = split_fraction(all, 0.2, Seed(1));  // the same parts for the same seed
+  const auto all =
+      serpette::load_annotations("instances.json");  // or a folder of XML, of labels, …
+  const auto [train, rest] =
+      serpette::split_fraction(all, 0.2, serpette::Seed(1));  // the same parts for the same seed
 
-  const CocoFolder data(train, "images", {.width = 416, .height = 416});
-  const ImageBatch batch = data.batch(std::vector<std::int64_t>{0, 1, 2});
+  const serpette::CocoFolder data(train, "images", {.width = 416, .height = 416});
+  const serpette::ImageBatch batch = data.batch(std::vector<std::int64_t>{0, 1, 2});
   // [your_pictures]
   CHECK(batch.images.size(0) == 3);
   CHECK(train.images.size() + rest.images.size() == 6);
   // [scores]
+  using namespace serpette;
   const DeepLift as_they_are{.target = Target::kDetection, .normalise = Normalise::kNone};
   const Normalised<Magnitude> levelled{.normalise = Normalise::kFilterAndInput};
   // [scores]
