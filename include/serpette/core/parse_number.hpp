@@ -14,9 +14,8 @@ namespace serpette {
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
   Number value{};
-  const char* const end = text.data() + text.size();
-  const auto [stop, code] = std::from_chars(text.data(), end, value);
-  if (code != std::errc{} || stop != end) return std::nullopt;
+  const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
   if constexpr (std::floating_point<Number>)
     if (!std::isfinite(value)) return std::nullopt;
   return value;
