@@ -18,7 +18,8 @@ int main(int count, char** arguments) {
   const auto target = count == 3 ? targets.find(arguments[1]) : targets.end();
   if (target == targets.end()) {
     std::fprintf(stderr, "usage: %s TARGET FOLDER    TARGET is one of", arguments[0]);
-    for (const auto& [name, function] : targets) std::fprintf(stderr, " %s", name.data());
+    for (const auto& [name, function] : targets)
+      std::fprintf(stderr, " %.*s", static_cast<int>(name.size()), name.data());
     std::fprintf(stderr, "\n");
     return 2;
   }
