@@ -26,7 +26,7 @@ documentation() {
 
 check_format() { sources | xargs clang-format --dry-run --Werror; }
 # Each header compiled alone: shows missing includes, all of them in one run (-k 0).
-check_headers() { configure headers && step cmake --build --preset headers --parallel "$(jobs)" --target verify_headers -- -k 0; }
+check_headers() { build headers verify_headers -- -k 0; }
 # Address and undefined-behaviour sanitizers over all that needs no LibTorch, and the fuzz corpora.
 check_asan() { build asan && step ctest --preset asan --parallel "$(nproc)"; }
 # Linked with LibTorch's CUDA libraries. Without a GPU that shows that all is there to link and to load, and the tests of devices

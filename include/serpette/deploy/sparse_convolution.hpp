@@ -4,7 +4,6 @@
 /// Direct convolution with the weights that are left. No LibTorch.
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -154,7 +153,7 @@ class SparseConvolutionOf {
   /// Multiply-adds per image, those of idle lanes and overlapping tiles too, and as many for every
   /// packed value: nearly proportional to the time.
   [[nodiscard]] std::int64_t operations() const {
-    return tiling_.operations(weights_.weights(), weights_.planes());
+    return tiling_.operations(weights_.weight_count(), weights_.plane_count());
   }
 
   /// The same, or somewhat more, before anything is laid out.

@@ -132,6 +132,7 @@ class SparseWeights {
     planes_ = std::move(planes);
     offsets_ = std::move(offsets);
     weights_ = std::move(weights);
+    count_planes();
   }
   /// What `write` wrote of the same convolution.
   /// @throws Error  if it has other counts.
@@ -151,6 +152,7 @@ class SparseWeights {
       if constexpr (kFilters<Number> > 1)
         part.weights = from.array<std::int64_t>(static_cast<std::size_t>(units_));
     }
+    count_planes();
   }
 
   void write(PlanWriter& to) const {
@@ -168,20 +170,21 @@ class SparseWeights {
 
   /// Filters that are computed together are a unit.
   [[nodiscard]] std::int64_t units() const { return units_; }
-  /// Packed values and places of weights.
-  [[nodiscard]] std::int64_t planes() const { return static_cast<std::int64_t>(planes_.size()); }
-  [[nodiscard]] std::int64_t weights() const { return static_cast<std::int64_t>(weights_.size()); }
+  /// That are kept, of all parts.
+  [[nodiscard]] std::int64_t weight_count() const {
+    return static_cast<std::int64_t>(weights_.size());
+  }
+  /// That are packed for them.
+  [[nodiscard]] std::int64_t plane_count() const {
+    return static_cast<std::int64_t>(planes_.size());
+  }
 
   [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
   [[nodiscard]] std::span<const PackedPlane> planes(const Part& part) const {
     return {planes_.data() + part.first_plane, part.last_plane - part.first_plane};
   }
   /// Of any part.
-  [[nodiscard]] std::size_t most_planes() const {
-    std::size_t most = 0;
-    for (const Part& part : parts_) most = std::max(most, part.last_plane - part.first_plane);
-    return most;
-  }
+  [[nodiscard]] std::size_t most_planes() const { return most_planes_; }
 
   /// A unit's weights of a part, for its job.
   /// @return whether there are any.
@@ -215,6 +218,11 @@ class SparseWeights {
   SparseWeights(const Convolutional& c, const SparseTiling& tiling)
       : units_((c.filters + kFilters<Number> - 1) / kFilters<Number>), shifts_(tiling.shifts) {}
 
+  void count_planes() {
+    for (const Part& part : parts_)
+      most_planes_ = std::max(most_planes_, part.last_plane - part.first_plane);
+  }
+
   static bool is_zero(const Together<Number>& value) {
     if constexpr (std::is_same_v<Number, Int8>)
       return std::bit_cast<std::uint32_t>(value) == 0;
@@ -232,6 +240,7 @@ class SparseWeights {
   std::vector<Part> parts_;
   StoredArray<std::int32_t> offsets_;
   StoredArray<Together<Number>> weights_;
+  std::size_t most_planes_ = 0;
 };
 
 }  // namespace serpette::deploy
