@@ -43,6 +43,7 @@
 #include "serpette/io/csv.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/draw.hpp"
+#include "serpette/io/file_fingerprint.hpp"
 #include "serpette/io/load_annotations.hpp"
 #include "serpette/method/evaluate.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
@@ -90,12 +91,6 @@ std::vector<CocoCategory> categories(const std::vector<std::string>& names, cons
   if (std::ranges::all_of(found, [&](const auto& own) { return id_of(own) != coco.end(); }))
     for (auto& own : found) own.id = id_of(own)->id;
   return found;
-}
-
-/// The folder of --images, which may be one picture.
-std::filesystem::path folder_of(const std::filesystem::path& images) {
-  if (std::filesystem::is_directory(images)) return images;
-  return images.has_parent_path() ? images.parent_path() : ".";
 }
 
 /// The pictures to look at, with ground truth if there is any.
@@ -240,8 +235,8 @@ void run_network(const Options& o, const ErasedAttack& attack, const ErasedColor
       o, detector.graph(),
       cli::network_names(o.names, o.weights, o.cfg, detector.graph().classes(), o.network()),
       device,
-      {{"cfg", fingerprint(read_file(o.cfg))},
-       {"weights", fingerprint(read_file(o.weights))},
+      {{"cfg", file_fingerprint(o.cfg)},
+       {"weights", file_fingerprint(o.weights)},
        {"plan", "none"}},
       [&](ImageBatch& batch) {
         batch.images = attacked_images(detector, batch, attack, color, rng);
@@ -271,7 +266,7 @@ void run_plan(Options o, bool color_is_given) {
       o, plan.graph(),
       knows_names ? plan.labels().class_names
                   : cli::network_names(o.names, o.plan, {}, plan.graph().classes(), o.network()),
-      at::kCPU, {{"cfg", "none"}, {"weights", "none"}, {"plan", fingerprint(read_file(o.plan))}},
+      at::kCPU, {{"cfg", "none"}, {"weights", "none"}, {"plan", file_fingerprint(o.plan)}},
       [&](ImageBatch& batch) {
         batch.images = color.expand(color.encode(batch.images)).contiguous();
       },

@@ -13,6 +13,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -47,7 +48,9 @@ struct LayerTime {
   double density = 1;     ///< Nonzero weights ÷ weights.
   double seconds = 0;     ///< Median over the rounds.
   double operations = 0;  ///< Two per nonzero weight and cell of the output.
-  double bytes = 0;       ///< Input, output and nonzero weights, each once; 0: it has no work.
+  /// Input, output, what a shortcut adds in passing and nonzero weights, each once; 0: it has no
+  /// work.
+  double bytes = 0;
 };
 
 std::string shape_text(const Shape& s) {
@@ -55,6 +58,11 @@ std::string shape_text(const Shape& s) {
 }
 
 double cells(const Shape& s) { return double(s.channels) * s.height * s.width; }
+
+/// Of a weight in a form.
+double bytes_of_weight(std::string_view form) {
+  return form.ends_with("_int8") ? 1 : form.ends_with("_bf16") ? 2 : 4;
+}
 
 /// The plan's layers but for heads, with their times.
 std::vector<LayerTime> measure(const cli::ReadyPlan& plan, std::int64_t rounds) {
@@ -68,6 +76,12 @@ std::vector<LayerTime> measure(const cli::ReadyPlan& plan, std::int64_t rounds) 
     const auto of_layers = plan.layer_seconds(image);
     for (std::size_t i = 0; i < seconds.size(); ++i) seconds[i].push_back(of_layers[i]);
   }
+  std::vector<double> added(graph.layers.size(), 0);  // bytes that a convolution adds in passing
+  for (const int i : graph.all<Shortcut>()) {
+    if (plan.has_work(i)) continue;
+    const auto [other, convolution] = std::ranges::minmax(graph[i].inputs);
+    added[static_cast<std::size_t>(convolution)] = 4 * cells(graph.shape(other));
+  }
   std::vector<LayerTime> layers;
   auto choice = plan.choices().begin();
   for (int i = 0; i < graph.size(); ++i) {
@@ -78,14 +92,14 @@ std::vector<LayerTime> measure(const cli::ReadyPlan& plan, std::int64_t rounds) 
     row.seconds = quantile(times, 0.5);
     if (plan.has_work(i)) {
       for (const int j : layer.inputs) row.bytes += 4 * cells(graph.shape(j));
-      row.bytes += 4 * cells(layer.output);
+      row.bytes += 4 * cells(layer.output) + added[static_cast<std::size_t>(i)];
     }
     if (layer.as<Convolutional>()) {
       row.form = choice->form;
       row.density = choice->density;
       row.operations = 2 * row.density * double(macs(graph, i));
       const auto w = weight_shape(graph, i);
-      row.bytes += 4 * row.density * double(w[0] * w[1] * w[2] * w[3]);
+      row.bytes += bytes_of_weight(row.form) * row.density * double(w[0] * w[1] * w[2] * w[3]);
       ++choice;
     }
     if (!layer.as<Yolo>()) layers.push_back(std::move(row));
@@ -184,8 +198,9 @@ int main(int argc, char** argv) {
     CLI::App app(
         "Where a network's time goes on this CPU: a table and a figure of its layers, with form, "
         "zeros, time,\n"
-        "operations (two per nonzero weight and cell) and bytes (input, output and nonzero weights "
-        "once) a second.");
+        "operations (two per nonzero weight and cell) and bytes (input, output, what a shortcut "
+        "adds in "
+        "passing\nand nonzero weights, each once) a second.");
     app.add_option("--cfg", o.cfg, "Network in darknet's format");
     app.add_option("--weights", o.weights, "Its weights in darknet's format");
     app.add_option("--plan", o.plan,

@@ -244,12 +244,12 @@ int run(Options& o) {
   const auto before = network(rows, original, "0", study.weights),
              after = network(rows, o.scenario, ratio.str(), o.out / "network.weights");
   const bool greyscale = after.standard.color == GreyscaleRec601::name;
-  const auto plan = cli::ReadyPlan::make(
-      detector, {.class_names = names, .greyscale = greyscale}, o.plan_precision,
-      o.plan_precision == deploy::PlanPrecision::kInt8
-          ? cli::calibrate(detector, load_annotations(study.annotations, {.images = study.images}),
-                           study.images, greyscale)
-          : deploy::Ranges());
+  std::optional<deploy::Ranges> ranges;
+  if (o.plan_precision == deploy::PlanPrecision::kInt8)
+    ranges = cli::calibrate(detector, load_annotations(study.annotations, {.images = study.images}),
+                            study.images, greyscale);
+  const auto plan = cli::ReadyPlan::make(detector, {.class_names = names, .greyscale = greyscale},
+                                         o.plan_precision, ranges);
   plan.save(o.out / "network.plan");
   const auto table = before_and_after(before, after);
   write_file(o.out / "before_and_after.md", to_markdown(table));

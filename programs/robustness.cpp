@@ -24,6 +24,7 @@
 #include "serpette/app/suite_options.hpp"
 #include "serpette/app/used_folder.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/file_fingerprint.hpp"
 #include "serpette/method/identity.hpp"
 #include "serpette/method/robustness.hpp"
 #include "serpette/metric/coco_report.hpp"
@@ -32,6 +33,7 @@
 #include "serpette/study/progress.hpp"
 #include "serpette/study/store.hpp"
 #include "serpette/study/suite.hpp"
+#include "serpette/study/workers.hpp"
 #include "serpette_report/figure.hpp"
 #include "support/test_data.hpp"
 
@@ -158,13 +160,16 @@ void run(const Options& o, const ErasedColorMode& color) {
   const auto data = o.data.load_pictures(detector.graph());
   auto lines = o.data.lines();
   lines.push_back({"color", o.color.name});
+  lines.push_back({"batch-size", fmt::to_string(o.data.batch_size)});  // whose randomness is one
   lines.push_back({"classes", fingerprint(fmt::format(
                                   "{}", fmt::join(cli::class_names(data.instances()), "\n")))});
   if (other) {
-    lines.push_back({"transfer-cfg", fingerprint(read_file(o.transfer_cfg))});
-    lines.push_back({"transfer-weights", fingerprint(read_file(o.transfer_weights))});
+    lines.push_back({"transfer-cfg", file_fingerprint(o.transfer_cfg)});
+    lines.push_back({"transfer-weights", file_fingerprint(o.transfer_weights)});
   }
-  const Store store = cli::open_results(o.data.out, o.data.force, "robustness", std::move(lines));
+  const Store store = cli::open_results(o.data.out, o.data.force, "robustness", std::move(lines),
+                                        {machine_kind(device, {1, at::get_num_threads()})});
+  for (const auto& note : store.notes()) fmt::print(stderr, "note: {}\n", note);
   const EvaluateSettings evaluation{.batch_size = o.data.batch_size};
   const Seed seed = Seed(o.data.seed).derive("robustness");
   Progress progress;

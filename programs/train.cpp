@@ -23,13 +23,13 @@
 #include "serpette/app/say_notes.hpp"
 #include "serpette/app/used_folder.hpp"
 #include "serpette/core/counted.hpp"
-#include "serpette/core/fingerprint.hpp"
 #include "serpette/core/reused_memory.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
 #include "serpette/distributed/process_group.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
+#include "serpette/io/file_fingerprint.hpp"
 #include "serpette/io/file_lock.hpp"
 #include "serpette/io/load_annotations.hpp"
 #include "serpette/method/checkpoint.hpp"
@@ -119,8 +119,8 @@ std::string configuration_text(const Options& o, const ChosenAttack& attack,
                                const CocoFolder& data,
                                const std::optional<CocoFolder>& validation) {
   Configuration configuration{
-      .training = {{"--cfg", fingerprint(read_file(o.cfg))},
-                   {"--weights", o.weights.empty() ? "none" : fingerprint(read_file(o.weights))},
+      .training = {{"--cfg", file_fingerprint(o.cfg)},
+                   {"--weights", o.weights.empty() ? "none" : file_fingerprint(o.weights)},
                    {"training images", identity_of(data)},
                    {"validation images", validation ? identity_of(*validation) : "none"},
                    {"--find-learning-rate", fmt::to_string(o.find_learning_rate)},

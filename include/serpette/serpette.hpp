@@ -142,6 +142,7 @@
 #include "serpette/io/csv.hpp"
 #include "serpette/io/detections.hpp"
 #include "serpette/io/draw.hpp"
+#include "serpette/io/file_fingerprint.hpp"
 #include "serpette/io/file_lock.hpp"
 #include "serpette/io/image.hpp"
 #include "serpette/io/image_files.hpp"

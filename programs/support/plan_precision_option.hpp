@@ -45,11 +45,9 @@ struct PlanPrecisionOption {
   }
 
   /// The ranges that int8 needs; none for another precision.
-  [[nodiscard]] deploy::Ranges ranges(const Yolov3& detector, bool greyscale) const {
-    if (pictures.empty()) return {};
-    const bool is_folder = std::filesystem::is_directory(pictures);
-    return calibrate(detector, list_images(pictures), is_folder ? pictures : pictures.parent_path(),
-                     greyscale);
+  [[nodiscard]] std::optional<deploy::Ranges> ranges(const Yolov3& detector, bool greyscale) const {
+    if (pictures.empty()) return std::nullopt;
+    return calibrate(detector, list_images(pictures), folder_of(pictures), greyscale);
   }
 };
 

@@ -22,8 +22,8 @@
 #include "serpette/formats/darknet/weights.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
+#include "serpette/io/file_fingerprint.hpp"
 #include "serpette/io/load_annotations.hpp"
-#include "serpette/io/read_file.hpp"
 #include "serpette/study/configuration.hpp"
 
 namespace serpette::cli {
@@ -95,8 +95,8 @@ struct TestData {
 
   /// What results depend on.
   [[nodiscard]] std::vector<ConfigurationLine> lines() const {
-    return {{"cfg", fingerprint(read_file(cfg))},
-            {"weights", fingerprint(read_file(weights))},
+    return {{"cfg", file_fingerprint(cfg)},
+            {"weights", file_fingerprint(weights)},
             {"images", std::filesystem::weakly_canonical(images).string()},
             {"annotations", fingerprint(annotations_text(annotations, {.images = images}))},
             {"limit", fmt::to_string(limit)},

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "serpette/deploy/plan.hpp"
@@ -16,7 +17,7 @@ struct ReadyPlan::Holder {
 };
 
 ReadyPlan ReadyPlan::make(const Yolov3& detector, deploy::PlanLabels labels,
-                          deploy::PlanPrecision precision, deploy::Ranges ranges) {
+                          deploy::PlanPrecision precision, std::optional<deploy::Ranges> ranges) {
   auto plan = std::make_shared<Holder>(
       Holder{deploy::make_plan(detector, {.precision = precision, .ranges = std::move(ranges)})});
   plan->plan.labels = std::move(labels);

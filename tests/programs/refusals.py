@@ -4,6 +4,7 @@ status 2, before anything is written.
 
 usage: refusals.py FOLDER_OF_PROGRAMS FOLDER_OF_THE_SHIPPED_NETWORK
 """
+import json
 import os
 import pathlib
 import subprocess
@@ -159,5 +160,14 @@ with tempfile.TemporaryDirectory() as folder:
             if result.returncode != 2 or len(lines) != 1 or says not in lines[0] or out.exists():
                 failures.append(f"{program} {options}\n  should say  {says}\n  said ({result.returncode})  {result.stdout}{result.stderr}")
             subprocess.run(["rm", "-rf", out], check=True)
+    # What is evaluated has to hold something to find; whatever comes later is not looked at.
+    late = json.loads((scenes / "test/instances.json").read_text())
+    first = min(image["id"] for image in late["images"])
+    late["annotations"] = [a for a in late["annotations"] if a["image_id"] != first]
+    assert late["annotations"]
+    (scenes / "test/instances.json").write_text(json.dumps(late))
+    result = run("structured_hydra", *two, "--test-limit", 1)
+    if result.returncode != 2 or "should have boxes of objects, got none in the first 1 of 2 images (--test-limit)" not in result.stderr or out.exists():
+        failures.append(f"an evaluation without objects: {result.returncode}, {result.stdout}{result.stderr}")
     assert not failures, "\n".join(failures)
     print(f"{sum(map(len, TABLE.values()))} refusals of {len(TABLE)} programs")

@@ -102,6 +102,7 @@ def robust(root, data):
     changed = {p.parent.name for p, time in seals.items() if p.stat().st_mtime_ns != time}
     assert changed == {"apgd"}, changed
     run("robustness", *command, "--seed", 2, status=2, says="seed: 1 there, 2 here")
+    run("robustness", *command, "--batch-size", 2, status=2, says="batch-size: 8 there, 2 here")
     # A picture that was damaged and is mended counts, under the attacks that were kept without it too.
     quick = [*data, "--attacks", "noise", "--strengths", ""]
     picture = data[5] / json.loads(data[7].read_text())["images"][0]["file_name"]

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <iterator>
 #include <set>
@@ -16,6 +17,7 @@
 #include "serpette/app/network_names.hpp"
 #include "serpette/app/program.hpp"
 #include "serpette/app/say_notes.hpp"
+#include "serpette/core/counted.hpp"
 #include "serpette/core/ratio.hpp"
 #include "serpette/data/coco_folder.hpp"
 #include "serpette/detector/yolov3.hpp"
@@ -55,16 +57,22 @@ inline void require_apart(const CocoFolder& train, const CocoFolder& test,
             "should share no image with the training set, got {} in both", test.path(i).string());
 }
 
-/// @throws Error  if a data set has nothing to find: no box that is no crowd.
-inline void require_objects(const CocoFolder& data) {
+/// @param first   so many of the images are looked at; 0: all.
+/// @throws Error  if they have nothing to find: no box that is no crowd.
+inline void require_objects(const CocoFolder& data, std::int64_t first = 0) {
+  const auto count = first > 0 ? std::min(first, data.size()) : data.size();
   bool any = false;
-  for (std::int64_t i = 0; i < data.size() && !any; ++i) any = !data.boxes(i).empty();
-  require(any, data.instances().source, "should have boxes of objects, got none in {} images",
-          data.size());
+  for (std::int64_t i = 0; i < count && !any; ++i) any = !data.boxes(i).empty();
+  require(any, data.instances().source, "should have boxes of objects, got none in {}",
+          count == data.size() ? counted(count, "image")
+                               : fmt::format("the first {} of {} (--test-limit)", count,
+                                             counted(data.size(), "image")));
 }
 
+/// @param tested  so many of the test images are looked at; 0: all.
 /// @throws Error  if the two sets have other categories, or one has nothing to find.
-inline void require_alike(const CocoFolder& train, const CocoFolder& test) {
+inline void require_alike(const CocoFolder& train, const CocoFolder& test,
+                          std::int64_t tested = 0) {
   const auto &a = train.instances(), &b = test.instances();
   for (std::size_t k = 0; k < a.categories.size(); ++k) {
     const auto &x = a.categories[k], &y = b.categories[k];
@@ -73,7 +81,7 @@ inline void require_alike(const CocoFolder& train, const CocoFolder& test) {
             x.id, x.name, y.id, y.name);
   }
   require_objects(train);
-  require_objects(test);
+  require_objects(test, tested);
 }
 
 inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
@@ -107,7 +115,7 @@ inline LoadedExperiment load_experiment(const ExperimentOptions& o) {
   if (names.empty()) names = class_names(train.instances());
   auto test = read(o.test_annotations, o.test_images, {});
   require_apart(train, test, o.test_annotations);
-  require_alike(train, test);
+  require_alike(train, test, budget.evaluate.images);
 
   detector.to(device);
   return {std::move(detector), std::move(train), std::move(test),

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,8 @@ class ReadyPlan {
   /// @param ranges  of int8 (calibrate.hpp).
   /// @throws Error  for a precision that the machine has not.
   static ReadyPlan make(const Yolov3& detector, deploy::PlanLabels labels = {},
-                        deploy::PlanPrecision precision = {}, deploy::Ranges ranges = {});
+                        deploy::PlanPrecision precision = {},
+                        std::optional<deploy::Ranges> ranges = {});
   /// @throws Error  for a precision that the machine has not: before all that comes before a plan.
   static void require_precision(deploy::PlanPrecision precision, const std::string& place);
   /// @throws Error  as deploy::load_plan.

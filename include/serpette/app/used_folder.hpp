@@ -158,12 +158,15 @@ auto open_used(const std::filesystem::path& root, bool force, Open&& open,
 }
 
 /// The same for a program that is no study: its name stands first in the configuration.
-/// @param lines  what the results depend on.
+/// @param lines     what the results depend on.
+/// @param machines  `machine_kind` of a program that goes on where it was; `Store::notes` then says
+///                  where others took part.
 inline Store open_results(const std::filesystem::path& root, bool force, std::string_view program,
-                          std::vector<ConfigurationLine> lines) {
+                          std::vector<ConfigurationLine> lines,
+                          const std::vector<std::string>& machines = {}) {
   lines.insert(lines.begin(), ConfigurationLine{std::string(kProgramLine), std::string(program)});
   const auto open = [&] {
-    return Store(root, {.training = lines, .measuring = {}, .machines = {}});
+    return Store(root, {.training = lines, .measuring = {}, .machines = machines});
   };
   return open_used(root, force, open, program);
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <concepts>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -151,5 +152,18 @@ concept Attack =
 /// Whether the attack leaves images as they are.
 template <Attack P>
 inline constexpr bool is_identity = requires { requires P::is_identity; };
+
+/// The radius of an attack: its `epsilon`, or that of the one it is made of (Restarts, Mtd).
+template <class P>
+std::optional<double> radius_of(const P& attack) {
+  if constexpr (requires { double(attack.epsilon); })
+    return double(attack.epsilon);
+  else if constexpr (requires { attack.attack; })
+    return radius_of(attack.attack);
+  else if constexpr (requires { attack.pgd; })
+    return radius_of(attack.pgd);
+  else
+    return std::nullopt;
+}
 
 }  // namespace serpette

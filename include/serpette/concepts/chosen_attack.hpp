@@ -11,17 +11,12 @@ namespace serpette {
 struct ChosenAttack {
   std::string label;     ///< What tables call it.
   std::string settings;  ///< Name and all settings: what results are kept under.
-  ErasedAttack attack;   ///< With the radius of what it is made of, where its own type has none.
+  ErasedAttack attack;
 
   /// @param label  the attack's own name unless it is given.
   template <Attack A>
   [[nodiscard]] static ChosenAttack of(const A& attack, std::string_view label = A::name) {
-    ChosenAttack chosen{std::string(label), settings_text(attack), attack};
-    if constexpr (requires { double(attack.attack.epsilon); })
-      chosen.attack.epsilon = double(attack.attack.epsilon);
-    else if constexpr (requires { double(attack.pgd.epsilon); })
-      chosen.attack.epsilon = double(attack.pgd.epsilon);
-    return chosen;
+    return {std::string(label), settings_text(attack), attack};
   }
 
   [[nodiscard]] double epsilon() const { return attack.epsilon; }

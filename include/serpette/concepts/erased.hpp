@@ -29,8 +29,8 @@ concept OtherThan = !std::same_as<P, Erased>;
 /// An attack.
 struct ErasedAttack {
   std::string_view name;
-  bool is_identity;    ///< It leaves images as they are.
-  double epsilon = 0;  ///< Its radius; 0 if it has none.
+  bool is_identity;  ///< It leaves images as they are.
+  double epsilon;    ///< radius_of; 0 if it has none.
   std::function<at::Tensor(const Victim&, const at::Tensor& images, Generator&)> perturb;
 
   template <detail::OtherThan<ErasedAttack> A>
@@ -38,11 +38,10 @@ struct ErasedAttack {
   ErasedAttack(const A& attack)  // NOLINT(google-explicit-constructor): an attack is one
       : name(A::name),
         is_identity(serpette::is_identity<A>),
+        epsilon(radius_of(attack).value_or(0)),
         perturb([attack](const Victim& victim, const at::Tensor& images, Generator& rng) {
           return attack.perturb(victim, images, rng);
-        }) {
-    if constexpr (requires { double(attack.epsilon); }) epsilon = double(attack.epsilon);
-  }
+        }) {}
 };
 
 /// A colour mode.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,6 +26,10 @@ class Ratio {
   static constexpr std::int64_t kLevels = 100'000'000;
   static constexpr Ratio level(std::int64_t millionths_of_percent) {
     return Ratio(millionths_of_percent);
+  }
+  /// The nearest to a fraction: 0.07, which is no double, is 7 %.
+  static Ratio nearest(double fraction) {
+    return Ratio(std::llround(fraction * static_cast<double>(kLevels)));
   }
 
   /// Reads percents as people type them: "0", "25", "99.5".

@@ -28,6 +28,12 @@ inline std::string unread_pictures_text(const std::filesystem::path& path,
                      names.size(), few_of(names));
 }
 
+/// What names of pictures are relative to: a folder itself, or that of a single picture.
+inline std::filesystem::path folder_of(const std::filesystem::path& pictures) {
+  if (std::filesystem::is_directory(pictures)) return pictures;
+  return pictures.has_parent_path() ? pictures.parent_path() : ".";
+}
+
 /// Pictures without annotations as a data set's images: one file, or the pictures of a folder
 /// (`has_image_suffix`) in the order of their names, with the ids of `image_ids`. A picture whose
 /// header is damaged has size 0 × 0.

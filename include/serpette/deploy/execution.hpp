@@ -49,8 +49,9 @@ struct PlanOptions {
   /// half the time, at an error of some 10⁻² of the largest logit.
   /// With kInt8 the direct form may, by `ranges`, round them to bytes.
   PlanPrecision precision = PlanPrecision::kFloat32;
-  /// Of kInt8: what calibration.hpp finds. Convolutions that are not named stay as in kBFloat16.
-  Ranges ranges = {};
+  /// Of kInt8: what calibration.hpp finds, be it that no convolution is worth it. Those that are
+  /// not named stay as in kBFloat16.
+  std::optional<Ranges> ranges = {};
   /// Forms that are given, not chosen; empty, or one for every convolution that is left.
   Choices choices = {};
 };
@@ -71,21 +72,23 @@ class Execution {
   Execution(Graph graph, std::vector<FoldedLayer> layers, const PlanOptions& options)
       : graph_(std::move(graph)), precision_(options.precision) {
     require_precision(precision_, "precision");
-    require((precision_ == PlanPrecision::kInt8) == !options.ranges.empty(), "ranges",
+    require((precision_ == PlanPrecision::kInt8) == options.ranges.has_value(), "ranges",
             "should be those that calibration finds on images if and only if the precision is "
-            "int8, got {} ranges for {}",
-            options.ranges.size(), settings_text(precision_));
+            "int8, got {} for {}",
+            options.ranges ? fmt::format("{} ranges", options.ranges->size()) : "none",
+            settings_text(precision_));
+    const Ranges ranges = options.ranges.value_or(Ranges{});
     std::size_t named = 0;
     for (std::size_t c = 0; c < layers.size(); ++c) {
       layers[c].precision = precision_;
-      const auto range = options.ranges.find(graph_[graph_.convolutions()[c]].name);
-      if (range == options.ranges.end()) continue;
+      const auto range = ranges.find(graph_[graph_.convolutions()[c]].name);
+      if (range == ranges.end()) continue;
       layers[c].range = range->second;
       ++named;
     }
-    require(named == options.ranges.size(), "ranges",
+    require(named == ranges.size(), "ranges",
             "should name this network's convolutions, got {} names of others",
-            options.ranges.size() - named);
+            ranges.size() - named);
     const auto forms =
         options.choices.empty()
             ? assignment(List::costs(layers, options.measure, options.repeats)).best()

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "serpette/core/contract.hpp"
 
 namespace serpette::deploy {
 
@@ -48,10 +51,15 @@ struct QuantizedFilter {
   std::int32_t sum = 0;              ///< Σ q
   std::vector<std::int8_t> weights;  ///< q
 
+  /// @throws Error  if a weight is not finite.
   explicit QuantizedFilter(std::span<const float> filter) {
     float largest = 0;
-    for (const float w : filter) largest = std::max(largest, std::abs(w));
-    if (largest > 0) scale = largest / 127;
+    for (const float w : filter) {
+      require(std::isfinite(w), "int8", "should have finite weights, got {}", w);
+      largest = std::max(largest, std::abs(w));
+    }
+    // Of less than the smallest normal number a 127th may be 0.
+    if (largest > 0) scale = std::max(largest / 127, std::numeric_limits<float>::min());
     for (const float w : filter) {
       weights.push_back(static_cast<std::int8_t>(std::nearbyint(w / scale)));
       sum += weights.back();

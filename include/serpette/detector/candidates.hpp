@@ -97,6 +97,7 @@ class Candidates {
   [[nodiscard]] std::vector<Detection> best(const Letterbox& geometry, std::int64_t image_id,
                                             double nms, std::size_t limit) {
     const auto box = [&](std::uint32_t prediction) { return box_of(prediction, geometry); };
+    limit = std::min(limit, proposals_.size());                // of any size: 6 of it may not wrap
     const auto enough = 6 * std::max<std::size_t>(limit, 64);  // unless most are suppressed
     auto kept = suppress(exact(enough), box, nms, limit);
     if (kept.size() < limit && enough < proposals_.size())

@@ -54,6 +54,7 @@ std::vector<KeptCandidate> suppress(std::span<Candidate> candidates, const BoxOf
     return joint > 0 && overlap / std::max(joint, 1e-12) > threshold;
   };
   std::vector<KeptCandidate> kept;
+  limit = std::min(limit, candidates.size());  // of any size: no sum below may wrap
   auto chunk = static_cast<std::ptrdiff_t>(std::max<std::size_t>(4 * limit, 256));
   for (auto begin = candidates.begin(); begin != candidates.end() && kept.size() < limit;
        chunk *= 2) {

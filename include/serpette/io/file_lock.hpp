@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -68,6 +69,13 @@ class FileLock {
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
   ~FileLock() { ::close(file_); }
+
+  /// Who holds a lock that is there, "PID on HOST" or whatever its file says; none if nobody does.
+  static std::optional<std::string> holder(const std::filesystem::path& path) {
+    const FileLock looked(Opened{}, path);
+    if (::flock(looked.file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return std::nullopt;
+    return read_file(path);
+  }
 
   /// Removes the file: for when the work is done, and everybody who comes later will see that
   /// without a lock.

@@ -41,12 +41,14 @@ std::string identity_of(const Data& data) {
   for (const auto& image : all.images)
     print.add(image.id).add_text(image.file_name).add(image.width).add(image.height);
   for (const auto& a : all.annotations)
-    print.add(a.image_id)
+    print.add(a.id)
+        .add(a.image_id)
         .add(a.category)
         .add(a.box.x)
         .add(a.box.y)
         .add(a.box.width)
         .add(a.box.height)
+        .add(a.area)
         .add(a.is_crowd);
   if constexpr (requires { std::string(data.identity()); }) print.add_text(data.identity());
   auto text = print.str();

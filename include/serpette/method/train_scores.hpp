@@ -152,8 +152,11 @@ class MovedScores {
 
   /// ∂L/∂eff, after a backward pass.
   [[nodiscard]] std::vector<at::Tensor> gradients() {
-    for (auto&& [weight, alive] : ranges::views::zip(weights_, alive_))
+    for (auto&& [weight, alive] : ranges::views::zip(weights_, alive_)) {
+      if (!weight.grad().defined())  // no head reads the layer
+        weight.mutable_grad() = at::zeros_like(weight.detach());
       if (alive.defined()) weight.grad().mul_(alive);
+    }
     if (const auto* rates = std::get_if<MovedRates>(&masks_)) {  // before anything clips
       const torch::NoGradGuard no_grad;
       auto gradient = rates->gradient(trained_.scores, trained_.logits, slopes());

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -74,11 +73,9 @@ struct Both {
   template <Allocation A>
   [[nodiscard]] Mask composed(const Graph& graph, const ScoreMap& scores, Ratio ratio,
                               const A& allocation) const {
-    const auto level = ratio.count(Ratio::kLevels);
     const auto here = checked_scores(graph, scores);
-    const auto coarse = make_mask(
-        graph, here, Ratio::level(std::llround(std::floor(share * static_cast<double>(level)))),
-        first, allocation);
+    const auto coarse =
+        make_mask(graph, here, Ratio::nearest(share * ratio.fraction()), first, allocation);
     const auto sets = second.pieces(graph);
     // Of what scores nothing, what the first took ranks last. In later rounds of a schedule the
     // rest of it is what the second took before, and has to go again.
@@ -116,7 +113,7 @@ struct Both {
       }
       return all - kept <= ratio.count(all);
     };
-    std::int64_t low = 0, high = level + 1;
+    std::int64_t low = 0, high = ratio.count(Ratio::kLevels) + 1;
     auto found = with(low);
     while (high - low > 1) {
       const auto middle = low + (high - low) / 2;

@@ -30,7 +30,7 @@ namespace serpette {
 class LayerTimes {
  public:
   /// @throws Error  if the table does not name every convolution of the network once, each with a
-  /// time above 0.
+  /// time above 0 and of at most 10 s.
   LayerTimes(const Graph& graph, std::string_view table) {
     const auto convolutions = graph.convolutions();
     std::vector<double> each(convolutions.size(), 0);
@@ -42,6 +42,8 @@ class LayerTimes {
                  text = entry.substr(std::min(colon + 1, entry.size()));
       const auto ms = parse_number<double>(text);
       require(ms > 0, kPlace, "should be NAME:MILLISECONDS with commas between, got \"{}\"", entry);
+      require(*ms <= kMost, kPlace, "should have at most {} ms for a layer, got \"{}\"", kMost,
+              entry);
       std::size_t i = 0;
       while (i < each.size() && graph[convolutions[i]].name != name) ++i;
       require(i < each.size(), kPlace, "should name convolutions of the network, got \"{}\"", name);
@@ -75,6 +77,7 @@ class LayerTimes {
  private:
   static constexpr std::string_view kPlace = "times";
   static constexpr double kUnits = 1e12;  // 10⁻¹⁵ s in a millisecond
+  static constexpr double kMost = 1e4;    // [ms]: of 900 such layers the sum is a whole number yet
 
   std::vector<double> rates_;  // 10⁻¹⁵ s a multiply-add, by position
 };

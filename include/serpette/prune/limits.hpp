@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "serpette/concepts/pieces.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/core/ratio.hpp"
 #include "serpette/core/settings.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -36,10 +36,9 @@ struct Limits {
                                               std::vector<PieceSet> sets) const {
     const auto convolutions = graph.convolutions();
     const auto spared = spared_layers(graph);
+    const auto at_most = Ratio::nearest(1 - at_least);
     for (PieceSet& set : sets) {
-      const auto kept =
-          static_cast<std::int64_t>(std::ceil(at_least * static_cast<double>(set.pieces)));
-      set.removable = std::clamp<std::int64_t>(set.pieces - kept, 0, set.removable);
+      set.removable = std::min(at_most.count(set.pieces), set.removable);
       if (std::ranges::any_of(set.convolutions, [&](int position) {
             return spared.contains(convolutions[static_cast<std::size_t>(position)]);
           }))

@@ -14,19 +14,14 @@
 namespace serpette {
 
 namespace detail {
-/// The nearest ratio there is to a fraction below `last`.
-inline Ratio nearest_ratio(double fraction, Ratio last) {
-  const auto level = std::llround(fraction * static_cast<double>(Ratio::kLevels));
-  return std::min(Ratio::level(std::max(level, 0LL)), last);
-}
-
 /// A ratio for each of n rounds, the last one `last`.
 /// @param share  of the part k / n of the rounds.
 template <class Share>
 std::vector<Ratio> in_rounds(int rounds, Ratio last, Share&& share) {
   std::vector<Ratio> each;
   for (int k = 1; k < rounds; ++k)
-    each.push_back(nearest_ratio(share(static_cast<double>(k) / rounds), last));
+    each.push_back(
+        std::clamp(Ratio::nearest(share(static_cast<double>(k) / rounds)), Ratio(), last));
   each.push_back(last);
   return each;
 }

@@ -55,10 +55,9 @@ struct Scenario {
     require(!wants_twins(score) || !is_identity<AttackPolicy>, Score::name,
             "compares images with their attacked twins and should have an attack, got {}",
             AttackPolicy::name);
-    if constexpr (requires { attack.epsilon > 0; })
-      require(!wants_twins(score) || attack.epsilon > 0, Score::name,
-              "compares images with their attacked twins and should have an attack of a radius "
-              "above 0 (--attack-epsilon), got 0");
+    require(!wants_twins(score) || radius_of(attack) != 0.0, Score::name,
+            "compares images with their attacked twins and should have an attack of a radius "
+            "above 0 (--attack-epsilon), got 0");
   }
 };
 

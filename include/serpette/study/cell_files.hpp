@@ -146,14 +146,18 @@ class CellFiles {
     return rows;
   }
 
-  /// Replaces the times of an evaluated cell; all else keeps its bytes.
+  /// Replaces the times of an evaluated cell; all else keeps its bytes. Ended half-way it leaves a
+  /// cell without times, not without its evaluation.
   std::vector<CellRow> write(const InferenceTime& paper, const InferenceTime& standard) const {
     auto rows = read_cells(folder_ / "cells.csv");
     for (auto& row : rows) set_times(row, row.profile == kProfiles[0] ? paper : standard);
     auto evaluations = read_evaluations(folder_ / "evaluations.csv");
     std::erase_if(evaluations, [](const auto& row) { return row.metric.starts_with("ms_"); });
     for (auto& row : time_rows(id_, paper, standard)) evaluations.push_back(std::move(row));
-    std::filesystem::remove(folder_ / "measured.txt");
+    auto either = seal_of_tables("");  // with the tables as they are, and as they will be
+    either.set_file(folder_ / "evaluations.csv", evaluations_csv(evaluations));
+    either.set_file(folder_ / "cells.csv", cells_csv(rows));
+    either.write(folder_ / "measured.txt");
     write_tables(rows, evaluations);
     return rows;
   }
@@ -203,13 +207,18 @@ class CellFiles {
                     const std::vector<EvaluationRow>& evaluations) const {
     write_file(folder_ / "evaluations.csv", evaluations_csv(evaluations));
     write_file(folder_ / "cells.csv", cells_csv(rows));
+    seal_of_tables(timing_).write(folder_ / "measured.txt");
+  }
+
+  /// Of the measured part, with its files as they are.
+  [[nodiscard]] Seal seal_of_tables(std::string_view timing) const {
     Seal seal;
     seal.set("evaluation", evaluation_);
-    seal.set("timing", timing_);
+    seal.set("timing", timing);
     for (const char* file :
          {"cells.csv", "evaluations.csv", "detections.csv", "detections_attacked.csv"})
       seal.set_file(folder_ / file);
-    seal.write(folder_ / "measured.txt");
+    return seal;
   }
 
   template <Dataset Test>

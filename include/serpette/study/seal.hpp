@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -33,9 +34,10 @@ class Seal {
   void set(std::string_view name, double value) { set(name, fmt::format("{}", value)); }
   /// Records a file beside the seal as it is now.
   /// @throws Error  if it cannot be read.
-  void set_file(const std::filesystem::path& file) {
-    const auto bytes = read_file(file);
-    set(file.filename().string(), fmt::format("{} bytes {}", bytes.size(), fingerprint(bytes)));
+  void set_file(const std::filesystem::path& file) { set_file(file, read_file(file)); }
+  /// Records what a file is, or may come to be: of several records any holds.
+  void set_file(const std::filesystem::path& file, std::string_view bytes) {
+    set(file.filename().string(), record(bytes));
   }
 
   /// The value of that name; empty if there is none.
@@ -53,18 +55,19 @@ class Seal {
     return *value;
   }
 
-  /// Whether a file is there in the size that was recorded.
+  /// Whether a file is there in a size that was recorded.
   [[nodiscard]] bool has_size_of(const std::filesystem::path& file) const {
     std::error_code code;
     const auto size = std::filesystem::file_size(file, code);
-    return !code && text(file.filename().string()).starts_with(fmt::format("{} bytes ", size));
+    return !code && any_record(file, [start = fmt::format("{} bytes ", size)](const auto& text) {
+      return text.starts_with(start);
+    });
   }
   /// Whether a file is there, byte for byte as it was recorded.
   [[nodiscard]] bool holds(const std::filesystem::path& file) const {
     if (!has_size_of(file)) return false;
-    const auto bytes = read_file(file);
-    return text(file.filename().string()) ==
-           fmt::format("{} bytes {}", bytes.size(), fingerprint(bytes));
+    return any_record(file,
+                      [now = record(read_file(file))](const auto& text) { return text == now; });
   }
 
   void write(const std::filesystem::path& path) const {
@@ -92,6 +95,16 @@ class Seal {
   }
 
  private:
+  static std::string record(std::string_view bytes) {
+    return fmt::format("{} bytes {}", bytes.size(), fingerprint(bytes));
+  }
+  template <class Predicate>
+  [[nodiscard]] bool any_record(const std::filesystem::path& file, const Predicate& is_it) const {
+    return std::ranges::any_of(entries_, [&, name = file.filename().string()](const auto& entry) {
+      return entry.first == name && is_it(entry.second);
+    });
+  }
+
   [[nodiscard]] std::string lines() const {
     std::string text;
     for (const auto& [name, value] : entries_) text += fmt::format("{}: {}\n", name, value);

@@ -37,10 +37,12 @@ struct OtherConfiguration : Error {
 class Store {
  public:
   /// @param configuration  what the results of this process depend on.
-  /// @param part  which part of the study this process does; processes of different parts may work
-  ///              in one folder at once.
-  /// @throws Error  if another process works on the part, or (`OtherConfiguration`) the folder
-  ///                holds results of another training.
+  /// @param part  which part of the study this process does: "all", "2-of-3" or what computes
+  ///              nothing; processes of different parts of one division may work in one folder at
+  ///              once.
+  /// @throws Error  if another process works on the part, or on one of another division, which may
+  ///                have the same cells, or (`OtherConfiguration`) the folder holds results of
+  ///                another training.
   explicit Store(std::filesystem::path root, Configuration configuration = {},
                  std::string_view part = "all")
       : root_(std::move(root)),
@@ -159,11 +161,34 @@ class Store {
     std::filesystem::create_directories(root, code);
     require(std::filesystem::is_directory(root), root.string(),
             "should be a folder for results, got: {}", code ? code.message() : "a file");
-    const auto file = root / fmt::format(".lock-{}", part);
-    return FileLock(file, OneAtATime{[&](std::string_view owner) {
+    const FileLock one(root / ".lock-configuration");  // of several that start at once
+    for (const auto& entry : std::filesystem::directory_iterator(root)) {
+      const auto name = entry.path().filename().string();
+      if (!name.starts_with(kPartLock)) continue;
+      const auto other = std::string_view(name).substr(kPartLock.size());
+      if (!may_share_cells(part, other)) continue;
+      if (const auto owner = FileLock::holder(entry.path()))
+        fail(root.string(), "should be free, but process {} works on {} of it",
+             owner->empty() ? "unknown" : *owner, other);
+    }
+    return FileLock(root / fmt::format("{}{}", kPartLock, part),
+                    OneAtATime{[&](std::string_view owner) {
                       fail(root.string(), "should be free, but process {} works in it",
                            owner.empty() ? "unknown" : owner);
                     }});
+  }
+
+  static constexpr std::string_view kPartLock = ".lock-";
+
+  /// In how many parts a study is divided: "3" of "2-of-3"; empty of what computes no cells.
+  static std::string_view division(std::string_view part) {
+    constexpr std::string_view kOf = "-of-";
+    const auto at = part.find(kOf);
+    return at != std::string_view::npos ? part.substr(at + kOf.size()) : part == "all" ? "1" : "";
+  }
+  static bool may_share_cells(std::string_view part, std::string_view other) {
+    const auto a = division(part), b = division(other);
+    return !a.empty() && !b.empty() && a != b;
   }
 
   [[nodiscard]] std::string text_of_configuration() const {

@@ -31,10 +31,16 @@ TEST_CASE("an attack chosen when the program runs does what its type does", "[at
     CHECK(chosen.label == entry.policy.name);
     CHECK(chosen.attack.is_identity == (entry.id == "none"));
   });
-  CHECK(ChosenAttack::of(Mtd{.pgd = {.epsilon = 0.1}}).epsilon() == 0.1);
-  CHECK(ChosenAttack::of(Restarts<Pgd>{.attack = {.epsilon = 0.1}}).epsilon() == 0.1);
   CHECK_THROWS_WITH(with_entry(kAttacks, "--attack", "magic", [](const auto&) {}),
                     Catch::Matchers::ContainsSubstring("--attack: should be one of none, fgsm"));
+}
+
+TEST_CASE("an attack made of another has its radius", "[attack]") {
+  CHECK(ErasedAttack(Mtd{.pgd = {.epsilon = 0.1}}).epsilon == 0.1);
+  CHECK(ErasedAttack(Restarts<Pgd>{.attack = {.epsilon = 0.1}}).epsilon == 0.1);
+  CHECK(ChosenAttack::of(Restarts<Mtd>{.attack = {.pgd = {.epsilon = 0.1}}}).epsilon() == 0.1);
+  CHECK(ErasedAttack(NoAttack{}).epsilon == 0);
+  CHECK_FALSE(radius_of(NoAttack{}));
 }
 
 TEST_CASE("PGD L2 is PGD under the Euclidean norm", "[attack]") {

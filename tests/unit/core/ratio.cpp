@@ -17,6 +17,13 @@ TEST_CASE("a ratio counts exactly", "[core][ratio]") {
       CHECK(Ratio::percent(percent).count(n) == n * percent / 100);
 }
 
+TEST_CASE("a fraction that is a percentage is that ratio", "[core][ratio]") {
+  for (int percent = 0; percent < 100; ++percent) {
+    CHECK(Ratio::nearest(percent / 100.0) == Ratio::percent(percent));
+    CHECK(Ratio::nearest(1 - (100 - percent) / 100.0) == Ratio::percent(percent));
+  }
+}
+
 TEST_CASE("a ratio reads and writes percents", "[core][ratio]") {
   for (const char* text : {"0", "25", "99.5", "12.345678"}) CHECK(Ratio::parse(text).str() == text);
   for (int percent = 0; percent < 100; ++percent)

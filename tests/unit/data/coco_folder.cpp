@@ -4,6 +4,8 @@
 #include "support/scratch.hpp"
 
 #include <fstream>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "serpette/io/read_file.hpp"
@@ -106,6 +108,22 @@ TEST_CASE("a picture that is replaced by one of as many bytes makes another data
   const auto longer = small.open().identity();
   write_file(small.folder / "2.png", std::string(9999, 'a') + 'b');
   CHECK(small.open().identity() != longer);
+}
+
+TEST_CASE("whatever an evaluation reads of an annotation makes another data set",
+          "[data][coco_folder]") {
+  Small small;
+  small.instances.images.pop_back();  // its file is missing
+  const auto identity = [&](const auto& change) {
+    auto instances = small.instances;
+    change(instances.annotations.front());
+    return identity_of(CocoFolder(std::move(instances), small.folder.path(), small.options()));
+  };
+  const std::set<std::string> all{identity([](auto&) {}), identity([](auto& a) { a.id += 100; }),
+                                  identity([](auto& a) { a.area += 1; }),
+                                  identity([](auto& a) { a.box.x += 1; }),
+                                  identity([](auto& a) { a.is_crowd = !a.is_crowd; })};
+  CHECK(all.size() == 5);
 }
 
 TEST_CASE("other training views make another data set, which says how they differ",

@@ -320,6 +320,34 @@ TEST_CASE("a plan in int8 of few weights multiplies those alone", "[deploy][int8
   CHECK_THAT(forms(0), ContainsSubstring("direct_int8"));
 }
 
+TEST_CASE("a network of which no layer is worth int8 is computed without", "[deploy][int8]") {
+  need_int8();
+  const ReferenceNetwork network(
+      test::GraphBuilder({3, 16, 16}).conv({.filters = 8, .size = 3, .padding = 1}).head(2).done(),
+      Seed(1));
+  deploy::Calibration calibration(network);
+  calibration.observe(images_for(network.graph(), 1));
+  CHECK(calibration.ranges().empty());
+  test::near_and_kept(
+      network,
+      {.measure = false, .precision = PlanPrecision::kInt8, .ranges = calibration.ranges()}, 0.15,
+      "");
+}
+
+TEST_CASE("filters of the smallest numbers there are become bytes, too", "[deploy][int8]") {
+  for (const float largest : {1e-44F, 1e-40F, 1e-38F, 1e-37F, 1e-30F}) {
+    const std::array weights{largest, -largest, largest / 2, 0.0F};
+    const deploy::QuantizedFilter filter(weights);
+    CHECK(filter.scale >= std::numeric_limits<float>::min());
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      CHECK(std::abs(filter.scale * static_cast<float>(filter.weights[i]) - weights[i]) <=
+            filter.scale / 2);
+  }
+  CHECK_THROWS_WITH(
+      deploy::QuantizedFilter(std::array{1.0F, std::numeric_limits<float>::infinity()}),
+      ContainsSubstring("should have finite weights, got inf"));
+}
+
 TEST_CASE("a plan in int8 is made of ranges, and ranges are for int8", "[deploy][int8]") {
   need_int8();
   const ReferenceNetwork network(test::tiny_graph(), Seed(1));

@@ -1,6 +1,7 @@
 #include "serpette/detector/candidates.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <random>
 
 #include "support/catch.hpp"
@@ -166,4 +167,8 @@ TEST_CASE("the best are found where most of what is better is suppressed", "[mod
   const auto found = heads.found(GENERATE(false, true), geometry, options);
   CHECK(found.size() > 50);
   CHECK((found == heads.by_definition(geometry, options)));
+  // A limit that there are not so many of is none: 6 · it would wrap.
+  const auto all = heads.found(false, geometry, {0.001, 0.45, 4000});
+  CHECK((heads.found(false, geometry, {0.001, 0.45, SIZE_MAX}) == all));
+  CHECK((heads.found(false, geometry, {0.001, 0.45, SIZE_MAX / 6 + 1}) == all));
 }

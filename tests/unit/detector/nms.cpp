@@ -1,6 +1,7 @@
 #include "serpette/detector/nms.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <random>
 
@@ -90,6 +91,9 @@ TEST_CASE("only boxes of one class suppress each other, and only beyond the thre
   CHECK(suppress(candidates, 0.3, 100).size() == 2);
   CHECK(suppress(candidates, 1.0 / 3, 100).size() == 3);
   CHECK(suppress({}, 0.5, 100).empty());
+  // "All" is a limit, too, however it is written.
+  for (const std::size_t all : {std::size_t{1} << 61, std::size_t{1} << 62, SIZE_MAX})
+    CHECK(suppress(candidates, 1.0 / 3, all).size() == 3);
 }
 
 TEST_CASE("boxes without area do not suppress", "[model][nms]") {

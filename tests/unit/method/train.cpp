@@ -15,6 +15,7 @@
 #include "serpette/score/hydra.hpp"
 #include "support/catch.hpp"
 #include "support/equal.hpp"
+#include "support/graph_builder.hpp"
 #include "support/tiny_detector.hpp"
 
 using namespace serpette;
@@ -285,6 +286,26 @@ TEST_CASE("filters without a kept weight in front of batch norm give no score gr
   CHECK(at::equal(trained.scores[0][3], scores[0][3]));
   for (const int other : {0, 1, 2, 4, 5, 6, 7})
     CHECK_FALSE(at::equal(trained.scores[0][other], scores[0][other]));
+}
+
+TEST_CASE("scores of a layer that no head reads stay as they are", "[method][train_scores]") {
+  TinyDetector detector(test::GraphBuilder({3, 16, 16})
+                            .conv({.filters = 8, .size = 3, .stride = 2, .padding = 1})  // 0
+                            .conv({.filters = 4, .size = 1, .batch_normalize = true})    // unread
+                            .route({0})
+                            .head(2)
+                            .done());
+  Silent silent;
+  const auto scores = start(detector);
+  const auto train = [&](const MaskOfStep& masks) {
+    return train_scores(detector, scores, Hydra{}.optimizer, masks, noise_batches(1),
+                        Defence{Clean{}, Pgd{}, Rgb{}}, {.steps = 2}, Seed(1), at::kCPU, silent);
+  };
+  for (const auto& trained : {train(masks(detector, Weight{}, Ratio::percent(50))),
+                              train(masks(detector, Filter{}, Ratio::percent(50)))}) {
+    CHECK_FALSE(at::equal(trained.scores[0], scores[0]));
+    CHECK(at::equal(trained.scores[1], scores[1]));
+  }
 }
 
 TEST_CASE(

@@ -194,8 +194,14 @@ TEST_CASE("limits spare heads, the first layer and those named, and keep a share
                     "spare: should name convolutions of the network, from conv_0 to conv_" +
                         std::to_string(convolutions.back()) + ", got \"shortcut_4\"");
   for (std::size_t i = 0; i < s.sets.size(); ++i)
-    CHECK(half({.at_least = 0.75})[i] ==
-          s.sets[i].pieces - std::int64_t(std::ceil(0.75 * double(s.sets[i].pieces))));
+    CHECK(half({.at_least = 0.75})[i] == s.sets[i].pieces / 4);
+  // A share counts as it is written: 7 of 100, though 0.07 · 100 is more.
+  for (const std::int64_t percent : {7, 14, 28, 29, 55, 56, 57, 58}) {
+    const auto applied = Limits{.at_least = double(percent) / 100}.applied(s.graph, s.sets);
+    for (std::size_t i = 0; i < s.sets.size(); ++i)
+      CHECK(applied[i].removable ==
+            std::min(s.sets[i].removable, s.sets[i].pieces * (100 - percent) / 100));
+  }
   // Under one threshold the ratio is one of what is left.
   const auto global = Global{.limits = {.spare_heads = true}}.removed(s.graph, s.sets, s.importance,
                                                                       Ratio::percent(50));

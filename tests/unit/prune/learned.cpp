@@ -174,6 +174,7 @@ TEST_CASE("a table of times that does not fit is refused before any work", "[pru
   refused("conv_0:nan", "got \"conv_0:nan\"");
   refused("conv_0:0", "got \"conv_0:0\"");
   refused("conv_0:1x", "got \"conv_0:1x\"");
+  refused("conv_0:1e300", "times: should have at most 10000 ms for a layer, got \"conv_0:1e300\"");
   refused("conv_0:1,conv_0:1", "should name each layer once, got conv_0 twice");
   refused("conv_99:1", "should name convolutions of the network, got \"conv_99\"");
   refused("conv_0:1", "should have a time for every convolution, got none for");

@@ -30,7 +30,26 @@ TEST_CASE("one process works on a part at a time, and says so", "[study][store]"
   CHECK_THROWS_WITH(Store(folder / "out"),
                     ContainsSubstring(fmt::format("process {} on ", ::getpid())) &&
                         ContainsSubstring("works in it"));
-  CHECK_NOTHROW(Store(folder / "out", {}, "1-of-2"));
+  for (const char* reads : {"plan", "collect"}) CHECK_NOTHROW(Store(folder / "out", {}, reads));
+}
+
+TEST_CASE("parts that may share cells are not worked on at once", "[study][store]") {
+  const test::Scratch folder;
+  const auto out = folder / "out";
+  const auto refused = [&](const char* part, std::string_view other) {
+    CHECK_THROWS_WITH(Store(out, {}, part),
+                      ContainsSubstring(fmt::format("process {} on ", ::getpid())) &&
+                          ContainsSubstring(fmt::format("works on {} of it", other)));
+  };
+  {
+    const Store half(out, {}, "1-of-2");
+    refused("1-of-3", "1-of-2");
+    refused("all", "1-of-2");
+    const Store other_half(out, {}, "2-of-2");
+    CHECK_NOTHROW(Store(out, {}, "collect"));
+  }
+  const Store all(out);
+  refused("2-of-2", "all");
 }
 
 TEST_CASE("a folder is anybody's until it holds a result, then it holds one training's",

@@ -320,6 +320,29 @@ TEST_CASE("networks timed again keep all numbers but their times", "[study][time
   CHECK(status_of(folder.path(), study.plan()).timed.there == 2);
 }
 
+TEST_CASE("a run that ends while it replaces times has lost them, and no evaluation",
+          "[study][time_again]") {
+  if (!std::filesystem::exists("/dev/full")) SKIP("no /dev/full here");
+  const test::Scratch folder;
+  const SmallStudy study;
+  REQUIRE(study.run(folder.path()) == 0);
+  const auto before = timeless(folder / "cells.csv");
+  const CellFiles cell(folder.path(), study.plan().front());
+  const auto found = std::filesystem::last_write_time(cell.folder() / "detections.csv");
+  for (const char* table : {"evaluations.csv", "cells.csv"}) {
+    const auto no_room = serpette::detail::temporary_name(cell.folder() / table);
+    std::filesystem::create_symlink("/dev/full", no_room);
+    CHECK_THROWS_AS(cell.write(InferenceTime{}, InferenceTime{}), Error);
+    std::filesystem::remove(no_room);
+    CHECK(cell.evaluated());
+    CHECK_FALSE(cell.timed());
+  }
+  CHECK(study.run(folder.path()) == 0);
+  CHECK(cell.timed());
+  CHECK(std::filesystem::last_write_time(cell.folder() / "detections.csv") == found);
+  CHECK(timeless(folder / "cells.csv") == before);
+}
+
 TEST_CASE(
     "a cell that fails says why, is left alone, and is tried again on request or when what it "
     "depends on has changed",
