@@ -16,6 +16,7 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/stored_indices.hpp"
 #include "serpette/deploy/winograd_tiles.hpp"
 #include "serpette/deploy/winograd_weights.hpp"
 #include "serpette/graph/graph.hpp"
@@ -61,11 +62,14 @@ class KernelWinogradConvolution {
     weights_ = std::move(weights);
   }
   /// What `write` wrote of the same convolution.
+  /// @throws Error  if it has other counts, or places beyond what they are of.
   KernelWinogradConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
       : KernelWinogradConvolution(c, in) {
     bias_ = from.array<float>(static_cast<std::size_t>(c.filters));
     starts_ = from.array<std::int64_t>(static_cast<std::size_t>(c.filters) + 1);
     channels_ = from.array<std::int32_t>();
+    require_starts("kernels", starts_.values(), 0, std::ssize(channels_.values()), from.place());
+    require_indices("channels", channels_.values(), in.channels - 1, from.place());
     weights_ = from.array<float>(36 * channels_.size());
   }
 

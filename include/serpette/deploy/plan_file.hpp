@@ -25,7 +25,9 @@
 #include "serpette/deploy/sparse_kernels.hpp"
 #include "serpette/deploy/workers.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
+#include "serpette/graph/footprint.hpp"
 #include "serpette/io/atomic_file.hpp"
+#include "serpette/io/limits.hpp"
 #include "serpette/io/mapped_file.hpp"
 
 namespace serpette::deploy {
@@ -67,7 +69,12 @@ inline void write_labels(const PlanLabels& labels, PlanWriter& to) {
   for (const auto& name : labels.class_names) to.text(name);
   to.value(labels.greyscale);
 }
+/// @throws Error  if the heads tell apart different classes, or not those that are named.
 inline PlanLabels read_labels(const Graph& graph, PlanReader& from) {
+  for (const int i : graph.heads())
+    require(graph.head(i).classes == graph.classes(), from.place(),
+            "{} should have {} classes as the first head, got {}", graph[i].name, graph.classes(),
+            graph.head(i).classes);
   PlanLabels labels;
   const auto names = from.value<std::uint64_t>(), classes = std::uint64_t(graph.classes());
   require(names == 0 || names == classes, from.place(), "should name {} classes or none, got {}",
@@ -75,6 +82,15 @@ inline PlanLabels read_labels(const Graph& graph, PlanReader& from) {
   for (std::uint64_t c = 0; c < names; ++c) labels.class_names.push_back(from.text());
   labels.greyscale = from.value<bool>();
   return labels;
+}
+
+/// @throws Error  unless the maps, which are in no file, are in proportion to it.
+inline void require_maps(const Graph& graph, std::size_t bytes, std::string_view place) {
+  const auto most =
+      limits::kPlanNumbers + limits::kPlanNumbersPerByte * static_cast<std::int64_t>(bytes);
+  require(map_numbers(graph) <= most, place,
+          "should have maps of at most {} numbers in a file of {} bytes, got {}", most, bytes,
+          map_numbers(graph));
 }
 
 }  // namespace detail
@@ -89,6 +105,7 @@ concept KeptPlan = requires(const P& plan, PlanWriter& to) {
 
 /// The bytes of a plan file: a header with version, kind of CPU and checksum, the graph as cfg
 /// text, labels, then form and prepared weights of every convolution.
+/// @throws Error  if its maps are larger than `read_plan` accepts for so few bytes.
 template <KeptPlan AnyPlan>
 std::string write_plan(const AnyPlan& plan) {
   detail::PlanHeader header;
@@ -97,6 +114,7 @@ std::string write_plan(const AnyPlan& plan) {
   detail::write_labels(plan.labels, writer);
   plan.write(writer);
   auto& bytes = writer.bytes();
+  detail::require_maps(plan.graph(), bytes.size(), "plan");
   detail::PlanHeader::kMagic.copy(header.magic, sizeof header.magic);
   const auto cpu = cpu_kind();
   cpu.copy(header.cpu, sizeof header.cpu - 1);
@@ -112,18 +130,18 @@ void save_plan(const AnyPlan& plan, const std::filesystem::path& path) {
   write_file(path, write_plan(plan));
 }
 
-/// A plan as it was saved: the same forms, the same bits in its outputs. Its weights stay in the
-/// mapped file, which must not be changed in place while the plan lives (ours are replaced, never
-/// changed); processes that load the same file share them. The checksum is computed on as many
-/// threads as plans run on, which is what a start waits for; it notices damage, not people
-/// who mean harm: load what you would run.
-/// @throws Error  if it is no plan, of another version or kind of CPU, incomplete or damaged, or a
-///                layer has a form that is none of AnyPlan's.
+/// A plan as it was written: the same forms, the same bits in its outputs. Its weights stay where
+/// they are, unless `bytes` begin within a cache line, and must not change while the plan lives.
+/// The checksum is computed on as many threads as plans run on, which is what a start waits for; it
+/// notices damage. People who mean harm can make it fit, and a plan that computes what they like;
+/// but whatever places, counts and shapes they write, a plan that is read runs within its buffers.
+/// @param owner  keeps `bytes` alive.
+/// @param place  what an Error calls them.
+/// @throws Error  if it is no plan, of another version or kind of CPU, incomplete or damaged, a
+///                layer has a form that is none of AnyPlan's, or a value does not fit the shapes.
 template <KeptPlan AnyPlan>
-AnyPlan load_plan(const std::filesystem::path& path) {
-  const auto file = std::make_shared<const MappedFile>(path);
-  const auto bytes = file->bytes();
-  const auto place = path.string();
+AnyPlan read_plan(std::shared_ptr<const void> owner, std::span<const std::byte> bytes,
+                  const std::string& place) {
   detail::PlanHeader header;
   const auto known = std::min(bytes.size(), sizeof header);
   std::memcpy(&header, bytes.data(), known);
@@ -145,13 +163,23 @@ AnyPlan load_plan(const std::filesystem::path& path) {
       "should be a plan for this kind of CPU, {}, got one for {}: write it anew on this machine "
       "with export_network --format plan",
       cpu, detail::PlanHeader::text(header.cpu));
-  PlanReader reader(file, bytes, sizeof header, place);
+  PlanReader reader(std::move(owner), bytes, sizeof header, place);
   auto graph = parse_cfg(reader.text(), place);
+  detail::require_maps(graph, bytes.size(), place);
   auto labels = detail::read_labels(graph, reader);
   AnyPlan plan(std::move(graph), reader);
   plan.labels = std::move(labels);
   reader.finish();
   return plan;
+}
+
+/// A plan as it was saved, from the file mapped into memory: processes that load the same one share
+/// it. It must not be changed in place while the plan lives; ours are replaced, never changed.
+/// @throws Error  as read_plan, and if there is no such file.
+template <KeptPlan AnyPlan>
+AnyPlan load_plan(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const MappedFile>(path);
+  return read_plan<AnyPlan>(file, file->bytes(), path.string());
 }
 
 }  // namespace serpette::deploy

@@ -23,6 +23,7 @@
 #include "serpette/deploy/sparse_tiling.hpp"
 #include "serpette/deploy/sparse_weights.hpp"
 #include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/stored_indices.hpp"
 #include "serpette/deploy/stored_rounding.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -93,7 +94,7 @@ class SparseConvolutionOf {
     }
   }
   /// What `write` wrote of the same convolution.
-  /// @throws Error  if it has a scale that is none.
+  /// @throws Error  if it has a scale that is none, or places beyond what they are of.
   SparseConvolutionOf(const Convolutional& c, const Shape& in, PlanReader& from)
       : SparseConvolutionOf{c, in, from.value<bool>(), from.value<bool>(),
                             stored_rounding<Number>(from)} {
@@ -102,11 +103,9 @@ class SparseConvolutionOf {
     if constexpr (kIsScaled) {
       scale_ = from.array<float>(filters);
       order_ = from.array<std::int32_t>(static_cast<std::size_t>(in.channels));
-      for (const auto channel : order_.values())
-        require(channel >= 0 && channel < in.channels, from.place(),
-                "should name channels of {}, got {}", in.channels, channel);
+      require_indices("channels", order_.values(), in.channels - 1, from.place());
     }
-    weights_ = {c, tiling_, from};
+    weights_ = {c, in, tiling_, from};
   }
 
   void write(PlanWriter& to) const {
@@ -162,8 +161,8 @@ class SparseConvolutionOf {
                                  const SparseSettings& settings) {
     const SparseTiling tiling(c, in, sparse_kernels_here<Number>(settings.narrow),
                               settings.shifted);
-    const auto planes = std::min<std::int64_t>(
-        weights, depth_of<Number>(in) * (tiling.shifts > 0 ? c.stride : c.size) * c.stride);
+    const auto planes =
+        std::min<std::int64_t>(weights, depth_of<Number>(in) * tiling.column_planes * c.stride);
     return tiling.operations(weights, tiling.direct ? 0 : planes);
   }
 

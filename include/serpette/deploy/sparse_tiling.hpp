@@ -33,6 +33,7 @@ struct SparseTiling {
   bool direct = false;  ///< The input is aligned as it is: nothing to pack.
   int lanes = 1, map_rows = 0;  ///< Rows of the output, as tiles see it.
   int shifts = 0;               ///< Lanes that sums move by: of no use at the end of each band.
+  int column_planes = 1;        ///< Of a channel and a row parity.
   int more_rows = 0;            ///< Of a packed plane than of its tile.
   int plane_rows = 0;           ///< Most rows of a packed plane.
   std::vector<SparseStrip> strips;
@@ -61,12 +62,15 @@ struct SparseTiling {
 
  private:
   SparseTiling(const Convolutional& c, const Shape& in, int lanes_, int shifts_)
-      : lanes(lanes_), shifts(shifts_), more_rows((c.size - 1) / c.stride) {
+      : lanes(lanes_),
+        shifts(shifts_),
+        column_planes(shifts > 0 ? c.stride : c.size),
+        more_rows((c.size - 1) / c.stride) {
     const Shape out = output_shape(c, in);
     const int cells = out.height * out.width;
     flat = c.size == 1 && c.stride == 1 && c.padding == 0;
     direct = flat && cells % lanes == 0;
-    map_rows = flat ? (cells + lanes - 1) / lanes : out.height;
+    map_rows = flat ? (cells - 1) / lanes + 1 : out.height;
     const int columns = flat ? lanes : out.width, use = lanes - shifts;
     int column = 0;
     for (; column + use <= columns; column += use)

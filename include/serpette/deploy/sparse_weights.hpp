@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "serpette/deploy/sparse_job.hpp"
 #include "serpette/deploy/sparse_tiling.hpp"
 #include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/stored_indices.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -59,7 +61,7 @@ class SparseWeights {
     const auto plane_floats = std::int64_t{tiling.plane_rows} * tiling.lanes;
 
     // Which planes any weight reads.
-    const int columns = shifts > 0 ? s : k;  // planes of a channel and a row parity
+    const int columns = tiling.column_planes;
     std::vector<std::int32_t> begins(static_cast<std::size_t>(channels * columns * s), -1);
     const auto begin_of = [&](int channel, int column, int parity) -> std::int32_t& {
       return begins[static_cast<std::size_t>((channel * columns + column) * s + parity)];
@@ -135,8 +137,9 @@ class SparseWeights {
     count_planes();
   }
   /// What `write` wrote of the same convolution.
-  /// @throws Error  if it has other counts.
-  SparseWeights(const Convolutional& c, const SparseTiling& tiling, PlanReader& from)
+  /// @throws Error  if it has other counts, or places beyond what they are of.
+  SparseWeights(const Convolutional& c, const Shape& in, const SparseTiling& tiling,
+                PlanReader& from)
       : SparseWeights(c, tiling) {
     planes_ = from.array<PackedPlane>();
     offsets_ = from.array<std::int32_t>();
@@ -152,6 +155,7 @@ class SparseWeights {
       if constexpr (kFilters<Number> > 1)
         part.weights = from.array<std::int64_t>(static_cast<std::size_t>(units_));
     }
+    require_in_bounds(c, in, tiling, from.place());
     count_planes();
   }
 
@@ -221,6 +225,58 @@ class SparseWeights {
   void count_planes() {
     for (const Part& part : parts_)
       most_planes_ = std::max(most_planes_, part.last_plane - part.first_plane);
+  }
+
+  /// Of what was read.
+  /// @throws Error  unless all planes are of the input, and whatever the kernels read for a part
+  ///                lies in its own packed planes (or in the input), and in these arrays.
+  void require_in_bounds(const Convolutional& c, const Shape& in, const SparseTiling& tiling,
+                         const std::string& place) const {
+    const std::int64_t channels = depth_of<Number>(in), cells = std::int64_t{in.height} * in.width;
+    require(std::ssize(planes_.values()) <= channels * tiling.column_planes * c.stride, place,
+            "should pack at most {} planes each of {} channels, got {} in all",
+            tiling.column_planes * c.stride, channels, planes_.size());
+    for (const auto& [channel, row, column] : planes_.values())
+      require(channel >= 0 && channel < channels && row >= 0 && row < c.stride && column >= 0 &&
+                  column < tiling.column_planes,
+              place, "should pack planes of {} channels, {} rows and {} columns, got {}, {} and {}",
+              channels, c.stride, tiling.column_planes, channel, row, column);
+    require(!parts_.empty(), place, "should hold weights in one part at least, got none");
+    // From its place on, a weight reads one row for each of a tile.
+    const std::int64_t tile_rows = tiling.plane_rows - tiling.more_rows;
+    std::size_t plane = 0;
+    std::int64_t first = 0, weight = 0;
+    for (const Part& part : parts_) {
+      require(part.first_plane == plane && part.last_plane >= plane &&
+                  part.last_plane <= planes_.size(),
+              place, "should hold parts that follow each other in {} planes, got {} to {} after {}",
+              planes_.size(), part.first_plane, part.last_plane, plane);
+      require_starts("weights", part.starts.values(), first, std::ssize(offsets_.values()), place);
+      const auto count = part.starts.values().back() - first;
+      const auto packed_rows = std::ssize(planes(part)) * tiling.plane_rows;
+      require_indices(
+          "places",
+          offsets_.values().subspan(static_cast<std::size_t>(first),
+                                    static_cast<std::size_t>(count)),
+          tiling.direct ? (channels - 1) * cells : (packed_rows - tile_rows) * tiling.lanes, place);
+      if constexpr (kFilters<Number> > 1) {
+        const auto* lists = part.starts.data();
+        for (const auto begin : part.weights.values()) {
+          require(begin == weight, place, "should hold filters' weights from {} on, got {}", weight,
+                  begin);
+          for (int shift = 0; shift <= shifts_; ++shift, lists += kLists<Number>)
+            weight +=
+                lists[kLists<Number>] - lists[0] + (lists[1] - lists[0]);  // both: two a place
+        }
+      } else {
+        weight += count;
+      }
+      plane = part.last_plane;
+      first += count;
+    }
+    require(plane == planes_.size() && weight == weight_count(), place,
+            "should use {} planes and {} weights, got {} and {}", planes_.size(), weight_count(),
+            plane, weight);
   }
 
   static bool is_zero(const Together<Number>& value) {

@@ -51,6 +51,9 @@ class Workers {
   explicit Workers(double multiply_adds)
       : most_(static_cast<int>(std::min(1e6, 1 + multiply_adds / kWorthAThread))) {}
 
+  /// Threads that the work is worth.
+  [[nodiscard]] int most() const { return most_; }
+  /// Of those that there are.
   [[nodiscard]] int threads() const { return std::min(most_, available_threads()); }
 
   /// Calls f(begin, end) for ranges that make up [0, count), at the same time. What one of them

@@ -40,4 +40,14 @@ inline std::int64_t macs(const Graph& graph) {
   return total;
 }
 
+/// Numbers of the image and of what every layer makes of it.
+inline std::int64_t map_numbers(const Graph& graph) {
+  const auto of = [](const Shape& map) {
+    return std::int64_t{map.channels} * map.height * map.width;
+  };
+  std::int64_t total = of(graph.input);
+  for (const Layer& layer : graph.layers) total += of(layer.output);
+  return total;
+}
+
 }  // namespace serpette

@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "serpette/core/contract.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::detail {
+
+/// Most numbers of a map: an `int` counts its cells.
+inline constexpr std::int64_t kMapNumbers = std::numeric_limits<int>::max();
 
 /// Shape of what `layer` makes of its inputs.
 /// @throws Error  at `place` if the inputs do not fit the operation, nothing is left of them, or
@@ -20,12 +24,12 @@ inline Shape infer_shape(const Graph& graph, const Layer& layer, std::string_vie
     return fmt::format("{} × {} × {}", s.channels, s.height, s.width);
   };
   const auto limited = [&](std::int64_t channels, std::int64_t height, std::int64_t width) {
-    constexpr std::int64_t kLargest = 1 << 20, kNumbers = std::int64_t{1} << 31;
+    constexpr std::int64_t kLargest = 1 << 20;
     if (channels > kLargest || height > kLargest || width > kLargest)
       fail(place, "{} should make at most {} of anything, got {} × {} × {}", layer.name, kLargest,
            channels, height, width);
-    if (channels * height > kNumbers / width)
-      fail(place, "{} should make at most {} numbers, got {} × {} × {}", layer.name, kNumbers,
+    if (channels * height > kMapNumbers / width)
+      fail(place, "{} should make at most {} numbers, got {} × {} × {}", layer.name, kMapNumbers,
            channels, height, width);
     return Shape{static_cast<int>(channels), static_cast<int>(height), static_cast<int>(width)};
   };

@@ -29,6 +29,11 @@ inline constexpr std::int64_t kDeflateRatio = 1032;
 inline constexpr std::int64_t kWebpPlainPixels = std::int64_t{1} << 23;
 inline constexpr std::int64_t kWebpPixelsPerByte = 1024;
 
+/// Of all maps of a plan, and as many more a byte of its file: a few weights may make large maps,
+/// as those of a heavily pruned network do, but not out of nothing.
+inline constexpr std::int64_t kPlanNumbers = std::int64_t{1} << 24;
+inline constexpr std::int64_t kPlanNumbersPerByte = 4096;
+
 /// Of a data set; V3Det, the largest in use, has 13,204. COCO's evaluation takes
 /// 97 kB for each that has boxes.
 inline constexpr std::size_t kCategories = std::size_t{1} << 14;

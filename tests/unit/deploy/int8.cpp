@@ -18,6 +18,7 @@
 #include "support/pruned_network.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
+#include "support/refused_bytes.hpp"
 #include "support/small_graphs.hpp"
 
 using namespace serpette;
@@ -367,21 +368,14 @@ TEST_CASE("a scale that is none is refused when a plan is read", "[deploy][int8]
   const Shape in{4, 2, 2};
   const std::vector<float> weight(12, 0.5F), bias(3, 0.0F);
   const deploy::Rounding<Int8> rounding{Quantization::of({-1, 1})};
-  /// @param at  where the convolution's bytes begin that are replaced.
-  const auto refused = [&]<class Form>(const Form& form, std::size_t at, const auto& by,
-                                       const char* says) {
-    deploy::PlanWriter to(0);
-    form.write(to);
-    const auto bytes = std::make_shared<std::string>(to.bytes());
-    std::memcpy(bytes->data() + at, &by, sizeof by);
-    deploy::PlanReader from(bytes, std::as_bytes(std::span(*bytes)), 0, "network.plan");
-    CHECK_THROWS_WITH(Form(c, in, from), ContainsSubstring(says));
+  const auto refused = [&](const auto& kept, std::size_t at, const auto& by, const char* says) {
+    test::refused_with(kept, c, in, at, by, says);
   };
   const DirectInt8 dense(c, in, weight.data(), bias.data(), rounding);
   const SparseInt8 sparse(c, in, weight.data(), bias.data(), {}, rounding);
   const auto both = [&](const Quantization& by) {
-    refused(dense, 0, by, "network.plan: should hold a positive scale");
-    refused(sparse, 2 * sizeof(bool), by, "network.plan: should hold a positive scale");
+    refused(dense, 0, by, "should hold a positive scale");
+    refused(sparse, 2 * sizeof(bool), by, "should hold a positive scale");
   };
   for (const float scale : {0.0F, -1.0F, std::numeric_limits<float>::infinity(),
                             std::numeric_limits<float>::quiet_NaN()})
@@ -390,9 +384,9 @@ TEST_CASE("a scale that is none is refused when a plan is read", "[deploy][int8]
   both({1, 256});
   // Behind bias and scales, each from a whole line on.
   refused(sparse, 3 * deploy::detail::kAlignment, std::int32_t{4},
-          "should name channels of 4, got 4");
+          "should hold channels from 0 to 3, got 4");
   refused(sparse, 3 * deploy::detail::kAlignment, std::int32_t{-1},
-          "should name channels of 4, got -1");
+          "should hold channels from 0 to 3, got -1");
 }
 
 TEST_CASE("a processor without VNNI refuses int8 by name", "[deploy][int8]") {

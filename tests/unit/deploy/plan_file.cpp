@@ -1,8 +1,15 @@
 #include "serpette/deploy/plan_file.hpp"
 
-#include <chrono>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
-#include <fstream>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "serpette/deploy/plan.hpp"
 #include "serpette/prune/filter.hpp"
@@ -13,6 +20,7 @@
 #include "support/pruned_network.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
+#include "support/refused_bytes.hpp"
 #include "support/scratch.hpp"
 #include "support/small_graphs.hpp"
 
@@ -42,6 +50,48 @@ struct Silent {
   static Prepared prepare(const deploy::FoldedLayer&) { return {}; }
   static void run(const Prepared&, const deploy::FormInput&) {}
 };
+
+/// A plan's bytes with the size and the checksum that they have.
+std::string sealed(std::string bytes) {
+  deploy::detail::PlanHeader header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  header.bytes = bytes.size();
+  header.checksum = deploy::checksum(std::as_bytes(std::span(bytes)).subspan(sizeof header));
+  std::memcpy(bytes.data(), &header, sizeof header);
+  return bytes;
+}
+
+/// Computes an image from a plan's bytes, if they are accepted.
+void read_and_run(const std::string& bytes) {
+  const auto kept = std::make_shared<const std::string>(bytes);
+  auto plan = deploy::read_plan<deploy::OurExecution>(kept, std::as_bytes(std::span(*kept)),
+                                                      "network.plan");
+  const auto numbers = deploy::ConstMap{nullptr, plan.graph().input}.numbers();
+  const std::vector<float> image(static_cast<std::size_t>(numbers), 0.5F);
+  plan.run(image.data(), [](std::size_t, const deploy::ConstMap&) {});
+}
+
+/// A plan whose convolutions have this form, or where it does not fit the direct one. Its last map
+/// is packed as one run of cells, or read where it lies.
+std::string plan_in(const std::string& form, bool packed) {
+  test::GraphBuilder graph(packed ? Shape{2, 9, 9} : Shape{5, 8, 8});
+  if (packed)
+    graph.conv({.filters = 3, .size = 3, .padding = 1, .activation = Activation::kLeaky})
+        .conv({.filters = 3, .size = 3, .stride = 2, .padding = 1});
+  const ReferenceNetwork network(graph.head(1).done(), Seed(1));
+  deploy::PlanOptions options;
+  const bool in_bytes = form.ends_with("int8");
+  if (in_bytes) options.precision = deploy::PlanPrecision::kInt8;
+  for (const int i : network.graph().convolutions()) {
+    const auto& c = network.graph().convolution(i);
+    const auto& name = network.graph()[i].name;
+    const bool fits = (form != "winograd" && form != "kernels" && form != "shifted_weights") ||
+                      (c.size == 3 && c.stride == 1);
+    options.choices[name] = fits ? form : "direct";
+    if (in_bytes) options.ranges[name] = {-1, 1};
+  }
+  return deploy::write_plan(make_plan(pruned(network, Weight(), 60), options));
+}
 
 }  // namespace
 
@@ -181,4 +231,119 @@ TEST_CASE("a file with a form that the reader does not have is refused by the la
   save_plan(make_plan(network, {.choices = choices}), path);
   CHECK_THROWS_WITH(load_plan<Sparse>(path),
                     ContainsSubstring("conv_0 should have one of the forms weights, got 'direct'"));
+}
+
+TEST_CASE("places beyond what they are of are refused when a plan is read", "[deploy][plan_file]") {
+  const Convolutional c{.filters = 2, .size = 3, .padding = 1};
+  const Shape in{1, 6, 6};
+  const std::vector<float> weight(18, 0.5F), bias(2, 0.0F);
+  constexpr std::size_t kLine = deploy::detail::kAlignment;
+
+  SECTION("of weights") {
+    // From whole lines on: bias, 3 planes, 18 places in two lines, as many weights, and behind the
+    // part's count and planes its starts.
+    const deploy::SparseConvolution kept(c, in, weight.data(), bias.data(), {});
+    const auto refused = [&](std::size_t at, const auto& by, const std::string& says) {
+      test::refused_with(kept, c, in, at, by, says);
+    };
+    constexpr auto kPlanes = 2 * kLine, kPlaces = 3 * kLine, kParts = 5 * kLine + 18 * 4,
+                   kStarts = 7 * kLine;
+    for (const std::int32_t number : {-1, 1, 777})
+      refused(kPlanes, number, "should pack planes of 1 channels, 1 rows and 3 columns, got");
+    refused(kPlanes + 4, 1, "should pack planes of 1 channels");
+    refused(kPlanes + 8, 3, "should pack planes of 1 channels");
+    for (const std::int32_t place : {-1, 777'777, std::numeric_limits<std::int32_t>::max(),
+                                     std::numeric_limits<std::int32_t>::min()})
+      for (const std::size_t i : {0, 17})
+        refused(kPlaces + 4 * i, place, fmt::format(", got {}", place));
+    const std::string parts = "should hold parts that follow each other in 3 planes, got ";
+    refused(kParts + 8, std::uint64_t{1}, parts + "1 to 3 after 0");
+    refused(kParts + 16, std::uint64_t{4}, parts + "0 to 4 after 0");
+    refused(kParts + 16, std::uint64_t{1}, "should hold places from 0 to");
+    for (const std::int64_t start : {-1, 1, 19})
+      refused(kStarts, start, "should hold lists of weights that follow each other");
+    refused(kStarts + 16, std::int64_t{17}, "should use 3 planes and 18 weights, got 3 and 17");
+  }
+  SECTION("of kernels") {
+    // Lines: bias, three starts, two channels, and the weights.
+    const deploy::KernelWinogradConvolution kept(c, in, weight.data(), bias.data());
+    const auto refused = [&](std::size_t at, const auto& by, const std::string& says) {
+      test::refused_with(kept, c, in, at, by, says);
+    };
+    for (const std::int64_t start : {-1, 1, 3, 1 << 30})
+      refused(2 * kLine, start, "should hold lists of kernels that follow each other from 0");
+    refused(2 * kLine + 16, std::int64_t{3}, "from 0 to at most 2, got some from 0 to 3");
+    for (const std::int32_t channel : {-1, 1, 777})
+      refused(3 * kLine, channel, fmt::format("should hold channels from 0 to 0, got {}", channel));
+  }
+}
+
+TEST_CASE("a layer without a thread is refused when a plan is read", "[deploy][plan_file]") {
+  const Graph graph = test::GraphBuilder({1, 4, 4}).head(1).done();
+  const std::vector<float> weight(6, 0.5F), bias(6, 0.0F);
+  auto layer = deploy::folded_layer(graph, 0);
+  layer.weight = weight;
+  layer.bias = bias;
+  deploy::PlanWriter to(0);
+  deploy::DirectForm::write(deploy::DirectForm::prepare(layer), to);
+  for (const std::int32_t threads : {0, -1}) {
+    const auto bytes = std::make_shared<std::string>(to.bytes());
+    std::memcpy(bytes->data(), &threads, sizeof threads);
+    deploy::PlanReader from(bytes, std::as_bytes(std::span(*bytes)), 0, "network.plan");
+    CHECK_THROWS_WITH(
+        deploy::DirectForm::read(layer, from),
+        fmt::format("network.plan: should give a layer a thread at least, got {}", threads));
+  }
+}
+
+TEST_CASE("heads of different classes are refused when a plan is read", "[deploy][plan_file]") {
+  const auto graph = test::GraphBuilder({3, 8, 8}).head(2).route({0}).head(3).done();
+  const auto bytes =
+      deploy::write_plan(make_plan(ReferenceNetwork(graph, Seed(1)), {.measure = false}));
+  CHECK_THROWS_WITH(read_and_run(bytes),
+                    "network.plan: yolo_4 should have 2 classes as the first head, got 3");
+}
+
+TEST_CASE("maps out of proportion to a plan's file are refused before there are any",
+          "[deploy][plan_file]") {
+  const Graph graph = test::GraphBuilder({1, 1 << 10, 1 << 10}).upsample(4).done();
+  deploy::PlanWriter to(0);
+  to.bytes() = plan_in("direct", false).substr(0, sizeof(deploy::detail::PlanHeader));
+  to.text(write_cfg(graph));
+  deploy::detail::write_labels({}, to);
+  to.text("f32");
+  CHECK_THROWS_WITH(read_and_run(sealed(to.bytes())),
+                    ContainsSubstring("network.plan: should have maps of at most"));
+}
+
+TEST_CASE("whatever values stand in a plan, it is refused by name or runs", "[deploy][plan_file]") {
+  std::vector<std::string> forms{"winograd", "direct", "weights", "shifted_weights", "kernels"};
+  if (deploy::has_int8()) forms.insert(forms.end(), {"direct_int8", "weights_int8"});
+  constexpr std::array<std::int32_t, 6> kHostile{
+      -1, 0, 1, 7, 1 << 30, std::numeric_limits<std::int32_t>::min()};
+  Generator rng(Seed(4));
+  for (const auto& form : forms)
+    for (const bool packed : {true, false}) {
+      if (!packed && !form.starts_with("weights")) continue;
+      const auto whole = plan_in(form, packed);
+      CHECK_NOTHROW(read_and_run(whole));
+      std::uint64_t text = 0;  // the network, which has a test of its own
+      std::memcpy(&text, whole.data() + sizeof(deploy::detail::PlanHeader), sizeof text);
+      int refused = 0, ran = 0;
+      for (auto at = sizeof(deploy::detail::PlanHeader) + sizeof text + text;
+           at + sizeof(std::int32_t) <= whole.size(); at += 1 + rng.below(11)) {
+        auto bytes = whole;
+        std::memcpy(bytes.data() + at, &kHostile[rng.below(kHostile.size())], sizeof(std::int32_t));
+        try {
+          read_and_run(sealed(std::move(bytes)));
+          ++ran;
+        } catch (const Error& error) {
+          ++refused;
+          if (!std::string(error.what()).starts_with("network.plan: "))
+            FAIL_CHECK(form << " with another value at byte " << at << ": " << error.what());
+        }
+      }
+      CHECK(refused > 0);
+      CHECK(ran > 0);
+    }
 }

@@ -332,9 +332,9 @@ TEST_CASE("no number of channels, cells or multiply-adds runs over", "[formats][
   refused("[convolutional]\nfilters=1048576\n[convolutional]\nfilters=1048576\n",
           "conv_1 should have less than 2^31 weights, got 1048576 × 1048576");
   refused("[upsample]\nstride=1024\n[upsample]\nstride=1024\n", "upsample_1 should make at most");
-  refused("[convolutional]\nfilters=1048576\n", "conv_0 should make at most 2147483648 numbers",
+  refused("[convolutional]\nfilters=1048576\n", "conv_0 should make at most 2147483647 numbers",
           "width=32768\nheight=32768\nchannels=1\n");
-  refused("[maxpool]\n", "the image should have at most 2147483648 numbers",
+  refused("[maxpool]\n", "the image should have at most 2147483647 numbers",
           "width=32768\nheight=32768\nchannels=3\n");
 }
 

@@ -2,6 +2,7 @@
 
 /// @internal The frame of our own forms.
 
+#include "serpette/core/contract.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/workers.hpp"
@@ -34,6 +35,8 @@ struct OwnForm {
   }
   static Prepared read(const FoldedLayer& layer, PlanReader& from) {
     const auto workers = from.value<Workers>();
+    require(workers.most() >= 1, from.place(), "should give a layer a thread at least, got {}",
+            workers.most());
     return {Convolution(layer.settings, layer.in, from), workers};
   }
 };

@@ -331,10 +331,9 @@ inline Graph parse_cfg(std::string_view text, std::string_view place) {
   graph.input = {net.integer("channels", 3, 1), net.integer("height", 0, 1, 1 << 15),
                  net.integer("width", 0, 1, 1 << 15)};
   const auto& image = graph.input;
-  constexpr std::int64_t kNumbers = std::int64_t{1} << 31;
-  require(std::int64_t{image.height} * image.width <= kNumbers / image.channels, net.at(net.line()),
-          "the image should have at most {} numbers, got {} × {} × {}", kNumbers, image.channels,
-          image.height, image.width);
+  require(std::int64_t{image.height} * image.width <= detail::kMapNumbers / image.channels,
+          net.at(net.line()), "the image should have at most {} numbers, got {} × {} × {}",
+          detail::kMapNumbers, image.channels, image.height, image.width);
   for (std::size_t i = 1; i < sections.size(); ++i)
     graph.layers.push_back(detail::read_layer(sections[i], graph));
   detail::make_heads_logits(graph, place);
