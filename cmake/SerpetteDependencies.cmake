@@ -7,7 +7,7 @@ include(FetchContent)
 
 # What `./run setup` keeps in the user's cache folder: Catch2 and Highway for systems whose own are too old.
 if(PROJECT_IS_TOP_LEVEL)
-  if(DEFINED ENV{XDG_CACHE_HOME})
+  if(NOT "$ENV{XDG_CACHE_HOME}" STREQUAL "")
     set(_cache "$ENV{XDG_CACHE_HOME}/serpette")
   else()
     set(_cache "$ENV{HOME}/.cache/serpette")

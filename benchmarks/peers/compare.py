@@ -23,7 +23,8 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-CACHE = pathlib.Path(os.environ.get("PEERS_CACHE", pathlib.Path.home() / ".cache/serpette/peers"))
+USER_CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+CACHE = pathlib.Path(os.environ.get("PEERS_CACHE") or USER_CACHE / "serpette/peers")  # as setup.sh has it
 
 
 def python_of(engine):

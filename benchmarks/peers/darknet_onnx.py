@@ -95,7 +95,8 @@ def model_of(cfg, weights):
             x = node("Resize", [x, "", constant(f"scales_{i}", np.array([1, 1, stride, stride], np.float32))], f"larger_{i}",
                      mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
         elif kind == "maxpool":
-            size, stride = int(s.get("size", 2)), int(s.get("stride", 2))
+            stride = int(s.get("stride", 1))
+            size = int(s.get("size", stride))
             padding = int(s.get("padding", size - 1))
             before = padding // 2
             x = node("MaxPool", [x], f"pool_{i}", kernel_shape=[size] * 2, strides=[stride] * 2,
