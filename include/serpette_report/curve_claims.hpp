@@ -203,7 +203,8 @@ inline void claim_half_time(const Study& study, const std::string& profile,
     std::size_t about = 0, outside = 0, all = 0;
     std::string reason;
     for (std::size_t i = 0; i < percent.size(); ++i) {
-      if (percent[i] < 65) continue;
+      if (percent[i] < 65 || std::ranges::any_of(y[i], [](double time) { return time <= 0; }))
+        continue;  // of no time nothing is half
       std::vector<double> parts;
       for (const auto& draw : draws)
         parts.push_back(curve_means({x[i]}, draw)[0] / curve_means({y[i]}, draw)[0]);

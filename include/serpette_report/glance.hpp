@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +23,11 @@ inline std::string_view profile_label(std::string_view profile) {
   if (profile == "standard") return "standard (confidence 0.001)";
   if (profile == "paper") return "paper (confidence 0.5)";
   return profile;
+}
+
+/// A part as text; a part of nothing is none.
+inline std::string shown_part(double part) {
+  return std::isfinite(part) ? fmt::format("{:.0f} %", 100 * part) : "–";
 }
 
 }  // namespace detail
@@ -68,9 +75,9 @@ inline TextTable glance_table(const Study& study) {
   for (const auto& s : study.scenarios()) {
     if (study.values(s, first, profile, quality).empty()) continue;
     const double whole = average(s, first, quality);
-    std::string reach = first;
+    std::string reach;  // none: of nothing no part is kept
     for (const auto& ratio : study.ratios()) {
-      if (!(average(s, ratio, quality) >= 0.9 * whole)) break;
+      if (!(whole > 0 && average(s, ratio, quality) >= 0.9 * whole)) break;
       reach = ratio;
     }
     auto& row = table.rows.emplace_back(std::vector{scenario_label(s)});
@@ -78,13 +85,16 @@ inline TextTable glance_table(const Study& study) {
         both([&](const Metric& m) { return detail::printed(average(s, first, m), m.decimals); }));
     for (const auto& ratio : parts)
       row.push_back(both([&](const Metric& m) {
-        const double kept = average(s, ratio, metric(fmt::format("retention_{}", m.id)));
-        return std::isnan(kept) ? std::string("–") : fmt::format("{:.0f} %", 100 * kept);
+        return detail::shown_part(average(s, ratio, metric(fmt::format("retention_{}", m.id))));
       }));
+    if (reach.empty()) {
+      row.resize(table.header.size(), "–");
+      continue;
+    }
     row.push_back(reach + " %");
     if (study.has(time))
-      row.push_back(fmt::format(
-          "{:.0f} %", 100 * average(s, reach, metric(time)) / average(s, first, metric(time))));
+      row.push_back(
+          detail::shown_part(average(s, reach, metric(time)) / average(s, first, metric(time))));
     if (study.has("parameters"))
       row.push_back(detail::short_count(average(s, reach, metric("parameters"))));
   }

@@ -130,6 +130,12 @@ TEST_CASE("claims about whole curves are judged by resampling runs", "[report][c
   CHECK(claims[3].verdict == "partly supported");
   CHECK_THAT(claims[3].reason, ContainsSubstring("0.61 [0.61, 0.62] at 65 %"));
   CHECK(claims[6].verdict == "supported");
+  auto cells = paper_cells(paper());
+  for (auto& c : cells)
+    if (c.scenario == "unstructured_hydra" && c.ratio != "65") c.ms_total = 0;
+  const auto fewer = curve_claims(Study(cells), "paper");
+  CHECK_THAT(fewer[3].reason, ContainsSubstring("0.61 [0.61, 0.62] at 65 %") &&
+                                  !ContainsSubstring("inf") && !ContainsSubstring("75 %"));
 }
 
 TEST_CASE("a flat or straight curve has no S shape", "[report][claims]") {
@@ -254,6 +260,20 @@ TEST_CASE("what is kept is each run's part of its own whole", "[report][study]")
   CHECK(half[0] == Catch::Approx(0.36 / 0.61));
   std::erase_if(cells, [](const auto& c) { return c.ratio == "0"; });
   CHECK_FALSE(Study(cells).has(kept.id));
+}
+
+TEST_CASE("of nothing a scenario keeps no part", "[report][glance]") {
+  auto cells = test::some_cells();
+  for (auto& cell : cells)
+    if (cell.scenario == "structured_hydra") cell.robust_ap50 = 0;
+  const auto row = [&](std::size_t at) { return glance_table(Study(cells)).rows.at(at); };
+  const std::vector<std::string> lost{
+      "Structured HYDRA", "0.000 / 0.720", "– / 65 %", "– / 37 %", "–", "–", "–"};
+  CHECK(row(1) == lost);
+  CHECK(row(0).at(4) == "0 %");
+  CHECK(row(0).at(5) == "100 %");
+  for (auto& cell : cells) cell.ms_network = 0;
+  CHECK(row(0).at(5) == "–");
 }
 
 TEST_CASE("the untouched network stands beside the scenarios", "[report][study]") {
