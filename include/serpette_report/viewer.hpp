@@ -28,11 +28,15 @@ inline std::string hex_color(Rgb8 color) {
   return fmt::format("#{:02x}{:02x}{:02x}", color[0], color[1], color[2]);
 }
 
-/// JSON that may stand in a script element.
+/// JSON that may stand in a script element: "</script" would end it, and "<!--" before "<script"
+/// would keep it from its end.
 inline std::string script_json(const nlohmann::ordered_json& data) {
-  auto text = data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  for (std::size_t at = 0; (at = text.find("</", at)) != std::string::npos; at += 3)
-    text.replace(at, 2, "<\\/");
+  std::string text;
+  for (const char c : data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace))
+    if (c == '<')  // stands in strings alone
+      text += "\\u003c";
+    else
+      text += c;
   return text;
 }
 
