@@ -111,7 +111,10 @@ inline std::pair<SamplePicture, double> sample_picture(const CocoImage& image,
                         .height = 0,
                         .jpeg = read_file(path),
                         .truth = {}};
-  auto pixels = decode_image(picture.jpeg, path.string());
+  auto pixels = decode_image(picture.jpeg, path.string(), {image.width, image.height});
+  // Pages hold JPEG and PNG; and what shows a file need not turn it, or not as its boxes have it.
+  bool as_stored = (detail::is_jpeg(picture.jpeg) || detail::is_png(picture.jpeg)) &&
+                   image_orientation(picture.jpeg, path.string()) == 1;
   double scale = 1;
   if (const int side = std::max(pixels.width, pixels.height); side > source.side) {
     scale = static_cast<double>(source.side) / side;
@@ -119,8 +122,9 @@ inline std::pair<SamplePicture, double> sample_picture(const CocoImage& image,
       return std::max(1, static_cast<int>(std::lround(n * scale)));
     };
     pixels = resized(pixels, length(pixels.width), length(pixels.height));
-    picture.jpeg = encode_jpeg(pixels.rgb, pixels.width, pixels.height, 82);
+    as_stored = false;
   }
+  if (!as_stored) picture.jpeg = encode_jpeg(pixels.rgb, pixels.width, pixels.height, 82);
   picture.width = pixels.width, picture.height = pixels.height;
   return {std::move(picture), scale};
 }
@@ -137,11 +141,16 @@ inline Box scaled(const Box& box, double by) {
 inline Samples read_samples(const Study& study, const SampleSource& source) {
   const auto truth = load_annotations(source.annotations, {.images = source.images});
   Samples samples;
-  std::unordered_map<std::int64_t, int> category_of;  // by the data set's id
-  for (const auto& c : truth.categories) {
-    category_of.emplace(c.id, static_cast<int>(samples.categories.size()));
-    samples.categories.push_back(c.name.empty() ? fmt::format("class {}", c.id) : c.name);
-  }
+  std::unordered_map<std::int64_t, int> listed;  // by the data set's id
+  std::unordered_map<std::string, int> called;
+  const auto add = [&](std::string name) {
+    const auto index = static_cast<int>(samples.categories.size());
+    called.emplace(name, index);
+    samples.categories.push_back(std::move(name));
+    return index;
+  };
+  for (const auto& c : truth.categories)
+    listed.emplace(c.id, add(c.name.empty() ? fmt::format("class {}", c.id) : c.name));
   std::vector<double> scales;
   std::unordered_map<std::int64_t, std::size_t> picture_of;
   const auto seen = detail::seen_images(study, source);
@@ -166,16 +175,24 @@ inline Samples read_samples(const Study& study, const SampleSource& source) {
     if (!std::filesystem::exists(path)) return found;
     found.resize(samples.pictures.size());
     CsvReader csv(path, {"image_id", "confidence", "x", "y", "width", "height", "category_id"});
+    const auto name = csv.column("category");
+    // A class that the annotations lack has an id that the study made up: its name tells it.
+    const auto category = [&] {
+      const auto id = csv.integer(6);
+      if (const auto known = listed.find(id); known != listed.end()) return known->second;
+      std::string by_name(name ? csv.at(*name) : std::string_view());
+      if (by_name.empty())
+        fail(csv.place(), "category_id should be one that {} lists, or have a name, got {}",
+             source.annotations.string(), id);
+      const auto known = called.find(by_name);
+      return known != called.end() ? known->second : add(std::move(by_name));
+    };
     while (csv.next()) {
       const auto at = picture_of.find(csv.integer(0));
       if (at == picture_of.end() || csv.number(1) < source.least) continue;
-      const auto category = category_of.find(csv.integer(6));
-      require(category != category_of.end(), csv.place(),
-              "category_id should be one that {} lists, got {}", source.annotations.string(),
-              csv.integer(6));
       const Box box{csv.number(2), csv.number(3), csv.number(4), csv.number(5)};
       found[at->second].push_back(
-          {category->second, csv.number(1), detail::scaled(box, scales[at->second])});
+          {category(), csv.number(1), detail::scaled(box, scales[at->second])});
     }
     for (auto& boxes : found) {
       std::ranges::stable_sort(boxes, std::greater<>(), &SampleBox::confidence);

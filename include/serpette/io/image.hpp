@@ -167,6 +167,12 @@ inline ImageSize image_size(std::string_view bytes, std::string_view place) {
   });
 }
 
+/// How EXIF says that the stored pixels are to be seen: 1 as they are, 2 to 8 mirrored or turned.
+/// @throws DamagedImage  as image_size.
+inline int image_orientation(std::string_view bytes, std::string_view place) {
+  return detail::with_reader(bytes, place, [](auto& reader) { return reader.orientation(); });
+}
+
 /// Reads a picture, whatever its name ends in.
 /// @throws Error  naming the file if it cannot be opened or read; DamagedImage, which is one, if it
 /// is cut off or of another kind.

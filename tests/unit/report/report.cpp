@@ -171,12 +171,59 @@ TEST_CASE("detections that do not fit their annotations are refused with their l
           "[report][samples]") {
   const test::Scratch folder;
   write_study_folder(folder);
-  write_file(
-      folder / "cells/structured_hydra-run1-ratio0/detections.csv",
-      std::string_view(
-          "image_id,x,y,width,height,confidence,category_id,category\n1,5,5,9,9,0.5,8,cup\n"));
+  const auto* const rest = GENERATE("\n1,5,5,9,9,0.5,8\n", ",category\n1,5,5,9,9,0.5,8,\n");
+  write_file(folder / "cells/structured_hydra-run1-ratio0/detections.csv",
+             std::string("image_id,x,y,width,height,confidence,category_id") + rest);
   CHECK_THROWS_WITH(read_samples(Study(test::some_cells()), source_of(folder)),
                     ContainsSubstring("detections.csv:2: category_id should be one that"));
+}
+
+TEST_CASE("a class that the test annotations lack has the name that detections say",
+          "[report][samples]") {
+  const test::Scratch folder;
+  write_study_folder(folder);
+  write_file(folder / "cells/structured_hydra-run1-ratio0/detections.csv",
+             std::string_view("image_id,x,y,width,height,confidence,category_id,category\n"
+                              "1,5,5,9,9,0.5,1,fork\n1,5,5,9,9,0.4,2,spoon\n"
+                              "1,5,5,9,9,0.3,1,fork\n1,5,5,9,9,0.2,7,cup\n"));
+  const auto samples = read_samples(Study(test::some_cells()), source_of(folder));
+  CHECK(samples.categories ==
+        std::vector<std::string>{"cup", "<!--<script></script>", "fork", "spoon"});
+  std::vector<int> classes;
+  for (const auto& box : samples.cells.at({"structured_hydra", "0", 1}).clean[0])
+    classes.push_back(box.category);
+  CHECK(classes == std::vector{2, 3, 2, 0});
+}
+
+TEST_CASE("a sample is upright as its boxes have it, whatever shows it", "[report][samples]") {
+  const test::Scratch folder;
+  const auto turned = read_file(test::file("golden/images/turned.jpg"));  // 21 × 13 stored
+  write_file(folder / "images/a.jpg", turned);
+  const auto annotated = GENERATE(ImageSize{21, 13}, ImageSize{13, 21});
+  write_file(folder / "truth.json",
+             fmt::format(R"({{"images": [{{"id": 1, "file_name": "a.jpg", "width": {}, "height":
+               {}}}], "annotations": [], "categories": []}})",
+                         annotated.width, annotated.height));
+  const auto samples = read_samples(Study(test::some_cells()), source_of(folder));
+  REQUIRE(samples.pictures.size() == 1);
+  const auto& picture = samples.pictures[0];
+  CHECK(ImageSize{picture.width, picture.height} == annotated);
+  CHECK(image_orientation(picture.jpeg, "x") == 1);
+  CHECK(image_size(picture.jpeg, "x") == annotated);
+}
+
+TEST_CASE("a sample that pages cannot hold is made one that they can", "[report][samples]") {
+  const test::Scratch folder;
+  const auto* const name = GENERATE("24.bmp", "lossless.webp");
+  write_file(folder / "truth.json",
+             fmt::format(R"({{"images": [{{"id": 1, "file_name": "{}"}}], "annotations": [],
+               "categories": []}})",
+                         name));
+  auto source = source_of(folder);
+  source.images = test::file("golden/images");
+  const auto samples = read_samples(Study(test::some_cells()), source);
+  REQUIRE(samples.pictures.size() == 1);
+  CHECK_NOTHROW(picture_address(samples.pictures[0].jpeg, name));
 }
 
 TEST_CASE("samples take annotations in any form", "[report][samples]") {
