@@ -133,6 +133,44 @@ struct CocoSummary {
 
 namespace detail {
 
+/// How far the detections of an image overlap its true boxes: IoU, of a crowd the part of the
+/// detection (maskApi.c, bbIou). Overlap and quotient stand in loops of their own, so that no
+/// compiler fuses the product into the difference.
+class CocoOverlaps {
+ public:
+  void set(std::span<const CocoAnnotation* const> truth,
+           std::span<const Detection* const> detections) {
+    columns_ = truth.size();
+    iou_.assign(truth.size() * detections.size(), 0.0);
+    for (std::size_t d = 0, i = 0; d < detections.size(); ++d) {
+      const Box& b = detections[d]->box;
+      for (const auto* g : truth) {
+        const double w = std::min(b.width + b.x, g->box.width + g->box.x) - std::max(b.x, g->box.x);
+        const double h =
+            std::min(b.height + b.y, g->box.height + g->box.y) - std::max(b.y, g->box.y);
+        iou_[i++] = w <= 0 || h <= 0 ? 0.0 : w * h;
+      }
+    }
+    truth_areas_.clear();
+    for (const auto* g : truth) truth_areas_.push_back(g->box.area());
+    detection_areas_.clear();
+    for (const auto* d : detections) detection_areas_.push_back(d->box.area());
+    for (std::size_t d = 0, i = 0; d < detections.size(); ++d)
+      for (std::size_t g = 0; g < truth.size(); ++g, ++i)
+        if (iou_[i] > 0)
+          iou_[i] /= truth[g]->is_crowd ? detection_areas_[d]
+                                        : detection_areas_[d] + truth_areas_[g] - iou_[i];
+  }
+
+  [[nodiscard]] double at(std::size_t detection, std::size_t truth) const {
+    return iou_[detection * columns_ + truth];
+  }
+
+ private:
+  std::size_t columns_ = 0;
+  std::vector<double> iou_, truth_areas_, detection_areas_;  // kept between images
+};
+
 /// One category over all images: matches image by image, then turns the matches into precision and
 /// recall.
 class CategoryEvaluation {
@@ -147,7 +185,7 @@ class CategoryEvaluation {
     for (std::size_t d = 0; d < count; ++d)
       candidates_.push_back({.score = detections[d]->score, .rank = static_cast<int>(d)});
     const std::span<Candidate> candidates(candidates_.data() + first, count);
-    overlaps(truth, detections.first(count));
+    overlaps_.set(truth, detections.first(count));
     for (std::size_t a = 0; a < coco::kAreas.size(); ++a) {
       match(truth, candidates, a, ids_matter);
       const auto [low, high] = coco::kAreas[a];
@@ -180,31 +218,6 @@ class CategoryEvaluation {
     std::array<std::uint16_t, 4> ignored{};
   };
 
-  // maskApi.c, bbIou: crowds divide by the detection's area. Overlap and quotient stand in loops of
-  // their own, so that no compiler fuses the product into the difference.
-  void overlaps(std::span<const CocoAnnotation* const> truth,
-                std::span<const Detection* const> detections) {
-    iou_.assign(truth.size() * detections.size(), 0.0);
-    for (std::size_t d = 0, i = 0; d < detections.size(); ++d) {
-      const Box& b = detections[d]->box;
-      for (const auto* g : truth) {
-        const double w = std::min(b.width + b.x, g->box.width + g->box.x) - std::max(b.x, g->box.x);
-        const double h =
-            std::min(b.height + b.y, g->box.height + g->box.y) - std::max(b.y, g->box.y);
-        iou_[i++] = w <= 0 || h <= 0 ? 0.0 : w * h;
-      }
-    }
-    truth_areas_.clear();
-    for (const auto* g : truth) truth_areas_.push_back(g->box.area());
-    detection_areas_.clear();
-    for (const auto* d : detections) detection_areas_.push_back(d->box.area());
-    for (std::size_t d = 0, i = 0; d < detections.size(); ++d)
-      for (std::size_t g = 0; g < truth.size(); ++g, ++i)
-        if (iou_[i] > 0)
-          iou_[i] /= truth[g]->is_crowd ? detection_areas_[d]
-                                        : detection_areas_[d] + truth_areas_[g] - iou_[i];
-  }
-
   void match(std::span<const CocoAnnotation* const> truth, std::span<Candidate> candidates,
              std::size_t a, bool ids_matter) {
     const auto [low, high] = coco::kAreas[a];
@@ -229,7 +242,7 @@ class CategoryEvaluation {
           if (taken_[g] && !truth[g]->is_crowd) continue;
           if (match < counted && i >= counted)
             break;  // a match that counts is not given up for one that does not
-          const double iou = iou_[d * truth.size() + g];
+          const double iou = overlaps_.at(d, g);
           if (iou < best) continue;
           best = iou;
           match = i;
@@ -275,7 +288,8 @@ class CategoryEvaluation {
   std::vector<Candidate> candidates_;
   std::array<std::int64_t, 4> positives_{};  // by area: annotations that count
   // Scratch, kept between images:
-  std::vector<double> iou_, truth_areas_, detection_areas_, precision_;
+  CocoOverlaps overlaps_;
+  std::vector<double> precision_;
   std::vector<std::size_t> order_;
   std::vector<char> taken_;
 };

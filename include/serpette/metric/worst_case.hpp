@@ -13,6 +13,7 @@
 #include "serpette/core/box.hpp"
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
+#include "serpette/metric/coco_evaluation.hpp"
 
 namespace serpette {
 
@@ -25,7 +26,8 @@ struct ImageResult {
 };
 
 /// Matches the detections of one image, best first, each to the true box of its class that it
-/// overlaps most and that is still free. Crowds count neither way.
+/// overlaps most and that is still free. Crowds count neither way: what lies in one by `overlap` of
+/// itself stands for no box and is none too many.
 /// @param confidence  detections at most as sure do not count.
 /// @param overlap     least IoU of a match.
 inline ImageResult result_of_image(std::span<const CocoAnnotation> truth,
@@ -35,14 +37,18 @@ inline ImageResult result_of_image(std::span<const CocoAnnotation> truth,
   for (const auto& one : detections)
     if (one.score > confidence) order.push_back(&one);
   std::ranges::stable_sort(order, [](const auto* a, const auto* b) { return a->score > b->score; });
+  std::vector<const CocoAnnotation*> boxes;
+  for (const auto& one : truth) boxes.push_back(&one);
+  detail::CocoOverlaps overlaps;
   std::vector<bool> taken(truth.size(), false);
   ImageResult result;
   for (const auto* one : order) {
+    overlaps.set(boxes, {&one, 1});
     std::size_t best = truth.size();
     double most = overlap;
     bool in_crowd = false;
     for (std::size_t t = 0; t < truth.size(); ++t) {
-      const double shared = truth[t].category == one->category ? iou(truth[t].box, one->box) : 0;
+      const double shared = truth[t].category == one->category ? overlaps.at(0, t) : 0;
       if (truth[t].is_crowd) in_crowd = in_crowd || shared >= overlap;
       if (truth[t].is_crowd || taken[t] || shared < most) continue;
       most = shared;

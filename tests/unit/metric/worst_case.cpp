@@ -32,6 +32,11 @@ TEST_CASE("an image's result counts true boxes that are found, and boxes for not
   CHECK(result({sees(1, 0, 0.9, {0, 0, 10, 4.9})}) == ImageResult{0, -1});
   const std::vector crowd{box_of(1, 0, kLeft, true)};
   CHECK(result_of_image(crowd, std::vector{sees(1, 0, 0.9, kLeft)}) == ImageResult{0, 0});
+  // Of a crowd the part of the detection counts, as in COCO's evaluation.
+  CHECK(result_of_image(crowd, std::vector{sees(1, 0, 0.9, {1, 1, 2, 2})}) == ImageResult{0, 0});
+  CHECK(result_of_image(crowd, std::vector{sees(1, 0, 0.9, {8, 0, 4, 4})}) == ImageResult{0, 0});
+  CHECK(result_of_image(crowd, std::vector{sees(1, 0, 0.9, {8, 0, 5, 4})}) == ImageResult{0, -1});
+  CHECK(result_of_image(crowd, std::vector{sees(1, 1, 0.9, {1, 1, 2, 2})}) == ImageResult{0, -1});
   CHECK(ImageResult{0, 0} < ImageResult{1, -5});
   CHECK(ImageResult{1, -2} < ImageResult{1, -1});
 }
