@@ -39,5 +39,7 @@ inline constexpr std::int64_t kPlanNumbersPerByte = 4096;
 inline constexpr std::size_t kCategories = std::size_t{1} << 14;
 /// Of a table.
 inline constexpr std::size_t kColumns = 4096;
+/// Of a number in a study's tables; of larger ones statistics would take squares that are none.
+inline constexpr double kMagnitude = 1e100;
 
 }  // namespace serpette::limits

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -18,6 +19,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/io/csv.hpp"
+#include "serpette/io/limits.hpp"
 #include "serpette/io/read_file.hpp"
 
 namespace serpette {
@@ -108,6 +110,9 @@ std::vector<Row> parse_table(const std::array<Column<Row>, N>& columns, const st
             using Value = std::decay_t<decltype(value)>;
             if constexpr (std::is_same_v<Value, double>) {
               value = csv.number_or_nan(k);
+              require(!(std::abs(value) > limits::kMagnitude), csv.place(),
+                      "{} should be at most {} in magnitude, got {}", names[k], limits::kMagnitude,
+                      value);
             } else if constexpr (std::is_same_v<Value, std::int64_t>) {
               value = csv.integer(k);
             } else if constexpr (std::is_same_v<Value, std::uint64_t>) {

@@ -56,7 +56,7 @@ struct Anova : TestResult {
 
 /// F = (SS between / (k − 1)) / (SS within / (N − k)): are the means of k groups alike, given equal
 /// variances? Groups without any variance inside: F is infinite and p 0 if their values differ,
-/// undefined (NaN) if they do not.
+/// undefined (NaN) if they do not, or if a square overflows.
 /// @throws Error  for fewer than two groups, an empty group, or values that are not finite.
 /// Source: Fisher 1925; equals scipy.stats.f_oneway.
 inline Anova one_way_anova(const Groups& groups) {
@@ -73,7 +73,7 @@ inline Anova one_way_anova(const Groups& groups) {
   Anova result;
   result.df1 = static_cast<double>(groups.size() - 1);
   result.df2 = static_cast<double>(all.size() - groups.size());
-  if (result.df2 < 1 || between + within == 0) return result;
+  if (result.df2 < 1 || !detail::is_spread(between + within)) return result;
   result.statistic = (between / result.df1) / (within / result.df2);
   result.p = detail::f_tail(result.statistic, result.df1, result.df2);
   result.eta_squared = between / (between + within);
@@ -81,7 +81,7 @@ inline Anova one_way_anova(const Groups& groups) {
 }
 
 /// Welch's analysis of variance: variances may differ.
-/// Undefined (NaN) if a group has no variance.
+/// Undefined (NaN) if a group has no variance, or one that overflows.
 /// @throws Error  for fewer than two groups, a group of fewer than two values, or values that are
 /// not finite. Source: Welch 1951; equals pingouin.welch_anova and, for two groups, the square of
 /// Welch's t.
@@ -93,7 +93,7 @@ inline TestResult welch_anova(const Groups& groups) {
   double total = 0, center = 0;
   for (const auto& group : groups) {
     const double spread = variance(group);
-    if (spread == 0) return result;
+    if (!detail::is_spread(spread)) return result;
     weights.push_back(static_cast<double>(group.size()) / spread);
     total += weights.back();
     center += weights.back() * mean(group);

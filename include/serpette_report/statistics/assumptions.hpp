@@ -56,7 +56,7 @@ inline double quantile_as111(double p) {
 }  // namespace detail
 
 /// W in (0, 1]: could the sample come from a normal distribution? Small p says no.
-/// Undefined (NaN) for a sample without variance.
+/// Undefined (NaN) for a sample without variance, or whose range overflows.
 /// @param sample  3 to 5,000 values. @throws Error  for others.
 /// Source: Shapiro and Wilk 1965 in Royston's approximation, AS R94 (1995); equals
 /// scipy.stats.shapiro.
@@ -64,11 +64,13 @@ inline TestResult shapiro_wilk(std::span<const double> sample) {
   require(sample.size() >= 3 && sample.size() <= 5000, "Shapiro-Wilk",
           "should have 3 to 5,000 values, got {}", sample.size());
   TestResult result;
-  if (variance(sample) == 0) return result;
   const auto n = sample.size();
   const auto count = static_cast<double>(n);
   std::vector<double> x(sample.begin(), sample.end());
   std::ranges::sort(x);
+  const double least = x.front(), range = x.back() - least;
+  if (!detail::is_spread(range)) return result;
+  for (double& value : x) value = (value - least) / range;  // W stays, and no square underflows
   const auto polynomial = [](std::span<const double> c, double at) {
     double value = 0;
     for (auto i = c.size(); i-- > 0;) value = value * at + c[i];

@@ -40,6 +40,20 @@ inline double variance(std::span<const double> sample) {
   return squared_deviations(sample) / (static_cast<double>(sample.size()) - 1);
 }
 
+namespace detail {
+
+/// Whether there is a spread to judge by: none of equal values, nor of some whose squares overflow.
+inline bool is_spread(double spread) { return spread > 0 && std::isfinite(spread); }
+
+/// Degrees of freedom of u + v, the squared standard errors of n and of m values, by their shares,
+/// which do not underflow. Source: Welch 1947.
+inline double welch_df(double u, double n, double v, double m) {
+  const double first = u / (u + v), second = v / (u + v);
+  return 1 / (first * first / (n - 1) + second * second / (m - 1));
+}
+
+}  // namespace detail
+
 inline Description describe(std::span<const double> sample) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   Description d{.count = sample.size(),

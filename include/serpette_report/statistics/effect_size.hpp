@@ -37,17 +37,18 @@ inline double eta_squared(std::span<const double> x, std::span<const double> y) 
   return between / (between + squared_deviations(x) + squared_deviations(y));
 }
 
-/// Welch's 95 % interval of x̄ − ȳ: variances may differ. NaN if neither sample varies.
+/// Welch's 95 % interval of x̄ − ȳ: variances may differ. NaN if neither sample varies, or a
+/// variance overflows.
 /// @param x, y  at least two values each.
 /// Source: Welch 1947; equals scipy.stats.ttest_ind(equal_var=False).confidence_interval().
 inline std::pair<double, double> welch_interval(std::span<const double> x,
                                                 std::span<const double> y) {
   const auto n = static_cast<double>(x.size()), m = static_cast<double>(y.size());
   const double u = variance(x) / n, v = variance(y) / m;
-  if (!(u + v > 0))
+  if (!detail::is_spread(u + v))
     return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
-  const double df = (u + v) * (u + v) / (u * u / (n - 1) + v * v / (m - 1));
-  const double half = boost::math::quantile(boost::math::students_t(df), 0.975) * std::sqrt(u + v);
+  const boost::math::students_t distribution(detail::welch_df(u, n, v, m));
+  const double half = boost::math::quantile(distribution, 0.975) * std::sqrt(u + v);
   return {mean_difference(x, y) - half, mean_difference(x, y) + half};
 }
 

@@ -15,7 +15,7 @@ struct PairComparison {
   std::size_t first = 0, second = 0;  ///< Indices of the groups.
   double difference = 0;              ///< Mean of the first less mean of the second.
   double low = 0, high = 0;           ///< Simultaneous 95 % interval of the difference.
-  double q = 0, df = 0, p = 0;        ///< NaN where undefined (no variance).
+  double q = 0, df = 0, p = 0;        ///< NaN where undefined (no variance, or one that overflows).
 };
 
 namespace detail {
@@ -26,7 +26,7 @@ PairComparison compare_pair(const Groups& groups, std::size_t i, std::size_t j, 
   const auto k = static_cast<int>(groups.size());
   PairComparison pair{
       .first = i, .second = j, .difference = mean(groups[i]) - mean(groups[j]), .df = df};
-  if (!(error > 0)) {
+  if (!is_spread(error)) {
     pair.low = pair.high = pair.q = pair.p = std::numeric_limits<double>::quiet_NaN();
     return pair;
   }
@@ -71,7 +71,7 @@ inline std::vector<PairComparison> games_howell(const Groups& groups) {
                  b = static_cast<double>(groups[j].size());
       const double u = variance(groups[i]) / a;
       const double v = variance(groups[j]) / b;
-      const double df = (u + v) * (u + v) / (u * u / (a - 1) + v * v / (b - 1));
+      const double df = detail::welch_df(u, a, v, b);
       pairs.push_back(detail::compare_pair(groups, i, j, std::sqrt((u + v) / 2), df, [&] {
         return studentized_range_quantile(0.05, static_cast<int>(groups.size()), df);
       }));

@@ -32,10 +32,11 @@ double integrate(Function&& f, double low, double high, int panels) {
 /// The trapezoidal rule, whose error falls off exponentially for what is analytic and vanishes at
 /// both ends: at steps of a quarter below 1e-12 of the value for 2 to 20 numbers. w is a whole
 /// number of steps, so that Φ(z − w) is the Φ(z) of an earlier node; a w below one step is not
-/// worth that many nodes.
+/// worth that many nodes. Beyond w = 55 the tail, at most k² · Φ(−w / √2), is below all doubles.
 inline double normal_range_tail(double w, int k) {
   if (w <= 0) return 1;
-  constexpr double longest = 0.25, reach = 8.5;
+  constexpr double longest = 0.25, reach = 8.5, last = 55;
+  if (w > last) return 0;
   const bool shared = w >= longest;
   const auto apart = static_cast<std::size_t>(shared ? std::ceil(w / longest) : 1);
   const double step = shared ? w / static_cast<double>(apart) : longest;

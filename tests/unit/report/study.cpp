@@ -35,6 +35,17 @@ TEST_CASE("a cells file of another version or with a broken field is refused wit
   auto broken = text;
   broken.replace(broken.find(",50,101,"), 8, ",150,101,");
   refused(broken, "percentage in [0, 100)");
+  for (const auto* huge : {"1e101", "-1e308"}) {
+    auto cells = some_cells();
+    cells[1].ms_total = std::stod(huge);
+    refused(cells_csv(cells), std::string("cells.csv:3: ms_total should be at most 1e+100 in "
+                                          "magnitude, got ") +
+                                  fmt::format("{}", cells[1].ms_total));
+  }
+  auto most = some_cells();
+  most[1].ms_total = 1e100;
+  write_file(folder / "cells.csv", cells_csv(most));
+  CHECK(read_cells(folder / "cells.csv")[1].ms_total == 1e100);
 }
 
 TEST_CASE("a study knows its scenarios in the paper's order, ratios ascending, values by run",

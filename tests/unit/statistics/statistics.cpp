@@ -139,6 +139,14 @@ TEST_CASE("the studentized range equals SciPy's", "[statistics][golden]") {
   CHECK_THAT(studentized_range_quantile(0.05, 3, 10),
              WithinAbs(3.877, 5e-4));  // as printed tables have it
   CHECK(studentized_range_tail(0, 3, 10) == 1);
+  // Far out the tail is none, and costs no more than elsewhere.
+  for (const double q : {1e6, 1e100, 1e308, std::numeric_limits<double>::infinity()}) {
+    CAPTURE(q);
+    CHECK_THAT(studentized_range_tail(q, 3, 10), WithinAbs(0, 1e-40));
+    CHECK(studentized_range_tail(q, 3, 1e7) == 0);
+  }
+  CHECK(detail::normal_range_tail(54, 3) > 0);  // 1e-318
+  CHECK(detail::normal_range_tail(55.1, 1000) == 0);
   // Two groups: q = √2 · t.
   CHECK_THAT(
       studentized_range_tail(3 * std::sqrt(2), 2, 18),
@@ -205,6 +213,40 @@ TEST_CASE("groups without variance are infinite or undefined, never a number fro
   CHECK(eta_squared(apart[0], apart[1]) == 1);
   CHECK(std::isnan(
       bootstrap_interval(apart[0], apart[1], hedges_g, Resamples::draw(3, 3, 50, 1)).first));
+}
+
+TEST_CASE("values whose squares overflow make statistics undefined, tiny ones none",
+          "[statistics]") {
+  const Groups ones{{1, 2, 4, 3}, {2, 5, 7, 9}};
+  const auto times = [&](double factor) {
+    auto groups = ones;
+    for (auto& group : groups)
+      for (double& x : group) x *= factor;
+    return groups;
+  };
+  for (const double factor : {1e160, 1e300, 1e307}) {
+    CAPTURE(factor);
+    const auto huge = times(factor);
+    CHECK_FALSE(one_way_anova(huge).defined());
+    CHECK_FALSE(welch_anova(huge).defined());
+    CHECK_FALSE(levene(huge).defined());
+    CHECK(std::isnan(tukey_kramer(huge)[0].p));
+    CHECK(std::isnan(games_howell(huge)[0].p));
+    CHECK(std::isnan(welch_interval(huge[0], huge[1]).first));
+    CHECK(kruskal_wallis(huge).p == kruskal_wallis(ones).p);
+  }
+  CHECK_FALSE(shapiro_wilk(std::vector{-1e308, 0.0, 1e308, 1e308}).defined());
+  for (const double factor : {1e-150, 1e-100, 1e100, 1e150}) {
+    CAPTURE(factor);
+    const auto same = times(factor);
+    CHECK_THAT(one_way_anova(same).p, WithinRel(one_way_anova(ones).p, 1e-9));
+    CHECK_THAT(welch_anova(same).p, WithinRel(welch_anova(ones).p, 1e-9));
+    CHECK_THAT(games_howell(same)[0].p, WithinRel(games_howell(ones)[0].p, 1e-9));
+    CHECK_THAT(welch_interval(same[0], same[1]).first / factor,
+               WithinRel(welch_interval(ones[0], ones[1]).first, 1e-9));
+    CHECK_THAT(shapiro_wilk(same[1]).p, WithinRel(shapiro_wilk(ones[1]).p, 1e-9));
+  }
+  CHECK_THAT(shapiro_wilk(times(1e-300)[1]).p, WithinRel(shapiro_wilk(ones[1]).p, 1e-9));
 }
 
 TEST_CASE("tests refuse what they cannot compare", "[statistics]") {
