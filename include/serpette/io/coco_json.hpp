@@ -55,7 +55,12 @@ inline Instances load_instances(const std::filesystem::path& path) {
           bool has_id = false;
           json.fields(element, [&](std::string_view key, Value v) {
             if (key == "id") image.id = json.whole(v), has_id = true;
-            if (key == "file_name") image.file_name = json.string(v);
+            if (key == "file_name") {
+              image.file_name = json.string(v);
+              require(image.file_name.size() <= limits::kNameBytes, json.place(),
+                      "should have at most {} bytes, got {}", limits::kNameBytes,
+                      image.file_name.size());
+            }
             if (key == "width" || key == "height") {
               const auto pixels = json.whole(v);
               require(pixels >= 0 && pixels <= kMostPixels, json.place(),

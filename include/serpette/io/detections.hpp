@@ -26,6 +26,7 @@
 #include "serpette/io/csv.hpp"
 #include "serpette/io/json_cursor.hpp"
 #include "serpette/io/json_string.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette {
 
@@ -55,6 +56,9 @@ class DetectionIds {
   template <class Place>
   [[nodiscard]] std::int64_t image(std::int64_t id, std::string_view file_name,
                                    const Place& place) {
+    if (file_name.size() > limits::kNameBytes)  // each of its folders is a name to look up
+      fail(place(), "file_name should have at most {} bytes, got {}", limits::kNameBytes,
+           file_name.size());
     if (file_name.empty() || parts_.empty()) {
       if (!images_.contains(id))
         fail(place(), "image_id should be one of the {} annotated images, got {}", images_.size(),

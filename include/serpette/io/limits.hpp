@@ -41,5 +41,7 @@ inline constexpr std::size_t kCategories = std::size_t{1} << 14;
 inline constexpr std::size_t kColumns = 4096;
 /// Of a number in a study's tables; of larger ones statistics would take squares that are none.
 inline constexpr double kMagnitude = 1e100;
+/// Bytes of a picture's name with its folders, as Linux has it (PATH_MAX).
+inline constexpr std::size_t kNameBytes = 4096;
 
 }  // namespace serpette::limits

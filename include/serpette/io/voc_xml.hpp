@@ -5,6 +5,7 @@
 #include <pugixml.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <iterator>
 #include <map>
@@ -26,6 +27,7 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/class_names.hpp"
 #include "serpette/io/image_files.hpp"
+#include "serpette/io/limits.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/io/text.hpp"
 
@@ -159,7 +161,12 @@ inline Instances load_voc(const std::filesystem::path& path,
     require(fs::is_directory(folder), path.string(),
             "should be a folder of Pascal VOC's XML or a list under ImageSets/Main, got neither");
     const auto text = read_file(path);
-    for (auto stem : lines_of(text)) {
+    const auto lines = lines_of(text);
+    for (std::size_t l = 0; l < lines.size(); ++l) {
+      auto stem = lines[l];
+      if (stem.size() > limits::kNameBytes)  // each of its blanks is a name to look up
+        fail(fmt::format("{}:{}", path.string(), l + 1),
+             "should name a picture in at most {} bytes, got {}", limits::kNameBytes, stem.size());
       const auto file = [&] { return folder / (std::string(stem) + ".xml"); };
       // A name may hold blanks as well: what is behind one goes only where there is no such file.
       std::error_code code;

@@ -107,6 +107,8 @@ TEST_CASE("a file that is no COCO says where and why", "[io][coco_json]") {
   annotation(R"("id": 1000000000000000000000000000000)", "which is too large");
   annotation(R"("id": -9223372036854775814)", "which is too small");
   annotation(R"("id": -1000000000000000000000000000000)", "which is too small");
+  refused(fmt::format(R"({{"images": [{{"id": 1, "file_name": "{}"}}]}})", std::string(5000, '/')),
+          "images[0].file_name: should have at most 4096 bytes, got 5000");
   std::string many;
   for (int i = 0; i < 40'000; ++i) many += fmt::format("{}{{\"id\": {}}}", i > 0 ? "," : "", i);
   refused(R"({"images": [], "annotations": [], "categories": [)" + many + "]}",
@@ -156,6 +158,16 @@ TEST_CASE("detections that fit no annotations are refused with their place", "[i
   refused("d.csv", "image_id,x\n", "\"y\"");
   refused("d.csv", "image_id,x,y,width,height,confidence,category_id\n9,1,1,1,-1,1,3\n", "d.csv:2");
   refused("d.csv", "image_id,x,y,width,height,confidence,category_id\n9,1,1,1,inf,1,3\n", "finite");
+  const std::string row =
+      "image_id,x,y,width,height,confidence,category_id,file_name\n9,1,1,1,1,1,3,";
+  std::string deep;
+  for (int i = 0; i < 100'000; ++i) deep += "a/";
+  refused("d.csv", row + deep, "d.csv:2: file_name should have at most 4096 bytes, got 200000");
+  refused("d.csv", row + deep.substr(0, 4096), "d.csv:2: file_name should be one of");
+  refused("d.json",
+          R"([{"image_id": 9, "category_id": 3, "bbox": [1, 1, 1, 1], "score": 1, "file_name": ")" +
+              deep + "\"}]",
+          "d.json: [0]: file_name should have at most 4096 bytes");
   write_file(folder / "d.csv",
              std::string_view("image_id,x,y,width,height,confidence,category_id\n9,1,1,1,1,1,4\n"));
   CHECK(read_detections(folder / "d.csv", instances).at(0).category == kUnknownCategory);

@@ -158,6 +158,12 @@ TEST_CASE("what is written in one format reads back the same from each of its do
         load_annotations(folder / "ImageSets/Main/train.txt", {.images = kPictures});
     CHECK(listed.images.size() == 1);
     CHECK(listed.annotations.size() == 2);
+    std::string words = "rgb 1\n";
+    for (int i = 0; i < 100'000; ++i) words += "a ";
+    write_file(folder / "ImageSets/Main/train.txt", words);
+    CHECK_THROWS_WITH(
+        load_annotations(folder / "ImageSets/Main/train.txt", {.images = kPictures}),
+        ContainsSubstring("train.txt:2: should name a picture in at most 4096 bytes, got 199999"));
   }
   SECTION("Pascal VOC of a box without width") {
     coco.annotations[2].box = {127.67, 3, 0, 4};
