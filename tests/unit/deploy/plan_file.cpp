@@ -81,14 +81,18 @@ std::string plan_in(const std::string& form, bool packed) {
   const ReferenceNetwork network(graph.head(1).done(), Seed(1));
   deploy::PlanOptions options;
   const bool in_bytes = form.ends_with("int8");
-  if (in_bytes) options.precision = deploy::PlanPrecision::kInt8;
+  deploy::Ranges ranges;
   for (const int i : network.graph().convolutions()) {
     const auto& c = network.graph().convolution(i);
     const auto& name = network.graph()[i].name;
     const bool fits = (form != "winograd" && form != "kernels" && form != "shifted_weights") ||
                       (c.size == 3 && c.stride == 1);
     options.choices[name] = fits ? form : "direct";
-    if (in_bytes) options.ranges[name] = {-1, 1};
+    ranges[name] = {-1, 1};
+  }
+  if (in_bytes) {
+    options.precision = deploy::PlanPrecision::kInt8;
+    options.ranges = std::move(ranges);
   }
   return deploy::write_plan(make_plan(pruned(network, Weight(), 60), options));
 }
