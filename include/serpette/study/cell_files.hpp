@@ -98,6 +98,7 @@ class CellFiles {
     std::filesystem::create_directories(folder_);
     for (const char* stale : {"trained.txt", "measured.txt", "suite.txt"})
       std::filesystem::remove(folder_ / stale);
+    std::filesystem::remove_all(trials());
     cell.network.save(folder_ / "network.cfg", folder_ / "network.weights");
     write_class_names(folder_ / "network.names", classes);
     Seal seal;
