@@ -355,11 +355,12 @@ TEST_CASE("a plan in int8 is made of ranges, and ranges are for int8", "[deploy]
   const auto name = network.graph()[network.graph().convolutions().front()].name;
   CHECK_THROWS_WITH(deploy::make_plan(network, {.precision = PlanPrecision::kInt8}),
                     ContainsSubstring("that calibration finds on images"));
-  CHECK_THROWS_WITH(deploy::make_plan(network, {.ranges = {{name, {-1, 1}}}}),
+  CHECK_THROWS_WITH(deploy::make_plan(network, {.ranges = deploy::Ranges{{name, {-1, 1}}}}),
                     ContainsSubstring("got 1 ranges for f32"));
-  CHECK_THROWS_WITH(deploy::make_plan(network, {.precision = PlanPrecision::kInt8,
-                                                .ranges = {{name, {-1, 1}}, {"conv_777", {}}}}),
-                    ContainsSubstring("got 1 names of others"));
+  CHECK_THROWS_WITH(
+      deploy::make_plan(network, {.precision = PlanPrecision::kInt8,
+                                  .ranges = deploy::Ranges{{name, {-1, 1}}, {"conv_777", {}}}}),
+      ContainsSubstring("got 1 names of others"));
 }
 
 TEST_CASE("a scale that is none is refused when a plan is read", "[deploy][int8][plan_file]") {
@@ -393,7 +394,7 @@ TEST_CASE("a processor without VNNI refuses int8 by name", "[deploy][int8]") {
   if (deploy::has_int8()) SKIP("this processor has AVX512-VNNI");
   const ReferenceNetwork network(test::tiny_graph(), Seed(1));
   const auto name = network.graph()[network.graph().convolutions().front()].name;
-  CHECK_THROWS_WITH(
-      deploy::make_plan(network, {.precision = PlanPrecision::kInt8, .ranges = {{name, {-1, 1}}}}),
-      ContainsSubstring("should be f32 on a machine without AVX512-VNNI, got int8"));
+  CHECK_THROWS_WITH(deploy::make_plan(network, {.precision = PlanPrecision::kInt8,
+                                                .ranges = deploy::Ranges{{name, {-1, 1}}}}),
+                    ContainsSubstring("should be f32 on a machine without AVX512-VNNI, got int8"));
 }
