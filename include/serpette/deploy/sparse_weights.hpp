@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,18 +15,13 @@
 #include "serpette/deploy/narrow_numbers.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/sparse_job.hpp"
+#include "serpette/deploy/sparse_layout.hpp"
 #include "serpette/deploy/sparse_tiling.hpp"
 #include "serpette/deploy/stored_array.hpp"
 #include "serpette/deploy/stored_indices.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
-
-/// Channels of a map, in lanes.
-template <class Number>
-int depth_of(const Shape& map) {
-  return (map.channels + kTogether<Number> - 1) / kTogether<Number>;
-}
 
 /// A convolution's weights that are not zero, in the order in which its loops come by, each with
 /// its place: where its operands begin in the packed input, or in the input itself.
@@ -53,76 +46,30 @@ class SparseWeights {
   SparseWeights(const Convolutional& c, const Shape& in, const SparseTiling& tiling,
                 const Together<Number>* weight, std::int64_t tile_bytes)
       : SparseWeights(c, tiling) {
-    const int k = c.size, s = c.stride, shifts = tiling.shifts, channels = depth_of<Number>(in);
-    const Dense dense{weight, channels / c.groups, c.filters / c.groups, k * k};
-    std::vector<PackedPlane> planes;
+    const DenseWeights<Number> dense(c, in, weight);
+    ReadPlanes planes(c, in, tiling, dense);
+    const auto plane_bytes =
+        std::int64_t{tiling.plane_rows} * tiling.lanes * std::int64_t{sizeof(float)};
+    const auto most = std::max<std::int64_t>(1, tile_bytes / plane_bytes);
     std::vector<std::int32_t> offsets;
     std::vector<Together<Number>> weights;
-    const auto plane_floats = std::int64_t{tiling.plane_rows} * tiling.lanes;
-
-    // Which planes any weight reads.
-    const int columns = tiling.column_planes;
-    std::vector<std::int32_t> begins(static_cast<std::size_t>(channels * columns * s), -1);
-    const auto begin_of = [&](int channel, int column, int parity) -> std::int32_t& {
-      return begins[static_cast<std::size_t>((channel * columns + column) * s + parity)];
-    };
-    for (int f = 0; f < c.filters; ++f)
-      for (int i = 0; i < dense.inputs; ++i)
-        for (int tap = 0; tap < dense.area; ++tap)
-          if (!is_zero(dense.of_input(f, i, tap)))
-            begin_of(dense.first_channel(f) + i, tap % k % columns, tap / k % s) = 0;
-
-    // Of a unit: of both filters, of the first alone, of the second alone.
-    std::array<std::vector<std::int32_t>, 3> places;
-    std::array<std::vector<Together<Number>>, 3> values;
-
-    const auto most =
-        std::max<std::int64_t>(1, tile_bytes / (plane_floats * std::int64_t{sizeof(float)}));
     int channel = 0;
     do {
-      Part part;
-      part.first_plane = planes.size();
       const int first = channel;
-      for (; channel < channels; ++channel) {
-        if (!tiling.direct && channel > first &&
-            std::ssize(planes) - std::int64_t(part.first_plane) + columns * s > most)
-          break;
-        for (int x = 0; x < columns; ++x)
-          for (int parity = 0; parity < s; ++parity)
-            if (auto& begin = begin_of(channel, x, parity); begin >= 0) {
-              begin = static_cast<std::int32_t>(
-                  tiling.direct ? std::int64_t{channel} * in.height * in.width
-                                : std::int64_t(planes.size() - part.first_plane) * plane_floats);
-              if (!tiling.direct) planes.push_back({channel, parity, x});
-            }
-      }
-      part.last_plane = planes.size();
+      Part part;
+      part.first_plane = planes.packed().size();
+      channel = planes.place(first, most);
+      part.last_plane = planes.packed().size();
       std::vector<std::int64_t> starts, firsts;
+      UnitLists lists;
       for (int f = 0; f < c.filters; f += kFilters<Number>) {
         firsts.push_back(std::ssize(weights));
-        const int last_f = std::min(f + kFilters<Number>, c.filters) - 1;
-        const int from = std::max(dense.first_channel(f), first),
-                  until = std::min(dense.first_channel(last_f) + dense.inputs, channel);
-        for (int shift = shifts; shift >= 0; --shift) {
-          const int first_x = shift * columns, last_x = std::min(first_x + columns, k);
-          for (auto& list : places) list.clear();
-          for (auto& list : values) list.clear();
-          for (int i = from; i < until; ++i)
-            for (int y = 0; y < k; ++y)
-              for (int x = first_x; x < last_x; ++x) {
-                const auto one = dense.of_channel(f, i, y * k + x),
-                           two = last_f > f ? dense.of_channel(last_f, i, y * k + x)
-                                            : Together<Number>{};
-                if (is_zero(one) && is_zero(two)) continue;
-                const std::size_t list = is_zero(two) ? 1 : is_zero(one) ? 2 : 0;
-                places[list].push_back(begin_of(i, x - first_x, y % s) + y / s * tiling.lanes);
-                if (list != 2) values[list].push_back(one);
-                if (list != 1) values[list].push_back(two);
-              }
-          for (std::size_t list = 0; list < places.size(); ++list) {
+        for (int shift = shifts_; shift >= 0; --shift) {
+          lists.collect(c, tiling, dense, planes, {f, shift, first, channel});
+          for (std::size_t list = 0; list < lists.places.size(); ++list) {
             if (kFilters<Number> == 2 || list == 1) starts.push_back(std::ssize(offsets));
-            offsets.insert(offsets.end(), places[list].begin(), places[list].end());
-            weights.insert(weights.end(), values[list].begin(), values[list].end());
+            append(lists.places[list], offsets);
+            append(lists.weights[list], weights);
           }
         }
       }
@@ -130,8 +77,8 @@ class SparseWeights {
       part.starts = std::move(starts);
       if constexpr (kFilters<Number> > 1) part.weights = std::move(firsts);
       parts_.push_back(std::move(part));
-    } while (channel < channels);
-    planes_ = std::move(planes);
+    } while (channel < depth_of<Number>(in));
+    planes_ = planes.packed();
     offsets_ = std::move(offsets);
     weights_ = std::move(weights);
     count_planes();
@@ -203,21 +150,45 @@ class SparseWeights {
   }
 
  private:
-  /// As they come: [C_out, inputs, area].
-  struct Dense {
-    const Together<Number>* values;
-    int inputs, outputs, area;  // of a group, in lanes; taps of a kernel
+  /// A unit's weights that take part in as many shifts: of both filters, of the first alone, of the
+  /// second alone.
+  struct UnitLists {
+    struct Range {
+      int first_filter, shift, first_channel, last_channel;
+    };
+    std::array<std::vector<std::int32_t>, 3> places;
+    std::array<std::vector<Together<Number>>, 3> weights;
 
-    [[nodiscard]] int first_channel(int f) const { return f / outputs * inputs; }
-    [[nodiscard]] const Together<Number>& of_input(int f, int i, int tap) const {
-      return values[(std::int64_t{f} * inputs + i) * area + tap];
-    }
-    /// Zero where the channel is another group's.
-    [[nodiscard]] Together<Number> of_channel(int f, int channel, int tap) const {
-      const int i = channel - first_channel(f);
-      return i >= 0 && i < inputs ? of_input(f, i, tap) : Together<Number>{};
+    void collect(const Convolutional& c, const SparseTiling& tiling,
+                 const DenseWeights<Number>& dense, const ReadPlanes& planes, const Range& range) {
+      for (auto& list : places) list.clear();
+      for (auto& list : weights) list.clear();
+      const int f = range.first_filter, last_f = std::min(f + kFilters<Number>, c.filters) - 1;
+      const int from = std::max(dense.first_channel(f), range.first_channel),
+                until = std::min(dense.last_channel(last_f), range.last_channel);
+      const int first_x = range.shift * tiling.column_planes,
+                last_x = std::min(first_x + tiling.column_planes, c.size);
+      for (int channel = from; channel < until; ++channel)
+        for (int y = 0; y < c.size; ++y)
+          for (int x = first_x; x < last_x; ++x) {
+            const int tap = y * c.size + x;
+            const auto one = dense.at(f, channel, tap),
+                       two = last_f > f ? dense.at(last_f, channel, tap) : Together<Number>{};
+            const bool has_one = !dense.is_zero(one), has_two = !dense.is_zero(two);
+            if (!has_one && !has_two) continue;
+            const std::size_t list = has_one && has_two ? 0 : has_one ? 1 : 2;
+            places[list].push_back(planes.begin(channel, x - first_x, y % c.stride) +
+                                   y / c.stride * tiling.lanes);
+            if (has_one) weights[list].push_back(one);
+            if (has_two) weights[list].push_back(two);
+          }
     }
   };
+
+  template <class T>
+  static void append(const std::vector<T>& some, std::vector<T>& to) {
+    to.insert(to.end(), some.begin(), some.end());
+  }
 
   SparseWeights(const Convolutional& c, const SparseTiling& tiling)
       : units_((c.filters + kFilters<Number> - 1) / kFilters<Number>), shifts_(tiling.shifts) {}
@@ -277,13 +248,6 @@ class SparseWeights {
     require(plane == planes_.size() && weight == weight_count(), place,
             "should use {} planes and {} weights, got {} and {}", planes_.size(), weight_count(),
             plane, weight);
-  }
-
-  static bool is_zero(const Together<Number>& value) {
-    if constexpr (std::is_same_v<Number, Int8>)
-      return std::bit_cast<std::uint32_t>(value) == 0;
-    else
-      return value == 0;
   }
 
   [[nodiscard]] std::size_t starts_of_a_unit() const {
