@@ -52,7 +52,7 @@ struct Silent {
 };
 
 /// A plan's bytes with the size and the checksum that they have.
-std::string sealed(std::string bytes) {
+std::string with_checksum(std::string bytes) {
   deploy::detail::PlanHeader header;
   std::memcpy(&header, bytes.data(), sizeof header);
   header.bytes = bytes.size();
@@ -316,7 +316,7 @@ TEST_CASE("maps out of proportion to a plan's file are refused before there are 
   to.text(write_cfg(graph));
   deploy::detail::write_labels({}, to);
   to.text("f32");
-  CHECK_THROWS_WITH(read_and_run(sealed(to.bytes())),
+  CHECK_THROWS_WITH(read_and_run(with_checksum(to.bytes())),
                     ContainsSubstring("network.plan: should have maps of at most"));
 }
 
@@ -339,7 +339,7 @@ TEST_CASE("whatever values stand in a plan, it is refused by name or runs", "[de
         auto bytes = whole;
         std::memcpy(bytes.data() + at, &kHostile[rng.below(kHostile.size())], sizeof(std::int32_t));
         try {
-          read_and_run(sealed(std::move(bytes)));
+          read_and_run(with_checksum(std::move(bytes)));
           ++ran;
         } catch (const Error& error) {
           ++refused;
