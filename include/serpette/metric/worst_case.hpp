@@ -10,10 +10,9 @@
 #include <span>
 #include <vector>
 
-#include "serpette/core/box.hpp"
 #include "serpette/core/coco.hpp"
 #include "serpette/core/contract.hpp"
-#include "serpette/metric/coco_evaluation.hpp"
+#include "serpette/metric/coco_overlaps.hpp"
 
 namespace serpette {
 
@@ -40,15 +39,15 @@ inline ImageResult result_of_image(std::span<const CocoAnnotation> truth,
   std::vector<const CocoAnnotation*> boxes;
   for (const auto& one : truth) boxes.push_back(&one);
   detail::CocoOverlaps overlaps;
+  overlaps.set(boxes, order);
   std::vector<bool> taken(truth.size(), false);
   ImageResult result;
-  for (const auto* one : order) {
-    overlaps.set(boxes, {&one, 1});
+  for (std::size_t d = 0; d < order.size(); ++d) {
     std::size_t best = truth.size();
     double most = overlap;
     bool in_crowd = false;
     for (std::size_t t = 0; t < truth.size(); ++t) {
-      const double shared = truth[t].category == one->category ? overlaps.at(0, t) : 0;
+      const double shared = truth[t].category == order[d]->category ? overlaps.at(d, t) : 0;
       if (truth[t].is_crowd) in_crowd = in_crowd || shared >= overlap;
       if (truth[t].is_crowd || taken[t] || shared < most) continue;
       most = shared;

@@ -142,7 +142,7 @@ class CellFiles {
     write_detections_csv(clean, measured.clean.detections, test.instances());
     write_detections_csv(attacked, measured.attacked.detections, test.instances());
     write_sample(measured.clean.detections, test, evaluated);
-    write_tables(rows, evaluation_rows(scenario, id_, measured));
+    write_tables(cells_csv(rows), evaluations_csv(evaluation_rows(scenario, id_, measured)));
     std::filesystem::remove(folder_ / "failed.txt");
     return rows;
   }
@@ -155,11 +155,12 @@ class CellFiles {
     auto evaluations = read_evaluations(folder_ / "evaluations.csv");
     std::erase_if(evaluations, [](const auto& row) { return row.metric.starts_with("ms_"); });
     for (auto& row : time_rows(id_, paper, standard)) evaluations.push_back(std::move(row));
+    const auto cells_text = cells_csv(rows), evaluations_text = evaluations_csv(evaluations);
     auto either = seal_of_tables("");  // with the tables as they are, and as they will be
-    either.set_file(folder_ / "evaluations.csv", evaluations_csv(evaluations));
-    either.set_file(folder_ / "cells.csv", cells_csv(rows));
+    either.set_file(folder_ / "evaluations.csv", evaluations_text);
+    either.set_file(folder_ / "cells.csv", cells_text);
     either.write(folder_ / "measured.txt");
-    write_tables(rows, evaluations);
+    write_tables(cells_text, evaluations_text);
     return rows;
   }
 
@@ -204,10 +205,9 @@ class CellFiles {
     return holds ? std::move(seal) : std::nullopt;
   }
 
-  void write_tables(const std::vector<CellRow>& rows,
-                    const std::vector<EvaluationRow>& evaluations) const {
-    write_file(folder_ / "evaluations.csv", evaluations_csv(evaluations));
-    write_file(folder_ / "cells.csv", cells_csv(rows));
+  void write_tables(std::string_view cells, std::string_view evaluations) const {
+    write_file(folder_ / "evaluations.csv", evaluations);
+    write_file(folder_ / "cells.csv", cells);
     seal_of_tables(timing_).write(folder_ / "measured.txt");
   }
 
