@@ -209,7 +209,8 @@ int run_scenarios(const ScenarioList& scenarios, const std::vector<std::string>&
       configuration_of(experiment, ids, machine_kind(loaded.device, workers), dispatch);
   const bool fresh = !std::filesystem::exists(o.out);
   const Store store = open_used(o.out, o.force && !o.part.dry_run, [&] {
-    return open_study(o.out, configuration, o.part.name(), all);
+    return open_study(o.out, configuration, o.part.name(), all,
+                      o.part.writes_cells() ? plan : std::vector<PlannedCell>());
   });
   for (const auto& note : store.notes()) fmt::print(stderr, "note: {}\n", note);
   if (o.part.dry_run) {

@@ -49,7 +49,7 @@ struct SmallStudy {
     return configuration_of(experiment(), scenarios, machine_kind(device, workers), dispatch);
   }
   [[nodiscard]] Store open(const std::filesystem::path& folder) const {
-    return open_study(folder, configuration(), "all", plan());
+    return open_study(folder, configuration(), "all", plan(), plan());
   }
   /// Runs what is left to do, and writes the tables.
   /// @return  how many cells are not finished.

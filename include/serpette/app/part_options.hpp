@@ -39,6 +39,8 @@ struct PartOptions {
 
   [[nodiscard]] bool whole() const { return shards == 1; }
 
+  [[nodiscard]] bool writes_cells() const { return !dry_run && !collect; }
+
   /// What other processes know this one by: those of different names may share a folder.
   [[nodiscard]] std::string name() const {
     if (dry_run) return "plan";

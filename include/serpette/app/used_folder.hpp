@@ -100,12 +100,12 @@ inline std::vector<std::filesystem::path> results_in(const std::filesystem::path
 inline void remove_if_unused(const std::filesystem::path& root) {
   namespace fs = std::filesystem;
   const auto is_ours = [](const fs::path& file) {
-    return file.filename() == ".lock-plan" || file.filename() == ".lock-configuration";
+    return file.filename() == ".lock-plan" || file.filename() == Store::kEntrance;
   };
   std::error_code ignored;  // what stays is a folder too many
   for (const auto& entry : fs::directory_iterator(root, ignored))
     if (!is_ours(entry.path())) return;
-  for (const char* lock : {".lock-plan", ".lock-configuration"}) fs::remove(root / lock, ignored);
+  for (const char* lock : {".lock-plan", Store::kEntrance}) fs::remove(root / lock, ignored);
   fs::remove(root, ignored);  // not if somebody was quicker
 }
 

@@ -4,13 +4,14 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <concepts>
 #include <cstring>
 #include <filesystem>
 #include <functional>
-#include <optional>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -51,31 +52,36 @@ class FileLock {
   explicit FileLock(std::filesystem::path path) : FileLock(std::move(path), [] {}) {}
 
   /// Does not wait; the file then tells others who holds it.
+  /// @param says    what else it tells them, from its second line on.
   /// @throws Error  if the file cannot be written; whatever `second.busy` throws.
-  FileLock(std::filesystem::path path, const OneAtATime& second)
+  FileLock(std::filesystem::path path, const OneAtATime& second, std::string_view says = {})
       : FileLock(Opened{}, std::move(path)) {
     // A file system without locks cannot tell; there people have to.
     if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      second.busy(read_file(path_));
+      second.busy(Told::by(path_).owner);
       fail(path_.string(), "should be free");
     }
     char host[256] = {};
     ::gethostname(host, sizeof host - 1);
-    const auto owner = fmt::format("{} on {}", ::getpid(), host);
-    require(::ftruncate(file_, 0) == 0 && ::pwrite(file_, owner.data(), owner.size(), 0) >= 0,
+    const auto told = fmt::format("{} on {}{}{}", ::getpid(), host, says.empty() ? "" : "\n", says);
+    require(::ftruncate(file_, 0) == 0 &&
+                ::pwrite(file_, told.data(), told.size(), 0) == std::ssize(told),
             path_.string(), "should be writable, got \"{}\"", std::strerror(errno));
   }
+
+  /// What the file of a lock tells: who holds it, or held it last, and what that one `says`.
+  struct Told {
+    std::string owner, says;
+    static Told by(const std::filesystem::path& path) {
+      const auto all = read_file(path);
+      const auto end = std::min(all.find('\n'), all.size());
+      return {all.substr(0, end), all.substr(std::min(end + 1, all.size()))};
+    }
+  };
 
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
   ~FileLock() { ::close(file_); }
-
-  /// Who holds a lock that is there, "PID on HOST" or whatever its file says; none if nobody does.
-  static std::optional<std::string> holder(const std::filesystem::path& path) {
-    const FileLock looked(Opened{}, path);
-    if (::flock(looked.file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return std::nullopt;
-    return read_file(path);
-  }
 
   /// Removes the file: for when the work is done, and everybody who comes later will see that
   /// without a lock.

@@ -64,10 +64,14 @@ inline StudyStatus status_of(const std::filesystem::path& root,
 }
 
 /// Opens a study's folder; a refusal says what of it would hold.
+/// @param own  the cells of `plan` that the part writes.
 /// @throws Error  as Store.
 inline Store open_study(const std::filesystem::path& root, const Configuration& configuration,
-                        std::string_view part, const std::vector<PlannedCell>& plan) try {
-  return Store(root, configuration, part);
+                        std::string_view part, const std::vector<PlannedCell>& plan,
+                        const std::vector<PlannedCell>& own) try {
+  std::vector<std::string> cells;
+  for (const auto& cell : own) cells.push_back(cell_folder(cell.id));
+  return Store(root, configuration, part, cells);
 } catch (const OtherConfiguration& other) {
   throw OtherConfiguration(fmt::format(
       "{}\nTake a new --out. These of its results would hold there, too (copy its folder stages "

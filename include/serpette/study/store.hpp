@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,33 +32,43 @@ struct OtherConfiguration : Error {
 
 /// The folder of a study. Stages are kept under a fingerprint of all they depend on, written
 /// atomically: a killed run finds its finished stages again, and scenarios that share a stage
-/// compute it once. A file that was damaged since counts as none. One process per part at a time.
+/// compute it once. A file that was damaged since counts as none. One process per part and per cell
+/// at a time.
 ///
 /// What the results depend on stands in `configuration.txt` from the first result on: until then
 /// the folder is anybody's.
 class Store {
  public:
   /// @param configuration  what the results of this process depend on.
-  /// @param part  which part of the study this process does: "all", "2-of-3" or what computes
-  ///              nothing; processes of different parts of one division may work in one folder at
-  ///              once.
-  /// @throws Error  if another process works on the part, or on one of another division, which may
-  ///                have the same cells, or (`OtherConfiguration`) the folder holds results of
-  ///                another training.
+  /// @param part   what others know this process by: those of different names may work in one
+  ///               folder at once.
+  /// @param cells  the folders of the cells that it writes; no other that works here may have one.
+  /// @throws Error  if another process works on the part or on one of the cells, or
+  ///                (`OtherConfiguration`) the folder holds results of another training.
   explicit Store(std::filesystem::path root, Configuration configuration = {},
-                 std::string_view part = "all")
-      : root_(std::move(root)),
+                 std::string_view part = "all", const std::vector<std::string>& cells = {})
+      : root_(folder_of_results(std::move(root))),
         configuration_(std::move(configuration)),
-        part_(lock_part(root_, part)) {
-    remove_leftovers(root_);
-    const FileLock lock(root_ / ".lock-configuration");
+        entrance_(std::in_place, root_ / kEntrance),
+        part_(root_ / fmt::format("{}{}", kPart, part), OneAtATime{[&](std::string_view owner) {
+                fail(root_.string(), "should be free, but process {} works in it",
+                     owner.empty() ? "unknown" : owner);
+              }},
+              fmt::format("{}", fmt::join(cells, "\n"))) {
+    require_own(part, {cells.begin(), cells.end()});
     check(kept_configuration());
+    entrance_.reset();
+    remove_leftovers(root_);
   }
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
   /// The file that says what the results here depend on.
   static constexpr const char* kConfiguration = "configuration.txt";
+  /// The lock of who looks whether it may work here, or says what the results depend on.
+  static constexpr const char* kEntrance = ".lock-configuration";
+  /// How the locks of those who work here begin, the name of the part behind it.
+  static constexpr std::string_view kPart = ".lock-";
 
   [[nodiscard]] const std::filesystem::path& root() const { return root_; }
 
@@ -69,7 +81,7 @@ class Store {
   /// @throws OtherConfiguration  if another process has meanwhile begun with another one.
   void begin() const {
     std::call_once(begun_, [&] {
-      const FileLock lock(root_ / ".lock-configuration");
+      const FileLock lock(root_ / kEntrance);
       auto kept = kept_configuration();
       check(kept);
       if (!kept) kept = Configuration{};
@@ -156,39 +168,34 @@ class Store {
     return result;
   }
 
-  static FileLock lock_part(const std::filesystem::path& root, std::string_view part) {
+  static std::filesystem::path folder_of_results(std::filesystem::path root) {
     std::error_code code;
     std::filesystem::create_directories(root, code);
     require(std::filesystem::is_directory(root), root.string(),
             "should be a folder for results, got: {}", code ? code.message() : "a file");
-    const FileLock one(root / ".lock-configuration");  // of several that start at once
-    for (const auto& entry : std::filesystem::directory_iterator(root)) {
+    return root;
+  }
+
+  /// Refuses cells that another part writes, too. Whoever comes later finds this part: its lock is
+  /// held, and the entrance is.
+  void require_own(std::string_view part, const std::set<std::string>& cells) const {
+    if (cells.empty()) return;
+    for (const auto& entry : std::filesystem::directory_iterator(root_)) {
       const auto name = entry.path().filename().string();
-      if (!name.starts_with(kPartLock)) continue;
-      const auto other = std::string_view(name).substr(kPartLock.size());
-      if (!may_share_cells(part, other)) continue;
-      if (const auto owner = FileLock::holder(entry.path()))
-        fail(root.string(), "should be free, but process {} works on {} of it",
-             owner->empty() ? "unknown" : *owner, other);
+      if (!name.starts_with(kPart) || name.substr(kPart.size()) == part) continue;
+      const auto told = FileLock::Told::by(entry.path());
+      std::istringstream theirs(told.says);
+      for (std::string cell; std::getline(theirs, cell);)
+        if (cells.contains(cell)) {
+          const FileLock ended(entry.path(), [&] {
+            fail(root_.string(),
+                 "should have nobody else at the cells of part {}, but process {} works on part "
+                 "{}, which has {}, too",
+                 part, told.owner, name.substr(kPart.size()), cell);
+          });
+          break;
+        }
     }
-    return FileLock(root / fmt::format("{}{}", kPartLock, part),
-                    OneAtATime{[&](std::string_view owner) {
-                      fail(root.string(), "should be free, but process {} works in it",
-                           owner.empty() ? "unknown" : owner);
-                    }});
-  }
-
-  static constexpr std::string_view kPartLock = ".lock-";
-
-  /// In how many parts a study is divided: "3" of "2-of-3"; empty of what computes no cells.
-  static std::string_view division(std::string_view part) {
-    constexpr std::string_view kOf = "-of-";
-    const auto at = part.find(kOf);
-    return at != std::string_view::npos ? part.substr(at + kOf.size()) : part == "all" ? "1" : "";
-  }
-  static bool may_share_cells(std::string_view part, std::string_view other) {
-    const auto a = division(part), b = division(other);
-    return !a.empty() && !b.empty() && a != b;
   }
 
   [[nodiscard]] std::string text_of_configuration() const {
@@ -220,8 +227,9 @@ class Store {
 
   std::filesystem::path root_;
   Configuration configuration_;
-  FileLock part_;
   mutable std::vector<std::string> notes_;
+  std::optional<FileLock> entrance_;  ///< While the constructor looks.
+  FileLock part_;
   mutable std::once_flag begun_;
 };
 static_assert(StageStore<Store>);

@@ -33,23 +33,22 @@ TEST_CASE("one process works on a part at a time, and says so", "[study][store]"
   for (const char* reads : {"plan", "collect"}) CHECK_NOTHROW(Store(folder / "out", {}, reads));
 }
 
-TEST_CASE("parts that may share cells are not worked on at once", "[study][store]") {
+TEST_CASE("a cell is of one part at a time, whatever the parts are called", "[study][store]") {
   const test::Scratch folder;
-  const auto out = folder / "out";
-  const auto refused = [&](const char* part, std::string_view other) {
-    CHECK_THROWS_WITH(Store(out, {}, part),
-                      ContainsSubstring(fmt::format("process {} on ", ::getpid())) &&
-                          ContainsSubstring(fmt::format("works on {} of it", other)));
+  const auto open = [&](const char* part, const std::vector<std::string>& cells) {
+    return Store(folder / "out", {}, part, cells);
   };
-  {
-    const Store half(out, {}, "1-of-2");
-    refused("1-of-3", "1-of-2");
-    refused("all", "1-of-2");
-    const Store other_half(out, {}, "2-of-2");
-    CHECK_NOTHROW(Store(out, {}, "collect"));
-  }
-  const Store all(out);
-  refused("2-of-2", "all");
+  { const auto ended = open("1-of-1", {"a", "b", "c", "d"}); }  // its file stays
+  const auto first = open("1-of-2", {"a", "b"});
+  CHECK_NOTHROW(open("2-of-2", {"c", "d"}));
+  CHECK_NOTHROW(open("collect", {}));
+  for (const auto& [part, cells] : {std::pair{"1-of-3", std::vector<std::string>{"b"}},
+                                    std::pair{"all", std::vector<std::string>{"c", "b", "d"}}})
+    CHECK_THROWS_WITH(open(part, cells),
+                      ContainsSubstring(fmt::format("at the cells of part {}, but process {} on ",
+                                                    part, ::getpid())) &&
+                          ContainsSubstring("works on part 1-of-2, which has b, too"));
+  CHECK_NOTHROW(open("3-of-3", {"c", "d"}));
 }
 
 TEST_CASE("a folder is anybody's until it holds a result, then it holds one training's",
