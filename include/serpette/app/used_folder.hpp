@@ -15,7 +15,6 @@
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/file_lock.hpp"
 #include "serpette/io/read_file.hpp"
-#include "serpette/metric/stopwatch.hpp"
 #include "serpette/study/configuration.hpp"
 #include "serpette/study/store.hpp"
 
@@ -23,6 +22,9 @@ namespace serpette::cli {
 
 /// The line of a configuration that names the program.
 inline constexpr std::string_view kProgramLine = "program";
+
+/// The lock of who moves the results of other settings out of a folder.
+inline constexpr std::string_view kForce = ".lock-force";
 
 /// Refuses results that would replace an input. In a folder of inputs a `configuration.txt` is no
 /// label of a picture but an earlier run's.
@@ -49,18 +51,18 @@ inline std::filesystem::path place_aside(const std::filesystem::path& root) {
       return place;
 }
 
-/// Refuses a folder in which another process works on a part. One that is refused itself, as all
-/// shards are that start at once, holds its part no longer than it looks.
-/// @param seconds  how long to wait for those.
-/// @throws Error   if a part is held longer.
-inline void require_idle(const std::filesystem::path& root, double seconds = 10) {
+/// Refuses a folder in which another process works on a part. To be called in the entrance: whoever
+/// is refused itself, as all shards are that start at once, holds no part outside.
+/// @throws Error   if a part is held.
+inline void require_idle(const std::filesystem::path& root) {
   for (const auto& entry : std::filesystem::directory_iterator(root)) {
     const auto name = entry.path().filename().string();
-    if (!name.starts_with(".lock-") || name == ".lock-force" || name == ".lock-scenes") continue;
-    const Stopwatch watch;
+    if (!name.starts_with(Store::kPart) || name == Store::kEntrance || name == kForce ||
+        name == ".lock-scenes")
+      continue;
     const FileLock part(entry.path(), [&] {
-      require(watch.seconds() < seconds, root.string(),
-              "should be free before its results are moved, but a process works in it ({})", name);
+      fail(root.string(),
+           "should be free before its results are moved, but a process works in it ({})", name);
     });
   }
 }
@@ -147,13 +149,14 @@ auto open_used(const std::filesystem::path& root, bool force, Open&& open,
                                            other.what(), place_aside(root).string()));
   }
   // Of several that start at once one moves what is there; the others find it moved.
-  const FileLock one(root / ".lock-force");
+  const FileLock one(root / kForce);
   try {
     return open_own();
   } catch (const OtherConfiguration&) {
+    const FileLock entrance(root / Store::kEntrance);  // nobody begins on what is being moved
     require_idle(root);
+    (void)set_aside(root, results_in(root));
   }
-  (void)set_aside(root, results_in(root));
   return open_own();
 }
 

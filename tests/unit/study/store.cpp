@@ -118,8 +118,32 @@ TEST_CASE("of shards that are forced into a used folder at once, one moves what 
   CHECK_FALSE(std::filesystem::exists(folder / "out.2"));
   // What a process works on is not moved under it.
   const auto at_work = second();
-  CHECK_THROWS_WITH(cli::require_idle(out, 0),
+  CHECK_THROWS_WITH(cli::require_idle(out),
                     ContainsSubstring("should be free") && ContainsSubstring(".lock-2-of-2"));
+}
+
+TEST_CASE("nobody begins in a folder while its results are moved", "[study][store][force]") {
+  const test::Scratch folder;
+  const auto out = folder / "out";
+  Store(out, trained_with("1")).begin();
+  std::jthread late;
+  std::atomic<bool> came_in = false;
+  {
+    const FileLock entrance(out / Store::kEntrance);
+    cli::require_idle(out);
+    late = std::jthread([&] {
+      const Store store(out, trained_with("1"));  // of the settings whose results are moved
+      came_in = true;
+      store.begin();
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    CHECK_FALSE(came_in);
+    (void)cli::set_aside(out, cli::results_in(out));
+  }
+  late.join();
+  // What it finds is an empty folder, and it says whose that is before its first result.
+  CHECK(std::filesystem::exists(out / "configuration.txt"));
+  CHECK_THROWS_AS(Store(out, trained_with("2")).begin(), OtherConfiguration);
 }
 
 TEST_CASE("results behind a link are set aside beside what it leads to", "[study][store][force]") {
