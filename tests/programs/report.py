@@ -74,7 +74,8 @@ def main():
 
     # What a report holds; equal cells give equal bytes.
     run("report", "--cells", good, "--out", root / "a")
-    left = root / f"b/tables/anova_AP.md.part-{socket.gethostname()}-4194305"  # by a process that was killed
+    numbers_of = os.stat("/proc/self/ns/pid").st_ino
+    left = root / f"b/tables/anova_AP.md.part-{socket.gethostname()}-{numbers_of}-4194305"  # by a process that was killed
     left.parent.mkdir(parents=True)
     left.write_text("half")
     run("report", "--cells", good, "--out", root / "b")

@@ -52,7 +52,8 @@ def stop(scenes, out, how, after):
 
 def whole(scenes, root):
     """Best and last network, names, log and picture; nothing else stays."""
-    (root / f"own.log.csv.part-{socket.gethostname()}-4194305").write_text("of a process that was killed")
+    numbers_of = os.stat("/proc/self/ns/pid").st_ino
+    (root / f"own.log.csv.part-{socket.gethostname()}-{numbers_of}-4194305").write_text("of a process that was killed")
     told = run("train", *command(scenes, root / "own.weights"))
     assert told.count("under FGSM") == 4, told
     files = sorted(path.name for path in root.iterdir())

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,8 +15,9 @@
 #include "serpette/core/parse_number.hpp"
 
 /// @file
-/// Files are written under a temporary name, `NAME.part-HOST-PID`, and then renamed. What a killed
-/// process left under such a name goes when another one of its host writes into the folder.
+/// Files are written under a temporary name, `NAME.part-HOST-NAMESPACE-PID`, and then renamed. What
+/// a killed process left under such a name goes when another one that numbers processes alike
+/// writes into the folder: containers of one host name may have process ids of their own.
 
 namespace serpette {
 
@@ -25,10 +27,12 @@ namespace detail {
 inline std::string part_mark() {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
-  return std::string(".part-") + host + "-";
+  struct ::stat ids {};
+  if (::stat("/proc/self/ns/pid", &ids) != 0) ids.st_ino = 0;  // a system that has one for all
+  return std::string(".part-") + host + "-" + std::to_string(ids.st_ino) + "-";
 }
 
-/// Whether a file is the temporary one of a process of this host that is no more.
+/// Whether a file is the temporary one of a process that could be asked here and is no more.
 inline bool is_left_over(const std::filesystem::path& file) {
   const auto mark = part_mark();
   const auto name = file.filename().string();

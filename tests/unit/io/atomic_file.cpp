@@ -23,7 +23,7 @@ TEST_CASE("a written file reads back, replaces the old one and leaves nothing el
 
 TEST_CASE("a full disk is an error and leaves no file", "[io][atomic_file]") {
   if (!fs::exists("/dev/full")) SKIP("no /dev/full here");
-  // A path whose temporary lands on the full device: <path>.part-<host>-<pid> is a link to it.
+  // A path whose temporary lands on the full device: <path>.part-…-<pid> is a link to it.
   const serpette::test::Scratch folder;
   const auto path = folder / "x";
   write_file(path, std::string_view("old"));

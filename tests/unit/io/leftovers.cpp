@@ -25,11 +25,13 @@ TEST_CASE("writing a file clears its folder of what killed processes left half w
              also_gone = left(fmt::format("other{}{}", mark, dead)),
              of_living = left(fmt::format("x.onnx{}{}", mark, ::getppid())),
              of_elsewhere = left(fmt::format("x.onnx.part-elsewhere-{}", dead)),
+             of_container =
+                 left(fmt::format("x.onnx{}1-{}", mark.substr(0, mark.size() - 1), dead)),
              no_temporary = left(fmt::format("x.onnx{}", mark)),
              below = left(fmt::format("below/x{}{}", mark, dead));
   serpette::write_file(folder / "x.onnx", std::string_view("whole"));
   CHECK_FALSE(std::filesystem::exists(gone));
   CHECK_FALSE(std::filesystem::exists(also_gone));
-  for (const auto& file : {of_living, of_elsewhere, no_temporary, below})
+  for (const auto& file : {of_living, of_elsewhere, of_container, no_temporary, below})
     CHECK(std::filesystem::exists(file));
 }

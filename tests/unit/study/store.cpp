@@ -270,14 +270,12 @@ TEST_CASE("what killed processes left half written goes, what a living one write
   const auto dead = ::fork();
   if (dead == 0) ::_exit(0);
   ::waitpid(dead, nullptr, 0);
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
   const auto left = [&](const std::filesystem::path& file, const std::string& mark) {
     write_file(file.string() + mark, "half");
     return std::filesystem::path(file.string() + mark);
   };
-  const auto of_dead = fmt::format(".part-{}-{}", host, dead),
-             of_living = fmt::format(".part-{}-{}", host, ::getpid()),
+  const auto of_dead = fmt::format("{}{}", serpette::detail::part_mark(), dead),
+             of_living = fmt::format("{}{}", serpette::detail::part_mark(), ::getpid()),
              of_elsewhere = fmt::format(".part-elsewhere-{}", dead);
   std::vector<std::filesystem::path> gone, stay;
   for (const auto& file : {folder / "cells.csv", folder / "stages" / "scores-1.pt",
