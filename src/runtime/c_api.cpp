@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <exception>
 #include <filesystem>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,16 @@ namespace {
 
 thread_local std::string last_error;
 
+/// Takes no memory where there is none left for the reason: so short a text has its place in the
+/// string.
+void keep_error(const char* reason) noexcept {
+  try {
+    last_error = reason;
+  } catch (const std::bad_alloc&) {
+    last_error = "out of memory";
+  }
+}
+
 /// What `work` returns; `failed` where it throws, with the reason in last_error.
 template <class Result, class Work>
 Result guarded(Result failed, const Work& work) noexcept {
@@ -23,9 +34,9 @@ Result guarded(Result failed, const Work& work) noexcept {
     last_error.clear();
     return work();
   } catch (const std::exception& e) {
-    last_error = e.what();
+    keep_error(e.what());
   } catch (...) {
-    last_error = "serpette: an unknown exception";
+    keep_error("serpette: an unknown exception");
   }
   return failed;
 }
