@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -65,7 +66,12 @@ c10::DataPtr held_by(void* memory, Owner owner) {
 }
 
 struct Allocator final : c10::Allocator {
+  /// Bytes of the largest block that it has room for.
+  std::size_t largest = std::numeric_limits<std::size_t>::max();
+
   c10::DataPtr allocate(std::size_t bytes) override {
+    TORCH_CHECK_WITH(OutOfMemoryError, bytes <= largest, "second out of memory. Tried to allocate ",
+                     bytes, " bytes. GPU 0 has more to say.");
     auto memory = c10::GetCPUAllocator()->allocate(bytes);
     void* const data = memory.get();
     return held_by(data, std::move(memory));

@@ -13,6 +13,7 @@
 #include "serpette/concepts/observer.hpp"
 #include "serpette/method/settings.hpp"
 #include "serpette/method/view.hpp"
+#include "serpette/method/within_memory.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
 
 namespace serpette {
@@ -77,6 +78,7 @@ inline Evaluation evaluation_of(const Instances& truth, std::vector<Detection> d
 /// evaluates. Images that turn out unreadable count neither way.
 /// @param network  what computes the heads: `forward(images)`; the detector itself decodes.
 /// @param view     view(batch) → images as the network reads them.
+/// @throws Error   if none is readable, or a batch does not fit into the device's memory.
 template <Detector D, class Network, Dataset Test, class View, Observer O>
 Evaluation evaluate_views(D& detector, Network& network, const Test& test, const View& view,
                           const EvaluateSettings& settings, at::Device device, O& observer) {
@@ -92,10 +94,12 @@ Evaluation evaluate_views(D& detector, Network& network, const Test& test, const
     auto batch = test.batch(indices).to(device);
     if (batch.size() == 0) continue;
     seen.insert(batch.image_ids.begin(), batch.image_ids.end());
-    batch.images = view(batch);
-    for (auto& found :
-         detector.detections(network.forward(batch.images), batch, kStandardConfidence))
-      std::move(found.begin(), found.end(), std::back_inserter(detections));
+    auto found = within_memory("evaluation", settings.batch_size, [&] {
+      batch.images = view(batch);
+      return detector.detections(network.forward(batch.images), batch, kStandardConfidence);
+    });
+    for (auto& of_image : found)
+      std::move(of_image.begin(), of_image.end(), std::back_inserter(detections));
     notify::step(observer, begin + static_cast<std::int64_t>(indices.size()), std::nan(""));
   }
   require(!seen.empty(), "evaluation",

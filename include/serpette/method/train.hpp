@@ -21,6 +21,7 @@
 #include "serpette/method/training_state.hpp"
 #include "serpette/method/unfinished.hpp"
 #include "serpette/method/view.hpp"
+#include "serpette/method/within_memory.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
@@ -69,39 +70,11 @@ class Training {
   /// One step; its loss per image.
   /// @param next   gives the next batch of training views, on any device.
   /// @param rate   another learning rate than the settings'.
-  /// @throws Error  if a batch has no readable image; Diverged if the loss is not finite. The step
-  /// is not made then.
+  /// @throws Error  if a batch has no readable image or does not fit into the device's memory;
+  /// Diverged if the loss is not finite. The step is not made then.
   double step(const BatchSource& next, std::optional<double> rate = {}) {
     const auto products = ComputesIn(detector_, settings_.precision);
-    if (step_ % objective_.replays == 0) {
-      batch_ = next().to(device_);
-      require(batch_.size() > 0, "training",
-              "should find readable images for every batch, got none at step {}", step_ + 1);
-      batch_.images = network_images(color_, batch_.images);
-    }
-    moves_.prepare();
-    for (auto& group : optimizer_->param_groups())
-      group.options().set_lr(rate.value_or(learning_rate(settings_, step_)));
-    for (const auto& parameter : detector_.parameters()) parameter.mutable_grad() = at::Tensor();
-
-    detector_.train(true);
-    const auto loss = part_of_whole(peers_, loss_(any_, batch_, adversary_), batch_.size());
-    loss.backward();
-    detector_.train(false);
-
-    sum_gradients(peers_, detector_.parameters());
-    const double value = total(peers_, loss);
-    if (!std::isfinite(value))
-      throw Diverged(
-          fmt::format("training: the loss should be finite, got {} at step {} on the images {}; "
-                      "lower the learning rate, or look at these images",
-                      value, step_ + 1, fmt::join(batch_.image_ids, ", ")));
-    const auto gradients = moves_.gradients();
-    if (settings_.clip > 0) torch::nn::utils::clip_grad_norm_(gradients, settings_.clip);
-    moves_.step(*optimizer_);
-    average_.update();
-    ++step_;
-    return value;
+    return within_memory("training", settings_.batch_size, [&] { return make_step(next, rate); });
   }
 
   /// Calls `f` while the network is the average, where one is taken: what `finish` would leave now.
@@ -143,6 +116,38 @@ class Training {
   }
 
  private:
+  double make_step(const BatchSource& next, std::optional<double> rate) {
+    if (step_ % objective_.replays == 0) {
+      batch_ = next().to(device_);
+      require(batch_.size() > 0, "training",
+              "should find readable images for every batch, got none at step {}", step_ + 1);
+      batch_.images = network_images(color_, batch_.images);
+    }
+    moves_.prepare();
+    for (auto& group : optimizer_->param_groups())
+      group.options().set_lr(rate.value_or(learning_rate(settings_, step_)));
+    for (const auto& parameter : detector_.parameters()) parameter.mutable_grad() = at::Tensor();
+
+    detector_.train(true);
+    const auto loss = part_of_whole(peers_, loss_(any_, batch_, adversary_), batch_.size());
+    loss.backward();
+    detector_.train(false);
+
+    sum_gradients(peers_, detector_.parameters());
+    const double value = total(peers_, loss);
+    if (!std::isfinite(value))
+      throw Diverged(
+          fmt::format("training: the loss should be finite, got {} at step {} on the images {}; "
+                      "lower the learning rate, or look at these images",
+                      value, step_ + 1, fmt::join(batch_.image_ids, ", ")));
+    const auto gradients = moves_.gradients();
+    if (settings_.clip > 0) torch::nn::utils::clip_grad_norm_(gradients, settings_.clip);
+    moves_.step(*optimizer_);
+    average_.update();
+    ++step_;
+    return value;
+  }
+
   void require_no_memory() const {
     require(objective_.remembers_nothing, objective_.name,
             "should remember nothing between steps where a training is to be resumed, got an "
