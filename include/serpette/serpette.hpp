@@ -193,6 +193,7 @@
 #include "serpette/method/trial.hpp"
 #include "serpette/method/unfinished.hpp"
 #include "serpette/method/view.hpp"
+#include "serpette/method/within_memory.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/metric/coco_report.hpp"
 #include "serpette/metric/localisation.hpp"
