@@ -113,8 +113,8 @@ class Execution {
     }
     for (const int i : graph_.convolutions()) List::write(step(i).prepared, to);
   }
-  /// @throws Error  if a layer has a form that is none of these, or this machine lacks the
-  /// precision.
+  /// @throws Error  if a layer has a form that is none of these or does not fit it, or this machine
+  ///                lacks the precision; before anything is prepared.
   Execution(Graph graph, PlanReader& from)
     requires(KeptForm<Forms> && ...)
       : graph_(std::move(graph)) {
@@ -128,11 +128,17 @@ class Execution {
       require(forms.back() < List::kNames.size(), from.place(),
               "{} should have one of the forms {}, got '{}'", graph_[i].name,
               fmt::join(List::kNames, ", "), name);
+      const auto layer = kept_layer(i);
+      const auto& c = layer.settings;
+      require(List::fits(forms.back(), layer), from.place(),
+              "{} should have a form that fits {}×{} with stride {} in {} groups, of {} × {} × {} "
+              "in {}, got '{}'",
+              graph_[i].name, c.size, c.size, c.stride, c.groups, layer.in.channels,
+              layer.in.height, layer.in.width, settings_text(precision_), name);
       choices_.push_back({graph_[i].name, name, from.template value<double>()});
     }
-    prepare(forms, [&](std::size_t c) {
-      return List::read(forms[c], folded_layer(graph_, convolutions[c]), from);
-    });
+    prepare(forms,
+            [&](std::size_t c) { return List::read(forms[c], kept_layer(convolutions[c]), from); });
   }
 
   /// The graph as it runs: without batch norm and silent filters.
@@ -198,6 +204,15 @@ class Execution {
     typename List::Prepared prepared;
     float slope;
   };
+
+  /// The convolution at graph index i of a plan that is read: its weights stand in the file, and so
+  /// does what came of its range.
+  [[nodiscard]] FoldedLayer kept_layer(int i) const {
+    FoldedLayer layer = folded_layer(graph_, i);
+    layer.precision = precision_;
+    if (precision_ == PlanPrecision::kInt8) layer.range = ValueRange{};
+    return layer;
+  }
 
   [[nodiscard]] Assignment assignment(std::vector<std::vector<double>> costs) const {
     return {graph_, std::move(costs), {List::kLayouts.begin(), List::kLayouts.end()}};

@@ -56,7 +56,9 @@ struct FormInput {
 
 namespace req {
 /// Which convolutions the form can compute, and how long it would take by a model of the machine
-/// [multiply-adds that a dense convolution does in that time on one thread].
+/// [multiply-adds that a dense convolution does in that time on one thread]. `fits` looks at
+/// settings, shapes, precision and whether there is a range: a plan that is read asks it before it
+/// has weights.
 template <class F>
 concept JudgesLayers = requires(const FoldedLayer& layer) {
   { F::fits(layer) } -> std::same_as<bool>;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "serpette/deploy/winograd_tiles.hpp"
 #include "serpette/deploy/winograd_weights.hpp"
 #include "serpette/graph/graph.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette::deploy {
 
@@ -40,6 +42,7 @@ class KernelWinogradConvolution {
   KernelWinogradConvolution(const Convolutional& c, const Shape& in, const float* weight,
                             const float* bias)
       : KernelWinogradConvolution(c, in) {
+    require_scratch("Winograd convolution of kernels");
     bias_ = std::vector<float>(bias, bias + c.filters);
     std::vector<std::int64_t> starts{0};
     std::vector<std::int32_t> channels;
@@ -62,9 +65,10 @@ class KernelWinogradConvolution {
     weights_ = std::move(weights);
   }
   /// What `write` wrote of the same convolution.
-  /// @throws Error  if it has other counts, or places beyond what they are of.
+  /// @throws Error  if it does not fit, has other counts, or places beyond what they are of.
   KernelWinogradConvolution(const Convolutional& c, const Shape& in, PlanReader& from)
       : KernelWinogradConvolution(c, in) {
+    require_scratch(from.place());
     bias_ = from.array<float>(static_cast<std::size_t>(c.filters));
     starts_ = from.array<std::int64_t>(static_cast<std::size_t>(c.filters) + 1);
     channels_ = from.array<std::int32_t>();
@@ -80,7 +84,12 @@ class KernelWinogradConvolution {
     to.array(weights_);
   }
 
-  static bool fits(const Convolutional& c) { return fits_winograd(c); }
+  /// 3×3, stride 1, one group, and neither so many channels nor so wide a map that what is computed
+  /// on the way is beyond `limits::kPlanNumbers`: it costs no weight.
+  static bool fits(const Convolutional& c, const Shape& in) {
+    return fits_winograd(c) &&
+           KernelWinogradConvolution(c, in).most_scratch() <= limits::kPlanNumbers;
+  }
 
   [[nodiscard]] const Shape& output() const { return out_; }
 
@@ -108,7 +117,7 @@ class KernelWinogradConvolution {
  private:
   KernelWinogradConvolution(const Convolutional& c, const Shape& in)
       : in_(in), out_(output_shape(c, in)), padding_(c.padding), table_(&table_for(tiles())) {
-    require(fits(c), "Winograd convolution of kernels",
+    require(fits_winograd(c), "Winograd convolution of kernels",
             "should be 3×3 with stride 1 in one group, got {}×{} with stride {} in {} groups",
             c.size, c.size, c.stride, c.groups);
     vectors_ = (tiles() + table_->lanes - 1) / table_->lanes;
@@ -135,6 +144,38 @@ class KernelWinogradConvolution {
   [[nodiscard]] int tile_columns() const { return WinogradTiles(out_).columns; }
   [[nodiscard]] std::int64_t tiles() const { return WinogradTiles(out_).count(); }
 
+  /// From one of the 36 / points() planes of transformed tiles, or of sums, to the next.
+  [[nodiscard]] std::int64_t pitch(std::int64_t vectors, int channels) const {
+    return points() * vectors * table_->lanes * channels + 16;
+  }
+  /// From one padded row of a channel to the next.
+  [[nodiscard]] std::int64_t row_pitch() const {
+    const std::int64_t lanes = table_->lanes;
+    return 4 * ((tile_columns() + lanes - 1) / lanes * lanes) + 2 * lanes;
+  }
+  /// From one of the 24 planes of a channel's cells to the next.
+  [[nodiscard]] std::int64_t phase_pitch(std::int64_t vectors) const {
+    return (3 * tile_columns() + (vectors + 2) * table_->lanes + 15) / 16 * 16;
+  }
+  /// Numbers of a channel's padded rows and planes, of tiles in so many rows of tiles.
+  [[nodiscard]] std::int64_t channel_numbers(std::int64_t vectors, std::int64_t tile_rows) const {
+    return 24 * phase_pitch(vectors) + (4 * tile_rows + 2) * row_pitch() + 2 * table_->lanes;
+  }
+
+  /// Numbers of the largest buffer that `run_block` asks for.
+  [[nodiscard]] std::int64_t most_scratch() const {
+    const auto vectors = std::min<std::int64_t>(kTileShapes[shape_].vectors, vectors_),
+               tile_rows = (vectors * table_->lanes + tile_columns() - 2) / tile_columns() + 1;
+    return std::max(36 / points() * (pitch(vectors, in_.channels) + pitch(vectors, out_.channels)),
+                    channel_numbers(vectors, tile_rows));
+  }
+  void require_scratch(std::string_view place) const {
+    require(most_scratch() <= limits::kPlanNumbers, place,
+            "should compute kernels with at most {} numbers on the way, got {} for {} to {} "
+            "channels in {} columns",
+            limits::kPlanNumbers, most_scratch(), in_.channels, out_.channels, out_.width);
+  }
+
   template <class Parallel>
   void run_block(const float* x, float* y, const Finish& finish, std::int64_t block,
                  const Parallel& parallel) const {
@@ -143,7 +184,7 @@ class KernelWinogradConvolution {
     const auto first = block * most * lanes, last = std::min(first + vectors * lanes, tiles());
     const auto& kernels = table_->kernels[shape_][static_cast<std::size_t>(vectors - 1)];
     const auto step = points() * vectors * lanes,  // from channel to channel, filter to filter
-        tiles_pitch = step * in_.channels + 16, sums_pitch = step * out_.channels + 16;
+        tiles_pitch = pitch(vectors, in_.channels), sums_pitch = pitch(vectors, out_.channels);
     const int rounds = 36 / points();
     float* tiles =
         scratch(Scratch::kFirst, static_cast<std::size_t>(rounds * (tiles_pitch + sums_pitch)));
@@ -159,10 +200,10 @@ class KernelWinogradConvolution {
       job.tile_rows = static_cast<int>((last - 1) / tile_columns()) - job.tile_row + 1;
       job.skipped = static_cast<int>(first % tile_columns());
       job.to_pitch = tiles_pitch;
-      job.row_pitch = 4 * ((tile_columns() + lanes - 1) / lanes * lanes) + 2 * lanes;
-      job.phase_pitch = (3 * tile_columns() + (vectors + 2) * lanes + 15) / 16 * 16;
-      const auto rows = (4 * job.tile_rows + 2) * job.row_pitch + 2 * lanes;
-      job.phases = scratch(Scratch::kSecond, static_cast<std::size_t>(24 * job.phase_pitch + rows));
+      job.row_pitch = row_pitch();
+      job.phase_pitch = phase_pitch(vectors);
+      job.phases = scratch(Scratch::kSecond,
+                           static_cast<std::size_t>(channel_numbers(vectors, job.tile_rows)));
       job.rows = job.phases + 24 * job.phase_pitch;
       for (auto channel = begin; channel < end; ++channel) {
         job.image = x + channel * in_.height * in_.width;

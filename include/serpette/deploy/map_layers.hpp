@@ -19,6 +19,7 @@
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/workers.hpp"
 #include "serpette/graph/graph.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette::deploy {
 
@@ -183,11 +184,11 @@ inline void max_pool_planes(const ConstMap& x, const MaxPool& pool, const Map& y
 
 inline void max_pool_cells(const ConstMap& x, const MaxPool& pool, const Map& y) {
   const std::int64_t channels = x.shape.channels, width = x.shape.width, wide = y.shape.width;
-  const bool at_once = pool.size <= 3;
-  // Otherwise along rows first, and then along columns.
-  float* rows = at_once ? nullptr
-                        : scratch(Scratch::kFirst,
-                                  static_cast<std::size_t>(x.shape.height * wide * channels));
+  // Large windows go along rows first, and then along columns; unless a narrow map in wide padding
+  // makes far more of what lies between than there is in either map.
+  const auto between = x.shape.height * wide * channels;
+  const bool at_once = pool.size <= 3 || between > std::max(limits::kPlanNumbers, x.numbers());
+  float* rows = at_once ? nullptr : scratch(Scratch::kFirst, static_cast<std::size_t>(between));
   const auto pass = [&](std::int64_t count, const auto& f) {
     workers_for(x.numbers())(count, [&](std::int64_t begin, std::int64_t end) {
       thread_local std::vector<const float*> taps;

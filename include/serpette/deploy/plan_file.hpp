@@ -105,16 +105,17 @@ concept KeptPlan = requires(const P& plan, PlanWriter& to) {
 
 /// The bytes of a plan file: a header with version, kind of CPU and checksum, the graph as cfg
 /// text, labels, then form and prepared weights of every convolution.
+/// @param place   what an Error calls them.
 /// @throws Error  if its maps are larger than `read_plan` accepts for so few bytes.
 template <KeptPlan AnyPlan>
-std::string write_plan(const AnyPlan& plan) {
+std::string write_plan(const AnyPlan& plan, std::string_view place = "plan") {
   detail::PlanHeader header;
   PlanWriter writer(sizeof header);
   writer.text(write_cfg(plan.graph()));
   detail::write_labels(plan.labels, writer);
   plan.write(writer);
   auto& bytes = writer.bytes();
-  detail::require_maps(plan.graph(), bytes.size(), "plan");
+  detail::require_maps(plan.graph(), bytes.size(), place);
   detail::PlanHeader::kMagic.copy(header.magic, sizeof header.magic);
   const auto cpu = cpu_kind();
   cpu.copy(header.cpu, sizeof header.cpu - 1);
@@ -125,9 +126,10 @@ std::string write_plan(const AnyPlan& plan) {
 }
 
 /// Writes a plan, atomically.
+/// @throws Error  as write_plan, by the file's name.
 template <KeptPlan AnyPlan>
 void save_plan(const AnyPlan& plan, const std::filesystem::path& path) {
-  write_file(path, write_plan(plan));
+  write_file(path, write_plan(plan, path.string()));
 }
 
 /// A plan as it was written: the same forms, the same bits in its outputs. Its weights stay where
@@ -138,7 +140,8 @@ void save_plan(const AnyPlan& plan, const std::filesystem::path& path) {
 /// @param owner  keeps `bytes` alive.
 /// @param place  what an Error calls them.
 /// @throws Error  if it is no plan, of another version or kind of CPU, incomplete or damaged, a
-///                layer has a form that is none of AnyPlan's, or a value does not fit the shapes.
+///                layer has a form that is none of AnyPlan's or does not fit it, or a value does
+///                not fit the shapes.
 template <KeptPlan AnyPlan>
 AnyPlan read_plan(std::shared_ptr<const void> owner, std::span<const std::byte> bytes,
                   const std::string& place) {

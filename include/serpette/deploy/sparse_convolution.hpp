@@ -26,6 +26,7 @@
 #include "serpette/deploy/stored_indices.hpp"
 #include "serpette/deploy/stored_rounding.hpp"
 #include "serpette/graph/graph.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette::deploy {
 
@@ -120,10 +121,10 @@ class SparseConvolutionOf {
     weights_.write(to);
   }
 
-  /// Of Int8 one group, and no more products than 32 bits can add up.
+  /// Of Int8 one group, and no more products than 32 bits can add up; and no kernel so large that a
+  /// tile of one channel is beyond `limits::kPlanNumbers` when it is packed.
   static bool fits(const Convolutional& c, const Shape& in) {
-    return !kIsScaled ||
-           (c.groups == 1 && can_add_up<Number>(std::int64_t{in.channels} * c.size * c.size));
+    return adds_up(c, in) && packed_numbers(c) <= limits::kPlanNumbers;
   }
 
   [[nodiscard]] const Shape& output() const { return out_; }
@@ -178,10 +179,24 @@ class SparseConvolutionOf {
         narrow_(narrow),
         rounding_(rounding),
         tiling_(c, in, *kernels_, shifted) {
-    require(fits(c, in), "sparse convolution",
+    require(adds_up(c, in), "sparse convolution",
             "should in int8 be in one group, and of at most 65536 products, got {} groups and "
             "{} times {}×{}",
             c.groups, in.channels, c.size, c.size);
+    require(packed_numbers(c) <= limits::kPlanNumbers, "sparse convolution",
+            "should pack at most {} numbers of a channel at a time, got {} for {}×{} with stride "
+            "{}",
+            limits::kPlanNumbers, packed_numbers(c), c.size, c.size, c.stride);
+  }
+
+  static bool adds_up(const Convolutional& c, const Shape& in) {
+    return !kIsScaled ||
+           (c.groups == 1 && can_add_up<Number>(std::int64_t{in.channels} * c.size * c.size));
+  }
+  /// Of a channel's planes, of the largest tile of the widest vectors.
+  static std::int64_t packed_numbers(const Convolutional& c) {
+    const std::int64_t rows = kMaxTileRows + (c.size - 1) / c.stride;
+    return rows * sparse_kernels_here<float>(false).lanes * c.size * c.stride;
   }
 
   [[nodiscard]] int lanes() const { return kernels_->lanes; }

@@ -20,6 +20,7 @@
 #include "serpette/deploy/stored_array.hpp"
 #include "serpette/deploy/stored_indices.hpp"
 #include "serpette/graph/graph.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette::deploy {
 
@@ -199,8 +200,9 @@ class SparseWeights {
   }
 
   /// Of what was read.
-  /// @throws Error  unless all planes are of the input, and whatever the kernels read for a part
-  ///                lies in its own packed planes (or in the input), and in these arrays.
+  /// @throws Error  unless all planes are of the input, a part's are few enough to be packed at a
+  ///                time, and whatever the kernels read for a part lies in its own packed
+  ///                planes (or in the input), and in these arrays.
   void require_in_bounds(const Convolutional& c, const Shape& in, const SparseTiling& tiling,
                          const std::string& place) const {
     const std::int64_t channels = depth_of<Number>(in), cells = std::int64_t{in.height} * in.width;
@@ -225,6 +227,9 @@ class SparseWeights {
       require_starts("weights", part.starts.values(), first, std::ssize(offsets_.values()), place);
       const auto count = part.starts.values().back() - first;
       const auto packed_rows = std::ssize(planes(part)) * tiling.plane_rows;
+      require(packed_rows * tiling.lanes <= limits::kPlanNumbers, place,
+              "should pack at most {} numbers at a time, got {} planes of {}", limits::kPlanNumbers,
+              std::ssize(planes(part)), tiling.plane_rows * tiling.lanes);
       require_indices(
           "places",
           offsets_.values().subspan(static_cast<std::size_t>(first),

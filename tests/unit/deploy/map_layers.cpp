@@ -111,6 +111,19 @@ TEST_CASE("maps are pooled as tensors are, whatever the window", "[deploy][map_l
     }
 }
 
+TEST_CASE("a narrow map in wide padding is pooled as in planes", "[deploy][map_layers]") {
+  torch::manual_seed(4);
+  const MaxPool pool{30, 30, 1023};  // along rows alone: 34 times the map
+  const Shape out{16, 1126, 34};
+  const auto x = random_map(16, 1 << 15, 1, Layout::kChannelsLast);
+  const auto pooled = [&](Layout layout) {
+    const auto in = layout == Layout::kPlanes ? x.contiguous() : x;
+    return filled(at::empty({1, out.channels, out.height, out.width}), layout,
+                  [&](const Map& y) { max_pool(map_of(in, layout), pool, y, layout); });
+  };
+  CHECK(pooled(Layout::kChannelsLast).equal(pooled(Layout::kPlanes)));
+}
+
 TEST_CASE("activations of maps are LibTorch's to a millionth", "[deploy][map_layers]") {
   auto x =
       at::cat({at::linspace(-100, 100, 20'001), at::linspace(-2, 2, 4'003)}).view({1, 1, 1, -1});

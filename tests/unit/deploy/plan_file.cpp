@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "serpette/deploy/plan.hpp"
@@ -69,6 +70,22 @@ void read_and_run(const std::string& bytes) {
   const auto numbers = deploy::ConstMap{nullptr, plan.graph().input}.numbers();
   const std::vector<float> image(static_cast<std::size_t>(numbers), 0.5F);
   plan.run(image.data(), [](std::size_t, const deploy::ConstMap&) {});
+}
+
+/// A plan that names this form for every convolution, and ends where their weights would begin.
+std::string plan_of_forms(const Graph& graph, std::string_view precision, std::string_view form) {
+  deploy::PlanWriter to(0);
+  to.bytes() = deploy::write_plan(
+                   make_plan(ReferenceNetwork(test::tiny_graph(), Seed(1)), {.measure = false}))
+                   .substr(0, sizeof(deploy::detail::PlanHeader));
+  to.text(write_cfg(graph));
+  deploy::detail::write_labels({}, to);
+  to.text(precision);
+  for (std::size_t c = 0; c < graph.convolutions().size(); ++c) {
+    to.text(form);
+    to.value(1.0);
+  }
+  return with_checksum(to.bytes());
 }
 
 /// A plan whose convolutions have this form, or where it does not fit the direct one. Its last map
@@ -311,13 +328,77 @@ TEST_CASE("heads of different classes are refused when a plan is read", "[deploy
 TEST_CASE("maps out of proportion to a plan's file are refused before there are any",
           "[deploy][plan_file]") {
   const Graph graph = test::GraphBuilder({1, 1 << 10, 1 << 10}).upsample(4).done();
-  deploy::PlanWriter to(0);
-  to.bytes() = plan_in("direct", false).substr(0, sizeof(deploy::detail::PlanHeader));
-  to.text(write_cfg(graph));
-  deploy::detail::write_labels({}, to);
-  to.text("f32");
-  CHECK_THROWS_WITH(read_and_run(with_checksum(to.bytes())),
+  CHECK_THROWS_WITH(read_and_run(plan_of_forms(graph, "f32", "direct")),
                     ContainsSubstring("network.plan: should have maps of at most"));
+  const auto plan = make_plan(ReferenceNetwork(graph, Seed(1)), {.measure = false});
+  const test::Scratch folder;
+  CHECK_THROWS_WITH(deploy::write_plan(plan), ContainsSubstring("plan: should have maps of at"));
+  CHECK_THROWS_WITH(save_plan(plan, folder / "large.plan"),
+                    ContainsSubstring("large.plan: should have maps of at most"));
+}
+
+TEST_CASE("a form that does not fit its layer is refused before anything is prepared",
+          "[deploy][plan_file]") {
+  struct Misfit {
+    std::string_view form;
+    Convolutional conv;
+    Shape in;
+    std::string_view says;
+  };
+  const Misfit misfits[] = {
+      {"winograd", {.filters = 2, .size = 5, .padding = 2}, {2, 8, 8}, "fits 5×5 with stride 1 in"},
+      {"winograd", {.filters = 2, .size = 3, .padding = 4}, {2, 8, 8}, "fits 3×3 with stride 1 in"},
+      {"kernels",
+       {.filters = 2, .size = 3, .stride = 2},
+       {2, 8, 8},
+       "fits 3×3 with stride 2 in 1 groups, of 2 × 8 × 8 in f32, got 'kernels'"},
+      {"kernels", {.filters = 2, .size = 3, .groups = 2}, {2, 8, 8}, "in 2 groups"},
+      {"direct", {.filters = 2, .size = 3, .groups = 2}, {2, 8, 8}, "in 2 groups"},
+      {"shifted_weights", {.filters = 2, .size = 1}, {2, 8, 8}, "got 'shifted_weights'"},
+      {"direct_bf16", {.filters = 2, .size = 1}, {2, 8, 8}, "in f32, got 'direct_bf16'"},
+      {"winograd_bf16", {.filters = 2, .size = 3}, {2, 8, 8}, "in f32, got 'winograd_bf16'"},
+      {"direct_int8", {.filters = 2, .size = 1}, {2, 8, 8}, "in f32, got 'direct_int8'"},
+      {"weights_int8", {.filters = 2, .size = 1}, {2, 8, 8}, "in f32, got 'weights_int8'"},
+      // Which would take hundreds of megabytes on the way.
+      {"kernels", {.filters = 1, .size = 3, .padding = 1}, {30'000, 1, 512}, "of 30000 × 1 × 512"},
+      {"weights", {.filters = 1, .size = 1024, .stride = 1024, .padding = 512}, {1, 9, 9}, "fits"}};
+  for (const auto& [form, conv, in, says] : misfits) {
+    const auto bytes = plan_of_forms(test::GraphBuilder(in).conv(conv).done(), "f32", form);
+    INFO(form << ": " << says);
+    CHECK_THROWS_MATCHES(read_and_run(bytes), Error,
+                         MessageMatches(Catch::Matchers::StartsWith(
+                                            "network.plan: conv_0 should have a form that") &&
+                                        ContainsSubstring(std::string(says))));
+  }
+}
+
+TEST_CASE("what a layer computes on the way is bounded", "[deploy][plan_file]") {
+  const Convolutional kernels{.filters = 1024, .size = 3, .padding = 1};
+  CHECK(deploy::KernelWinogradConvolution::fits(kernels, {1024, 19, 19}));
+  CHECK(deploy::KernelWinogradConvolution::fits(kernels, {1, 4, 1 << 15}));
+  CHECK_FALSE(deploy::KernelWinogradConvolution::fits(kernels, {200'000, 19, 19}));
+  CHECK_FALSE(deploy::KernelWinogradConvolution::fits(kernels, {1, 4, 1 << 20}));
+  CHECK_THROWS_WITH(deploy::KernelWinogradConvolution(kernels, {1, 4, 1 << 20}, nullptr, nullptr),
+                    ContainsSubstring("should compute kernels with at most 16777216 numbers"));
+
+  // Planes that no weight reads cost twelve bytes each, and with so large a kernel a thousand rows.
+  const Convolutional c{.filters = 1, .size = 1000, .padding = 500};
+  CHECK(deploy::SparseConvolution::fits(c, {5, 2, 2}));
+  deploy::PlanWriter to(0);
+  for (const bool flag : {false, false}) to.value(flag);
+  to.array(std::span<const float>(std::vector<float>(1)));
+  std::vector<deploy::PackedPlane> planes;
+  for (int i = 0; i < 5000; ++i) planes.push_back({i / 1000, 0, i % 1000});
+  to.array(std::span<const deploy::PackedPlane>(planes));
+  to.array(std::span<const std::int32_t>());
+  to.array(std::span<const float>());
+  for (const std::uint64_t value : {1, 0, 5000}) to.value(value);
+  to.array(std::span<const std::int64_t>(std::vector<std::int64_t>(2)));
+  const auto kept = std::make_shared<const std::string>(to.bytes());
+  deploy::PlanReader from(kept, std::as_bytes(std::span(*kept)), 0, "network.plan");
+  CHECK_THROWS_WITH(
+      deploy::SparseConvolution(c, {5, 2, 2}, from),
+      ContainsSubstring("network.plan: should pack at most 16777216 numbers at a time"));
 }
 
 TEST_CASE("whatever values stand in a plan, it is refused by name or runs", "[deploy][plan_file]") {

@@ -16,7 +16,7 @@ struct KernelsForm : OwnForm<KernelWinogradConvolution, Layout::kPlanes> {
   static constexpr std::string_view name = "kernels";
 
   static bool fits(const FoldedLayer& layer) {
-    return KernelWinogradConvolution::fits(layer.settings);
+    return KernelWinogradConvolution::fits(layer.settings, layer.in);
   }
 
   /// Products in the transform domain, each with an operand to load, and the transforms on both
