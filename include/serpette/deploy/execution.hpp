@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -67,8 +68,8 @@ class Execution {
   /// @param graph   without batch norm.
   /// @param layers  in the order of `graph.convolutions()`: weights and biases, which are copied.
   /// @throws Error  for a precision that this machine has not, int8 without ranges or ranges
-  /// without
-  ///                int8, or choices that are none.
+  ///                without int8, a layer with a range whose weights are not all finite, or choices
+  ///                that are none.
   Execution(Graph graph, std::vector<FoldedLayer> layers, const PlanOptions& options)
       : graph_(std::move(graph)), precision_(options.precision) {
     require_precision(precision_, "precision");
@@ -81,8 +82,12 @@ class Execution {
     std::size_t named = 0;
     for (std::size_t c = 0; c < layers.size(); ++c) {
       layers[c].precision = precision_;
-      const auto range = ranges.find(graph_[graph_.convolutions()[c]].name);
+      const auto& name = graph_[graph_.convolutions()[c]].name;
+      const auto range = ranges.find(name);
       if (range == ranges.end()) continue;
+      // Here it has a name, which the forms do not hear of.
+      for (const float w : layers[c].weight)
+        require(std::isfinite(w), "int8", "{} should have finite weights, got {}", name, w);
       layers[c].range = range->second;
       ++named;
     }

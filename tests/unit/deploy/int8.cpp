@@ -349,6 +349,22 @@ TEST_CASE("filters of the smallest numbers there are become bytes, too", "[deplo
       ContainsSubstring("should have finite weights, got inf"));
 }
 
+TEST_CASE("int8 of weights that are not finite is refused by the layer's name", "[deploy][int8]") {
+  need_int8();
+  const auto graph = test::GraphBuilder({8, 16, 16})
+                         .conv({.filters = 8, .size = 3, .padding = 1})
+                         .conv({.filters = 8, .size = 3, .padding = 1})
+                         .done();
+  const ReferenceNetwork network(graph, Seed(1));
+  network.layer(1).weight[3][2][1][0] = std::numeric_limits<float>::infinity();
+  const deploy::PlanOptions options{.measure = false,
+                                    .precision = PlanPrecision::kInt8,
+                                    .ranges = deploy::Ranges{{"conv_1", {0, 1}}}};
+  CHECK_THROWS_WITH(deploy::make_plan(network, options),
+                    "int8: conv_1 should have finite weights, got inf");
+  CHECK_NOTHROW(deploy::make_plan(network, {.measure = false}));
+}
+
 TEST_CASE("a plan in int8 is made of ranges, and ranges are for int8", "[deploy][int8]") {
   need_int8();
   const ReferenceNetwork network(test::tiny_graph(), Seed(1));
