@@ -6,8 +6,9 @@
 // Instead of a ratio: what it is to reach, --keep 0.9, --max-ms 20 or --max-parameters 2000000.
 //
 // The data flows one way: the ratio, given or searched → a study of two cells, the network as it
-// came and the pruned one (OUT/study, where a stopped run goes on, and where --keep trains what it
-// tries) → network.cfg, .weights, .onnx and .plan → the table of before and after.
+// came and the pruned one (OUT/study, where a stopped run goes on, and where --keep and
+// --max-parameters train what they try) → network.cfg, .weights → the table of before and after →
+// network.onnx and .plan.
 
 #include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
@@ -167,12 +168,15 @@ Ratio ratio_of(Options& o, std::set<Ratio>& tried) {
   auto& target = o.target;
   auto& study = o.experiment;
   if (const auto given = target.ratio()) return *given;
+  const auto trained = [&](Ratio ratio) {
+    tried.insert(ratio);
+    run_cells_of({o.scenario}, {ratio}, study);
+    const auto rows = read_cells(study.out / "cells.csv");
+    return network(rows, o.scenario, ratio.str(), study.weights).standard;
+  };
   if (target.keeps())
     return target.search_keeping([&](Ratio ratio) {
-      tried.insert(ratio);
-      run_cells_of({o.scenario}, {ratio}, study);
-      const auto rows = read_cells(study.out / "cells.csv");
-      const auto found = network(rows, o.scenario, ratio.str(), study.weights).standard;
+      const auto found = trained(ratio);
       return target.clean() ? found.ap50 : found.robust_ap50;
     });
   const auto detector = Yolov3::load(study.cfg, study.weights);
@@ -183,9 +187,12 @@ Ratio ratio_of(Options& o, std::set<Ratio>& tried) {
             "should come with a scenario that cuts filters out of the network, structured_…; {} "
             "leaves all {} parameters in their places, where --max-ms can be asked for",
             o.scenario, parameters(detector.graph()));
-    return target.search_parameters(detector.graph(), [&](Ratio ratio) {
-      return scenario.pruning.mask(detector.graph(), magnitudes(detector), ratio);
-    });
+    return target.search_parameters(
+        detector.graph(),
+        [&](Ratio ratio) {
+          return scenario.pruning.mask(detector.graph(), magnitudes(detector), ratio);
+        },
+        [&](Ratio ratio) { return static_cast<double>(trained(ratio).parameters); });
   }
   const auto device = cli::parse_device(study.device);
   require(device.is_cpu(), "--max-ms",
@@ -201,9 +208,6 @@ void note_missed(const cli::RatioTarget& target, const Network& after) {
   if (const auto most = target.max_ms(); most && after.paper.ms_network > *most)
     fmt::print(stderr, "note: the trained network takes {:.3f} ms, above --max-ms {:g}\n",
                after.paper.ms_network, *most);
-  if (const auto most = target.max_parameters(); most && after.standard.parameters > *most)
-    fmt::print(stderr, "note: the trained network has {} parameters, above --max-parameters {}\n",
-               after.standard.parameters, *most);
 }
 
 /// What is written besides the study.
@@ -239,10 +243,17 @@ int run(Options& o) {
   const auto known = names_of_network(weights, cfg);
   const auto names = known.empty() ? std::vector<std::string>() : load_class_names(known);
   write_class_names(o.out / "network.names", names);
-  write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
   const auto rows = read_cells(study.out / "cells.csv");
   const auto before = network(rows, original, "0", study.weights),
              after = network(rows, o.scenario, ratio.str(), o.out / "network.weights");
+  // What was measured comes before what may be refused: by the file system, or a plan's limits.
+  const auto table = before_and_after(before, after);
+  write_file(o.out / "before_and_after.md", to_markdown(table));
+  write_file(o.out / "before_and_after.csv", to_csv(table));
+  for (const auto& row : table.rows)
+    fmt::print("{:<28}{:>16}{:>16}{:>10}\n", row[0], row[1], row[2], row[3]);
+  note_missed(o.target, after);
+  write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
   const bool greyscale = after.standard.color == GreyscaleRec601::name;
   std::optional<deploy::Ranges> ranges;
   if (o.plan_precision == deploy::PlanPrecision::kInt8)
@@ -250,16 +261,10 @@ int run(Options& o) {
                             study.images, greyscale);
   const auto plan = cli::ReadyPlan::make(detector, {.class_names = names, .greyscale = greyscale},
                                          o.plan_precision, ranges);
-  plan.save(o.out / "network.plan");
-  const auto table = before_and_after(before, after);
-  write_file(o.out / "before_and_after.md", to_markdown(table));
-  write_file(o.out / "before_and_after.csv", to_csv(table));
   write_summary(o, ratio, before, after, plan);
-  for (const auto& row : table.rows)
-    fmt::print("{:<28}{:>16}{:>16}{:>10}\n", row[0], row[1], row[2], row[3]);
+  plan.save(o.out / "network.plan");
   fmt::print("network.cfg, .weights, .onnx and .plan ({}) in {}\n", cli::forms_text(plan.choices()),
              o.out.string());
-  note_missed(o.target, after);
   return 0;
 }
 

@@ -35,8 +35,11 @@ class RatioTarget {
                    "Or: the least pruning at which the network takes no longer than this, in "
                    "milliseconds\nan image on this CPU; found before anything is trained")
         ->check(kNonNegative);
-    app.add_option("--max-parameters", max_parameters_,
-                   "Or: the least pruning that leaves no more parameters; of whole filters")
+    app.add_option(
+           "--max-parameters", max_parameters_,
+           "Or: the least pruning that leaves no more parameters; of whole filters. Found before "
+           "anything\nis trained; where trained scores leave more, the ratio grows and is trained "
+           "again")
         ->check(kSome);
     app.add_option("--up-to", up_to_, "The largest ratio that a search tries, in percent")
         ->default_str("99");
@@ -94,12 +97,18 @@ class RatioTarget {
                        [&](const Probe& p) { tell(p, fmt::format("{:.3f} ms", p.value)); })
         .ratio;
   }
-  Ratio search_parameters(const Graph& graph, const std::function<Mask(Ratio)>& mask) {
+  /// @param mask     of any scores: what is counted before anything is trained.
+  /// @param trained  parameters of the network that is pruned at a ratio and trained.
+  Ratio search_parameters(const Graph& graph, const std::function<Mask(Ratio)>& mask,
+                          const Measure& trained) {
     auto fine = range();
     fine.resolution = Ratio::parse("0.1");
-    return ratio_within_parameters(
-               graph, *max_parameters_, mask, fine,
-               [&](const Probe& p) { tell(p, fmt::format("{:.0f} parameters", p.value)); })
+    const auto counted = ratio_within_parameters(
+        graph, *max_parameters_, mask, fine,
+        [&](const Probe& p) { tell(p, fmt::format("{:.0f} parameters", p.value)); });
+    return trained_within_parameters(
+               counted.ratio, parameters(graph), *max_parameters_, fine, trained,
+               [&](const Probe& p) { tell(p, fmt::format("{:.0f} parameters, trained", p.value)); })
         .ratio;
   }
   /// @}
@@ -117,6 +126,7 @@ class RatioTarget {
     fmt::print("probe: ratio {} %: {}: {}\n", probe.ratio.str(), measured,
                probe.meets ? "meets it" : "does not");
     std::fflush(stdout);
+    std::erase_if(probes_, [&](const Probe& p) { return p.ratio == probe.ratio; });  // only counted
     probes_.push_back(probe);
   }
 

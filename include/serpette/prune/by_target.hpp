@@ -95,8 +95,9 @@ Probe least_ratio(std::string_view what, double bound, const SearchRange& range,
 
 /// The least pruning that meets a budget of parameters, counted in the network that is left when
 /// what a mask removes is cut out.
-/// @param mask    mask(ratio) → Mask, of any scores: which pieces go makes no difference to how
-///                many do.
+/// @param mask    mask(ratio) → Mask, of any scores: where the allocation looks at none, as many
+///                pieces go whatever they are; otherwise `trained_within_parameters` has the last
+///                word.
 /// @throws Error  if the budget is out of reach; a granularity that cuts nothing out meets none.
 template <class MakeMask, class OnProbe>
 Probe ratio_within_parameters(const Graph& graph, std::int64_t most, const MakeMask& mask,
@@ -107,6 +108,46 @@ Probe ratio_within_parameters(const Graph& graph, std::int64_t most, const MakeM
         return static_cast<double>(parameters(plan_compaction(graph, mask(ratio)).graph));
       },
       on_probe);
+}
+
+/// Ratios at which `trained_within_parameters` trains a network, at most.
+inline constexpr int kTrainedAttempts = 8;
+
+/// The first of some growing ratios at which the network that training leaves meets a budget of
+/// parameters: by trained scores an allocation may take whole filters elsewhere than it did by
+/// those that were counted with, where they hold fewer weights. From one attempt to the next the
+/// ratio grows by what is missing, as if parameters fell evenly with it, and by one step of the
+/// resolution at least, then two, four, ….
+/// @param first    tried first: what `ratio_within_parameters` found.
+/// @param whole    parameters at ratio 0.
+/// @param trained  trained(ratio) → parameters of the network that is pruned there and trained.
+/// @throws Error   if none of the attempts meets the budget, or `range.most` does not.
+template <class Trained, class OnProbe>
+Probe trained_within_parameters(Ratio first, std::int64_t whole, std::int64_t most,
+                                const SearchRange& range, Trained&& trained, OnProbe&& on_probe) {
+  const auto bound = static_cast<double>(most), all = static_cast<double>(whole);
+  const auto attempt =
+      detail::attempts(trained, on_probe, [&](double value) { return value <= bound; });
+  const auto level = [](Ratio r) { return r.count(Ratio::kLevels); };
+  const auto step = std::max<std::int64_t>(level(range.resolution), 1), last = level(range.most);
+  auto probe = attempt(first);
+  auto least = step;
+  int attempts = 1;
+  for (; !probe.meets && attempts < kTrainedAttempts && probe.ratio < range.most; ++attempts) {
+    const double gone = all - probe.value, missing = probe.value - bound;
+    const double grown = gone > 0 ? static_cast<double>(level(probe.ratio)) * missing / gone : 0;
+    const auto steps = static_cast<std::int64_t>(
+        std::ceil(std::min(grown, static_cast<double>(last)) / static_cast<double>(step)));
+    const auto next = level(probe.ratio) + std::max(steps * step, least);
+    probe = attempt(Ratio::level(std::min(next, last)));
+    least *= 2;
+  }
+  require(
+      probe.meets, "--max-parameters",
+      "should be at least {:.0f}, what training leaves at {} %, the last of {} ratios that were "
+      "tried from {} % on; got {}",
+      probe.value, probe.ratio.str(), attempts, first.str(), most);
+  return probe;
 }
 
 }  // namespace serpette

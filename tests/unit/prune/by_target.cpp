@@ -1,5 +1,7 @@
 #include "serpette/prune/by_target.hpp"
 
+#include <vector>
+
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/mask.hpp"
 #include "serpette/prune/weight.hpp"
@@ -56,4 +58,53 @@ TEST_CASE("a budget of parameters is met by the least pruning", "[prune][target]
   CHECK_THROWS_WITH(ratio_within_parameters(graph, 1, filters, fine, kUnheard),
                     ContainsSubstring("--max-parameters: should be at least"));
   CHECK_THROWS_AS(ratio_within_parameters(graph, most, weights, fine, kUnheard), Error);
+}
+
+TEST_CASE("a budget of parameters is met by what training leaves", "[prune][target]") {
+  const SearchRange fine{.resolution = Ratio::parse("0.1")};
+  std::vector<Probe> heard;
+  const auto hear = [&](const Probe& probe) { heard.push_back(probe); };
+  const auto search = [&](Ratio first, std::int64_t most, const SearchRange& range, auto trained) {
+    heard.clear();
+    return trained_within_parameters(first, 1000, most, range, trained, hear);
+  };
+  // What is left falls evenly, or by less and less, as two sides of a layer's weights do.
+  const auto even = [](Ratio ratio) { return 1000 - 800 * ratio.fraction(); };
+  const auto ever_less = [](Ratio ratio) {
+    return 1000 * (1 - ratio.fraction()) * (1 - ratio.fraction()) + 100;
+  };
+  SECTION("at once, where the allocation looks at no scores") {
+    const auto found = search(Ratio::percent(40), 680, fine, even);
+    CHECK(found.ratio == Ratio::percent(40));
+    CHECK(heard.size() == 1);
+  }
+  SECTION("farther on, no farther than it takes") {
+    CHECK(search(Ratio::percent(40), 600, fine, even).ratio == Ratio::percent(50));
+    CHECK(heard.size() == 2);
+    const auto found = search(Ratio::percent(40), 300, fine, ever_less);
+    CHECK(found.meets);
+    CHECK(found.value == ever_less(found.ratio));
+    CHECK(found.value <= 300);
+    CHECK(found.ratio < Ratio::percent(62));  // 55.3 % would do
+    for (std::size_t i = 1; i < heard.size(); ++i) CHECK(heard[i - 1].ratio < heard[i].ratio);
+    CHECK(heard.size() <= kTrainedAttempts);
+  }
+  SECTION("from nothing on, by steps that double") {
+    const auto stubborn = [](Ratio ratio) { return ratio < Ratio::parse("0.7") ? 1000.0 : 0.0; };
+    CHECK(search(Ratio(), 500, fine, stubborn).ratio == Ratio::parse("0.7"));
+    CHECK(heard.size() == 4);
+  }
+  SECTION("or not, which is said") {
+    CHECK_THROWS_WITH(search(Ratio::percent(40), 50, fine, ever_less),
+                      ContainsSubstring("--max-parameters: should be at least 100, what training "
+                                        "leaves at 99 %, the last of ") &&
+                          ContainsSubstring("ratios that were tried from 40 % on; got 50"));
+    CHECK(heard.size() <= kTrainedAttempts);
+    const SearchRange narrow{.most = Ratio::percent(50), .resolution = Ratio::parse("0.1")};
+    CHECK_THROWS_WITH(search(Ratio::percent(50), 500, narrow, even), ContainsSubstring("at 50 %"));
+    CHECK(heard.size() == 1);
+    const auto never = [](Ratio) { return 1000.0; };
+    CHECK_THROWS_WITH(search(Ratio(), 500, fine, never), ContainsSubstring("the last of 8 ratios"));
+    CHECK(heard.size() == kTrainedAttempts);
+  }
 }
