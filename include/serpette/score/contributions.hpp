@@ -48,15 +48,15 @@ struct Explanation {
   }
 };
 
-/// DeepLIFT's contributions of every weight of every convolution, image by image.
+/// DeepLIFT's contributions of every weight of every convolution, image by image: those of an image
+/// are the same alone and beside any others. An image without a box has some to the loss alone.
 /// @param net      the detector's graph as `Attribution` runs it.
 /// @param batches  network inputs with ground truth; where the reference is the clean twin, of the
 ///                 clean half, with the attacked images behind it.
 /// @param place    what errors call the policy.
 /// @param sink     called as sink(pass, position, sums) with the sums Σ m_y·Δx of one image under
-/// one
-///                 of `how.passes()`, like the folded weight: S = `net.weight(position)` · sums. It
-///                 may change them.
+///                 one of `how.passes()`, like the folded weight: S = `net.weight(position)` ·
+///                 sums. It may change them.
 /// @return         the number of images.
 /// @throws Error   if there is no image or no ground truth, or a batch of twins has odd size.
 template <Detector D, class Sink>
@@ -78,8 +78,10 @@ std::int64_t explain_batches(const Attribution& net, const D& detector, const Ex
       const auto n = std::min<std::int64_t>(how.images_at_once, count - first);
       const auto truth = truth_rows(batch.truth, first, first + n);
       images += n;
-      if (truth.size(0) == 0) continue;  // no box, no target: these images contribute zeros
-      any_truth = true;
+      any_truth = any_truth || truth.size(0) > 0;
+      // No box, no logit to explain: these images contribute zeros. A loss they have, of their
+      // background, whichever images they are looked at with.
+      if (truth.size(0) == 0 && how.target != Target::kLoss) continue;
 
       auto x = batch.images.narrow(0, first, n);
       Attribution::Activations own;

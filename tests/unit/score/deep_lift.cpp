@@ -422,6 +422,36 @@ TEST_CASE("the loss as target is explained along its gradient", "[score][deep_li
   CHECK(torch::allclose(seeds[0], expected, 1e-12, 1e-14));
 }
 
+TEST_CASE(
+    "an image's contributions to the loss are the same alone and beside others, without boxes, too",
+    "[score][deep_lift]") {
+  TinyDetector detector(all_kinds(), Seed(22), torch::kDouble);
+  auto batch = test::tiny_batch(detector.graph(), 5, Seed(23), torch::kDouble);
+  batch.truth = batch.truth.narrow(0, 1, 1);  // boxes in image 1 alone
+  const auto scores = [&](Target target, int images_at_once) {
+    Generator rng{Seed(0)};
+    return DeepLift{
+        .target = target, .normalise = Normalise::kNone, .images_at_once = images_at_once}
+        .score_all(detector, std::span(&batch, 1), rng);
+  };
+  for (const auto target : {Target::kLoss, Target::kDetection}) {
+    const auto alone = scores(target, 1);
+    for (const int images_at_once : {2, 3, 8}) {
+      const auto together = scores(target, images_at_once);
+      for (std::size_t i = 0; i < alone.size(); ++i)
+        CHECK(torch::allclose(together[i], alone[i], 1e-9, 1e-14));
+    }
+  }
+  // The background of the four others counts.
+  const auto all = scores(Target::kLoss, 4);
+  batch.images = batch.images.narrow(0, 1, 1);
+  batch.truth = batch.truth.clone();
+  batch.truth.select(1, 0).zero_();
+  const auto one = scores(Target::kLoss, 4);
+  CHECK((all.back() - one.back() / 5).min().item<double>() > -1e-12);
+  CHECK(total(all.back()) > 1.01 * total(one.back()) / 5);
+}
+
 TEST_CASE("the clean image is the reference of its attacked twin", "[score][deep_lift]") {
   TinyDetector detector(test::tiny_graph(), Seed(14), torch::kDouble);
   auto batch = test::tiny_batch(detector.graph(), 2, Seed(15), torch::kDouble);
