@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "serpette/core/box.hpp"
+#include "serpette/io/class_names.hpp"
 #include "serpette/io/csv.hpp"
 #include "serpette/io/draw.hpp"
 #include "serpette/io/image.hpp"
@@ -136,7 +137,8 @@ inline Box scaled(const Box& box, double by) {
 }  // namespace detail
 
 /// Reads pictures, truth and every cell's detections; a picture that cannot be read is passed over,
-/// a cell that kept no detections is left out.
+/// a cell that kept no detections is left out. Classes that the annotations only number have the
+/// names that detections say.
 /// @throws Error  naming the file, if annotations or detections cannot be read.
 inline Samples read_samples(const Study& study, const SampleSource& source) {
   const auto truth = load_annotations(source.annotations, {.images = source.images});
@@ -149,8 +151,22 @@ inline Samples read_samples(const Study& study, const SampleSource& source) {
     samples.categories.push_back(std::move(name));
     return index;
   };
-  for (const auto& c : truth.categories)
-    listed.emplace(c.id, add(c.name.empty() ? fmt::format("class {}", c.id) : c.name));
+  std::unordered_map<std::int64_t, int> unnamed;  // those of `listed` that are only numbered
+  for (const auto& c : truth.categories) {
+    const auto index = add(c.name.empty() ? fmt::format("class {}", c.id) : c.name);
+    listed.emplace(c.id, index);
+    if (c.name.empty() || is_numbered_class(c.name)) unnamed.emplace(c.id, index);
+  }
+  const auto take_name = [&](std::int64_t id, std::string name) {
+    const auto at = unnamed.find(id);
+    if (at == unnamed.end() || name.empty() || is_numbered_class(name) || called.contains(name))
+      return;
+    auto& own = samples.categories[static_cast<std::size_t>(at->second)];
+    called.erase(own);
+    called.emplace(name, at->second);
+    own = std::move(name);
+    unnamed.erase(at);
+  };
   std::vector<double> scales;
   std::unordered_map<std::int64_t, std::size_t> picture_of;
   const auto seen = detail::seen_images(study, source);
@@ -188,6 +204,7 @@ inline Samples read_samples(const Study& study, const SampleSource& source) {
       return known != called.end() ? known->second : add(std::move(by_name));
     };
     while (csv.next()) {
+      if (name && !unnamed.empty()) take_name(csv.integer(6), std::string(csv.at(*name)));
       const auto at = picture_of.find(csv.integer(0));
       if (at == picture_of.end() || csv.number(1) < source.least) continue;
       const Box box{csv.number(2), csv.number(3), csv.number(4), csv.number(5)};

@@ -195,6 +195,29 @@ TEST_CASE("a class that the test annotations lack has the name that detections s
   CHECK(classes == std::vector{2, 3, 2, 0});
 }
 
+TEST_CASE("classes that annotations only number have the names that detections say",
+          "[report][samples]") {
+  const test::Scratch folder;
+  write_study_folder(folder);
+  const auto [first, second] = GENERATE(std::pair("", ""), std::pair("class 0", "class 1"));
+  auto text = read_file(folder / "truth.json");
+  for (const auto& [name, number] :
+       {std::pair("cup", first), std::pair("<!--<script></script>", second)})
+    text.replace(text.find(name), std::string_view(name).size(), number);
+  write_file(folder / "truth.json", text);
+  // A name may stand with a box that no sample shows, and in the table of one network alone.
+  const std::string head = "image_id,x,y,width,height,confidence,category_id,category\n";
+  write_file(folder / "cells/structured_hydra-run1-ratio0/detections.csv",
+             std::string_view(head + "1,5,5,10,9,0.5,7,\n1,5,5,10,9,0.4,3,fork\n"));
+  write_file(folder / "cells/unstructured_deeplift-run2-ratio90/detections.csv",
+             std::string_view(head + "4,5,5,10,9,0.01,7,cup\n1,5,5,10,9,0.5,9,class 1\n"));
+  const auto samples = read_samples(Study(test::some_cells()), source_of(folder));
+  CHECK(samples.categories ==
+        std::vector<std::string>{"cup", *second ? "class 1" : "class 9", "fork"});
+  CHECK(samples.cells.at({"structured_hydra", "0", 1}).clean[0][0].category == 0);
+  CHECK(samples.cells.at({"unstructured_deeplift", "90", 2}).clean[0][0].category == 1);
+}
+
 TEST_CASE("a sample is upright as its boxes have it, whatever shows it", "[report][samples]") {
   const test::Scratch folder;
   const auto turned = read_file(test::file("golden/images/turned.jpg"));  // 21 × 13 stored
