@@ -605,7 +605,8 @@ int main(int argc, char** argv) {
       app.add_flag("--find-learning-rate", o.find_learning_rate,
                    "Take the rate that a range test of 60 steps finds")
           ->excludes("--learning-rate");
-      app.add_option("--warmup", o.settings.warmup, "Steps of the linear rise")
+      app.add_option("--warmup", o.settings.warmup,
+                     "Steps of the linear rise; no more than half of all count")
           ->check(cli::kCount)
           ->capture_default_str();
       app.add_option("--weight-decay", o.settings.weight_decay, "On convolution weights")

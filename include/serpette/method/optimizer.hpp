@@ -15,15 +15,15 @@
 
 namespace serpette {
 
-/// Learning rate of a step: linear warm-up, then a half cosine to zero.
+/// Learning rate of a step: linear warm-up, of at most half of the steps, so that the rate comes
+/// down whatever the stage's length; then a half cosine to zero.
 inline double learning_rate(const TrainSettings& settings, std::int64_t step) {
-  if (step < settings.warmup)
-    return settings.learning_rate * static_cast<double>(step + 1) /
-           static_cast<double>(settings.warmup + 1);
-  const auto span =
-      static_cast<double>(std::max<std::int64_t>(1, settings.steps - settings.warmup));
+  const auto warmup = std::min(settings.warmup, settings.steps / 2);
+  if (step < warmup)
+    return settings.learning_rate * static_cast<double>(step + 1) / static_cast<double>(warmup + 1);
+  const auto span = static_cast<double>(std::max<std::int64_t>(1, settings.steps - warmup));
   return settings.learning_rate * 0.5 *
-         (1 + std::cos(std::numbers::pi * static_cast<double>(step - settings.warmup) / span));
+         (1 + std::cos(std::numbers::pi * static_cast<double>(step - warmup) / span));
 }
 
 /// The leaves that a stage moves.

@@ -18,7 +18,7 @@ struct TrainSettings {
   double learning_rate = 1e-3;
   double momentum = 0.9;       ///< SGD's; Adam and AdamW have their own 0.9 and 0.999.
   double weight_decay = 5e-4;  ///< On convolution weights only, as darknet does.
-  std::int64_t warmup = 0;     ///< Steps of the linear rise.
+  std::int64_t warmup = 0;     ///< Steps of the linear rise; at most half of all count.
   double clip = 0;             ///< Largest norm of the whole gradient; 0: no limit.
   Optimizer optimizer = Optimizer::kSgd;
   double average = 0;  ///< Share of the past in the moving average that the stage ends with; 0:
@@ -39,7 +39,8 @@ struct TrainSettings {
         setting<&TrainSettings::learning_rate>("Its peak", at_least(0)),
         setting<&TrainSettings::momentum>("SGD's momentum", from_to(0, 1)),
         setting<&TrainSettings::weight_decay>("On convolution weights", at_least(0)),
-        setting<&TrainSettings::warmup>("Steps of the linear rise", at_least(0)),
+        setting<&TrainSettings::warmup>("Steps of the linear rise; no more than half of all count",
+                                        at_least(0)),
         setting<&TrainSettings::clip>("Largest gradient norm; 0: no limit", at_least(0)),
         setting<&TrainSettings::optimizer>("How weights move"),
         setting<&TrainSettings::average>("Share of the past in a moving average; 0: none",

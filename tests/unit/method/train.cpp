@@ -87,6 +87,20 @@ TEST_CASE("the learning rate rises, then falls on a cosine", "[pipeline][train]"
   CHECK(learning_rate(s, 109) < 0.001);
 }
 
+TEST_CASE("a warm-up longer than its stage ends half-way", "[pipeline][train]") {
+  const auto rate = [](std::int64_t steps, std::int64_t warmup, std::int64_t step) {
+    return learning_rate({.steps = steps, .learning_rate = 1, .warmup = warmup}, step);
+  };
+  for (const std::int64_t warmup : {5, 10, 1000}) {
+    CHECK(rate(10, warmup, 0) == Catch::Approx(1.0 / 6));
+    CHECK(rate(10, warmup, 5) == Catch::Approx(1));
+    CHECK(rate(10, warmup, 9) < 0.1);
+  }
+  CHECK(rate(10, 4, 4) == Catch::Approx(1));
+  CHECK(rate(1, 1000, 0) == Catch::Approx(1));
+  CHECK(rate(2, 1000, 1) == Catch::Approx(1));
+}
+
 TEST_CASE("a robust batch is clean first and attacked last, within the ball", "[pipeline][train]") {
   TinyDetector detector;
   Generator rng{Seed(1)};
