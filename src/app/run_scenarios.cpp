@@ -21,6 +21,7 @@
 #include "serpette/app/used_folder.hpp"
 #include "serpette/core/counted.hpp"
 #include "serpette/core/reused_memory.hpp"
+#include "serpette/core/settings.hpp"
 #include "serpette/deploy/plan.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/scenario/catalogue.hpp"
@@ -57,10 +58,11 @@ std::vector<std::string> scenario_labels(const ScenarioList& scenarios,
   return labels;
 }
 
-/// Refuses settings of a budget that none of the scenarios has a use for.
+/// Refuses settings of a budget that none of the scenarios has a use for, and a momentum of the
+/// score training that its optimizer has none for.
 /// @throws Error  naming the option.
 void require_effect(const ScenarioList& scenarios, const std::vector<std::string>& ids,
-                    const BudgetOptions& budget) {
+                    const BudgetOptions& budget, const PolicyOptions& policies) {
   const auto any = [&](const auto& uses) {
     return std::ranges::any_of(ids, [&](const std::string& id) {
       return id != kOriginal && uses(find_scenario(scenarios, id).scenario.score);
@@ -77,6 +79,12 @@ void require_effect(const ScenarioList& scenarios, const std::vector<std::string
             "should come with a scenario whose score looks at images, as DeepLIFT does, got {}",
             fmt::join(ids, ", "));
   }
+  constexpr const char* kMomentum = "--score-momentum";  // StraightThroughSgd's: SGD alone reads it
+  const auto optimizer = budget.chosen().scores.optimizer;
+  require(!trained || optimizer == TrainSettings::Optimizer::kSgd ||
+              std::ranges::count(policies.names_given(), kMomentum) == 0,
+          kMomentum, "should come with --score-training-optimizer sgd, got {}, which has its own",
+          typed_text(optimizer));
 }
 
 /// Refuses stages of no step where a scenario's policies live by them.
@@ -157,7 +165,7 @@ void check_options(const ScenarioList& scenarios, const std::vector<std::string>
   (void)parse_device(o.device);
   (void)scenario_labels(scenarios, ids, o.policies);
   (void)color_weights(scenarios, ids, o);
-  require_effect(scenarios, ids, o.budget);
+  require_effect(scenarios, ids, o.budget, o.policies);
   for (const auto& id : ids)
     if (id != kOriginal)
       require_steps(o.policies.apply_to(find_scenario(scenarios, id).scenario), budget);

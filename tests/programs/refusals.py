@@ -103,6 +103,8 @@ TABLE = {
         ("--scenarios structured_hydra --attack-queries 5", "--attack-queries: should be an option that --help lists"),
         ("--scenarios structured_hydra --finetune-optimizer adam --finetune-momentum 0.5", "--finetune-momentum: should come with "
          "--finetune-optimizer sgd, got adam, which has its own"),
+        ("--scenarios structured_hydra --score-training-optimizer adam --score-momentum 0.5", "--score-momentum: should come with "
+         "--score-training-optimizer sgd, got adam, which has its own"),
         ("--scenarios structured_hydra --schedule cubic", "got 1 with cubic"),
         ("--scenarios structured_hydra --train-pictures 9", "--train-pictures: should come without data"),
         ("--scenarios unstructured_hydra --ratios 0,75 --allocation-at-least 0.5", "--ratios: should be at most "),
@@ -126,6 +128,7 @@ TABLE = {
         ("--attack-aim-goal fabricate --attack-aim-classes 2", "--attack-aim-classes: should have an effect beside the other settings of"),
         ("--attack-aim other", "--attack-aim: should be truth, vanish, fabricate, mislabel or evade"),
         ("--score-images 5", "--score-images: should come with a scenario whose score looks at images"),
+        ("--score-training-optimizer adamw --score-momentum 0.5", "--score-momentum: should come with --score-training-optimizer sgd, got adamw"),
         ("--schedule-rounds 3", "Rounds: should be 1 with the curve one-shot"),
     ],
     "unstructured_deeplift": [
