@@ -53,7 +53,7 @@ struct Options {
 struct Attacked {
   std::int64_t id = 0;
   std::string file, png;
-  double max_abs = 0, length = 0;  ///< Of the perturbation, before rounding.
+  double max_abs = 0, length = 0;  ///< Of the perturbation of the encoded image, before rounding.
   Letterbox place;
   std::vector<Detection> clean{}, attacked{};
 };
@@ -93,6 +93,7 @@ void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& co
   const auto data = o.data.load_pictures(detector.graph());
   auto lines = o.data.lines();
   lines.push_back({"color", o.color.name});
+  lines.push_back({"batch-size", fmt::to_string(o.data.batch_size)});  // whose randomness is one
   lines.push_back({"attack", chosen.settings});
   const Store store = cli::open_results(o.data.out, o.data.force, "attack", std::move(lines));
   const auto network = detector.frozen();
@@ -109,12 +110,14 @@ void run(const Options& o, const ChosenAttack& chosen, const ErasedColorMode& co
     notify::stage(progress, "pictures", data.size());
     cli::for_each_batch(
         data, o.data.batch_size, device, [&](const ImageBatch& batch, std::int64_t done) {
-          const auto clean = network_images(color, batch.images);
+          const auto encoded = color.encode(batch.images);
           const Stopwatch watch;
-          const auto attacked = attacked_images(detector, batch, attack, color, rng);
-          const auto delta = (attacked - clean).flatten(1);
+          const auto hit = attacked_encoding(detector, encoded, batch.truth, attack, color, rng);
+          const auto delta = (hit - encoded).flatten(1);
           const auto largest = delta.abs().amax(1).cpu(), length = delta.norm(2, 1).cpu();
           seconds += watch.seconds();
+          const auto clean = color.expand(encoded).contiguous();
+          const auto attacked = color.expand(hit).contiguous();
           const auto before =
               detector.detections(network.forward(clean), batch, kStandardConfidence);
           const auto after =

@@ -28,7 +28,7 @@ def run(program, *arguments, status=0, says="", **how):
 
 def attacked(root, data):
     """Every attack by name; the numbers of detect; settings that an attack does not have."""
-    for name, extra in {"fgsm": [], "pgd": ["--steps", 2, "--norm", "linf", "--aim", "vanish"], "pgd-l2": ["--steps", 2],
+    for name, extra in {"fgsm": [], "pgd": ["--steps", 2, "--norm", "linf", "--aim", "vanish"], "pgd-l2": ["--steps", 2, "--color", "greyscale"],
                         "apgd": ["--steps", 2], "square": ["--queries", 3], "cw": ["--steps", 2, "--searches", 1],
                         "tog-untargeted": ["--steps", 1], "tog-vanishing": ["--steps", 1],
                         "tog-fabrication": ["--steps", 1], "tog-mislabelling": ["--steps", 1],
@@ -39,6 +39,7 @@ def attacked(root, data):
         summary = json.loads((out / "summary.json").read_text())
         assert len(summary["clean"]) == len(summary["attacked"]) == 12 and summary["seconds"] >= 0
         assert 0 < summary["max_abs"] <= epsilon + 1e-6 and summary["mean_l2"] > 0, summary
+        assert name != "pgd-l2" or summary["mean_l2"] <= epsilon * (1 + 1e-5), summary  # of one channel, not of three equal ones
         lines = list(csv.DictReader(open(out / "images.csv")))
         assert len(lines) == 3 == len(list((out / "inputs").glob("*.png"))) and len(list((out / "strips").glob("*.png"))) == 1
         assert (out / "inputs" / lines[0]["png"]).read_bytes()[16:24] == struct.pack(">2I", 128, 128)  # the network's size
@@ -71,6 +72,8 @@ def attacked(root, data):
     run("detect", *data[:8], *data[10:], "--attack-steps", 3, "--out", root / "no", status=2, says="none (which has none)")
     run("attack", *data, "--attack", "none", "--out", root / "no", status=2, says="should be fgsm, ")
     run("attack", *data, "--attack", "pgd", "--out", root / "fgsm", status=2, says="another configuration's")
+    run("attack", *data, "--attack", "fgsm", "--epsilon", 0.03, "--batch-size", 2, "--out", root / "fgsm", status=2,
+        says="batch-size: 8 there, 2 here")
     assert not (root / "no").exists()
 
 

@@ -20,8 +20,8 @@ namespace serpette {
 /// What one of them left of the detector.
 struct TrialResult {
   Evaluation evaluation;
-  double max_abs = 0;  ///< Largest change of a value that the network reads.
-  double mean_l2 = 0;  ///< Mean Euclidean length of the perturbations.
+  double max_abs = 0;  ///< Largest change of a value of an encoded image (attacked_encoding).
+  double mean_l2 = 0;  ///< Mean Euclidean length of the perturbations of encoded images.
   double seconds = 0;  ///< To make them and look at what is found.
 };
 
@@ -42,12 +42,13 @@ TrialResult evaluate_trial(D& detector, Network& network, D& attacked, const Tes
   result.evaluation = evaluate_views(
       detector, network, test,
       [&](const ImageBatch& batch) {
-        auto hit = attacked_images(attacked, batch, attack, color, rng);
-        const auto delta = (hit - network_images(color, batch.images)).flatten(1);
+        const auto encoded = color.encode(batch.images);
+        const auto hit = attacked_encoding(attacked, encoded, batch.truth, attack, color, rng);
+        const auto delta = (hit - encoded).flatten(1);
         result.max_abs = std::max(result.max_abs, delta.abs().max().template item<double>());
         result.mean_l2 += delta.norm(2, 1).sum().template item<double>();
         images += batch.size();
-        return hit;
+        return color.expand(hit).contiguous();
       },
       settings, device, observer);
   result.mean_l2 /= static_cast<double>(images);

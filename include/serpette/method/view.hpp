@@ -40,14 +40,26 @@ inline Victim colored(const Victim& victim, const ErasedColorMode& color) {
   return Victim(std::move(parts));
 }
 
-/// Network images of the batch under attack: crafted against the detector in evaluation mode, truth
-/// known.
+/// Encoded images under attack: crafted against the detector in evaluation mode, truth known.
+/// Radii are of these, and so are lengths of perturbations: a grey image has one channel here, and
+/// three equal ones where the network reads it.
+/// @param encoded  [N, channels, H, W], as the colour mode encodes images in [0, 1].
+/// @param truth    [M, 6] as in ImageBatch.
+/// @return         like `encoded`, within the attack's radius of it.
+template <Detector D>
+at::Tensor attacked_encoding(D& detector, const at::Tensor& encoded, const at::Tensor& truth,
+                             const ErasedAttack& attack, const ErasedColorMode& color,
+                             Generator& rng) {
+  if (attack.is_identity) return encoded;
+  return attack.perturb(colored(detector.victim(truth), color), encoded, rng);
+}
+
+/// What the network reads of a batch under attack; see attacked_encoding.
 template <Detector D>
 at::Tensor attacked_images(D& detector, const ImageBatch& batch, const ErasedAttack& attack,
                            const ErasedColorMode& color, Generator& rng) {
   const auto encoded = color.encode(batch.images);
-  if (attack.is_identity) return color.expand(encoded).contiguous();
-  return color.expand(attack.perturb(colored(detector.victim(batch.truth), color), encoded, rng))
+  return color.expand(attacked_encoding(detector, encoded, batch.truth, attack, color, rng))
       .contiguous();
 }
 

@@ -9,6 +9,7 @@
 #include "serpette/attack/pgd.hpp"
 #include "serpette/attack/square.hpp"
 #include "serpette/attack/tog.hpp"
+#include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/color/rgb.hpp"
 #include "serpette/scenario/suite.hpp"
 #include "support/catch.hpp"
@@ -55,6 +56,37 @@ TEST_CASE("no single attack finds fewer boxes of an image than the worst case",
   // An attack's result does not depend on what stands beside it.
   const auto alone = run(TogVanishing{});
   CHECK((alone.each[1].detections == result.each[3].detections));
+}
+
+TEST_CASE("lengths of perturbations are those of encoded images", "[method][robustness]") {
+  test::TinyDetector detector;
+  auto network = detector.frozen();
+  const test::NoiseData data(4, 3);
+  Silent silent;
+  const auto result_of = [&](const ErasedColorMode& color, const ErasedAttack& attack) {
+    return evaluate_trial(detector, network, detector, data, color, attack, {.batch_size = 2},
+                          Seed(3), at::kCPU, silent);
+  };
+  const double radius = 0.5;
+  const Pgd longest{.epsilon = radius, .step = radius, .norm = Norm::kL2};
+  for (const ErasedColorMode& color :
+       {ErasedColorMode(Rgb{}), ErasedColorMode(GreyscaleRec601{})}) {
+    const auto result = result_of(color, longest);
+    CHECK(result.mean_l2 <= radius * (1 + 1e-5));
+    CHECK(result.mean_l2 > 0.9 * radius);
+    CHECK(result.max_abs <= radius);
+    const auto clean = result_of(color, Unattacked{});
+    CHECK(clean.max_abs == 0);
+    CHECK(clean.mean_l2 == 0);
+  }
+  // What is measured of grey pictures is what the attack changed, not three times as much.
+  const auto batch = data.batch(std::vector<std::int64_t>{0, 1});
+  const ErasedColorMode grey = GreyscaleRec601{};
+  const auto encoded = grey.encode(batch.images);
+  Generator rng{Seed(4)}, same{Seed(4)};
+  const auto hit = attacked_encoding(detector, encoded, batch.truth, Pgd{}, grey, rng);
+  CHECK(hit.sizes() == encoded.sizes());
+  CHECK(attacked_images(detector, batch, Pgd{}, grey, same).equal(grey.expand(hit)));
 }
 
 namespace {
