@@ -31,7 +31,7 @@ namespace serpette {
 /// An attack at one strength.
 struct AttackAt {
   std::string attack;
-  double epsilon = 0;  ///< Its largest change of a pixel, of 1.
+  double epsilon = 0;  ///< Its radius, as in evaluations.csv: of a pixel, or a length under L2.
   auto operator<=>(const AttackAt&) const = default;
 };
 
@@ -196,7 +196,7 @@ inline TextTable parts_table(const Evaluations& of, std::string name, std::strin
 /// Scenario × ratio by budget: mean AP50 over the runs. Empty unless the attack was tried at two.
 inline TextTable budgets_table(const Evaluations& evaluations, const std::string& attack) {
   TextTable table{.name = "budgets",
-                  .title = fmt::format("AP50 under {} by its largest change of a pixel", attack),
+                  .title = fmt::format("AP50 under {} by its radius", attack),
                   .header = {"Scenario", "Pruned", "0 (clean)"},
                   .rows = {}};
   const auto& budgets = evaluations.budgets(attack);
@@ -220,7 +220,7 @@ inline TextTable budgets_table(const Evaluations& evaluations, const std::string
 /// one at the largest ratio that was tried at two strengths, and the untouched network.
 inline Figure budgets_figure(const Evaluations& evaluations, const std::string& attack) {
   Figure figure{fmt::format("AP50 by the strength of {}, unpruned and pruned", attack),
-                "Largest change of a pixel, ε",
+                "Radius, ε",
                 "AP50",
                 {}};
   const auto curve = [&](const std::string& scenario, const std::string& ratio,

@@ -107,9 +107,10 @@ inline constexpr std::array kCellColumns{
     Column<CellRow>{"seconds_pretrain", Role::kCost, &CellRow::seconds_pretrain, "s",
                     "robust pre-training, done once for all that share it"},
     Column<CellRow>{"seconds_scores", Role::kCost, &CellRow::seconds_scores, "s",
-                    "scores, and their training"},
+                    "first scores, done once for all ratios that share them, and their training in "
+                    "the last round"},
     Column<CellRow>{"seconds_finetune", Role::kCost, &CellRow::seconds_finetune, "s",
-                    "robust fine-tuning"},
+                    "robust fine-tuning, and all that a schedule's rounds before the last take"},
     Column<CellRow>{"train_unreadable", Role::kSize, &CellRow::train_unreadable, "images",
                     "training images that could not be read and were left out", nullptr, true},
     Column<CellRow>{"test_unreadable", Role::kSize, &CellRow::test_unreadable, "images",
@@ -125,8 +126,11 @@ inline constexpr std::array kEvaluationColumns{
                           ratio_text},
     Column<EvaluationRow>{"attack", Role::kIdentity, &EvaluationRow::attack, "",
                           "the attack it was evaluated under; `None` on clean images"},
-    Column<EvaluationRow>{"epsilon", Role::kIdentity, &EvaluationRow::epsilon, "",
-                          "its largest change of a pixel, of 1; 0 where it has none"},
+    Column<EvaluationRow>{
+        "epsilon", Role::kIdentity, &EvaluationRow::epsilon, "",
+        "its radius: the largest change of a pixel, of 1, under `l2` the Euclidean "
+        "length of an image's change; 0 where it has none, of `Worst case` the largest "
+        "among the attacks"},
     Column<EvaluationRow>{"profile", Role::kIdentity, &EvaluationRow::profile, "",
                           "as in cells.csv"},
     Column<EvaluationRow>{"metric", Role::kIdentity, &EvaluationRow::metric, "",
