@@ -49,13 +49,15 @@ struct Scenario {
                     part<&Scenario::schedule>("schedule"));
   }
 
-  /// @throws Error  if the score, as it is set, compares images with attacked ones and there are
-  /// none.
+  /// @throws Error  if the attack's radius is below 0, or the score, as it is set, compares images
+  /// with attacked ones and there are none.
   void check() const {
+    const double radius = radius_of(attack).value_or(1);  // one that has none is not of radius 0
+    require(radius >= 0, AttackPolicy::name, "epsilon should be at least 0, got {}", radius);
     require(!wants_twins(score) || !is_identity<AttackPolicy>, Score::name,
             "compares images with their attacked twins and should have an attack, got {}",
             AttackPolicy::name);
-    require(!wants_twins(score) || radius_of(attack) != 0.0, Score::name,
+    require(!wants_twins(score) || radius > 0, Score::name,
             "compares images with their attacked twins and should have an attack of a radius "
             "above 0 (--attack-epsilon), got 0");
   }
