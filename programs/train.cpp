@@ -414,6 +414,11 @@ class Run {
     return false;
   }
 
+  /// Evaluations look at as many images at once as a process trains on.
+  [[nodiscard]] EvaluateSettings evaluation() const {
+    return {.batch_size = o_.settings.batch_size / detector_.peers().share.size};
+  }
+
   /// Evaluates on the validation data, in the first process; the others learn what came out.
   void evaluate_into(LogRow& row) {
     auto numbers = at::zeros({4}, at::device(device_).dtype(at::kDouble));
@@ -422,12 +427,12 @@ class Run {
       const auto network = detector_.frozen();
       const auto seed = Seed(o_.seed).derive("validation");
       const auto clean = evaluate(detector_, network, *validation_, Unattacked{}, defence_.color,
-                                  {}, seed, device_, observer);
+                                  evaluation(), seed, device_, observer);
       numbers[0] = clean.standard.AP;
       numbers[1] = clean.standard.AP50;
       if (!defence_.attack.is_identity) {
         const auto hit = evaluate(detector_, network, *validation_, defence_.attack, defence_.color,
-                                  {}, seed, device_, observer);
+                                  evaluation(), seed, device_, observer);
         numbers[2] = hit.standard.AP;
         numbers[3] = hit.standard.AP50;
       }
@@ -512,15 +517,15 @@ class Run {
   void report(const CocoFolder& data, std::string_view name) {
     const auto network = detector_.frozen();
     notify::stage(progress_, name, data.size());
-    const auto clean = evaluate(detector_, network, data, Unattacked{}, defence_.color, {},
-                                Seed(o_.seed), device_, progress_);
+    const auto clean = evaluate(detector_, network, data, Unattacked{}, defence_.color,
+                                evaluation(), Seed(o_.seed), device_, progress_);
     progress_.clear();
     fmt::print("{}: AP {:.3f} AP50 {:.3f} (confidence 0.001), AP50 {:.3f} (0.5)\n", name,
                clean.standard.AP, clean.standard.AP50, clean.paper.AP50);
     if (!defence_.attack.is_identity) {
       notify::stage(progress_, fmt::format("{} under attack", name), data.size());
-      const auto hit = evaluate(detector_, network, data, defence_.attack, defence_.color, {},
-                                Seed(o_.seed), device_, progress_);
+      const auto hit = evaluate(detector_, network, data, defence_.attack, defence_.color,
+                                evaluation(), Seed(o_.seed), device_, progress_);
       progress_.clear();
       fmt::print("under {}: AP {:.3f} AP50 {:.3f}\n", defence_.attack.name, hit.standard.AP,
                  hit.standard.AP50);
@@ -595,8 +600,10 @@ int main(int argc, char** argv) {
       app.add_option("--steps", o.settings.steps, "Optimizer steps")
           ->check(cli::kCount)
           ->capture_default_str();
-      app.add_option("--batch-size", o.settings.batch_size,
-                     "Images per step, of all processes together")
+      app.add_option(
+             "--batch-size", o.settings.batch_size,
+             "Images per step, of all processes together; an evaluation looks at as many at once "
+             "as a process trains on")
           ->check(cli::whole_number(std::int64_t{1}, std::int64_t{1} << 20))
           ->capture_default_str();
       cli::add_choice(app, "--optimizer", o.settings.optimizer, "How weights move");
@@ -668,6 +675,9 @@ int main(int argc, char** argv) {
     for (const auto* option : {evaluate_every, patience})
       require(o.validates() || option->count() == 0, option->get_name(),
               "should come with --validation-images and --validation-annotations, got none");
+    require(
+        !o.validates() || o.settings.steps > 0, "--steps",
+        "should be at least 1 with validation data, by which trained weights are chosen, got 0");
     require(o.policies.attack.name != "none" || attacked->count() == 0, "--attacked",
             "should come with --attack, got none");
     const bool is_sgd = o.settings.optimizer == TrainSettings::Optimizer::kSgd;
