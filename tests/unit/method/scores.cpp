@@ -1,5 +1,12 @@
 #include "serpette/method/scores.hpp"
 
+#include <ATen/Parallel.h>
+
+#include "serpette/prune/filter.hpp"
+#include "serpette/prune/mask.hpp"
+#include "serpette/prune/per_layer.hpp"
+#include "serpette/prune/weight.hpp"
+#include "serpette/score/deep_lift.hpp"
 #include "serpette/score/magnitude.hpp"
 #include "serpette/score/snip.hpp"
 #include "support/catch.hpp"
@@ -72,6 +79,44 @@ TEST_CASE("scores are the mean over all images, of which one batch is in memory"
                           x.detach().abs().mean({0, 2, 3}).view({1, -1, 1, 1});
     CHECK(at::allclose(scores[i], expected, 1e-9, 1e-12));
   }
+}
+
+TEST_CASE("scores and masks are the same on one thread and on two", "[pipeline][scores]") {
+  // Large enough for a layer to be shared by threads, which then add up in another order.
+  TinyDetector detector(test::tiny_graph(2, {3, 32, 32}), Seed(4));
+  const auto batch = test::tiny_batch(detector.graph(), 4, Seed(5));
+  const auto threads = at::get_num_threads();
+  const auto on_threads = [&](int n, const ErasedScore& policy) {
+    at::set_num_threads(n);
+    auto scores = importance_scores(policy, detector, std::vector{batch}, Seed(6));
+    at::set_num_threads(threads);
+    return scores;
+  };
+  const auto same_mask = [&](const ScoreMap& one, const ScoreMap& two, const auto& granularity) {
+    for (const int percent : {50, 90}) {
+      const auto make = [&](const ScoreMap& scores) {
+        return make_mask(detector.graph(), scores, Ratio::percent(percent), granularity,
+                         PerLayer{});
+      };
+      const auto a = make(one), b = make(two);
+      REQUIRE(a.size() == b.size());
+      for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i].weight.equal(b[i].weight));
+    }
+  };
+  const auto check = [&](const auto& policy, const auto& granularity) {
+    INFO(policy.name);
+    const auto one = on_threads(1, policy), two = on_threads(2, policy);
+    REQUIRE(one.size() == two.size());
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      const auto largest = one[i].abs().max().template item<double>();
+      CHECK((one[i] - two[i]).abs().max().template item<double>() <= 1e-5 * largest);
+    }
+    same_mask(one, two, granularity);
+  };
+  check(ActivityWeighted{}, Weight{});
+  check(Snip{}, Weight{});
+  check(DeepLift{.target = Target::kDetectionAndBox}, Weight{});
+  check(DeepLiftOfFilters{.target = Target::kDetectionAndBox}, Filter{});
 }
 
 TEST_CASE("what needs no images is asked once; what needs some says so", "[pipeline][scores]") {
