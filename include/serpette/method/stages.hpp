@@ -200,7 +200,6 @@ namespace detail {
 inline TrainSettings in_round(TrainSettings settings, std::size_t round, std::size_t rounds) {
   const auto n = static_cast<std::int64_t>(rounds), each = settings.steps / n;
   settings.steps = round + 1 < rounds ? each : settings.steps - (n - 1) * each;
-  settings.warmup = std::min(settings.warmup, settings.steps);
   return settings;
 }
 
