@@ -154,6 +154,7 @@
 #include "serpette/io/limits.hpp"
 #include "serpette/io/load_annotations.hpp"
 #include "serpette/io/mapped_file.hpp"
+#include "serpette/io/open_above_streams.hpp"
 #include "serpette/io/png.hpp"
 #include "serpette/io/read_file.hpp"
 #include "serpette/io/temporary_folder.hpp"

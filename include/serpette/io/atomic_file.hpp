@@ -29,11 +29,6 @@ struct Unwritable : Error {
 
 namespace detail {
 
-/// Of this process alone, also where several hosts share a folder.
-inline std::string temporary_name(const std::filesystem::path& path) {
-  return fmt::format("{}{}{}", path.string(), part_mark(), ::getpid());
-}
-
 /// Where output to `path` goes: a link is followed, so that it stays one.
 struct OutputPlace {
   std::filesystem::path path;
@@ -133,14 +128,11 @@ inline void require_writable(const std::filesystem::path& path) {
   const auto& file_path = place.path;
   const auto folder = file_path.has_parent_path() ? file_path.parent_path() : ".";
   detail::make_folders(folder);
-  const std::string tried = place.in_place ? file_path.string() : detail::temporary_name(file_path);
-  const int file = ::open(tried.c_str(),
-                          O_WRONLY | O_CLOEXEC | O_NONBLOCK | (place.in_place ? 0 : O_CREAT), 0666);
-  if (file < 0)
-    throw Unwritable(
-        fmt::format("{}: should be writable, got \"{}\"", path.string(), std::strerror(errno)));
-  ::close(file);
-  if (!place.in_place) ::unlink(tried.c_str());
+  const auto tried = place.in_place ? detail::open_in_place(file_path, O_NONBLOCK)
+                                    : detail::open_part(file_path, 0666);
+  if (tried.reason() != 0)
+    throw Unwritable(fmt::format("{}: should be writable, got \"{}\"", path.string(),
+                                 std::strerror(tried.reason())));
 }
 
 /// Refuses output that would replace what it is made from.
@@ -183,48 +175,37 @@ class StagedFile {
   /// that can be made again.
   /// @throws Unwritable  if the file cannot be written; no temporary is left.
   StagedFile(const std::filesystem::path& path, std::span<const std::byte> bytes, bool flush = true)
-      : place_(detail::output_place(path)),
-        written_to_(place_.in_place ? place_.path.string() : detail::temporary_name(place_.path)),
-        flush_(flush) {
-    detail::make_folders(folder());
-    if (!place_.in_place) remove_leftovers_in(folder());
-    // What replaces a secret is never readable by others, not even for a moment.
-    const int file = ::open(written_to_.c_str(),
-                            O_WRONLY | O_CLOEXEC | (place_.in_place ? 0 : O_CREAT | O_TRUNC),
-                            place_.is_there ? 0600 : 0666);
-    if (file < 0) give_up("creating a file for", bytes.size());
-    const auto close_and_give_up = [&](const char* doing) {
-      const int reason = errno;
-      ::close(file);
-      errno = reason;
-      give_up(doing, bytes.size());
-    };
+      : place_(detail::output_place(path)), part_(opened()), flush_(flush) {
+    if (part_.file() < 0) give_up("creating a file for", bytes.size(), part_.reason());
     for (auto rest = bytes; !rest.empty();) {
-      const auto written = ::write(file, rest.data(), rest.size());
+      const auto written = ::write(part_.file(), rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) close_and_give_up("writing");
+      if (written < 0) give_up("writing", bytes.size(), errno);
       rest = rest.subspan(static_cast<std::size_t>(written));
     }
-    if (place_.is_there && !place_.in_place && ::fchmod(file, place_.mode) != 0 && errno != EPERM)
-      close_and_give_up("setting the mode of");
+    if (place_.is_there && !place_.in_place && ::fchmod(part_.file(), place_.mode) != 0 &&
+        errno != EPERM)
+      give_up("setting the mode of", bytes.size(), errno);
     // EINVAL: a file system, device or pipe that has nothing to flush.
-    if (flush && ::fsync(file) != 0 && errno != EINVAL) close_and_give_up("flushing");
-    if (::close(file) != 0) give_up("flushing", bytes.size());
+    if (flush && ::fsync(part_.file()) != 0 && errno != EINVAL)
+      give_up("flushing", bytes.size(), errno);
+    // NFS may say only when a file is closed that there was no room; this other handle of it can be
+    // closed and leaves the lock.
+    if (const int again = ::fcntl(part_.file(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        again < 0 || ::close(again) != 0)
+      give_up("flushing", bytes.size(), errno);
+    if (place_.in_place) part_.close();  // who reads a pipe waits for its end
   }
   StagedFile(const std::filesystem::path& path, std::string_view text, bool flush = true)
       : StagedFile(path, std::as_bytes(std::span(text)), flush) {}
   StagedFile(const StagedFile&) = delete;
   StagedFile& operator=(const StagedFile&) = delete;
-  ~StagedFile() {
-    if (!committed_ && !place_.in_place) ::unlink(written_to_.c_str());
-  }
 
   /// Gives the file its name: a reader sees either all of it or what was there before.
   /// @throws Unwritable  if it cannot be renamed; what was there before is then untouched.
   void commit() {
     if (place_.in_place) return;
-    if (::rename(written_to_.c_str(), place_.path.c_str()) != 0) give_up("renaming", 0);
-    committed_ = true;
+    if (!part_.rename(place_.path)) give_up("renaming", 0, errno);
     if (!flush_) return;
     // The new name itself is on disk only once the folder is; a file system that cannot do this is
     // no error.
@@ -239,17 +220,22 @@ class StagedFile {
   [[nodiscard]] std::filesystem::path folder() const {
     return place_.path.has_parent_path() ? place_.path.parent_path() : std::filesystem::path(".");
   }
-  [[noreturn]] void give_up(const char* doing, std::size_t size) const {
-    const int reason = errno;
-    if (!place_.in_place) ::unlink(written_to_.c_str());
+  [[nodiscard]] detail::Part opened() const {
+    if (place_.in_place) return detail::open_in_place(place_.path);
+    detail::make_folders(folder());
+    remove_leftovers_in(folder());
+    // What replaces a secret is never readable by others, not even for a moment.
+    return detail::open_part(place_.path, place_.is_there ? 0600 : 0666);
+  }
+  [[noreturn]] void give_up(const char* doing, std::size_t size, int reason) const {
     throw Unwritable(fmt::format("{}: should be writable, got \"{}\" while {}{}",
                                  place_.path.string(), std::strerror(reason), doing,
                                  size > 0 ? fmt::format(" {} bytes", size) : ""));
   }
 
   detail::OutputPlace place_;
-  std::string written_to_;
-  bool flush_, committed_ = false;
+  detail::Part part_;
+  bool flush_;
 };
 
 /// Writes a file so that a reader sees either all of it or what was there before, whatever happens

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/io/open_above_streams.hpp"
 #include "serpette/io/read_file.hpp"
 
 namespace serpette {
@@ -93,12 +94,7 @@ class FileLock {
   FileLock(Opened, std::filesystem::path path) : path_(std::move(path)) {
     std::error_code code;
     if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), code);
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file_ >= 0 && file_ <= STDERR_FILENO) {  // a closed stream of the program: what it prints
-      const int above = ::fcntl(file_, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);  // is not for this file
-      ::close(file_);
-      file_ = above;
-    }
+    file_ = detail::open_above_streams(path_.c_str(), O_RDWR | O_CREAT, 0666);
     require(file_ >= 0, path_.string(), "should be writable, got \"{}\"",
             code ? code.message() : std::strerror(errno));
   }

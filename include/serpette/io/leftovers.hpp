@@ -1,9 +1,11 @@
 #pragma once
 
-#include <signal.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <mutex>
@@ -11,49 +13,149 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
+#include "serpette/core/contract.hpp"
 #include "serpette/core/parse_number.hpp"
+#include "serpette/io/open_above_streams.hpp"
 
 /// @file
-/// Files are written under a temporary name, `NAME.part-HOST-NAMESPACE-PID`, and then renamed. What
-/// a killed process left under such a name goes when another one that numbers processes alike
-/// writes into the folder: containers of one host name may have process ids of their own.
+/// Files are written under a temporary name, `NAME.part-serpette-HOST-PID-N`, and then renamed. Who
+/// writes one holds its lock until then, and the lock ends with the process, however that ends: one
+/// that can be locked was left by a killed process, and goes when anybody writes into the folder.
+/// What the name says only keeps names apart, and tells people whose it is: hosts and processes of
+/// containers may be called alike. On a file system without locks nothing is removed.
 
 namespace serpette {
 
 namespace detail {
 
-/// What stands between a file's name and the process that writes it.
-inline std::string part_mark() {
+/// What stands between a file's name and who writes it.
+inline constexpr std::string_view kPartMark = ".part-serpette-";
+
+/// So many temporary names are tried for one file.
+inline constexpr int kMostParts = 100;
+
+/// The `n`-th temporary name of this process, for what is to become `path`.
+inline std::string part_name(const std::filesystem::path& path, unsigned n) {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
-  struct ::stat ids {};
-  if (::stat("/proc/self/ns/pid", &ids) != 0) ids.st_ino = 0;  // a system that has one for all
-  return std::string(".part-") + host + "-" + std::to_string(ids.st_ino) + "-";
+  return fmt::format("{}{}{}-{}-{}", path.string(), kPartMark, host, ::getpid(), n);
 }
 
-/// Whether a file is the temporary one of a process that could be asked here and is no more.
-inline bool is_left_over(const std::filesystem::path& file) {
-  const auto mark = part_mark();
-  const auto name = file.filename().string();
-  const auto found = name.rfind(mark);
-  if (found == std::string::npos) return false;
-  const auto process = parse_number<pid_t>(std::string_view(name).substr(found + mark.size()));
-  return process > 0 && ::kill(*process, 0) != 0 && errno == ESRCH;
+/// Whether a file's name is a temporary one, whoever gave it.
+inline bool is_part_name(std::string_view name) {
+  const auto mark = name.rfind(kPartMark);
+  if (mark == std::string_view::npos || mark == 0) return false;
+  auto rest = name.substr(mark + kPartMark.size());
+  for (int numbers = 0; numbers < 2; ++numbers) {  // N, then PID: a host may have a - in its name
+    const auto dash = rest.rfind('-');
+    if (dash == std::string_view::npos || !parse_number<unsigned>(rest.substr(dash + 1)))
+      return false;
+    rest = rest.substr(0, dash);
+  }
+  return true;
+}
+
+/// Takes a file's lock if nobody has it.
+/// @return  0, EWOULDBLOCK if somebody has, or why a file system has none.
+inline int lock_at_once(int file) {
+  while (::flock(file, LOCK_EX | LOCK_NB) != 0)
+    if (errno != EINTR) return errno;
+  return 0;
+}
+
+/// Whether the file that is open is a plain one that still has this name.
+inline bool has_name(int file, const char* name) {
+  struct ::stat open {
+  }, named{};
+  return ::fstat(file, &open) == 0 && ::lstat(name, &named) == 0 && S_ISREG(named.st_mode) &&
+         open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+/// A file that is being written under a temporary name. It is locked while it is open, and goes
+/// with this object unless it was renamed. Without a name it is a device or a pipe, which stays.
+class Part {
+ public:
+  Part(std::string name, int file) : name_(std::move(name)), file_(file) {}
+  /// None: `reason` is errno's.
+  explicit Part(int reason) : reason_(reason) {}
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+  ~Part() {
+    if (file_ >= 0 && !name_.empty()) ::unlink(name_.c_str());  // before others may have its lock
+    close();
+  }
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  /// To write to; −1 if there is none.
+  [[nodiscard]] int file() const { return file_; }
+  /// Why there is none.
+  [[nodiscard]] int reason() const { return reason_; }
+
+  /// Gives the file its name, and then its lock back.
+  /// @return  whether it could be renamed; errno says why not.
+  bool rename(const std::filesystem::path& path) {
+    if (::rename(name_.c_str(), path.c_str()) != 0) return false;
+    close();
+    return true;
+  }
+  void close() {
+    if (file_ >= 0) ::close(std::exchange(file_, -1));
+  }
+
+ private:
+  std::string name_;
+  int file_ = -1, reason_ = 0;
+};
+
+/// Makes an empty file beside where `path` is to be.
+/// @param mode  of the file, less what umask takes.
+inline Part open_part(const std::filesystem::path& path, ::mode_t mode) {
+  static std::atomic<unsigned> next{0};
+  for (int tries = 0; tries < kMostParts; ++tries) {
+    auto name = part_name(path, next++);
+    const int file = open_above_streams(name.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode);
+    if (file < 0 && errno == EEXIST) continue;  // of a process that is called alike
+    if (file < 0) return Part(errno);
+    const int refused = lock_at_once(file);
+    // Between the two lines above others may take it for one that was left, as it has no lock.
+    const bool taken = refused == EWOULDBLOCK || (refused == 0 && !has_name(file, name.c_str()));
+    if (!taken) return {std::move(name), file};
+    ::close(file);
+  }
+  return Part(EEXIST);
+}
+
+/// A device or a pipe, to write to as it is.
+/// @param flags  more of ::open's.
+inline Part open_in_place(const std::filesystem::path& path, int flags = 0) {
+  const int file = open_above_streams(path.c_str(), O_WRONLY | flags, 0);
+  return file < 0 ? Part(errno) : Part({}, file);
+}
+
+/// Removes a file that has a temporary name and is nobody's.
+inline void remove_if_left(const std::filesystem::path& path) {
+  if (!is_part_name(path.filename().string())) return;
+  constexpr int kHow = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  int file = ::open(path.c_str(), O_WRONLY | kHow);  // NFS has locks only on what can be written
+  if (file < 0 && errno == EACCES) file = ::open(path.c_str(), O_RDONLY | kHow);
+  if (file < 0) return;
+  // The name may be another file's by now: whoever else clears the folder was quicker.
+  if (lock_at_once(file) == 0 && has_name(file, path.c_str())) ::unlink(path.c_str());
+  ::close(file);
 }
 
 template <class Iterator>
 void remove_leftovers(const std::filesystem::path& folder) {
   std::error_code code;  // what cannot be listed or removed costs room, no more
-  for (Iterator at(folder, code), end; !code && at != end; at.increment(code)) {
-    std::error_code ignored;
-    if (is_left_over(at->path())) std::filesystem::remove(at->path(), ignored);
-  }
+  for (Iterator at(folder, code), end; !code && at != end; at.increment(code))
+    remove_if_left(at->path());
 }
 
 }  // namespace detail
 
-/// Removes what killed processes of this host left half written below a folder of ours.
+/// Removes what killed processes left half written below a folder of ours.
 inline void remove_leftovers(const std::filesystem::path& root) {
   detail::remove_leftovers<std::filesystem::recursive_directory_iterator>(root);
 }

@@ -322,7 +322,6 @@ TEST_CASE("networks timed again keep all numbers but their times", "[study][time
 
 TEST_CASE("a run that ends while it replaces times has lost them, and no evaluation",
           "[study][time_again]") {
-  if (!std::filesystem::exists("/dev/full")) SKIP("no /dev/full here");
   const test::Scratch folder;
   const SmallStudy study;
   REQUIRE(study.run(folder.path()) == 0);
@@ -330,10 +329,13 @@ TEST_CASE("a run that ends while it replaces times has lost them, and no evaluat
   const CellFiles cell(folder.path(), study.plan().front());
   const auto found = std::filesystem::last_write_time(cell.folder() / "detections.csv");
   for (const char* table : {"evaluations.csv", "cells.csv"}) {
-    const auto no_room = serpette::detail::temporary_name(cell.folder() / table);
-    std::filesystem::create_symlink("/dev/full", no_room);
-    CHECK_THROWS_AS(cell.write(InferenceTime{}, InferenceTime{}), Error);
-    std::filesystem::remove(no_room);
+    // A link to a file of so long a name that no temporary one fits beside it: it cannot be
+    // written.
+    const auto place = cell.folder() / table, full = cell.folder() / std::string(250, 'x');
+    std::filesystem::rename(place, full);
+    std::filesystem::create_symlink(full.filename(), place);
+    CHECK_THROWS_AS(cell.write(InferenceTime{}, InferenceTime{}), Unwritable);
+    std::filesystem::rename(full, place);
     CHECK(cell.evaluated());
     CHECK_FALSE(cell.timed());
   }
