@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <list>
 #include <map>
@@ -18,6 +21,19 @@
 #include "serpette/io/read_file.hpp"
 
 namespace serpette {
+
+namespace detail {
+/// Lets this process have so many files open, beside some hundreds, where it may: those that belong
+/// together stay open until all are written, a report's hundreds; a usual limit is 1024.
+inline void allow_open_files(std::size_t count) {
+  constexpr std::size_t kBeside = 256;
+  struct ::rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;  // then the first too many says so
+  const auto wanted = std::max<::rlim_t>(limit.rlim_cur, count + kBeside);
+  limit.rlim_cur = std::min(limit.rlim_max, wanted);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+}  // namespace detail
 
 /// What a folder holds. Both have an index.html and figures, so a folder holds one of them.
 enum class ReportKind { kReport, kComparison };
@@ -75,6 +91,7 @@ class ReportFolder {
     std::erase_if(files,
                   [&](const auto& file) { return !std::filesystem::is_regular_file(file, code); });
     for (const auto& name : changed) require_no_input(folder_ / name, files);
+    detail::allow_open_files(texts_.size());
     std::list<StagedFile> staged;
     for (const auto& [name, text] : texts_) staged.emplace_back(folder_ / name, text);
     for (auto& file : staged) file.commit();

@@ -1,5 +1,7 @@
 #include "serpette_report/report.hpp"
 
+#include <sys/resource.h>
+
 #include "serpette/io/image.hpp"
 #include "serpette/io/read_file.hpp"
 #include "support/catch.hpp"
@@ -415,4 +417,23 @@ TEST_CASE("one of a thing is no plural", "[report][page]") {
   });
   CHECK_THAT(page_html(Study(cells)),
              ContainsSubstring("1 pruned network: 1 scenario × 1 ratio × 1 run."));
+}
+
+TEST_CASE("a report has more files than a process may have open", "[report]") {
+  struct Limit {
+    ::rlimit before{};
+    Limit() {
+      ::getrlimit(RLIMIT_NOFILE, &before);
+      auto few = before;
+      few.rlim_cur = 32;
+      REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+    }
+    ~Limit() { ::setrlimit(RLIMIT_NOFILE, &before); }
+  };
+  const test::Scratch folder;
+  const Limit limit;
+  ReportFolder out(folder / "r");
+  for (int i = 0; i < 64; ++i) out.add(fmt::format("{}.csv", i), "x");
+  out.write({});
+  CHECK(read_file(folder / "r/63.csv") == "x");
 }
