@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <concepts>
 #include <cstdio>
 #include <filesystem>
 #include <initializer_list>
@@ -67,21 +68,25 @@ inline void require_idle(const std::filesystem::path& root) {
   }
 }
 
-/// Moves results to `place_aside(root)`, and says so. Where nothing can be moved nothing is left
-/// behind.
+/// Moves results to `place_aside(root)`, and says so. Where one cannot be moved none is: those
+/// before it go back.
 /// @return  where they are now.
+/// @throws Error  naming the one, and where others are if they could not go back.
 inline std::filesystem::path set_aside(const std::filesystem::path& root,
                                        const std::vector<std::filesystem::path>& results) {
   namespace fs = std::filesystem;
   auto place = place_aside(root);
   fs::create_directory(place);
-  for (const auto& from : results) {
+  for (auto from = results.begin(); from != results.end(); ++from) {
     std::error_code code;
-    fs::rename(from, place / from.filename(), code);
+    fs::rename(*from, place / from->filename(), code);
     if (!code) continue;
-    std::error_code not_empty;  // it holds what has been moved
-    fs::remove(place, not_empty);
-    fail(from.string(), "should be movable to {}, got \"{}\"", place.string(), code.message());
+    std::error_code ignored;  // of what stays there
+    for (auto moved = results.begin(); moved != from; ++moved)
+      fs::rename(place / moved->filename(), *moved, ignored);
+    fs::remove(place, ignored);
+    fail(from->string(), "should be movable to {}, got \"{}\"{}", place.string(), code.message(),
+         fs::exists(place, ignored) ? "; what was moved before it could not go back" : "");
   }
   fmt::print(stderr, "note: {} held results of other settings; they are in {} now\n", root.string(),
              place.string());
@@ -111,13 +116,34 @@ inline void remove_if_unused(const std::filesystem::path& root) {
   fs::remove(root, ignored);  // not if somebody was quicker
 }
 
+/// Moves the results in a folder aside, while nobody can begin there.
+/// @param still_others  asked when nobody can: whether they are those that are to be moved.
+/// @return        whether they were; if not, all is as it was.
+/// @throws Error  if a process works in the folder, or one of them cannot be moved.
+template <std::predicate StillOthers>
+bool move_results(const std::filesystem::path& root, StillOthers&& still_others) {
+  const FileLock entrance(root / Store::kEntrance);
+  if (!still_others()) return false;
+  require_idle(root);
+  (void)set_aside(root, results_in(root));
+  return true;
+}
+
+/// What the results in a folder depend on, as it stands there; empty if nothing does.
+inline std::string text_of_configuration(const std::filesystem::path& root) {
+  const auto file = root / Store::kConfiguration;
+  return std::filesystem::exists(file) ? read_file(file) : std::string();
+}
+
 /// Refuses a folder with the results of another program, whose files might have the same names.
 /// @param program  as its line in the configuration says; empty: studies, which have no such line.
 /// @throws OtherConfiguration  if the line there says another one.
 inline void require_program(const std::filesystem::path& root, std::string_view program) {
-  const auto file = root / Store::kConfiguration;
-  if (!std::filesystem::exists(file)) return;
-  const auto text = read_file(file);
+  if (!std::filesystem::exists(root / Store::kConfiguration)) return;
+  const auto text = [&] {
+    const FileLock entrance(root / Store::kEntrance);  // nobody moves it meanwhile
+    return text_of_configuration(root);
+  }();
   if (text.empty()) return;
   const auto kept = Configuration::parse(text).training;
   const auto line = std::ranges::find(kept, kProgramLine, &ConfigurationLine::name);
@@ -141,21 +167,23 @@ auto open_used(const std::filesystem::path& root, bool force, Open&& open,
     require_program(root, program);
     return open();
   };
-  try {
-    return open_own();
-  } catch (const OtherConfiguration& other) {
-    if (!force)
+  if (!force) try {
+      return open_own();
+    } catch (const OtherConfiguration& other) {
       throw OtherConfiguration(fmt::format("{}\nOr add --force, which moves them to {} first.",
                                            other.what(), place_aside(root).string()));
-  }
-  // Of several that start at once one moves what is there; the others find it moved.
+    }
+  // Of several that start at once one looks at a time: the first moves what is there, the others
+  // find it moved, and never half of it.
   const FileLock one(root / kForce);
-  try {
-    return open_own();
-  } catch (const OtherConfiguration&) {
-    const FileLock entrance(root / Store::kEntrance);  // nobody begins on what is being moved
-    require_idle(root);
-    (void)set_aside(root, results_in(root));
+  for (bool moved = false; !moved;) {
+    const auto looked = text_of_configuration(root);
+    try {
+      return open_own();
+    } catch (const OtherConfiguration&) {
+      // Without --force others may come and go meanwhile: what they left is looked at again.
+      moved = move_results(root, [&] { return text_of_configuration(root) == looked; });
+    }
   }
   return open_own();
 }

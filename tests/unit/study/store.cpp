@@ -99,26 +99,59 @@ TEST_CASE("of shards that are forced into a used folder at once, one moves what 
   const test::Scratch folder;
   const auto out = folder / "out";
   Store(out, trained_with("1")).begin();
-  int asked = 0;
-  const auto second = [&] { return Store(out, trained_with("2"), "2-of-2"); };
-  const auto meanwhile = [&] {  // the other shard moves it and has a result
-    if (++asked > 1) return second();
-    const auto first =
-        cli::open_used(out, true, [&] { return Store(out, trained_with("2"), "1-of-2"); });
-    first.begin();
-    throw OtherConfiguration("as it was a moment ago");
+  write_file(out / "cells.csv", std::string_view("of 1"));
+  std::atomic<int> failed = 0;
+  const auto start = [&](int shard) {
+    const auto part = fmt::format("{}-of-4", shard);
+    try {
+      const auto store =
+          cli::open_used(out, true, [&] { return Store(out, trained_with("2"), part); });
+      store.begin();
+      write_file(out / fmt::format("cells of {}", part), std::string_view("of 2"));
+    } catch (const Error&) {
+      ++failed;
+    }
   };
-  { const auto store = cli::open_used(out, true, meanwhile); }
-  CHECK(asked == 2);
-  CHECK((Configuration::parse(read_file(out / "configuration.txt")).training ==
-         trained_with("2").training));
-  CHECK((Configuration::parse(read_file(folder / "out.1" / "configuration.txt")).training ==
-         trained_with("1").training));
+  {
+    std::vector<std::jthread> shards;
+    for (int i = 1; i <= 4; ++i) shards.emplace_back(start, i);
+  }
+  CHECK(failed == 0);
+  const auto kept = [](const std::filesystem::path& root) {
+    return Configuration::parse(read_file(root / "configuration.txt")).training;
+  };
+  CHECK((kept(out) == trained_with("2").training));
+  CHECK(cli::results_in(out).size() == 5);
+  CHECK((kept(folder / "out.1") == trained_with("1").training));
+  CHECK(cli::results_in(folder / "out.1").size() == 2);
   CHECK_FALSE(std::filesystem::exists(folder / "out.2"));
   // What a process works on is not moved under it.
-  const auto at_work = second();
-  CHECK_THROWS_WITH(cli::require_idle(out),
-                    ContainsSubstring("should be free") && ContainsSubstring(".lock-2-of-2"));
+  const Store at_work(out, trained_with("2"), "2-of-4");
+  CHECK_THROWS_WITH(cli::open_used(out, true, [&] { return Store(out, trained_with("3")); }),
+                    ContainsSubstring("should be free") && ContainsSubstring(".lock-2-of-4"));
+  CHECK(cli::results_in(out).size() == 5);
+}
+
+TEST_CASE("who is forced into a folder does not look at it while another one does",
+          "[study][store][force]") {
+  const test::Scratch folder;
+  const auto out = folder / "out";
+  Store(out, trained_with("1")).begin();
+  std::atomic<bool> looked = false;
+  std::jthread late;
+  {
+    const FileLock one(out / cli::kForce);
+    late = std::jthread([&] {
+      (void)cli::open_used(out, true, [&] {
+        looked = true;
+        return Store(out, trained_with("1"));
+      });
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    CHECK_FALSE(looked);
+  }
+  late.join();
+  CHECK(looked);
 }
 
 TEST_CASE("nobody begins in a folder while its results are moved", "[study][store][force]") {
@@ -127,22 +160,51 @@ TEST_CASE("nobody begins in a folder while its results are moved", "[study][stor
   Store(out, trained_with("1")).begin();
   std::jthread late;
   std::atomic<bool> came_in = false;
-  {
-    const FileLock entrance(out / Store::kEntrance);
-    cli::require_idle(out);
+  CHECK(cli::move_results(out, [&] {
     late = std::jthread([&] {
       const Store store(out, trained_with("1"));  // of the settings whose results are moved
       came_in = true;
       store.begin();
     });
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    CHECK_FALSE(came_in);
-    (void)cli::set_aside(out, cli::results_in(out));
-  }
+    return !came_in;
+  }));
   late.join();
   // What it finds is an empty folder, and it says whose that is before its first result.
+  CHECK(std::filesystem::exists(folder / "out.1" / "configuration.txt"));
   CHECK(std::filesystem::exists(out / "configuration.txt"));
   CHECK_THROWS_AS(Store(out, trained_with("2")).begin(), OtherConfiguration);
+}
+
+TEST_CASE("results that are others' than those that were looked at are not moved unseen",
+          "[study][store][force]") {
+  const test::Scratch folder;
+  const auto out = folder / "out";
+  Store(out, trained_with("1")).begin();
+  int asked = 0;
+  {
+    const auto store = cli::open_used(out, true, [&] {
+      if (++asked > 1) return Store(out, trained_with("2"));
+      std::filesystem::remove(out / "configuration.txt");  // people made room, and began anew
+      Store(out, trained_with("2")).begin();
+      throw OtherConfiguration("as it was a moment ago");
+    });
+  }
+  CHECK(asked == 2);
+  CHECK_FALSE(std::filesystem::exists(folder / "out.1"));
+}
+
+TEST_CASE("where one result cannot be moved none is", "[study][store][force]") {
+  const test::Scratch folder;
+  const auto out = folder / "out";
+  write_file(out / "a", std::string_view("first"));
+  write_file(out / "b" / "c", std::string_view("second"));
+  CHECK_THROWS_WITH(cli::set_aside(out, {out / "a", out / "b", out / "missing", out / "d"}),
+                    ContainsSubstring("missing: should be movable to") &&
+                        !ContainsSubstring("could not go back"));
+  CHECK(read_file(out / "a") == "first");
+  CHECK(read_file(out / "b" / "c") == "second");
+  CHECK_FALSE(std::filesystem::exists(folder / "out.1"));
 }
 
 TEST_CASE("results behind a link are set aside beside what it leads to", "[study][store][force]") {
