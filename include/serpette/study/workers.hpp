@@ -2,17 +2,15 @@
 
 #include <ATen/Parallel.h>
 #include <hwy/targets.h>
-#include <atomic>
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdlib>
-#include <exception>
 #include <mutex>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "serpette/core/counted.hpp"
+#include "serpette/core/in_parallel.hpp"
 #include "serpette/torch/nn.hpp"
 
 namespace serpette {
@@ -66,6 +64,18 @@ class Turnstile {
     ++active_;
   }
 
+  /// A worker from its start to its end, however that comes.
+  class Inside {
+   public:
+    explicit Inside(Turnstile& turnstile) : t_(turnstile) { t_.enter(); }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+    ~Inside() { t_.leave(); }
+
+   private:
+    Turnstile& t_;
+  };
+
   /// Holds the others up as long as it lives.
   class Alone {
    public:
@@ -98,34 +108,21 @@ class Turnstile {
   bool taken_ = false;
 };
 
-/// Calls `job(i)` for i = 0 … count − 1 from several workers; a single one is the calling thread.
-/// The first exception ends all and is rethrown.
+/// Calls `job(i)` for i = 0 … count − 1 from several workers, as `in_parallel` of core/ does, each
+/// on its threads and through the turnstile.
 template <class Job>
-void in_parallel(const Workers& workers, std::size_t count, Turnstile& turnstile, Job&& job) {
-  std::atomic<std::size_t> next{0};
-  std::exception_ptr error;
-  std::mutex mutex;
-  const auto work = [&] {
-    at::set_num_threads(workers.threads);
-    turnstile.enter();
-    try {
-      for (std::size_t i = 0; (i = next++) < count;) job(i);
-    } catch (...) {
-      const std::scoped_lock lock(mutex);
-      if (!error) error = std::current_exception();
-      next = count;
-    }
-    turnstile.leave();
-  };
-  if (workers.count <= 1) {
-    const int before = at::get_num_threads();
-    work();
-    at::set_num_threads(before);
-  } else {
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < workers.count; ++i) threads.emplace_back(work);
-  }
-  if (error) std::rethrow_exception(error);
+void in_parallel(const Workers& workers, std::size_t count, Turnstile& turnstile, const Job& job) {
+  // A worker that ends leaves its threads as they are: MKL has one number for all that still work.
+  const struct Threads {
+    int before = at::get_num_threads();
+    ~Threads() { at::set_num_threads(before); }
+  } kept;
+  in_parallel(static_cast<std::size_t>(std::max(workers.count, 1)), count, job,
+              [&](const auto& work) {
+                at::set_num_threads(workers.threads);
+                const Turnstile::Inside inside(turnstile);
+                work();
+              });
 }
 
 }  // namespace serpette
