@@ -171,6 +171,9 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
            {"profile", o.least ? fmt::to_string(*o.least) : o.profile},
            {"color", o.policies.color.name},
            {"attack", o.policies.attack.chosen().settings},
+           {"batch-size", o.policies.attack.name == "none"  // whose randomness is one
+                              ? "any"
+                              : fmt::to_string(o.batch_size)},
            {"seed", fmt::to_string(o.seed)}})
     lines.push_back(line);
   require_no_input(o.out, {o.images});
