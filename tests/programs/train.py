@@ -221,7 +221,9 @@ def refusals(scenes, root):
     untrained[untrained.index("--steps") + 1] = 0
     run("train", *untrained, status=2, says="--steps: should be at least 1 with validation data")
     assert not list(root.glob("x.*"))
-    run("train", *quick(scenes, root / "start.weights", "--steps", 0), says="0 steps in")
+    untrained = quick(scenes, root / "start.weights")
+    untrained[untrained.index("--steps") + 1] = 0
+    run("train", *untrained, says="0 steps in")
     patient = [1 if before == "--evaluate-every" else this
                for before, this in zip([None, *command(scenes, 0)], command(scenes, root / "a.weights"))]
     told = run("train", *patient, "--learning-rate", 0, "--patience", 2)
