@@ -78,8 +78,8 @@ class MemoryPool final : public c10::Allocator {
       free_.erase(found);
     } else {
       bytes = (bytes + kLeast - 1) / kLeast * kLeast;
-      most_used_ = std::max(most_used_, used_ + bytes);
-      drop(most_used_ / 4 + most_used_ - used_ - bytes);
+      const auto most = std::max(most_used_, used_ + bytes);  // once there is so much
+      drop(most / 4 + most - used_ - bytes);
       memory = fresh(bytes);
     }
     used_ += bytes;

@@ -62,6 +62,14 @@ TEST_CASE("what lies idle is bounded by the most that was used at one time",
   }
 }
 
+TEST_CASE("memory that the system refuses does not count as used", "[core][reused_memory]") {
+  const ReusedMemory memory;
+  CHECK_THROWS_AS(megabytes(std::int64_t{1} << 30), c10::Error);  // 2^50 bytes
+  CHECK(pool().used() == 0);
+  for (int n = 2; n < 40; ++n) megabytes(n);
+  CHECK(pool().idle() <= std::size_t{39 + 39 / 4 + 1} << 20);
+}
+
 TEST_CASE("threads share the reused memory", "[core][reused_memory]") {
   const ReusedMemory memory;
   std::vector<std::thread> threads;
