@@ -253,7 +253,6 @@ int run(Options& o) {
   for (const auto& row : table.rows)
     fmt::print("{:<28}{:>16}{:>16}{:>10}\n", row[0], row[1], row[2], row[3]);
   note_missed(o.target, after);
-  write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
   const bool greyscale = after.standard.color == GreyscaleRec601::name;
   std::optional<deploy::Ranges> ranges;
   if (o.plan_precision == deploy::PlanPrecision::kInt8)
@@ -262,6 +261,7 @@ int run(Options& o) {
   const auto plan = cli::ReadyPlan::make(detector, {.class_names = names, .greyscale = greyscale},
                                          o.plan_precision, ranges);
   write_summary(o, ratio, before, after, plan);
+  write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
   plan.save(o.out / "network.plan");
   fmt::print("network.cfg, .weights, .onnx and .plan ({}) in {}\n", cli::forms_text(plan.choices()),
              o.out.string());

@@ -53,7 +53,8 @@ def stop(scenes, out, how, after):
 def whole(scenes, root):
     """Best and last network, names, log and picture; nothing else stays."""
     left, held = (root / f"own.log.csv.part-serpette-elsewhere-1-{n}" for n in (0, 1))
-    left.write_text("of a process that was killed")
+    left.write_text("of a process that was killed, days ago: another host's stay for one")
+    os.utime(left, (0, 0))
     with open(held, "w") as other:  # of one that lives
         fcntl.flock(other, fcntl.LOCK_EX)
         told = run("train", *command(scenes, root / "own.weights"))

@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <ctime>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,8 +25,9 @@
 /// Files are written under a temporary name, `NAME.part-serpette-HOST-PID-N`, and then renamed. Who
 /// writes one holds its lock until then, and the lock ends with the process, however that ends: one
 /// that can be locked was left by a killed process, and goes when anybody writes into the folder.
-/// What the name says only keeps names apart, and tells people whose it is: hosts and processes of
-/// containers may be called alike. On a file system without locks nothing is removed.
+/// Processes of containers may be called alike, so that the name tells nothing of whether one
+/// lives. Of another host a file stays for a day: some shared file systems have locks that hold on
+/// one host alone. On one without locks nothing is removed.
 
 namespace serpette {
 
@@ -36,25 +39,28 @@ inline constexpr std::string_view kPartMark = ".part-serpette-";
 /// So many temporary names are tried for one file.
 inline constexpr int kMostParts = 100;
 
-/// The `n`-th temporary name of this process, for what is to become `path`.
-inline std::string part_name(const std::filesystem::path& path, unsigned n) {
+inline std::string host_name() {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
-  return fmt::format("{}{}{}-{}-{}", path.string(), kPartMark, host, ::getpid(), n);
+  return host;
 }
 
-/// Whether a file's name is a temporary one, whoever gave it.
-inline bool is_part_name(std::string_view name) {
+/// The `n`-th temporary name of this process, for what is to become `path`.
+inline std::string part_name(const std::filesystem::path& path, unsigned n) {
+  return fmt::format("{}{}{}-{}-{}", path.string(), kPartMark, host_name(), ::getpid(), n);
+}
+
+/// The host whose process gave a file its temporary name; none if it is no such name.
+inline std::optional<std::string> host_of_part(std::string_view name) {
   const auto mark = name.rfind(kPartMark);
-  if (mark == std::string_view::npos || mark == 0) return false;
+  if (mark == std::string_view::npos || mark == 0) return {};
   auto rest = name.substr(mark + kPartMark.size());
   for (int numbers = 0; numbers < 2; ++numbers) {  // N, then PID: a host may have a - in its name
     const auto dash = rest.rfind('-');
-    if (dash == std::string_view::npos || !parse_number<unsigned>(rest.substr(dash + 1)))
-      return false;
+    if (dash == std::string_view::npos || !parse_number<unsigned>(rest.substr(dash + 1))) return {};
     rest = rest.substr(0, dash);
   }
-  return true;
+  return std::string(rest);
 }
 
 /// Takes a file's lock if nobody has it.
@@ -63,6 +69,13 @@ inline int lock_at_once(int file) {
   while (::flock(file, LOCK_EX | LOCK_NB) != 0)
     if (errno != EINTR) return errno;
   return 0;
+}
+
+/// Whether nobody has written to the file that is open since yesterday.
+inline bool is_old(int file) {
+  constexpr std::time_t kDay = 24 * 60 * 60;
+  struct ::stat open {};
+  return ::fstat(file, &open) == 0 && open.st_mtime < std::time(nullptr) - kDay;
 }
 
 /// Whether the file that is open is a plain one that still has this name.
@@ -136,13 +149,16 @@ inline Part open_in_place(const std::filesystem::path& path, int flags = 0) {
 
 /// Removes a file that has a temporary name and is nobody's.
 inline void remove_if_left(const std::filesystem::path& path) {
-  if (!is_part_name(path.filename().string())) return;
+  const auto host = host_of_part(path.filename().string());
+  if (!host) return;
   constexpr int kHow = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   int file = ::open(path.c_str(), O_WRONLY | kHow);  // NFS has locks only on what can be written
   if (file < 0 && errno == EACCES) file = ::open(path.c_str(), O_RDONLY | kHow);
   if (file < 0) return;
   // The name may be another file's by now: whoever else clears the folder was quicker.
-  if (lock_at_once(file) == 0 && has_name(file, path.c_str())) ::unlink(path.c_str());
+  if ((*host == host_name() || is_old(file)) && lock_at_once(file) == 0 &&
+      has_name(file, path.c_str()))
+    ::unlink(path.c_str());
   ::close(file);
 }
 

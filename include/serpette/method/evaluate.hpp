@@ -91,10 +91,11 @@ Evaluation evaluate_views(D& detector, Network& network, const Test& test, const
     std::vector<std::int64_t> indices;
     for (auto i = begin; i < std::min(count, begin + settings.batch_size); ++i)
       indices.push_back(i);
-    auto batch = test.batch(indices).to(device);
+    auto batch = test.batch(indices);
     if (batch.size() == 0) continue;
     seen.insert(batch.image_ids.begin(), batch.image_ids.end());
     auto found = within_memory("evaluation", settings.batch_size, [&] {
+      batch = batch.to(device);
       batch.images = view(batch);
       return detector.detections(network.forward(batch.images), batch, kStandardConfidence);
     });

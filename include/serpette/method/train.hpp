@@ -128,10 +128,16 @@ class Training {
       group.options().set_lr(rate.value_or(learning_rate(settings_, step_)));
     for (const auto& parameter : detector_.parameters()) parameter.mutable_grad() = at::Tensor();
 
-    detector_.train(true);
-    const auto loss = part_of_whole(peers_, loss_(any_, batch_, adversary_), batch_.size());
-    loss.backward();
-    detector_.train(false);
+    const auto loss = [&] {
+      const struct TrainingMode {  // which ends however this does
+        D& detector;
+        ~TrainingMode() { detector.train(false); }
+      } mode{detector_};
+      detector_.train(true);
+      auto of_batch = part_of_whole(peers_, loss_(any_, batch_, adversary_), batch_.size());
+      of_batch.backward();
+      return of_batch;
+    }();
 
     sum_gradients(peers_, detector_.parameters());
     const double value = total(peers_, loss);

@@ -142,11 +142,14 @@ Probe trained_within_parameters(Ratio first, std::int64_t whole, std::int64_t mo
     probe = attempt(Ratio::level(std::min(next, last)));
     least *= 2;
   }
+  require(probe.meets || probe.ratio < range.most, "--max-parameters",
+          "should be at least {:.0f}, what training leaves at {} %, got {}", probe.value,
+          probe.ratio.str(), most);
   require(
       probe.meets, "--max-parameters",
-      "should be at least {:.0f}, what training leaves at {} %, the last of {} ratios that were "
-      "tried from {} % on; got {}",
-      probe.value, probe.ratio.str(), attempts, first.str(), most);
+      "should be met within {} ratios that are trained, got {:.0f} parameters at {} %, the last "
+      "of them, instead of {}: try --ratio above it",
+      attempts, probe.value, probe.ratio.str(), most);
   return probe;
 }
 

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <thread>
@@ -17,11 +18,14 @@ TEST_CASE("writing a file clears its folder of what killed processes left half w
   const serpette::test::Scratch folder;
   const auto left = [&](const std::string& name) {
     std::ofstream(folder / name) << "half";
+    const auto days_ago = std::filesystem::file_time_type::clock::now() - std::chrono::hours(48);
+    std::filesystem::last_write_time(folder / name, days_ago);
     return folder / name;
   };
   std::filesystem::create_directory(folder / "below");
   const auto own = serpette::detail::part_name(folder / "x.onnx", 4'000'000'000);
-  std::vector<std::filesystem::path> gone{left(std::filesystem::path(own).filename())}, stay;
+  std::vector<std::filesystem::path> gone{own}, stay{folder / "young.part-serpette-elsewhere-1-0"};
+  for (const auto& young : {gone.front(), stay.front()}) std::ofstream(young) << "half";
   for (const char* name : {"x.onnx.part-serpette-elsewhere-1-0", "other.part-serpette-a-host-17-3",
                            "no-host.part-serpette--1-0"})
     gone.push_back(left(name));

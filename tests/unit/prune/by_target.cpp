@@ -97,14 +97,14 @@ TEST_CASE("a budget of parameters is met by what training leaves", "[prune][targ
   SECTION("or not, which is said") {
     CHECK_THROWS_WITH(search(Ratio::percent(40), 50, fine, ever_less),
                       ContainsSubstring("--max-parameters: should be at least 100, what training "
-                                        "leaves at 99 %, the last of ") &&
-                          ContainsSubstring("ratios that were tried from 40 % on; got 50"));
+                                        "leaves at 99 %, got 50"));
     CHECK(heard.size() <= kTrainedAttempts);
     const SearchRange narrow{.most = Ratio::percent(50), .resolution = Ratio::parse("0.1")};
     CHECK_THROWS_WITH(search(Ratio::percent(50), 500, narrow, even), ContainsSubstring("at 50 %"));
     CHECK(heard.size() == 1);
     const auto never = [](Ratio) { return 1000.0; };
-    CHECK_THROWS_WITH(search(Ratio(), 500, fine, never), ContainsSubstring("the last of 8 ratios"));
+    CHECK_THROWS_WITH(search(Ratio(), 500, fine, never),
+                      ContainsSubstring("should be met within 8 ratios"));
     CHECK(heard.size() == kTrainedAttempts);
   }
 }

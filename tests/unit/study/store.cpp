@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "serpette/app/used_folder.hpp"
@@ -336,12 +337,14 @@ TEST_CASE("what killed processes left half written goes, what a living one write
   for (const auto& file : {folder / "cells.csv", folder / "stages" / "scores-1.pt",
                            folder / "cells" / "s-run1-ratio0" / "network.weights"}) {
     gone.push_back(left(file, ".part-serpette-elsewhere-1-0"));
+    const auto days_ago = std::filesystem::file_time_type::clock::now() - std::chrono::hours(48);
+    std::filesystem::last_write_time(gone.back(), days_ago);
     stay.push_back(left(file, ".partial"));
   }
   const StagedFile being_written(folder / "stages" / "scores-2.pt", std::string_view("half"));
   const Store store(folder.path());
   const auto is_part = [](const auto& entry) {
-    return serpette::detail::is_part_name(entry.path().filename().string());
+    return serpette::detail::host_of_part(entry.path().filename().string()).has_value();
   };
   CHECK(std::ranges::count_if(std::filesystem::directory_iterator(folder / "stages"), is_part) ==
         1);
