@@ -33,8 +33,8 @@ struct KeptCandidate {
 /// Candidates are taken from the best downwards over all classes; one is dropped if its IoU with a
 /// kept one of its class exceeds `threshold`. That equals suppression class by class followed by a
 /// cut at `limit`, but ends as soon as `limit` are kept: only so many as are looked at are sorted
-/// and have their boxes computed, and a network that fires everywhere (10,647 cells × 80 classes)
-/// costs little more than a good one. Equal scores rank by class, then by prediction.
+/// and have their boxes computed. Of a network that fires everywhere (10,647 cells × 80 classes)
+/// it is collecting the candidates that costs. Equal scores rank by class, then by prediction.
 /// @param candidates  end up in another order.
 /// @param box_of      (prediction) → its Corners in an optional, without a value where it has no
 ///                    box: it is then dropped.
