@@ -72,7 +72,7 @@ def peers():
         cases = {tuple(case.partition(":")[::2]) for case, _ in cells}
         for kind, share in sorted(cases, key=lambda case: (kinds.index(case[0]), float(case[1] or 0))):
             case = f"{kind}:{share}" if share else kind
-            what = "nothing" if kind == "none" else f"{100 * float(share):.0f} % of {dict(unstructured='weights').get(kind, kind + 's')}"
+            what = "nothing" if kind == "none" else f"{100 * float(share):.3g} % of {dict(unstructured='weights').get(kind, kind + 's')}"
             lines.append(f"| {what} | " + " | ".join(cells.get((case, engine), "–") for engine in engines) + " |")
         lines.append("")
     return lines
