@@ -144,6 +144,7 @@
 #include "serpette/io/draw.hpp"
 #include "serpette/io/file_fingerprint.hpp"
 #include "serpette/io/file_lock.hpp"
+#include "serpette/io/host_name.hpp"
 #include "serpette/io/image.hpp"
 #include "serpette/io/image_files.hpp"
 #include "serpette/io/image_format.hpp"

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/io/host_name.hpp"
 #include "serpette/io/open_above_streams.hpp"
 #include "serpette/io/read_file.hpp"
 
@@ -62,9 +63,8 @@ class FileLock {
       second.busy(Told::by(path_).owner);
       fail(path_.string(), "should be free");
     }
-    char host[256] = {};
-    ::gethostname(host, sizeof host - 1);
-    const auto told = fmt::format("{} on {}{}{}", ::getpid(), host, says.empty() ? "" : "\n", says);
+    const auto told =
+        fmt::format("{} on {}{}{}", ::getpid(), host_name(), says.empty() ? "" : "\n", says);
     require(::ftruncate(file_, 0) == 0 &&
                 ::pwrite(file_, told.data(), told.size(), 0) == std::ssize(told),
             path_.string(), "should be writable, got \"{}\"", std::strerror(errno));

@@ -19,6 +19,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/core/parse_number.hpp"
+#include "serpette/io/host_name.hpp"
 #include "serpette/io/open_above_streams.hpp"
 
 /// @file
@@ -38,12 +39,6 @@ inline constexpr std::string_view kPartMark = ".part-serpette-";
 
 /// So many temporary names are tried for one file.
 inline constexpr int kMostParts = 100;
-
-inline std::string host_name() {
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
-  return host;
-}
 
 /// The `n`-th temporary name of this process, for what is to become `path`.
 inline std::string part_name(const std::filesystem::path& path, unsigned n) {
@@ -80,8 +75,8 @@ inline bool is_old(int file) {
 
 /// Whether the file that is open is a plain one that still has this name.
 inline bool has_name(int file, const char* name) {
-  struct ::stat open {
-  }, named{};
+  struct ::stat open {};
+  struct ::stat named {};
   return ::fstat(file, &open) == 0 && ::lstat(name, &named) == 0 && S_ISREG(named.st_mode) &&
          open.st_dev == named.st_dev && open.st_ino == named.st_ino;
 }

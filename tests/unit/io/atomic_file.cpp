@@ -1,12 +1,12 @@
 #include "serpette/io/atomic_file.hpp"
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <csignal>
 
 #include "serpette/io/read_file.hpp"
 #include "support/catch.hpp"
+#include "support/resource_limit.hpp"
 #include "support/scratch.hpp"
 
 namespace fs = std::filesystem;
@@ -20,21 +20,14 @@ namespace {
 /// disk ("File too large"). Tests say what they found afterwards: their output may be a file.
 class NoRoom {
  public:
-  explicit NoRoom(::rlim_t bytes) : ignored_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const ::rlimit limit{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
+  explicit NoRoom(::rlim_t bytes) : limit_(RLIMIT_FSIZE, bytes) {}
   NoRoom(const NoRoom&) = delete;
   NoRoom& operator=(const NoRoom&) = delete;
-  ~NoRoom() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, ignored_);
-  }
+  ~NoRoom() { std::signal(SIGXFSZ, before_); }
 
  private:
-  void (*ignored_)(int);
-  ::rlimit before_{};
+  void (*before_)(int) = std::signal(SIGXFSZ, SIG_IGN);
+  serpette::test::ResourceLimit limit_;
 };
 
 }  // namespace

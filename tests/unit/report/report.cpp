@@ -1,10 +1,9 @@
 #include "serpette_report/report.hpp"
 
-#include <sys/resource.h>
-
 #include "serpette/io/image.hpp"
 #include "serpette/io/read_file.hpp"
 #include "support/catch.hpp"
+#include "support/resource_limit.hpp"
 #include "support/scratch.hpp"
 #include "unit/report/support.hpp"
 
@@ -420,18 +419,8 @@ TEST_CASE("one of a thing is no plural", "[report][page]") {
 }
 
 TEST_CASE("a report has more files than a process may have open", "[report]") {
-  struct Limit {
-    ::rlimit before{};
-    Limit() {
-      ::getrlimit(RLIMIT_NOFILE, &before);
-      auto few = before;
-      few.rlim_cur = 32;
-      REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
-    }
-    ~Limit() { ::setrlimit(RLIMIT_NOFILE, &before); }
-  };
   const test::Scratch folder;
-  const Limit limit;
+  const test::ResourceLimit open_files(RLIMIT_NOFILE, 32);
   ReportFolder out(folder / "r");
   for (int i = 0; i < 64; ++i) out.add(fmt::format("{}.csv", i), "x");
   out.write({});
