@@ -59,6 +59,18 @@ inline void split(const float* from, std::size_t n, float* first, float* second)
   }
 }
 
+inline void repeat(const float* from, std::size_t n, std::size_t times, float* to) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  if (times == 2)
+    for (; i + lanes <= n; i += lanes) {
+      const V v = hn::LoadU(d, from + i);
+      hn::StoreInterleaved2(v, v, d, to + 2 * i);
+    }
+  for (; i < n; ++i) std::fill_n(to + times * i, times, from[i]);
+}
+
 inline void add(const float* x, const float* y, float slope, std::size_t n, float* to) {
   const D d;
   const V below = hn::Set(d, slope);
@@ -135,7 +147,7 @@ inline void activate_all(Activation activation, std::size_t n, float* data) {
 }  // namespace maps
 
 inline MapKernels map_kernels() {
-  return {&maps::highest,  &maps::split, &maps::add,
+  return {&maps::highest,  &maps::split, &maps::repeat,      &maps::add,
           &maps::multiply, &maps::scale, &maps::activate_all};
 }
 

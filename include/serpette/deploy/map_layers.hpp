@@ -94,12 +94,16 @@ inline void enlarge(const ConstMap& x, int stride, const Map& y, Layout layout) 
   const std::int64_t unit = planes ? 1 : x.shape.channels;  // numbers that move together
   const std::int64_t width = x.shape.width, wide = y.shape.width;
   const auto rows = (planes ? std::int64_t{x.shape.channels} : 1) * x.shape.height;
+  const auto repeat = map_kernels_here().repeat;
   workers_for(y.numbers())(rows, [&](std::int64_t begin, std::int64_t end) {
     for (auto row = begin; row < end; ++row) {
       const float* from = x.data + row * width * unit;
       float* to = y.data + row * stride * wide * unit;
-      for (std::int64_t column = 0; column < wide; ++column)
-        std::copy_n(from + column / stride * unit, unit, to + column * unit);
+      if (planes)
+        repeat(from, static_cast<std::size_t>(width), static_cast<std::size_t>(stride), to);
+      else
+        for (std::int64_t column = 0; column < wide; ++column)
+          std::copy_n(from + column / stride * unit, unit, to + column * unit);
       for (int copy = 1; copy < stride; ++copy)
         std::copy_n(to, wide * unit, to + copy * wide * unit);
     }

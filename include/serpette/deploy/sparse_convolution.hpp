@@ -277,7 +277,12 @@ class SparseConvolutionOf {
       kernels_->pack_planes[halves(strip)](
           {reinterpret_cast<float*>(to + g * strip.cells), length, lanes(), planes,
            reinterpret_cast<const float*>(x), outside(), strip.tile_rows + tiling_.more_rows,
-           in_.height, in_.width, (g * strip.band_rows + row) * s - p, strip.column * s - p, s});
+           in_.height, in_.width, (g * strip.band_rows + row) * s - p, strip.column * s - p, s,
+           is_far(in_)});
+  }
+
+  static bool is_far(const Shape& map) {
+    return std::int64_t{sizeof(float)} * map.channels * map.height * map.width > kFarMap;
   }
 
   static std::size_t halves(const SparseStrip& strip) {
@@ -344,6 +349,7 @@ class SparseConvolutionOf {
         job.partial_out = is_last ? nullptr : mine;
         job.bands_out = has_bands ? bands_out : nullptr;
         job.out = y + f * cells + origin;
+        job.fetches_ahead = is_last && !has_bands && is_far(out_) && unit + 1 < weights_.units();
         if (finish.residual != nullptr) job.finish.residual = finish.residual + f * cells + origin;
         kernel(job);
         if (!is_last || !has_bands) continue;

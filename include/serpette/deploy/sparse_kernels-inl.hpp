@@ -170,12 +170,24 @@ HWY_INLINE void sum_shifted_weights(const FiltersJob<Number>& job,
   add_weights<Number, D, Rows>(job, job.shifts, weights, sum);
 }
 
+/// Asks for what will be read or written soon, a vector of each row.
+template <int Rows>
+HWY_INLINE void fetch_ahead(const float* first, std::ptrdiff_t pitch) {
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) __builtin_prefetch(first + r * pitch, 1);
+}
+
 /// The filters together on one tile of `Rows` vectors, accumulated in registers.
 template <class Number, class D, int Rows, bool IsShifted>
 void filters_on_tile(const FiltersJob<Number>& job) {
   using Of = Sums<Number, D>;
   const D d;
   const std::size_t lanes = hn::Lanes(d);
+  if (job.fetches_ahead) {
+    const auto next = kFilters<Number> * job.plane;
+    fetch_ahead<Rows>(job.out + next, job.pitch);
+    if (job.finish.residual != nullptr) fetch_ahead<Rows>(job.finish.residual + next, job.pitch);
+  }
   SumVectors<Number, D, Rows> sum;
   if constexpr (IsShifted) {
     static_assert(kFilters<Number> == 1);
@@ -278,6 +290,11 @@ void pack_planes(const PackJob& job) {
     };
 
     const bool is_within = first >= 0 && first + s * lanes <= width;
+    if (job.fetches_ahead && plane.column == 0 && first + 2 * s * lanes <= width) {
+      const float* next = job.x + plane.channel * cells + (top + begin * s) * width + first;
+      for (auto r = begin; r < end; ++r, next += s * width)
+        for (std::ptrdiff_t i = 0; i < s; ++i) __builtin_prefetch(next + (s + i) * lanes, 0, 2);
+    }
     fill(0, begin);
     if (s == 1 && is_within)
       rows([&](const float* row) { return hn::LoadU(d, row + first); });
