@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -33,24 +34,38 @@ namespace detail {
 inline std::mutex one_at_a_time;
 }  // namespace detail
 
-/// Times `work(i)` for i = 0 … count − 1, after a warm-up, while nothing else of this process is
-/// being timed so. Every way has at least `repeats` turns, and all together 3 ms.
+/// Times `work(i)` for i = 0 … model.size() − 1, after a warm-up, while nothing else of this
+/// process is being timed so. Every way has at least `repeats` turns, and all together 3 ms; but
+/// one that is behind by the clock and by the model has no more of them.
+/// @param model  what each costs by a model, in any unit.
 template <class Work>
-Timing time_in_turns(std::size_t count, int repeats, const Work& work) {
+Timing time_in_turns(const std::vector<double>& model, int repeats, const Work& work) {
   const std::scoped_lock lock(detail::one_at_a_time);
-  const auto seconds = [&](std::size_t i) {
-    const auto begin = std::chrono::steady_clock::now();
-    work(i);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  };
-  std::vector<std::vector<double>> times(count);
-  double spent = 0;
-  for (std::size_t i = 0; i < count; ++i) work(i);
-  for (int turn = 0; turn < repeats || spent < 3e-3; ++turn)
-    for (std::size_t i = 0; i < count; ++i) {
-      times[i].push_back(seconds(i));
-      spent += times[i].back();
+  std::vector<std::vector<double>> times(model.size());
+  std::vector<std::size_t> left(model.size());
+  std::iota(left.begin(), left.end(), 0);
+  const auto best = [&](std::size_t i) { return *std::ranges::min_element(times[i]); };
+  const auto turn = [&] {
+    double spent = 0;
+    for (const auto i : left) {
+      const auto begin = std::chrono::steady_clock::now();
+      work(i);
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+      times[i].push_back(seconds.count());
+      spent += seconds.count();
     }
+    constexpr double kBehind = 1.3;
+    const auto first = *std::ranges::min_element(left, {}, best);
+    const double most = kBehind * best(first);
+    std::erase_if(left, [&](auto i) { return best(i) > most && model[i] > model[first]; });
+    return spent;
+  };
+  turn();
+  for (const auto i : left) times[i].clear();
+  const bool is_contest = left.size() > 1 || model.size() == 1;
+  double spent = turn();
+  for (int turns = 1; is_contest && (turns < repeats || spent < 3e-3); ++turns) spent += turn();
+
   Timing result;
   for (auto& of_one : times) {
     std::ranges::sort(of_one);

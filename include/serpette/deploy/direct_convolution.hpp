@@ -42,21 +42,22 @@ class DirectConvolutionOf {
                       const float* bias, const Rounding<Number>& rounding = {})
       : DirectConvolutionOf(
             c, in, [&](auto... extents) { return PackedMatrix<Number>(extents...); }, rounding) {
-    const auto of_filter = std::size_t(in.channels) * c.size * c.size;
     std::vector<float> biases(whole_filters(), 0.0F), scales(kIsScaled ? whole_filters() : 0);
     std::copy_n(bias, c.filters, biases.begin());
-    for (int f = 0; f < c.filters; ++f) {
-      const std::span filter(weight + f * of_filter, of_filter);
-      if constexpr (kIsScaled) {
-        const QuantizedFilter quantized(filter);
-        pack(f, quantized.weights);
-        const auto at = static_cast<std::size_t>(f);
-        const auto of_sum = quantized.of_sum(rounding.by, biases[at]);
-        scales[at] = of_sum.scale;
-        biases[at] = of_sum.bias;
-      } else {
-        pack(f, filter);
+    if constexpr (kIsScaled) {
+      const auto of_filter = std::size_t(in.channels) * c.size * c.size;
+      for (std::size_t f = 0; f < static_cast<std::size_t>(c.filters); ++f) {
+        const QuantizedFilter quantized(std::span(weight + f * of_filter, of_filter));
+        pack(static_cast<int>(f), 1, quantized.weights.data());
+        const auto of_sum = quantized.of_sum(rounding.by, biases[f]);
+        scales[f] = of_sum.scale;
+        biases[f] = of_sum.bias;
       }
+    } else {
+      const int side = weights_.side_by_side();
+      for (int f = 0; f < c.filters; f += side)
+        pack(f, std::min(side, c.filters - f),
+             weight + std::ptrdiff_t{f} * in.channels * c.size * c.size);
     }
     bias_ = std::move(biases);
     scale_ = std::move(scales);
@@ -129,13 +130,16 @@ class DirectConvolutionOf {
     blocks_ = (cells() + wanted - 1) / wanted;
   }
 
-  /// @param weights  of one filter, [C_in, k, k].
-  template <class Weights>
-  void pack(int filter, const Weights& weights) {
+  /// @param count    filters that lie side by side.
+  /// @param weights  of these, [count, C_in, k, k].
+  template <class Weight>
+  void pack(int first, int count, const Weight* weights) {
     const int area = conv_.size * conv_.size;
+    const auto of_filter = std::ptrdiff_t{in_.channels} * area;
     for (int i = 0; i < in_.channels; ++i)
-      for (int tap = 0; tap < area; ++tap)
-        weights_.at(tap * depth_ + i, filter) = weights[static_cast<std::size_t>(i * area + tap)];
+      for (int tap = 0; tap < area; ++tap, ++weights)
+        weights_.fill(tap * depth_ + i, first, count,
+                      [&](int f) { return weights[f * of_filter]; });
   }
 
   [[nodiscard]] std::size_t whole_filters() const {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/core/in_parallel.hpp"
 #include "serpette/core/settings.hpp"
 #include "serpette/deploy/change_layout.hpp"
 #include "serpette/deploy/choices.hpp"
@@ -29,6 +30,7 @@
 #include "serpette/deploy/plan_memory.hpp"
 #include "serpette/deploy/plan_precision.hpp"
 #include "serpette/deploy/quantization.hpp"
+#include "serpette/deploy/workers.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -101,7 +103,10 @@ class Execution {
     for (std::size_t c = 0; c < forms.size(); ++c)
       choices_.push_back({graph_[graph_.convolutions()[c]].name,
                           std::string(List::kNames[forms[c]]), layers[c].density()});
-    prepare(forms, [&](std::size_t c) { return List::prepare(forms[c], layers[c]); });
+    std::vector<std::optional<typename List::Prepared>> prepared(forms.size());
+    in_parallel(static_cast<std::size_t>(available_threads()), forms.size(),
+                [&](std::size_t c) { prepared[c].emplace(List::prepare(forms[c], layers[c])); });
+    prepare(forms, [&](std::size_t c) { return std::move(prepared[c]).value(); });
   }
   Execution(Execution&&) = default;
   Execution& operator=(Execution&&) = default;

@@ -49,10 +49,13 @@ class FoldedNetwork {
   void remove_silent_filters() {
     std::vector<std::vector<bool>> kept;
     for (const auto& layer : layers_) {
-      const auto heard =
-          layer.weight.flatten(1).ne(0).any(1).logical_or(layer.bias.ne(0)).contiguous();
-      const bool* flag = heard.const_data_ptr<bool>();
-      kept.emplace_back(flag, flag + heard.numel());
+      const auto of_a_filter = layer.weight.numel() / layer.weight.size(0);
+      const auto* weight = layer.weight.const_data_ptr<float>();
+      const auto* bias = layer.bias.const_data_ptr<float>();
+      auto& heard = kept.emplace_back();
+      for (std::int64_t f = 0; f < layer.weight.size(0); ++f, weight += of_a_filter)
+        heard.push_back(bias[f] != 0 ||
+                        std::any_of(weight, weight + of_a_filter, [](float w) { return w != 0; }));
     }
     std::vector<std::vector<bool>> all;
     for (const auto& filters : kept) all.emplace_back(filters.size(), true);

@@ -28,6 +28,17 @@ struct FoldedLayer {
   std::int64_t weights_left = 0;         ///< Nonzero weights.
   std::int64_t kernels_left = 0;         ///< k×k slices with a nonzero weight.
 
+  /// Counts what is left of `weight`.
+  void count_left() {
+    const auto area = static_cast<std::size_t>(settings.size) * settings.size;
+    weights_left = kernels_left = 0;
+    for (std::size_t i = 0; i < weight.size(); i += area) {
+      std::int64_t of_kernel = 0;
+      for (std::size_t tap = 0; tap < area; ++tap) of_kernel += weight[i + tap] != 0 ? 1 : 0;
+      weights_left += of_kernel;
+      kernels_left += of_kernel > 0 ? 1 : 0;
+    }
+  }
   /// Nonzero weights ÷ weights.
   [[nodiscard]] double density() const {
     return static_cast<double>(weights_left) / static_cast<double>(weight.size());

@@ -78,35 +78,44 @@ class FormList {
   /// @param measure  time those that the model cannot tell apart, `repeats` times at least.
   static std::vector<std::vector<double>> costs(const std::vector<FoldedLayer>& layers,
                                                 bool measure, int repeats) {
-    // Layers of one kind, as dense as each other up to 2 %, are timed once.
-    using Kind = std::tuple<int, int, int, int, int, int, int, int, bool, int, int>;
-    std::map<Kind, std::vector<double>> known;
-    const auto log = [](double share) {
-      return share > 0 ? static_cast<int>(std::lround(50 * std::log(share))) : -1000;
+    // Of layers of one shape, about as dense as each other, one is timed; the model scales its
+    // costs to the others.
+    using Kind = std::tuple<int, int, int, int, int, int, int, int, bool>;
+    struct Known {
+      double density, kernels;  // logarithms of the shares that are left
+      std::vector<double> model, costs;
     };
+    constexpr double kAbout = 0.12;
+    std::map<Kind, std::vector<Known>> known;
+    const auto log = [](double share) { return std::log(std::max(share, 1e-9)); };
     std::vector<std::vector<double>> all;
     for (const FoldedLayer& layer : layers) {
       const auto& c = layer.settings;
-      const Kind kind{c.size,
-                      c.stride,
-                      c.padding,
-                      c.groups,
-                      c.filters,
-                      layer.in.channels,
-                      layer.in.height,
-                      layer.in.width,
-                      layer.range.has_value(),
-                      log(layer.density()),
-                      log(static_cast<double>(layer.kernels_left) / static_cast<double>(c.filters) /
-                          static_cast<double>(layer.in.channels / c.groups))};
-      auto found = known.find(kind);
-      if (found == known.end()) found = known.emplace(kind, costs(layer, measure, repeats)).first;
-      all.push_back(found->second);
+      auto& same = known[{c.size, c.stride, c.padding, c.groups, c.filters, layer.in.channels,
+                          layer.in.height, layer.in.width, layer.range.has_value()}];
+      const double density = log(layer.density()),
+                   kernels = log(static_cast<double>(layer.kernels_left) * c.groups /
+                                 (static_cast<double>(c.filters) * layer.in.channels));
+      auto costs = model_of(layer);
+      const auto near = std::ranges::find_if(same, [&](const Known& other) {
+        return std::abs(other.density - density) < kAbout &&
+               std::abs(other.kernels - kernels) < kAbout;
+      });
+      if (near != same.end()) {
+        for (std::size_t f = 0; f < costs.size(); ++f)
+          if (std::isfinite(costs[f])) costs[f] *= near->costs[f] / near->model[f];
+      } else if (measure) {
+        auto model = std::exchange(costs, timed(layer, costs, repeats));
+        same.push_back({density, kernels, std::move(model), costs});
+      }
+      all.push_back(std::move(costs));
     }
     return all;
   }
 
  private:
+  static constexpr double kNever = std::numeric_limits<double>::infinity();
+
   template <std::size_t I>
   using At = std::tuple_element_t<I, std::tuple<Forms...>>;
 
@@ -118,17 +127,28 @@ class FormList {
     }(std::index_sequence_for<Forms...>{});
   }
 
-  static std::vector<double> costs(const FoldedLayer& layer, bool measure, int repeats) {
-    constexpr double kNever = std::numeric_limits<double>::infinity();
+  /// What the forms cost by their model.
+  static std::vector<double> model_of(const FoldedLayer& layer) {
     std::vector<double> model{(Forms::fits(layer) ? Forms::cost(layer) : kNever)...};
+    require(*std::ranges::min_element(model) < kNever, "plan",
+            "no form fits a convolution of {}×{} with stride {}", layer.settings.size,
+            layer.settings.size, layer.settings.stride);
+    return model;
+  }
+
+  /// The same by the clock, where the model leaves it in doubt.
+  static std::vector<double> timed(const FoldedLayer& layer, const std::vector<double>& model,
+                                   int repeats) {
+    constexpr double kInDoubt = 2;  // times the least by the model
     const double least = *std::ranges::min_element(model);
-    require(least < kNever, "plan", "no form fits a convolution of {}×{} with stride {}",
-            layer.settings.size, layer.settings.size, layer.settings.stride);
-    constexpr double kInDoubt = 2.5;  // times the least by the model
     std::vector<std::size_t> doubtful;
-    for (std::size_t f = 0; f < model.size(); ++f)
-      if (model[f] <= kInDoubt * least) doubtful.push_back(f);
-    if (!measure || doubtful.size() == 1) return model;
+    std::vector<double> expected;
+    for (std::size_t f = 0; f < model.size(); ++f) {
+      if (model[f] > kInDoubt * least) continue;
+      doubtful.push_back(f);
+      expected.push_back(model[f]);
+    }
+    if (doubtful.size() == 1) return model;
 
     std::vector<Prepared> prepared;
     for (const auto form : doubtful) prepared.push_back(prepare(form, layer));
@@ -137,7 +157,7 @@ class FormList {
     };
     const AlignedZeros<float> in(numbers(layer.in)), out(numbers(layer.out));
     std::fill_n(in.data, in.size, 1.0F);
-    const auto timing = time_in_turns(doubtful.size(), repeats, [&](std::size_t i) {
+    const auto timing = time_in_turns(expected, repeats, [&](std::size_t i) {
       const auto layout = kLayouts[doubtful[i]];
       run(prepared[i], {ConstMap::dense(in.data, layer.in, layout),
                         Map::dense(out.data, layer.out, layout), Finish{.slope = 0.1F}});

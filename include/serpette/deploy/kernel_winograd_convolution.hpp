@@ -4,7 +4,6 @@
 /// Winograd's convolution of 3×3 with the kernels that are left. No LibTorch.
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -46,20 +45,28 @@ class KernelWinogradConvolution {
     bias_ = std::vector<float>(bias, bias + c.filters);
     std::vector<std::int64_t> starts{0};
     std::vector<std::int32_t> channels;
-    std::vector<std::array<float, 36>> kernels;
+    std::vector<const float*> kernels;
     for (int f = 0; f < c.filters; ++f) {
       for (int channel = 0; channel < in.channels; ++channel, weight += 9) {
         if (std::all_of(weight, weight + 9, [](float w) { return w == 0; })) continue;
         channels.push_back(channel);
-        kernels.push_back(winograd_weights(weight));
+        kernels.push_back(weight);
       }
       starts.push_back(std::ssize(channels));
     }
-    std::vector<float> weights;
-    weights.reserve(36 * kernels.size());
-    for (int point = 0; point < 36; point += points())
-      for (const auto& u : kernels)
-        weights.insert(weights.end(), u.begin() + point, u.begin() + point + points());
+    std::vector<float> weights(36 * kernels.size());
+    KernelTransform transform;
+    const auto points = static_cast<std::size_t>(this->points());
+    for (std::size_t first = 0; first < kernels.size(); first += KernelTransform::kMost) {
+      const auto count = std::min<std::size_t>(KernelTransform::kMost, kernels.size() - first);
+      for (std::size_t n = 0; n < count; ++n)
+        transform.set(static_cast<int>(n), kernels[first + n]);
+      transform.run();
+      for (std::size_t k = 0; k < 36; ++k) {
+        float* to = weights.data() + (k / points * kernels.size() + first) * points + k % points;
+        for (std::size_t n = 0; n < count; ++n) to[n * points] = transform.point(k)[n];
+      }
+    }
     starts_ = std::move(starts);
     channels_ = std::move(channels);
     weights_ = std::move(weights);

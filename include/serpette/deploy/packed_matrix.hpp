@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "serpette/deploy/dense_job.hpp"
 #include "serpette/deploy/plan_archive.hpp"
@@ -18,22 +19,32 @@ namespace serpette::deploy {
 template <class Number>
 class PackedMatrix {
  public:
-  /// Zeros, to be filled by `at`.
+  /// Zeros, to be filled.
   /// @param rows  a multiple of kTogether.
   PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes)
-      : rows_(rows), lanes_(lanes), vectors_((columns + lanes - 1) / lanes) {
-    const AlignedZeros<Number> zeros(size());
-    filled_ = zeros.data;
-    data_ = zeros.stored();
+      : PackedMatrix(rows, columns, lanes, AlignedZeros<Number>(size(rows, columns, lanes)), 0) {}
+  /// The i-th of as many matrices as there are zeros for.
+  PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes,
+               const AlignedZeros<Number>& zeros, std::size_t i)
+      : rows_(rows),
+        lanes_(lanes),
+        vectors_((columns + lanes - 1) / lanes),
+        filled_(zeros.data + i * size(rows, columns, lanes)) {
+    data_ = {zeros.memory, std::span<const Number>(filled_, size(rows, columns, lanes))};
   }
   /// What `write` wrote of one of these extents.
   PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes, PlanReader& from)
       : rows_(rows),
         lanes_(lanes),
         vectors_((columns + lanes - 1) / lanes),
-        data_(from.array<Number>(size())) {}
+        data_(from.array<Number>(size(rows, columns, lanes))) {}
 
   void write(PlanWriter& to) const { to.array(data_); }
+
+  /// Numbers of one of these extents.
+  [[nodiscard]] static std::size_t size(std::int64_t rows, std::int64_t columns, int lanes) {
+    return static_cast<std::size_t>(rows * ((columns + lanes - 1) / lanes * lanes));
+  }
 
   [[nodiscard]] std::int64_t panels() const { return (vectors_ + 1) / 2; }
   [[nodiscard]] int vectors(std::int64_t panel) const {
@@ -45,6 +56,18 @@ class PackedMatrix {
     return data_.data() + column(panel) * rows_;
   }
 
+  /// Columns from a multiple of so many on that lie side by side, as `fill` wants them: a line of
+  /// the cache at most.
+  [[nodiscard]] int side_by_side() const {
+    return static_cast<int>(std::min<std::int64_t>(16, 2 * lanes_));
+  }
+  /// Gives some columns that lie side by side their values in a row.
+  /// @param value  value(i) of the i-th of them.
+  template <class Value>
+  void fill(std::int64_t row, std::int64_t first_column, int count, const Value& value) {
+    Number* to = &at(row, first_column);
+    for (int i = 0; i < count; ++i) to[i * kTogether<Number>] = Number(value(i));
+  }
   /// Of one that is filled, not read.
   [[nodiscard]] Number& at(std::int64_t row, std::int64_t column) {
     constexpr int kSide = kTogether<Number>;
@@ -54,10 +77,6 @@ class PackedMatrix {
   }
 
  private:
-  [[nodiscard]] std::size_t size() const {
-    return static_cast<std::size_t>(rows_ * vectors_ * lanes_);
-  }
-
   std::int64_t rows_, lanes_, vectors_;
   StoredArray<Number> data_;
   Number* filled_ = nullptr;

@@ -93,9 +93,7 @@ class TensorPlan : public Run {
       FoldedLayer& layer = layers.emplace_back(folded_layer(network.graph(), i));
       layer.weight = numbers(p.weight);
       layer.bias = numbers(p.bias);
-      const auto left = p.weight.ne(0);
-      layer.weights_left = left.count_nonzero().template item<std::int64_t>();
-      layer.kernels_left = left.flatten(2).any(2).count_nonzero().template item<std::int64_t>();
+      layer.count_left();
     }
     return layers;
   }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -22,30 +23,43 @@ int depth_of(const Shape& map) {
   return (map.channels + kTogether<Number> - 1) / kTogether<Number>;
 }
 
-/// A convolution's weights as they come, [C_out, depth / groups, k, k].
+/// A convolution's weights that are not zero, found among those that come: [C_out, depth / groups,
+/// k, k].
 template <class Number>
-class DenseWeights {
+class NonzeroWeights {
  public:
   /// @param in  shape of the input.
-  DenseWeights(const Convolutional& c, const Shape& in, const Together<Number>* weights)
+  NonzeroWeights(const Convolutional& c, const Shape& in, const Together<Number>* weights)
       : weights_(weights),
-        inputs_(depth_of<Number>(in) / c.groups),
-        outputs_(c.filters / c.groups),
-        area_(c.size * c.size) {}
-
-  /// The channels that a filter reads.
-  [[nodiscard]] int first_channel(int f) const { return f / outputs_ * inputs_; }
-  [[nodiscard]] int last_channel(int f) const { return first_channel(f) + inputs_; }
-
-  /// Zero where the channel is another group's.
-  [[nodiscard]] Together<Number> at(int f, int channel, int tap) const {
-    const int i = channel - first_channel(f);
-    return i >= 0 && i < inputs_ ? of_filter(f)[std::int64_t{i} * area_ + tap] : Together<Number>{};
+        of_a_filter_(depth_of<Number>(in) / c.groups * c.size * c.size),
+        filters_of_a_group_(c.filters / c.groups) {
+    std::vector<std::int32_t> found(static_cast<std::size_t>(of_a_filter_) + 1);
+    starts_.push_back(0);
+    for (int f = 0; f < c.filters; ++f) {
+      const auto* of_filter = weights + std::int64_t{f} * of_a_filter_;
+      std::int32_t* end = found.data();
+      for (std::int32_t i = 0; i < of_a_filter_; ++i) {  // no branch, which nobody could foresee
+        *end = first(f) + i;
+        end += is_zero(of_filter[i]) ? 0 : 1;
+      }
+      places_.insert(places_.end(), found.data(), end);
+      starts_.push_back(places_.size());
+    }
   }
-  /// [depth / groups, k, k]
-  [[nodiscard]] const Together<Number>* of_filter(int f) const {
-    return weights_ + std::int64_t{f} * inputs_ * area_;
+
+  /// Where a filter's are: channel · k² + tap, ascending.
+  [[nodiscard]] std::span<const std::int32_t> places(int f) const {
+    const auto begin = starts_[static_cast<std::size_t>(f)];
+    return {places_.data() + begin, starts_[static_cast<std::size_t>(f) + 1] - begin};
   }
+  /// The weight at one of these.
+  [[nodiscard]] const Together<Number>& at(int f, std::int32_t place) const {
+    return weights_[std::int64_t{f} * of_a_filter_ + place - first(f)];
+  }
+
+ private:
+  /// The first place of a filter's group.
+  [[nodiscard]] std::int32_t first(int f) const { return f / filters_of_a_group_ * of_a_filter_; }
 
   static bool is_zero(const Together<Number>& value) {
     if constexpr (std::is_same_v<Number, Int8>)
@@ -54,9 +68,11 @@ class DenseWeights {
       return value == 0;
   }
 
- private:
   const Together<Number>* weights_;
-  int inputs_, outputs_, area_;  // of a group, in lanes; taps of a kernel
+  std::int32_t of_a_filter_;
+  int filters_of_a_group_;
+  std::vector<std::int32_t> places_;
+  std::vector<std::size_t> starts_;  // [C_out + 1] into places_
 };
 
 /// The planes of an input that any weight reads, one a channel, column and row parity, and where
@@ -65,7 +81,7 @@ class ReadPlanes {
  public:
   template <class Number>
   ReadPlanes(const Convolutional& c, const Shape& in, const SparseTiling& tiling,
-             const DenseWeights<Number>& dense)
+             const NonzeroWeights<Number>& weights)
       : columns_(tiling.column_planes),
         rows_(c.stride),
         channels_(depth_of<Number>(in)),
@@ -73,14 +89,15 @@ class ReadPlanes {
         length_(is_direct_ ? std::int64_t{in.height} * in.width
                            : std::int64_t{tiling.plane_rows} * tiling.lanes),
         begins_(static_cast<std::size_t>(channels_) * columns_ * rows_, kUnread) {
-    for (int f = 0; f < c.filters; ++f) {
-      const auto* weight = dense.of_filter(f);
-      const int last = dense.last_channel(f);
-      for (int channel = dense.first_channel(f); channel < last; ++channel)
-        for (int y = 0; y < c.size; ++y)
-          for (int x = 0; x < c.size; ++x)
-            if (!dense.is_zero(*weight++)) begin_of(channel, x % columns_, y % rows_) = 0;
-    }
+    const int area = c.size * c.size;
+    std::vector<bool> is_read(static_cast<std::size_t>(channels_) * area, false);
+    for (int f = 0; f < c.filters; ++f)
+      for (const auto place : weights.places(f)) is_read[static_cast<std::size_t>(place)] = true;
+    for (int channel = 0, place = 0; channel < channels_; ++channel)
+      for (int y = 0; y < c.size; ++y)
+        for (int x = 0; x < c.size; ++x, ++place)
+          if (is_read[static_cast<std::size_t>(place)])
+            begin_of(channel, x % columns_, y % rows_) = 0;
   }
 
   /// Gives the planes of the channels from `first` on their places: of as many as make up a part.

@@ -47,13 +47,16 @@ class SparseWeights {
   SparseWeights(const Convolutional& c, const Shape& in, const SparseTiling& tiling,
                 const Together<Number>* weight, std::int64_t tile_bytes)
       : SparseWeights(c, tiling) {
-    const DenseWeights<Number> dense(c, in, weight);
-    ReadPlanes planes(c, in, tiling, dense);
+    const NonzeroWeights<Number> nonzero(c, in, weight);
+    ReadPlanes planes(c, in, tiling, nonzero);
     const auto plane_bytes =
         std::int64_t{tiling.plane_rows} * tiling.lanes * std::int64_t{sizeof(float)};
     const auto most = std::max<std::int64_t>(1, tile_bytes / plane_bytes);
     std::vector<std::int32_t> offsets;
     std::vector<Together<Number>> weights;
+    std::vector<std::span<const std::int32_t>> left;  // by filter, places of weights of later parts
+    for (int f = 0; f < c.filters; ++f) left.push_back(nonzero.places(f));
+    UnitLists lists(c, in, tiling);
     int channel = 0;
     do {
       const int first = channel;
@@ -61,18 +64,17 @@ class SparseWeights {
       part.first_plane = planes.packed().size();
       channel = planes.place(first, most);
       part.last_plane = planes.packed().size();
+      lists.begin_part(planes, first, channel);
       std::vector<std::int64_t> starts, firsts;
-      UnitLists lists;
       for (int f = 0; f < c.filters; f += kFilters<Number>) {
         firsts.push_back(std::ssize(weights));
-        for (int shift = shifts_; shift >= 0; --shift) {
-          lists.collect(c, tiling, dense, planes, {f, shift, first, channel});
-          for (std::size_t list = 0; list < lists.places.size(); ++list) {
-            if (kFilters<Number> == 2 || list == 1) starts.push_back(std::ssize(offsets));
-            append(lists.places[list], offsets);
-            append(lists.weights[list], weights);
+        lists.collect(nonzero, left, f);
+        for (int shift = shifts_; shift >= 0; --shift)
+          for (int list = 0; list < kLists<Number>; ++list) {
+            starts.push_back(std::ssize(offsets));
+            append(lists.of(shift, list).places, offsets);
+            append(lists.of(shift, list).weights, weights);
           }
-        }
       }
       starts.push_back(std::ssize(offsets));
       part.starts = std::move(starts);
@@ -151,39 +153,85 @@ class SparseWeights {
   }
 
  private:
-  /// A unit's weights that take part in as many shifts: of both filters, of the first alone, of the
-  /// second alone.
-  struct UnitLists {
-    struct Range {
-      int first_filter, shift, first_channel, last_channel;
+  /// A unit's weights of one part.
+  class UnitLists {
+   public:
+    struct List {
+      std::vector<std::int32_t> places;
+      std::vector<Together<Number>> weights;
     };
-    std::array<std::vector<std::int32_t>, 3> places;
-    std::array<std::vector<Together<Number>>, 3> weights;
 
-    void collect(const Convolutional& c, const SparseTiling& tiling,
-                 const DenseWeights<Number>& dense, const ReadPlanes& planes, const Range& range) {
-      for (auto& list : places) list.clear();
-      for (auto& list : weights) list.clear();
-      const int f = range.first_filter, last_f = std::min(f + kFilters<Number>, c.filters) - 1;
-      const int from = std::max(dense.first_channel(f), range.first_channel),
-                until = std::min(dense.last_channel(last_f), range.last_channel);
-      const int first_x = range.shift * tiling.column_planes,
-                last_x = std::min(first_x + tiling.column_planes, c.size);
-      for (int channel = from; channel < until; ++channel)
-        for (int y = 0; y < c.size; ++y)
-          for (int x = first_x; x < last_x; ++x) {
-            const int tap = y * c.size + x;
-            const auto one = dense.at(f, channel, tap),
-                       two = last_f > f ? dense.at(last_f, channel, tap) : Together<Number>{};
-            const bool has_one = !dense.is_zero(one), has_two = !dense.is_zero(two);
-            if (!has_one && !has_two) continue;
-            const std::size_t list = has_one && has_two ? 0 : has_one ? 1 : 2;
-            places[list].push_back(planes.begin(channel, x - first_x, y % c.stride) +
-                                   y / c.stride * tiling.lanes);
-            if (has_one) weights[list].push_back(one);
-            if (has_two) weights[list].push_back(two);
-          }
+    UnitLists(const Convolutional& c, const Shape& in, const SparseTiling& tiling)
+        : conv_(c), tiling_(tiling), lists_(static_cast<std::size_t>(tiling.shifts + 1)) {
+      const auto taps = static_cast<std::size_t>(depth_of<Number>(in)) * area();
+      begins_.resize(taps);
+      shifts_.resize(taps);
+      for (std::size_t place = 0; place < taps; ++place)
+        shifts_[place] = static_cast<std::int32_t>(place) % area() % c.size / tiling.column_planes;
     }
+
+    /// From now on weights of these channels are asked for, whose planes have their places.
+    void begin_part(const ReadPlanes& planes, int first_channel, int last_channel) {
+      end_ = last_channel * area();
+      for (int channel = first_channel, place = channel * area(); channel < last_channel; ++channel)
+        for (int y = 0; y < conv_.size; ++y)
+          for (int x = 0; x < conv_.size; ++x, ++place)
+            begins_[static_cast<std::size_t>(place)] =
+                planes.begin(channel, x % tiling_.column_planes, y % conv_.stride) +
+                y / conv_.stride * tiling_.lanes;
+    }
+
+    /// Takes the part's weights from what is left of a unit's filters.
+    void collect(const NonzeroWeights<Number>& weights,
+                 std::vector<std::span<const std::int32_t>>& left, int first_filter) {
+      for (auto& of_shift : lists_)
+        for (List& list : of_shift) {
+          list.places.clear();
+          list.weights.clear();
+        }
+      const int second_filter = first_filter + 1;
+      std::span<const std::int32_t> none;
+      auto &one = left[static_cast<std::size_t>(first_filter)],
+           &two = kFilters<Number> > 1 && second_filter < conv_.filters
+                      ? left[static_cast<std::size_t>(second_filter)]
+                      : none;
+      const auto next = [&](const auto& places) { return places.empty() ? end_ : places.front(); };
+      for (;;) {
+        const auto place = std::min(next(one), next(two));
+        if (place >= end_) return;
+        const bool has_one = next(one) == place, has_two = next(two) == place;
+        const auto i = static_cast<std::size_t>(place);
+        List& list = lists_[static_cast<std::size_t>(shifts_[i])][has_one && has_two ? 0
+                                                                  : has_one          ? 1
+                                                                                     : 2];
+        list.places.push_back(begins_[i]);
+        if (has_one) {
+          list.weights.push_back(weights.at(first_filter, place));
+          one = one.subspan(1);
+        }
+        if (has_two) {
+          list.weights.push_back(weights.at(second_filter, place));
+          two = two.subspan(1);
+        }
+      }
+    }
+
+    /// Those that take part in so many shifts: of kLists, as FiltersJob has them.
+    [[nodiscard]] const List& of(int shift, int list) const {
+      return lists_[static_cast<std::size_t>(shift)]
+                   [static_cast<std::size_t>(kFilters<Number> == 1 ? 1 : list)];
+    }
+
+   private:
+    [[nodiscard]] int area() const { return conv_.size * conv_.size; }
+
+    const Convolutional& conv_;
+    const SparseTiling& tiling_;
+    // By place in a filter: where the operands of a weight there begin, and the shifts it takes
+    // part in.
+    std::vector<std::int32_t> begins_, shifts_;
+    std::int32_t end_ = 0;                    // of the part's places
+    std::vector<std::array<List, 3>> lists_;  // of both filters, of the first, of the second alone
   };
 
   template <class T>

@@ -120,12 +120,23 @@ class WinogradConvolutionOf {
   [[nodiscard]] std::int64_t tiles() const { return WinogradTiles(out_).count(); }
 
   void transform(const float* weight) {
-    for (int k = 0; k < 36; ++k) weights_.emplace_back(depth(), out_.channels, kernels_->lanes);
-    for (int f = 0; f < out_.channels; ++f)
+    // All in one block: of huge pages, where that is worth it.
+    const int filters = out_.channels, lanes = kernels_->lanes;
+    const AlignedZeros<Number> zeros(36 * PackedMatrix<Number>::size(depth(), filters, lanes));
+    for (std::size_t k = 0; k < 36; ++k) weights_.emplace_back(depth(), filters, lanes, zeros, k);
+    const int side = std::min(KernelTransform::kMost, weights_.front().side_by_side());
+    KernelTransform transform;
+    for (int first = 0; first < filters; first += side) {
+      const int count = std::min(side, filters - first);
       for (int c = 0; c < in_.channels; ++c) {
-        const auto u = winograd_weights(weight + (std::int64_t{f} * in_.channels + c) * 9);
-        for (std::size_t k = 0; k < 36; ++k) weights_[k].at(c, f) = u[k];
+        for (int f = 0; f < count; ++f)
+          transform.set(f, weight + (std::int64_t{first + f} * in_.channels + c) * 9);
+        transform.run();
+        for (std::size_t k = 0; k < 36; ++k)
+          weights_[k].fill(c, first, count,
+                           [&](int f) { return transform.point(k)[static_cast<std::size_t>(f)]; });
       }
+    }
   }
 
   template <class Parallel>

@@ -177,6 +177,23 @@ TEST_CASE("times within the noise leave the choice to the model, and a busy mach
   CHECK(settled_costs(model, {1.0, 0.5, 1.2, 0}, 0.02)[3] == 1e9);  // not timed
 }
 
+TEST_CASE("what is behind by the clock and by the model is timed no more", "[deploy][plan]") {
+  const auto turns = [](const std::vector<double>& model) {
+    std::vector<int> calls(model.size(), 0);
+    const auto timing = deploy::time_in_turns(model, 5, [&](std::size_t i) {
+      ++calls[i];
+      std::this_thread::sleep_for(std::chrono::microseconds(i == 1 ? 30'000 : 1'000));
+    });
+    for (const double seconds : timing.best) CHECK(seconds > 0);
+    return calls;
+  };
+  const auto agreed = turns({1, 2, 1});
+  CHECK(agreed[1] < agreed[0]);
+  CHECK(agreed[0] == agreed[2]);
+  const auto contested = turns({2, 1, 2});  // the clock alone may be wrong
+  CHECK(contested[1] == contested[0]);
+}
+
 TEST_CASE("one thing is timed at a time, whatever its type", "[deploy][plan]") {
   std::atomic<int> inside = 0, most = 0;
   const auto work = [&] {
@@ -185,8 +202,8 @@ TEST_CASE("one thing is timed at a time, whatever its type", "[deploy][plan]") {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     --inside;
   };
-  std::thread other([&] { (void)deploy::time_in_turns(1, 20, [&](std::size_t) { work(); }); });
-  (void)deploy::time_in_turns(1, 20, [&](std::size_t) { work(); });  // a lambda of its own type
+  std::thread other([&] { (void)deploy::time_in_turns({1.0}, 20, [&](std::size_t) { work(); }); });
+  (void)deploy::time_in_turns({1.0}, 20, [&](std::size_t) { work(); });  // a lambda of its own type
   other.join();
   CHECK(most == 1);
 }
