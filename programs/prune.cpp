@@ -8,7 +8,7 @@
 // The data flows one way: the ratio, given or searched → a study of two cells, the network as it
 // came and the pruned one (OUT/study, where a stopped run goes on, and where --keep and
 // --max-parameters train what they try) → network.cfg, .weights → the table of before and after →
-// network.onnx and .plan.
+// report.html, network.onnx and .plan.
 
 #include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -28,6 +29,7 @@
 #include "serpette/app/program.hpp"
 #include "serpette/app/ready_plan.hpp"
 #include "serpette/app/run_scenarios.hpp"
+#include "serpette/attack/no_attack.hpp"
 #include "serpette/color/greyscale_rec601.hpp"
 #include "serpette/core/quantile.hpp"
 #include "serpette/core/ratio.hpp"
@@ -40,7 +42,10 @@
 #include "serpette/io/load_annotations.hpp"
 #include "serpette/method/state.hpp"
 #include "serpette/metric/stopwatch.hpp"
+#include "serpette/scenario/catalogue.hpp"
 #include "serpette/study/cells.hpp"
+#include "serpette_report/before_after.hpp"
+#include "serpette_report/samples.hpp"
 #include "serpette_report/text_table.hpp"
 #include "support/calibrate.hpp"
 #include "support/ratio_target.hpp"
@@ -62,15 +67,29 @@ struct Options {
 struct Network {
   CellRow paper, standard;  ///< At the two profiles.
   std::uintmax_t bytes = 0;
+  std::int64_t weights = 0;  ///< Other than 0.
 };
 
-Network network(const std::vector<CellRow>& rows, std::string_view scenario,
-                const std::string& ratio, const std::filesystem::path& weights) {
-  Network found;
+/// Weights other than 0 of the convolution at a graph index.
+std::int64_t weights_left(const Yolov3& detector, int index) {
+  return detector.layer(index).weight.count_nonzero().item<std::int64_t>();
+}
+
+/// What a study measured of a network.
+CellRow measured(const std::vector<CellRow>& rows, std::string_view scenario,
+                 const std::string& ratio, std::string_view profile) {
   for (const auto& row : rows)
-    if (row.scenario == scenario && row.ratio == ratio)
-      (row.profile == "paper" ? found.paper : found.standard) = row;
-  found.bytes = std::filesystem::file_size(weights);
+    if (row.scenario == scenario && row.ratio == ratio && row.profile == profile) return row;
+  return {};
+}
+
+Network network(const std::vector<CellRow>& rows, std::string_view scenario,
+                const std::string& ratio, const std::filesystem::path& weights,
+                const Yolov3& detector) {
+  Network found{.paper = measured(rows, scenario, ratio, "paper"),
+                .standard = measured(rows, scenario, ratio, "standard"),
+                .bytes = std::filesystem::file_size(weights)};
+  for (const int i : detector.graph().convolutions()) found.weights += weights_left(detector, i);
   return found;
 }
 
@@ -78,35 +97,47 @@ Network network(const std::vector<CellRow>& rows, std::string_view scenario,
 struct Quantity {
   std::string_view name;
   int decimals;
+  bool more_is_better;
   double (*of)(const Network&);
 };
 
 constexpr std::array kQuantities{
-    Quantity{"AP50", 3, [](const Network& n) { return n.standard.ap50; }},
-    Quantity{"AP", 3, [](const Network& n) { return n.standard.ap; }},
-    Quantity{"robust AP50", 3, [](const Network& n) { return n.standard.robust_ap50; }},
-    Quantity{"robust AP", 3, [](const Network& n) { return n.standard.robust_ap; }},
-    Quantity{"AP50 at confidence 0.5", 3, [](const Network& n) { return n.paper.ap50; }},
-    Quantity{"ms, reading the image", 2, [](const Network& n) { return n.paper.ms_input; }},
-    Quantity{"ms, network", 2, [](const Network& n) { return n.paper.ms_network; }},
-    Quantity{"ms, boxes (confidence 0.5)", 2, [](const Network& n) { return n.paper.ms_post; }},
-    Quantity{"ms, all", 2, [](const Network& n) { return n.paper.ms_total; }},
-    Quantity{"parameters", 0, [](const Network& n) { return double(n.standard.parameters); }},
-    Quantity{"multiply-adds", 0, [](const Network& n) { return double(n.standard.macs); }},
-    Quantity{"bytes of weights", 0, [](const Network& n) { return double(n.bytes); }}};
+    Quantity{"AP50", 3, true, [](const Network& n) { return n.standard.ap50; }},
+    Quantity{"AP", 3, true, [](const Network& n) { return n.standard.ap; }},
+    Quantity{"robust AP50", 3, true, [](const Network& n) { return n.standard.robust_ap50; }},
+    Quantity{"robust AP", 3, true, [](const Network& n) { return n.standard.robust_ap; }},
+    Quantity{"AP50 at confidence 0.5", 3, true, [](const Network& n) { return n.paper.ap50; }},
+    Quantity{"ms, reading the image", 2, false, [](const Network& n) { return n.paper.ms_input; }},
+    Quantity{"ms, network", 2, false, [](const Network& n) { return n.paper.ms_network; }},
+    Quantity{"ms, boxes (confidence 0.5)", 2, false,
+             [](const Network& n) { return n.paper.ms_post; }},
+    Quantity{"ms, all", 2, false, [](const Network& n) { return n.paper.ms_total; }},
+    Quantity{"parameters", 0, false,
+             [](const Network& n) { return double(n.standard.parameters); }},
+    Quantity{"weights other than 0", 0, false, [](const Network& n) { return double(n.weights); }},
+    Quantity{"multiply-adds", 0, false, [](const Network& n) { return double(n.standard.macs); }},
+    Quantity{"bytes of weights", 0, false, [](const Network& n) { return double(n.bytes); }}};
 
-TextTable before_and_after(const Network& before, const Network& after) {
-  TextTable table{.name = "before_and_after",
-                  .title = "",
-                  .header = {"", "as it came", "pruned", "of it"},
-                  .rows = {}};
-  for (const auto& q : kQuantities) {
-    const double x = q.of(before), y = q.of(after);
-    table.rows.push_back({std::string(q.name), fmt::format("{:.{}f}", x, q.decimals),
-                          fmt::format("{:.{}f}", y, q.decimals),
-                          x > 0 ? fmt::format("{:.0f} %", 100 * y / x) : "–"});
+std::vector<BeforeAfter> numbers(const Network& before, const Network& after) {
+  std::vector<BeforeAfter> all;
+  for (const auto& q : kQuantities)
+    all.push_back({std::string(q.name), q.of(before), q.of(after), q.decimals, q.more_is_better});
+  return all;
+}
+
+/// Weights other than 0 of every convolution, and how the plan runs it. None where whole residual
+/// blocks are gone: layers are called by their place, which is another one then.
+std::vector<LayerBeforeAfter> layers(const Yolov3& before, const Yolov3& after,
+                                     const cli::ReadyPlan& plan) {
+  std::vector<LayerBeforeAfter> all;
+  if (before.graph().size() != after.graph().size()) return all;
+  std::map<std::string, std::string> forms;
+  for (const auto& choice : plan.choices()) forms[choice.layer] = choice.form;
+  for (const int i : before.graph().convolutions()) {
+    const auto& name = before.graph()[i].name;
+    all.push_back({name, weights_left(before, i), weights_left(after, i), forms[name]});
   }
-  return table;
+  return all;
 }
 
 void write_summary(const Options& o, Ratio ratio, const Network& before, const Network& after,
@@ -123,6 +154,67 @@ void write_summary(const Options& o, Ratio ratio, const Network& before, const N
                               {"value", probe.value},
                               {"meets", probe.meets}});
   write_file(o.out / "summary.json", json.dump(1) + "\n");
+}
+
+/// What both networks found on some test pictures. Pictures are no result: what keeps them from
+/// the page is said, and no more.
+Samples samples(const cli::ExperimentOptions& study, const std::vector<SampleKey>& cells) {
+  try {
+    return read_samples(cells, {.cells = study.out / "cells",
+                                .images = study.test_images,
+                                .annotations = study.test_annotations,
+                                .pictures = 4});
+  } catch (const Error& e) {
+    fmt::print(stderr, "note: no pictures on the page: {}\n", e.what());
+    return {};
+  }
+}
+
+/// report.html.
+void write_page(const Options& o, Ratio ratio, const Network& before, const Network& after,
+                std::vector<LayerBeforeAfter> layers, const cli::ReadyPlan& plan) {
+  const auto& row = after.standard;
+  const auto label = scenario_label(o.scenario);
+  const bool is_attacked = row.attack != NoAttack::name;
+  const auto part = [](double of, double whole) {
+    return whole > 0 ? fmt::format("{:.0f} %", 100 * of / whole) : std::string("–");
+  };
+  BeforeAfterPage page{
+      .title = fmt::format("{}, {} % pruned", label, ratio.str()),
+      .introduction = fmt::format(
+          "AP50 {:.3f}, before {:.3f}{}; the network takes {:.2f} ms an image on this CPU, before "
+          "{:.2f}; {} of the weights are left. Before is the network as it came.",
+          row.ap50, before.standard.ap50,
+          is_attacked ? fmt::format("; under {} {:.3f}, before {:.3f}", row.attack, row.robust_ap50,
+                                    before.standard.robust_ap50)
+                      : std::string(),
+          after.paper.ms_network, before.paper.ms_network,
+          part(double(after.weights), double(before.weights))),
+      .numbers = numbers(before, after),
+      .layers = std::move(layers),
+      .before = {std::string(kOriginal), "0", 1},
+      .after = {o.scenario, ratio.str(), 1},
+      .greyscale = row.color == GreyscaleRec601::name,
+      .attack = is_attacked ? row.attack : std::string(),
+      .tried = {.name = "tried", .title = "", .header = {"Ratio", "Measured", ""}, .rows = {}},
+      .facts = {{"Scenario", fmt::format("{} ({})", o.scenario, label)},
+                {"Ratio", ratio.str() + " %"},
+                {"Seed", fmt::to_string(o.experiment.seed)},
+                {"Budget", o.experiment.budget.name},
+                {"Score, granularity", fmt::format("{}, {}", row.score_init, row.granularity)},
+                {"Attack", row.attack},
+                {"Colours", row.color},
+                {"CPU", cli::ReadyPlan::cpu()},
+                {"Plan", cli::forms_text(plan.choices())},
+                {"Beside this page",
+                 "network.cfg and .weights (darknet), network.onnx, network.plan, summary.json, "
+                 "before_and_after.csv and .md; study/ has what was trained and measured"}}};
+  for (const auto& probe : o.target.probes())
+    page.tried.rows.push_back({probe.ratio.str() + " %", fmt::format("{:.6g}", probe.value),
+                               probe.meets ? "meets it" : "does not"});
+  const auto shown = samples(o.experiment, {page.before, page.after});
+  page.samples = &shown;
+  write_file(o.out / "report.html", before_after_html(page));
 }
 
 /// Scores by which as many weights go in every layer as by the scenario's own.
@@ -172,7 +264,7 @@ Ratio ratio_of(Options& o, std::set<Ratio>& tried) {
     tried.insert(ratio);
     run_cells_of({o.scenario}, {ratio}, study);
     const auto rows = read_cells(study.out / "cells.csv");
-    return network(rows, o.scenario, ratio.str(), study.weights).standard;
+    return measured(rows, o.scenario, ratio.str(), "standard");
   };
   if (target.keeps())
     return target.search_keeping([&](Ratio ratio) {
@@ -211,9 +303,9 @@ void note_missed(const cli::RatioTarget& target, const Network& after) {
 }
 
 /// What is written besides the study.
-constexpr std::array kOutputs{"network.cfg",          "network.weights",    "network.names",
-                              "network.onnx",         "network.plan",       "summary.json",
-                              "before_and_after.csv", "before_and_after.md"};
+constexpr std::array kOutputs{"network.cfg",          "network.weights",     "network.names",
+                              "network.onnx",         "network.plan",        "summary.json",
+                              "before_and_after.csv", "before_and_after.md", "report.html"};
 
 int run(Options& o) {
   auto& study = o.experiment;
@@ -244,10 +336,11 @@ int run(Options& o) {
   const auto names = known.empty() ? std::vector<std::string>() : load_class_names(known);
   write_class_names(o.out / "network.names", names);
   const auto rows = read_cells(study.out / "cells.csv");
-  const auto before = network(rows, original, "0", study.weights),
-             after = network(rows, o.scenario, ratio.str(), o.out / "network.weights");
+  const auto untouched = Yolov3::load(study.cfg, study.weights);
+  const auto before = network(rows, original, "0", study.weights, untouched),
+             after = network(rows, o.scenario, ratio.str(), o.out / "network.weights", detector);
   // What was measured comes before what may be refused: by the file system, or a plan's limits.
-  const auto table = before_and_after(before, after);
+  const auto table = before_after_table(numbers(before, after));
   write_file(o.out / "before_and_after.md", to_markdown(table));
   write_file(o.out / "before_and_after.csv", to_csv(table));
   for (const auto& row : table.rows)
@@ -261,10 +354,11 @@ int run(Options& o) {
   const auto plan = cli::ReadyPlan::make(detector, {.class_names = names, .greyscale = greyscale},
                                          o.plan_precision, ranges);
   write_summary(o, ratio, before, after, plan);
+  write_page(o, ratio, before, after, layers(untouched, detector, plan), plan);
   write_file(o.out / "network.onnx", write_onnx(deploy::FoldedNetwork(detector)));
   plan.save(o.out / "network.plan");
-  fmt::print("network.cfg, .weights, .onnx and .plan ({}) in {}\n", cli::forms_text(plan.choices()),
-             o.out.string());
+  fmt::print("network.cfg, .weights, .onnx and .plan ({}) in {}\n{}\n",
+             cli::forms_text(plan.choices()), o.out.string(), (o.out / "report.html").string());
   return 0;
 }
 
@@ -279,8 +373,10 @@ int main(int argc, char** argv) {
         "Prunes a detector and makes it ready to ship: robust pre-training, scores, mask and "
         "robust "
         "fine-tuning,\n"
-        "then network.cfg, .weights, .onnx and .plan, summary.json and a table of before and after "
-        "in OUT.\n"
+        "then network.cfg, .weights, .onnx and .plan, summary.json, a table of before and after "
+        "and "
+        "a page\n"
+        "with pictures (report.html) in OUT.\n"
         "What training makes is kept in OUT/study: a stopped run goes on there.");
     app.add_option("--cfg", e.cfg, "Network in darknet's format")->required();
     app.add_option("--weights", e.weights, "Its pre-trained weights (darknet)")->required();

@@ -14,6 +14,7 @@
 #include "serpette_report/families.hpp"
 #include "serpette_report/figure.hpp"
 #include "serpette_report/markup.hpp"
+#include "serpette_report/page_frame.hpp"
 #include "serpette_report/page_style.hpp"
 #include "serpette_report/palette.hpp"
 #include "serpette_report/report_folder.hpp"
@@ -266,16 +267,12 @@ inline std::vector<std::string> write_comparison(
 
   const auto& [one, other] = pairs.front();
   std::string html = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width,initial-scale=1\"><title>Two studies "
-      "compared</title><style>{}{}"
-      "</style></head><body><header><h1>Two studies compared</h1><p class=\"soft\">"
+      "<header><h1>Two studies compared</h1><p class=\"soft\">"
       "The second, <b>{}</b>, against the first, <b>{}</b>; profile {}. Better and worse are what "
       "Welch's test finds, corrected by Holm's method for the number of ratios of a pair (5 %). A "
       "scenario has one colour in both studies; the second study's lines are dashed.</p></header>"
       "<main>",
-      theme_style(), detail::kPageStyle, escape_xml(other.study_name), escape_xml(one.study_name),
-      escape_xml(profile));
+      escape_xml(other.study_name), escape_xml(one.study_name), escape_xml(profile));
   for (const auto& note : notes) html += fmt::format("<p class=\"note\">{}</p>", escape_xml(note));
   html += "<section><h2>What differs</h2>" + to_html(detail::findings_table(findings), "findings") +
           "</section>";
@@ -293,7 +290,7 @@ inline std::vector<std::string> write_comparison(
   out.add("compare.csv", comparison_csv(tests));
   out.add("findings.csv", to_csv(detail::findings_table(findings)));
   out.add("index.html",
-          html + fmt::format("</main><script>{}</script></body></html>\n", detail::kScrollScript));
+          detail::framed_page("Two studies compared", html + "</main>", detail::kScrollScript));
   out.write(std::array<std::filesystem::path, 2>{one.study->place(), other.study->place()});
   (void)out.finish();
   return comparison_words(findings);

@@ -16,8 +16,8 @@
 #include "serpette_report/glance.hpp"
 #include "serpette_report/markup.hpp"
 #include "serpette_report/page_charts.hpp"
+#include "serpette_report/page_frame.hpp"
 #include "serpette_report/page_script.hpp"
-#include "serpette_report/page_style.hpp"
 #include "serpette_report/palette.hpp"
 #include "serpette_report/paper_means.hpp"
 #include "serpette_report/samples.hpp"
@@ -139,15 +139,8 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
   for (const auto& [name, value] : options.facts)
     facts += fmt::format("<dt>{}</dt><dd>{}</dd>", escape_xml(name), escape_xml(value));
 
-  std::string html =
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">";
-  html += fmt::format("<title>{}</title><style>", escape_xml(options.title));
-  html += theme_style();
-  html += detail::kPageStyle;
-  html += detail::kViewerStyle;
-  html += fmt::format(
-      "</style></head><body>\n<header><h1>{}</h1><p class=\"soft\">{}: {} × {} × {}. "
+  std::string html = fmt::format(
+      "<header><h1>{}</h1><p class=\"soft\">{}: {} × {} × {}. "
       "{}</p><nav><a href=\"#glance\">At a glance</a><a href=\"#curves\">Curves</a><a "
       "href=\"#trade\">Trade-off</a>"
       "{}{}<a href=\"#table\">All numbers</a>{}<a href=\"#made\">How it was made</a></nav>"
@@ -200,13 +193,12 @@ inline std::string page_html(const Study& study, const PageOptions& options = {}
           "</dl><p class=\"soft\">The numbers behind this page are in runs.csv, summary.csv and "
           "tests.csv beside it; tables/ and figures/ hold them for papers.</p></section>\n</main>\n"
           "<footer>Made by serpette.</footer>\n<script type=\"application/json\" id=\"study\">" +
-          detail::page_data(study) + "</script>\n<script>";
-  html += detail::kCurveScript;
-  html += detail::kChartScript;
-  html += detail::kViewerScript;
-  html += detail::kPageScriptEnd;
-  html += detail::kScrollScript;
-  return html + "</script></body></html>\n";
+          detail::page_data(study) + "</script>\n";
+  std::string script(detail::kCurveScript);
+  for (const auto part :
+       {detail::kChartScript, detail::kViewerScript, detail::kPageScriptEnd, detail::kScrollScript})
+    script += part;
+  return detail::framed_page(options.title, html, script, detail::kViewerStyle);
 }
 
 }  // namespace serpette

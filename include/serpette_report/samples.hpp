@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -50,12 +51,14 @@ struct SampleCell {
   std::vector<std::vector<SampleBox>> attacked;  ///< Empty where they were not kept.
 };
 
+/// Scenario, ratio and run of a network.
+using SampleKey = std::tuple<std::string, std::string, std::int64_t>;
+
 /// A few test pictures, and what every network of a study found on them.
 struct Samples {
   std::vector<std::string> categories;
   std::vector<SamplePicture> pictures;
-  std::map<std::tuple<std::string, std::string, std::int64_t>, SampleCell>
-      cells;  ///< By scenario, ratio, run; a cell without detections is not there.
+  std::map<SampleKey, SampleCell> cells;  ///< One without detections is not there.
 };
 
 /// Where samples come from, and how much of them.
@@ -85,20 +88,18 @@ inline std::vector<std::size_t> telling_pictures(const Instances& truth) {
 
 /// The images in which some network found something, at whatever confidence: a study may look at a
 /// part of its test images only.
-inline std::unordered_set<std::int64_t> seen_images(const Study& study,
+inline std::unordered_set<std::int64_t> seen_images(std::span<const SampleKey> cells,
                                                     const SampleSource& source) {
   std::unordered_set<std::int64_t> ids;
   constexpr int kEnough = 3;  // networks
   int read = 0;
-  for (const auto& ratio : study.ratios())
-    for (const auto& scenario : study.scenarios())
-      for (const auto run : study.runs()) {
-        const auto path = source.cells / cell_folder(scenario, run, ratio) / "detections.csv";
-        if (read == kEnough || !std::filesystem::exists(path)) continue;
-        ++read;
-        CsvReader csv(path, {"image_id"});
-        while (csv.next()) ids.insert(csv.integer(0));
-      }
+  for (const auto& [scenario, ratio, run] : cells) {
+    const auto path = source.cells / cell_folder(scenario, run, ratio) / "detections.csv";
+    if (read == kEnough || !std::filesystem::exists(path)) continue;
+    ++read;
+    CsvReader csv(path, {"image_id"});
+    while (csv.next()) ids.insert(csv.integer(0));
+  }
   return ids;
 }
 
@@ -136,11 +137,11 @@ inline Box scaled(const Box& box, double by) {
 
 }  // namespace detail
 
-/// Reads pictures, truth and every cell's detections; a picture that cannot be read is passed over,
+/// Reads pictures, truth and the cells' detections; a picture that cannot be read is passed over,
 /// a cell that kept no detections is left out. Classes that the annotations only number have the
 /// names that detections say.
 /// @throws Error  naming the file, if annotations or detections cannot be read.
-inline Samples read_samples(const Study& study, const SampleSource& source) {
+inline Samples read_samples(std::span<const SampleKey> cells, const SampleSource& source) {
   const auto truth = load_annotations(source.annotations, {.images = source.images});
   Samples samples;
   std::unordered_map<std::int64_t, int> listed;  // by the data set's id
@@ -169,7 +170,7 @@ inline Samples read_samples(const Study& study, const SampleSource& source) {
   };
   std::vector<double> scales;
   std::unordered_map<std::int64_t, std::size_t> picture_of;
-  const auto seen = detail::seen_images(study, source);
+  const auto seen = detail::seen_images(cells, source);
   for (const auto i : detail::telling_pictures(truth)) {
     if (samples.pictures.size() == source.pictures) break;
     if (!seen.empty() && !seen.contains(truth.images[i].id)) continue;
@@ -217,15 +218,21 @@ inline Samples read_samples(const Study& study, const SampleSource& source) {
     }
     return found;
   };
-  for (const auto& scenario : study.scenarios())
-    for (const auto& ratio : study.ratios())
-      for (const auto run : study.runs()) {
-        const auto folder = source.cells / cell_folder(scenario, run, ratio);
-        SampleCell cell{read(folder / "detections.csv"), read(folder / "detections_attacked.csv")};
-        if (!cell.clean.empty())
-          samples.cells.emplace(std::tuple(scenario, ratio, run), std::move(cell));
-      }
+  for (const auto& key : cells) {
+    const auto& [scenario, ratio, run] = key;
+    const auto folder = source.cells / cell_folder(scenario, run, ratio);
+    SampleCell cell{read(folder / "detections.csv"), read(folder / "detections_attacked.csv")};
+    if (!cell.clean.empty()) samples.cells.emplace(key, std::move(cell));
+  }
   return samples;
+}
+/// Of all cells of a study.
+inline Samples read_samples(const Study& study, const SampleSource& source) {
+  std::vector<SampleKey> cells;
+  for (const auto& ratio : study.ratios())
+    for (const auto& scenario : study.scenarios())
+      for (const auto run : study.runs()) cells.emplace_back(scenario, ratio, run);
+  return read_samples(cells, source);
 }
 
 /// Which boxes are right: from the surest on, each takes the truth of its class that it overlaps

@@ -58,6 +58,39 @@ inline bool is_grey(const Study& study, std::string_view scenario) {
   return cell != study.cells().end() && cell->color == "Greyscale";
 }
 
+/// Makes what it is put on grey.
+inline constexpr std::string_view kGreyFilter =
+    R"(<filter id="grey" color-interpolation-filters="sRGB"><feColorMatrix values=".299 .587 .114 0 0 .299 .587 .114 0 0 .299 .587 .114 0 0 0 0 0 1 0"/></filter>)";
+
+/// Boxes on a picture, in its pixels, the surest on top; wrong ones are dashed.
+/// @param found  the surest first.
+/// @param scale  by which the picture is drawn, so that lines and letters have one size in all.
+/// @param least  boxes of lower confidence are not drawn.
+inline std::string boxes_svg(const std::vector<SampleBox>& found, const SamplePicture& shown,
+                             const std::vector<std::string>& categories, double scale,
+                             double least) {
+  std::string svg;
+  const auto add = [&]<class... Args>(fmt::format_string<Args...> text, Args&&... args) {
+    fmt::format_to(std::back_inserter(svg), text, std::forward<Args>(args)...);
+  };
+  const auto right = right_boxes(found, shown.truth);
+  for (std::size_t i = found.size(); i-- > 0;) {
+    if (found[i].confidence < least) continue;
+    const auto& b = found[i].box;
+    const auto color = hex_color(class_color(found[i].category));
+    add(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="none" stroke="{}" stroke-width="{:.2f}"{}/>)",
+        b.x, b.y, b.width, b.height, color, 2 / scale,
+        right[i] ? "" : fmt::format(R"( stroke-dasharray="{0:.2f} {0:.2f}")", 4 / scale));
+    const bool at_the_edge = b.x > 0.6 * shown.width;
+    add(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" font-size="{:.2f}" stroke="#ffffff" stroke-width="{:.2f}" paint-order="stroke" fill="#000000">{} {:.2f}</text>)",
+        at_the_edge ? static_cast<double>(shown.width) : std::max(b.x, 0.0),
+        std::max(b.y - 2 / scale, 10 / scale), at_the_edge ? "end" : "start", 10 / scale,
+        2.5 / scale, escape_xml(categories[static_cast<std::size_t>(found[i].category)]),
+        found[i].confidence);
+  }
+  return svg;
+}
+
 /// What the page's viewer reads.
 inline std::string viewer_data(const Samples& samples) {
   using nlohmann::ordered_json;
@@ -104,10 +137,10 @@ inline std::string sample_figure_svg(const Samples& samples, const Study& study,
   const double height = kLine + static_cast<double>(study.scenarios().size()) * (kLine + h + kGap);
   std::string svg = fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}" font-family="Helvetica, Arial, sans-serif" font-size="13" fill="#1b1f24"><rect width="100%" height="100%" fill="#ffffff"/>)"
-      R"(<defs><filter id="grey" color-interpolation-filters="sRGB"><feColorMatrix values=".299 .587 .114 0 0 .299 .587 .114 0 0 .299 .587 .114 0 0 0 0 0 1 0"/></filter>)"
-      R"(<image id="picture" width="{2}" height="{3}" xlink:href="{4}"/></defs>)"
+      R"(<defs>{5}<image id="picture" width="{2}" height="{3}" xlink:href="{4}"/></defs>)"
       "\n",
-      width, height, shown.width, shown.height, picture_address(shown.jpeg, shown.name));
+      width, height, shown.width, shown.height, picture_address(shown.jpeg, shown.name),
+      detail::kGreyFilter);
   const auto add = [&]<class... Args>(fmt::format_string<Args...> text, Args&&... args) {
     fmt::format_to(std::back_inserter(svg), text, std::forward<Args>(args)...);
   };
@@ -130,23 +163,8 @@ inline std::string sample_figure_svg(const Samples& samples, const Study& study,
       }
       add(R"svg(<use xlink:href="#picture"{}/>)svg",
           detail::is_grey(study, scenario) ? R"svg( filter="url(#grey)")svg" : "");
-      const auto& found = cell->second.clean[picture];
-      const auto right = right_boxes(found, shown.truth);
-      for (std::size_t i = found.size(); i-- > 0;) {  // the surest on top
-        if (found[i].confidence < least) continue;
-        const auto& b = found[i].box;
-        const auto color = detail::hex_color(class_color(found[i].category));
-        add(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="none" stroke="{}" stroke-width="{:.2f}"{}/>)",
-            b.x, b.y, b.width, b.height, color, 2 / scale,
-            right[i] ? "" : fmt::format(R"( stroke-dasharray="{0:.2f} {0:.2f}")", 4 / scale));
-        const bool at_the_edge = scale * b.x > 0.6 * w;
-        add(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" font-size="{:.2f}" stroke="#ffffff" stroke-width="{:.2f}" paint-order="stroke" fill="#000000">{} {:.2f}</text>)",
-            at_the_edge ? static_cast<double>(shown.width) : std::max(b.x, 0.0),
-            std::max(b.y - 2 / scale, 10 / scale), at_the_edge ? "end" : "start", 10 / scale,
-            2.5 / scale,
-            escape_xml(samples.categories[static_cast<std::size_t>(found[i].category)]),
-            found[i].confidence);
-      }
+      svg +=
+          detail::boxes_svg(cell->second.clean[picture], shown, samples.categories, scale, least);
       svg += "</g>\n";
     }
     top += h + kGap;

@@ -178,6 +178,22 @@ def profile(root):
     run("profile", "--plan", root / "a.plan", "--cfg", CFG, "--out", root / "no", status=2, says="should be given by")
 
 
+def page_of(out, scenes, ap50):
+    """report.html: self-contained, with the table's numbers, a bar or column each, and pictures of both networks, clean and attacked."""
+    page = (out / "report.html").read_text()
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', page), "a page should open offline"
+    assert re.findall(r'<section id="(\w+)">', page) == ["numbers", "pictures", "layers", "made"], page[-3000:]
+    table = re.findall(r"<tr>(.*?)</tr>", page.split('id="pictures"')[0])
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in table][1:]
+    kept = [[cell.replace("&nbsp;", " ") for cell in row] for row in rows]
+    assert kept == list(csv.reader((out / "before_and_after.csv").open()))[1:], kept
+    assert kept[0][0] == "AP50" and kept[0][2] == ap50, kept
+    layers = re.findall(r"<title>(conv_\d+): ([\d.]+) % of", page)
+    assert len(layers) == CFG.read_text().count("[convolutional]") and min(float(share) for _, share in layers) < 50, layers
+    assert page.count("data:image/") == 4 and page.count('<use href="#picture-') == 16, page.count('<use href="#picture-')
+    assert not re.search(r">-?nan|\binf\b", page)
+
+
 def prune(root, scenes):
     data = ("--images", scenes / "train/images", "--annotations", scenes / "train/instances.json",
             "--test-images", scenes / "test/images", "--test-annotations", scenes / "test/instances.json")
@@ -190,6 +206,9 @@ def prune(root, scenes):
     assert summary["after"]["bytes of weights"] == (out / "network.weights").stat().st_size
     assert summary["before"].keys() == summary["after"].keys() and summary["ratio_percent"] == 75
     assert (out / "before_and_after.md").read_text().count("\n") == len(summary["after"]) + 2
+    left = summary["after"]["weights other than 0"] / summary["before"]["weights other than 0"]
+    assert 0.15 < left < 0.35, summary
+    page_of(out, scenes, f"{summary['after']['AP50']:.3f}")
     run("detect", "--plan", out / "network.plan", "--images", scenes / "test/images", "--annotations", scenes / "test/instances.json",
         "--out", root / "shipped")
     ap = json.loads((root / "shipped/summary.json").read_text())["AP50"]
@@ -254,8 +273,9 @@ def by_target(root, scenes):
     assert " parameters, trained: meets it" in told and summary["after"]["parameters"] <= whole / 20, summary
     assert summary["probes"][-1] == {"ratio_percent": summary["ratio_percent"], "value": summary["after"]["parameters"], "meets": True}, summary
     # A plan that the file system refuses takes no result with it.
-    results = [root / "lamp" / name for name in ("summary.json", "before_and_after.md", "before_and_after.csv")]
-    told_of = lambda file: re.sub(r'"forms": *"[^"]*"', "", file.read_text())  # which forms, the clock says
+    results = [root / "lamp" / name for name in ("summary.json", "before_and_after.md", "before_and_after.csv", "report.html")]
+    forms = r'"forms": *"[^"]*"|<td>[a-z]\w*</td></tr>|<dt>Plan</dt><dd>[^<]*'  # which, the clock says
+    told_of = lambda file: re.sub(forms, "", file.read_text())
     written = [told_of(file) for file in results]
     for file in results:
         file.unlink()
