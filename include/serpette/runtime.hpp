@@ -26,6 +26,8 @@ struct Pixels {
 
 /// A detector that a plan file holds. One call at a time: it owns its buffers; a program that
 /// computes several images at the same time opens the file as often, and the weights are shared.
+/// Once its buffers have grown, a call takes memory for what it hands over alone, and for the
+/// decoder of a picture's file.
 ///
 /// All members throw serpette::Error, a std::runtime_error, which says in one line what should be
 /// otherwise.

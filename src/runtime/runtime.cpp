@@ -5,6 +5,7 @@
 
 #include "serpette/core/contract.hpp"
 #include "serpette/core/letterbox.hpp"
+#include "serpette/data/bilinear.hpp"
 #include "serpette/data/letterbox_into.hpp"
 #include "serpette/deploy/change_layout.hpp"
 #include "serpette/deploy/execution.hpp"
@@ -26,11 +27,16 @@ struct Runtime::Held {
   deploy::OurExecution plan;
   int threads;
   std::vector<std::string> names;
+  std::vector<int> head_layers;
   std::vector<float> canvas;  // [3, height, width]
+  BilinearWriter writer;
   Candidates candidates;
 
   Held(const std::filesystem::path& path, int threads_)
-      : plan(load(path, threads_)), threads(threads_), names(plan.labels.class_names) {
+      : plan(load(path, threads_)),
+        threads(threads_),
+        names(plan.labels.class_names),
+        head_layers(plan.graph().heads()) {
     const auto& in = plan.graph().input;
     require(in.channels == 3, path.string(), "should be a plan for pictures of 3 channels, got {}",
             in.channels);
@@ -52,10 +58,9 @@ struct Runtime::Held {
     const deploy::WithThreads limit(threads);
     if (plan.labels.greyscale) make_grey();
     candidates.begin(options.confidence);
-    const auto heads = plan.graph().heads();
     plan.run(canvas.data(), [&](std::size_t k, const ConstMap& logits) {
       candidates.add({logits.data, logits.channel_step, logits.cell_step},
-                     plan.graph().head(heads[k]), logits.shape);
+                     plan.graph().head(head_layers[k]), logits.shape);
     });
     return candidates.best(geometry, 0, options.nms, options.limit);
   }
@@ -97,9 +102,10 @@ std::vector<Detection> Runtime::detect(const Pixels& picture, const DecodeOption
               pitch >= std::ptrdiff_t{3} * picture.width,
           "picture", "should have pixels, got {} × {} with {} bytes a row", picture.width,
           picture.height, pitch);
-  return held_->detect(letterbox_into(held_->canvas.data(), picture.rgb, pitch,
-                                      {picture.width, picture.height}, width(), height()),
-                       options);
+  return held_->detect(
+      letterbox_into(held_->canvas.data(), picture.rgb, pitch, {picture.width, picture.height},
+                     width(), height(), held_->writer),
+      options);
 }
 
 std::vector<std::vector<float>> Runtime::heads(std::span<const float> image) {
@@ -116,6 +122,7 @@ std::vector<std::vector<float>> Runtime::heads(std::span<const float> image) {
   }
   const deploy::WithThreads limit(held_->threads);
   std::vector<std::vector<float>> heads;
+  heads.reserve(held_->head_layers.size());
   plan.run(seen, [&](std::size_t, const ConstMap& logits) {
     auto& to = heads.emplace_back(static_cast<std::size_t>(logits.numbers()));
     copy_map(logits, Map::dense(to.data(), logits.shape, Layout::kPlanes));

@@ -36,20 +36,30 @@ struct ColorMap {
 /// on float images), scaled to [0, 1].
 class BilinearWriter {
  public:
+  BilinearWriter() = default;  ///< Wants `begin` first.
+  /// As `begin`.
+  BilinearWriter(float* canvas, int canvas_width, int canvas_height, int image_width,
+                 int image_height, const Placement& placement, const ColorMap& colors = {}) {
+    begin(canvas, canvas_width, canvas_height, image_width, image_height, placement, colors);
+  }
+
+  /// Begins a picture, in the memory of the one before.
   /// @param canvas        [3, canvas_height, canvas_width] floats, RGB planes; only the window is
   /// written.
   /// @param image_width   of the picture to come [pixels]; likewise image_height.
   /// @param placement     its window must lie within the canvas.
-  BilinearWriter(float* canvas, int canvas_width, int canvas_height, int image_width,
-                 int image_height, const Placement& placement, const ColorMap& colors = {})
-      : canvas_(canvas),
-        plane_(std::size_t(canvas_width) * std::size_t(canvas_height)),
-        canvas_width_(canvas_width),
-        image_width_(image_width),
-        image_height_(image_height),
-        placement_(placement),
-        colors_(colors),
-        recolors_(colors != ColorMap{}) {
+  void begin(float* canvas, int canvas_width, int canvas_height, int image_width, int image_height,
+             const Placement& placement, const ColorMap& colors = {}) {
+    canvas_ = canvas;
+    plane_ = std::size_t(canvas_width) * std::size_t(canvas_height);
+    canvas_width_ = canvas_width;
+    image_width_ = image_width;
+    image_height_ = image_height;
+    placement_ = placement;
+    colors_ = colors;
+    recolors_ = colors != ColorMap{};
+    row_ = 0;
+    columns_.clear();
     left_ = std::max(placement.left, placement.window_left);
     const int right = std::min(placement.left + placement.width, placement.window_right);
     y_ = std::max(placement.top, placement.window_top);
@@ -150,12 +160,12 @@ class BilinearWriter {
     }
   }
 
-  float* canvas_;
-  std::size_t plane_;
-  int canvas_width_, image_width_, image_height_;
+  float* canvas_ = nullptr;
+  std::size_t plane_ = 0;
+  int canvas_width_ = 0, image_width_ = 0, image_height_ = 0;
   Placement placement_;
   ColorMap colors_;
-  bool recolors_;
+  bool recolors_ = false;
   int left_ = 0, bottom_ = 0;
   int y_ = 0;    // next row of the canvas to write
   int row_ = 0;  // next row of the picture to come

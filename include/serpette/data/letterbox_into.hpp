@@ -42,14 +42,21 @@ inline void fill_margins(float* canvas, const Letterbox& l) {
 /// centres.
 /// @param canvas  [3, canvas_height, canvas_width] floats, overwritten.
 /// @param rgb     rows of 8-bit RGB from the top, `pitch` bytes from one to the next.
+/// @param writer  whose memory is used.
 inline Letterbox letterbox_into(float* canvas, const std::uint8_t* rgb, std::ptrdiff_t pitch,
-                                ImageSize size, int canvas_width, int canvas_height) {
+                                ImageSize size, int canvas_width, int canvas_height,
+                                BilinearWriter& writer) {
   const auto geometry = Letterbox::fit(size.width, size.height, canvas_width, canvas_height);
   detail::fill_margins(canvas, geometry);
-  BilinearWriter writer(canvas, canvas_width, canvas_height, size.width, size.height,
-                        detail::placement(geometry));
+  writer.begin(canvas, canvas_width, canvas_height, size.width, size.height,
+               detail::placement(geometry));
   for (int y = 0; y < size.height; ++y) writer.row(rgb + y * pitch);
   return geometry;
+}
+inline Letterbox letterbox_into(float* canvas, const std::uint8_t* rgb, std::ptrdiff_t pitch,
+                                ImageSize size, int canvas_width, int canvas_height) {
+  BilinearWriter writer;
+  return letterbox_into(canvas, rgb, pitch, size, canvas_width, canvas_height, writer);
 }
 inline Letterbox letterbox_into(float* canvas, const Image& image, int canvas_width,
                                 int canvas_height) {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "serpette/core/box.hpp"
@@ -99,11 +100,12 @@ class Candidates {
     const auto box = [&](std::uint32_t prediction) { return box_of(prediction, geometry); };
     limit = std::min(limit, proposals_.size());                // of any size: 6 of it may not wrap
     const auto enough = 6 * std::max<std::size_t>(limit, 64);  // unless most are suppressed
-    auto kept = suppress(exact(enough), box, nms, limit);
-    if (kept.size() < limit && enough < proposals_.size())
-      kept = suppress(exact(proposals_.size()), box, nms, limit);
+    kept_ = suppress(exact(enough), box, nms, limit, std::move(kept_));
+    if (kept_.size() < limit && enough < proposals_.size())
+      kept_ = suppress(exact(proposals_.size()), box, nms, limit, std::move(kept_));
     std::vector<Detection> found;
-    for (const auto& [c, b] : kept)
+    found.reserve(kept_.size());
+    for (const auto& [c, b] : kept_)
       found.push_back({image_id, c.category, c.score, {b.x1, b.y1, b.x2 - b.x1, b.y2 - b.y1}});
     return found;
   }
@@ -269,6 +271,7 @@ class Candidates {
   std::vector<std::size_t> number_;
   std::vector<std::uint64_t> ranked_;  // rough score and place of a proposal
   std::vector<Candidate> candidates_;
+  std::vector<KeptCandidate> kept_;
 };
 
 }  // namespace serpette

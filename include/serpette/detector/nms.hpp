@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace serpette {
@@ -38,10 +39,12 @@ struct KeptCandidate {
 /// @param candidates  end up in another order.
 /// @param box_of      (prediction) → its Corners in an optional, without a value where it has no
 ///                    box: it is then dropped.
+/// @param memory      whose place the result takes: one of before, so that no other is asked for.
 /// @return            kept candidates, best first. IoU on continuous coordinates.
 template <class BoxOf>
 std::vector<KeptCandidate> suppress(std::span<Candidate> candidates, const BoxOf& box_of,
-                                    double threshold, std::size_t limit) {
+                                    double threshold, std::size_t limit,
+                                    std::vector<KeptCandidate> memory = {}) {
   const auto better = [](const Candidate& a, const Candidate& b) {
     if (a.score != b.score) return a.score > b.score;
     return std::tie(a.category, a.prediction) < std::tie(b.category, b.prediction);
@@ -53,7 +56,8 @@ std::vector<KeptCandidate> suppress(std::span<Candidate> candidates, const BoxOf
     const double joint = (a.x2 - a.x1) * (a.y2 - a.y1) + (b.x2 - b.x1) * (b.y2 - b.y1) - overlap;
     return joint > 0 && overlap / std::max(joint, 1e-12) > threshold;
   };
-  std::vector<KeptCandidate> kept;
+  auto kept = std::move(memory);
+  kept.clear();
   limit = std::min(limit, candidates.size());  // of any size: no sum below may wrap
   auto chunk = static_cast<std::ptrdiff_t>(std::max<std::size_t>(4 * limit, 256));
   for (auto begin = candidates.begin(); begin != candidates.end() && kept.size() < limit;

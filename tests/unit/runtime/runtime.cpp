@@ -2,18 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <span>
+#include <thread>
 
 #include "serpette/deploy/execution.hpp"
 #include "serpette/deploy/our_forms.hpp"
 #include "serpette/deploy/plan_file.hpp"
+#include "serpette/deploy/workers.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/io/atomic_file.hpp"
 #include "serpette/io/image.hpp"
 #include "serpette/io/temporary_folder.hpp"
 #include "serpette/runtime.h"
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 
 using namespace serpette;
@@ -456,4 +460,59 @@ TEST_CASE("C gets what C++ gets, and reasons in place of exceptions", "[runtime]
   CHECK(serpette_open(nullptr, 0) == nullptr);
   CHECK(std::string(serpette_error()) == "plan: should be a file's name, got NULL");
   serpette_close(nullptr);
+}
+
+TEST_CASE("blocks of memory are counted, on every thread", "[runtime][allocations]") {
+  if (!test::counts_allocations()) SKIP("no glibc here");
+  std::vector<std::vector<int>> kept(3);
+  CHECK(test::allocations_in([&] { kept[0].resize(1); }) == 1);
+  CHECK(test::allocations_in([&] { kept[0][0] = 2; }) == 0);
+  CHECK(test::allocations_in([&] {
+          std::thread([&] { kept[1].resize(1), kept[2].resize(1); }).join();
+        }) >= 3);  // and what a thread takes
+  void* aligned = nullptr;
+  CHECK(test::allocations_in([&] { aligned = std::aligned_alloc(64, 64); }) == 1);
+  std::free(aligned);
+}
+
+TEST_CASE("a plan that runs takes no memory, in any form", "[runtime][allocations]") {
+  if (!test::counts_allocations()) SKIP("no glibc here");
+  const auto form =
+      GENERATE(as<std::string>(), "winograd", "direct", "weights", "shifted_weights", "kernels");
+  const int threads = GENERATE(1, 3);
+  const auto image = random_image();
+  auto plan = Network().plan(form);
+  const deploy::WithThreads limit(threads);
+  double sum = 0;
+  const auto run = [&] {
+    plan.run(image.data(),
+             [&](std::size_t, const deploy::ConstMap& logits) { sum += *logits.data; });
+  };
+  run();  // threads start, and their buffers grow
+  const double first = sum;
+  CHECK(test::allocations_in([&] {
+          for (int i = 0; i < 5; ++i) run();
+        }) == 0);
+  CHECK(sum == 6 * first);
+}
+
+TEST_CASE("a runtime takes memory for what it hands over alone", "[runtime][allocations]") {
+  if (!test::counts_allocations()) SKIP("no glibc here");
+  const PlanFile file;
+  const auto image = random_image();
+  const auto picture = random_picture(50, 41);
+  Runtime runtime(file.path, 2);
+  std::vector<std::vector<float>> heads;
+  std::vector<Detection> found;
+  const auto look = [&] {
+    heads = runtime.heads(image);
+    found = runtime.detect({picture.rgb.data(), 50, 41}, {.confidence = 0.05});
+  };
+  look();
+  REQUIRE(found.size() > 1);
+  CHECK(test::allocations_in([&] { heads = runtime.heads(image); }) ==
+        std::ssize(heads) + 1);  // a block a head, and their list
+  CHECK(test::allocations_in([&] {
+          found = runtime.detect({picture.rgb.data(), 50, 41}, {.confidence = 0.05});
+        }) == 1);
 }
