@@ -1,15 +1,19 @@
 """Every format that export_network writes, opened by the engines it is for: the same heads, the same boxes.
 
-usage: check_export.py EXPORT CFG WEIGHTS [--engines onnxruntime,openvino,ncnn,opencv,torch] [--tolerance 1e-4]
+usage: check_export.py EXPORT CFG WEIGHTS [--engines onnxruntime,openvino,ncnn,opencv,torch] [--tolerance 1e-4] [--json FILE]
 
 EXPORT is the program (build/release/bin/export_network). The reference is the ONNX model that darknet_onnx.py builds of the same two
-files, independently of serpette, in ONNX Runtime, and for boxes a plain suppression in NumPy. Environment: setup.sh, and
-`pip install opencv-python-headless torch` for those two engines; an engine that is not installed is named and left out.
+files, independently of serpette, in ONNX Runtime, and for boxes a plain suppression in NumPy. Environment: `setup.sh export`, or `setup.sh`
+without OpenCV and PyTorch; an engine that is not installed is named and left out.
+--json adds what was found to a file, an entry a network.
 Exit status 1 if anything differs.
 """
 
 import argparse
+import datetime
+import importlib.metadata
 import importlib.util
+import json
 import pathlib
 import subprocess
 import sys
@@ -127,6 +131,25 @@ def boxes_of(cfg, heads):
     return found
 
 
+def keep(o, model, rows):
+    """Adds a network's rows to a file of figures, in place of those it had there."""
+    name = o.name or o.cfg.resolve().parent.name
+    kept = json.loads(o.json.read_text()) if o.json.exists() else {}
+    versions = {}
+    for package in ("onnx", "onnxruntime", "openvino", "ncnn", "pnnx", "opencv-python-headless", "torch"):
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    weights = [onnx.numpy_helper.to_array(w) for w in model.graph.initializer if w.name.startswith("weight_")]
+    networks = [n for n in kept.get("networks", []) if n["name"] != name]
+    networks.append({"name": name, "weights": int(sum(w.size for w in weights)), "zeros": int(sum((w == 0).sum() for w in weights)),
+                     "rows": rows})
+    o.json.write_text(json.dumps({"date": datetime.date.today().isoformat(), "versions": versions,
+                                  "error": "largest difference of a head over its largest number; of boxes: of the canvas's side, or of a score",
+                                  "networks": networks}, indent=1) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("export")
@@ -134,12 +157,15 @@ def main():
     parser.add_argument("weights", type=pathlib.Path)
     parser.add_argument("--engines", default="onnxruntime,openvino,ncnn,opencv,torch")
     parser.add_argument("--tolerance", type=float, default=1e-4)
+    parser.add_argument("--json", type=pathlib.Path, help="a file that this network's figures are added to")
+    parser.add_argument("--name", help="what the network is called there; default: the name of the folder of CFG")
     parser.add_argument("--picture", help="an image to look at, squeezed onto the canvas; else noise")
     o = parser.parse_args()
-    engines, bad = set(o.engines.split(",")), []
+    engines, bad, rows = set(o.engines.split(",")), [], []
 
     def say(what, error, limit):
         print(f"{what:44} {error:.1e}", "" if error < limit else "  DIFFERS")
+        rows.append({"name": what, "error": float(f"{error:.2g}"), "bound": limit})
         if not error < limit:
             bad.append(what)
 
@@ -210,6 +236,8 @@ def main():
                 off = max((max(abs(p - q) / (1 if k < 3 else max(shape[2:])) for k, (p, q) in enumerate(zip(a, b)))
                            for a, b in zip(found, sorted(wanted))), default=0.0)
             say(f"{engine}, {len(found)} boxes ({len(wanted)} wanted)", off, 1e-4)
+    if o.json:
+        keep(o, reference_model, rows)
     sys.exit(bool(bad))
 
 
