@@ -30,6 +30,7 @@ std::atomic<std::int64_t> taken{0};
 
 #if defined(SERPETTE_SANITIZED)
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer's own name
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*taking)(const volatile void*,
                                                                         std::size_t),
                                                          void (*freeing)(const volatile void*));
@@ -48,10 +49,12 @@ constexpr bool kCounts = true;
 
 extern "C" {
 
+// NOLINTBEGIN(bugprone-reserved-identifier): glibc's own names
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
 void* __libc_realloc(void* block, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
+// NOLINTEND(bugprone-reserved-identifier)
 
 void* malloc(std::size_t size) noexcept {
   note();
