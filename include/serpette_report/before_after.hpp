@@ -33,6 +33,11 @@ struct BeforeAfter {
   double before = NAN, after = NAN;  ///< NaN: not measured.
   int decimals = 3;                  ///< 0 for a count.
   bool more_is_better = true;
+
+  /// After ÷ before; NaN where one was not measured, or before is printed as 0.
+  [[nodiscard]] double left() const {
+    return std::round(before * std::pow(10, decimals)) > 0 ? after / before : NAN;
+  }
 };
 
 /// A convolution before and after.
@@ -68,9 +73,7 @@ inline TextTable before_after_table(std::span<const BeforeAfter> numbers) {
   };
   for (const auto& n : numbers)
     table.rows.push_back({n.name, printed(n.before, n.decimals), printed(n.after, n.decimals),
-                          n.before > 0 && !std::isnan(n.after)
-                              ? fmt::format("{:.0f} %", 100 * n.after / n.before)
-                              : "–"});
+                          std::isnan(n.left()) ? "–" : fmt::format("{:.0f} %", 100 * n.left())});
   return table;
 }
 
@@ -90,15 +93,14 @@ inline std::string shares_svg(std::span<const BeforeAfter> numbers) {
   constexpr double kMost = 1.5;  // a share beyond is drawn so long
   double most = 1;
   for (const auto& n : numbers)
-    if (n.before > 0 && n.after > n.before)
-      most = std::min(kMost, std::max(most, n.after / n.before));
+    if (n.left() > most) most = std::min(kMost, n.left());
   const double whole = (kWidth - kLeft - kRight) / most;
   std::string svg;
   const auto out = std::back_inserter(svg);
   int y = kTop;
   for (const auto& n : numbers) {
-    if (!(n.before > 0) || std::isnan(n.after)) continue;
-    const double share = n.after / n.before;
+    const double share = n.left();
+    if (std::isnan(share)) continue;
     const auto number = [&](double value) {
       return n.decimals == 0 ? short_count(value) : fmt::format("{:.{}f}", value, n.decimals);
     };

@@ -255,6 +255,8 @@ def by_target(root, scenes):
     assert abs(probes[summary["ratio_percent"]]["value"] - summary["after"]["AP50"]) < 1e-9, summary
     cells = [row for row in csv.DictReader((root / "keep/study/cells.csv").open()) if row["profile"] == "standard"]
     assert {float(r["ratio"]) for r in cells if r["scenario"] != "original"} == set(probes), cells
+    page = (root / "keep/report.html").read_text()
+    assert page.split('<section id="tried">')[1].split("</section>")[0].count("meets it") == sum(p["meets"] for p in probes.values())
     networks = {p: p.stat().st_mtime_ns for p in (root / "keep/study/cells").glob("*/network.weights")}
     run("prune", *keep)
     assert networks == {p: p.stat().st_mtime_ns for p in (root / "keep/study/cells").glob("*/network.weights")}

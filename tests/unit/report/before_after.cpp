@@ -22,11 +22,9 @@ std::vector<std::string> captured(const std::string& text, const std::string& pa
 }
 
 std::vector<BeforeAfter> some_numbers() {
-  return {{"AP50", 0.5, 0.4, 3, true},
-          {"robust <AP50>", NAN, NAN, 3, true},
-          {"ms, network", 2, 0.5, 2, false},
-          {"parameters", 2e6, 6e6, 0, false},
-          {"nothing before", 0, 1, 0, false}};
+  return {{"AP50", 0.5, 0.4, 3, true},        {"robust <AP50>", NAN, NAN, 3, true},
+          {"ms, network", 2, 0.5, 2, false},  {"parameters", 2e6, 6e6, 0, false},
+          {"nothing before", 0, 1, 0, false}, {"as good as nothing", 4e-4, 0.4, 3, true}};
 }
 
 /// A study's cells of the untouched network and of one at 75 %, on one picture.
@@ -51,11 +49,12 @@ TEST_CASE("a table of before and after says what is left of each number",
           "[report][before_after]") {
   const auto table = before_after_table(some_numbers());
   CHECK(table.name == "before_and_after");
-  REQUIRE(table.rows.size() == 5);
+  REQUIRE(table.rows.size() == 6);
   CHECK(table.rows[0] == std::vector<std::string>{"AP50", "0.500", "0.400", "80 %"});
   CHECK(table.rows[1] == std::vector<std::string>{"robust <AP50>", "–", "–", "–"});
   CHECK(table.rows[3] == std::vector<std::string>{"parameters", "2000000", "6000000", "300 %"});
   CHECK(table.rows[4] == std::vector<std::string>{"nothing before", "0", "1", "–"});
+  CHECK(table.rows[5] == std::vector<std::string>{"as good as nothing", "0.000", "0.400", "–"});
 }
 
 TEST_CASE("bars are as long as what is left, and no longer than their place",
