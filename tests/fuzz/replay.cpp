@@ -1,6 +1,7 @@
 // What the fuzz targets do where there is no fuzzer: runs one on every file of a folder, on every
 // such file cut short, and on copies with a few bytes changed (always the same ones). A crash, a
-// hang or an exception other than serpette::Error is a failure.
+// hang or an exception other than serpette::Error is a failure. With the one word `bombs`: sets
+// small files off that claim to be large, and measures what they cost.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,14 +11,18 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <string_view>
 
+#include "fuzz/bombs.hpp"
 #include "fuzz/fuzz.hpp"
 
 int main(int count, char** arguments) {
+  if (count == 2 && std::string_view(arguments[1]) == "bombs")
+    return serpette::test::set_off_bombs() == 0 ? 0 : 1;
   const auto& targets = serpette::test::fuzz_targets();
   const auto target = count == 3 ? targets.find(arguments[1]) : targets.end();
   if (target == targets.end()) {
-    std::fprintf(stderr, "usage: %s TARGET FOLDER    TARGET is one of", arguments[0]);
+    std::fprintf(stderr, "usage: %s bombs | TARGET FOLDER    TARGET is one of", arguments[0]);
     for (const auto& [name, function] : targets)
       std::fprintf(stderr, " %.*s", static_cast<int>(name.size()), name.data());
     std::fprintf(stderr, "\n");

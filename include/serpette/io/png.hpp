@@ -43,6 +43,7 @@ class PngReader {
         "iCCP\0sRGB\0gAMA\0cHRM\0tEXt\0zTXt\0iTXt\0sPLT\0sBIT\0bKGD\0hIST\0pHYs\0oFFs\0pCAL\0sCAL\0"
         "tIME";
     png_set_keep_unknown_chunks(s.png, PNG_HANDLE_CHUNK_NEVER, kIgnored, sizeof kIgnored / 5);
+    if (ends_before_pixels(bytes)) png_error(s.png, "the file ends early");
     png_read_info(s.png, s.info);
     // Each row has a byte for its filter before its samples.
     const auto row = static_cast<std::int64_t>(png_get_rowbytes(s.png, s.info)) + 1;
@@ -120,6 +121,21 @@ class PngReader {
     if (size > s->rest.size()) png_error(png, "the file ends early");
     std::memcpy(out, s->rest.data(), size);
     s->rest.remove_prefix(size);
+  }
+
+  /// Whether a part before the pixels says that it is longer than the rest of the file: libpng asks
+  /// for EXIF's memory by what its length says, up to 2 GB, before it reads.
+  static bool ends_before_pixels(std::string_view bytes) {
+    constexpr std::size_t kSignature = 8, kHead = 8, kChecksum = 4;
+    for (std::size_t at = kSignature; at + kHead <= bytes.size();) {
+      if (bytes.substr(at + 4, 4) == "IDAT") return false;
+      std::size_t length = 0;
+      for (std::size_t i = 0; i < 4; ++i)
+        length = length << 8 | static_cast<unsigned char>(bytes[at + i]);
+      at += kHead + length + kChecksum;
+      if (at > bytes.size()) return true;
+    }
+    return false;
   }
 
   void read_passes() {

@@ -126,6 +126,13 @@ TEST_CASE("a picture that its file is too small for is refused before memory is 
     png.replace(16, 17, header);
     CHECK_THROWS_WITH(decode_image(png, "bomb"), too_small);
   }
+  SECTION("a part of a PNG before its pixels") {
+    png.insert(8 + 25,
+               "\x7f\xff\xff\xff"
+               "eXIf");  // behind signature and IHDR
+    CHECK_THROWS_WITH(decode_image(png, "bomb"), ContainsSubstring("the file ends early"));
+    CHECK_THROWS_WITH(image_size(png, "bomb"), ContainsSubstring("the file ends early"));
+  }
   SECTION("JPEG") {
     const std::string jpeg(
         "\xff\xd8\xff\xc2\x00\x0b\x08\x3e\x80\x3e\x80\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00"
