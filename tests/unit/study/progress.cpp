@@ -4,14 +4,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <ctime>
 #include <thread>
+#include <utility>
 
 #include "serpette/io/read_file.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
+#include "support/small_study.hpp"
 
 using namespace serpette;
 using Catch::Matchers::ContainsSubstring;
@@ -56,6 +61,27 @@ TEST_CASE("in a pipe a study tells during its first cell how far it is and how l
     steps(progress);
   });
   CHECK(minutes.empty());
+}
+
+TEST_CASE("a limit of the test images is what evaluations count to", "[study][progress]") {
+  test::SmallStudy study;  // 4 images
+  const auto [limit, counted] = GENERATE(std::pair(0, 4), std::pair(3, 3), std::pair(9, 4));
+  study.budget.evaluate.images = limit;
+  const test::Scratch folder;
+  const auto store = study.open(folder.path());
+  const auto lab = study.experiment();
+  const ErasedScenario scenario{Scenario<Hydra, Filter, Pgd, Rgb>{}};
+  for (const auto& cell : study.plan()) {  // what dry runs and the time left are made of
+    const auto work = work_of(scenario, lab, store, cell);
+    CHECK(work.at("evaluation") == counted);
+    CHECK(work.at("evaluation under attack") == counted);
+  }
+  const auto told = printed([&] {
+    Progress progress(1, std::chrono::seconds(0));
+    CHECK(run_cells(study.plan(), lab, store, false, study.workers, progress, study.dispatch) == 0);
+  });
+  for (const auto* stage : {"evaluation", "evaluation under attack"})
+    CHECK_THAT(told, ContainsSubstring(fmt::format("{} {}/{}", stage, counted, counted)));
 }
 
 TEST_CASE("steps that an earlier run made are no measure of the rest", "[study][progress]") {
@@ -105,6 +131,30 @@ TEST_CASE("what others did, an earlier run made or a failure spares is no part o
                           progress.on_stage("evaluation", 1000);
                         }),
              ContainsSubstring("1 failed") && !ContainsSubstring(" 0:00 left] evaluation"));
+}
+
+TEST_CASE("that others computed while times were taken is said once, and how to take them again",
+          "[study][progress]") {
+  // Others are a process of ours: whatever else runs here adds to what it does.
+  const auto while_others_compute = [](Progress& progress) {
+    const auto alone = progress.alone();
+    const auto other = ::fork();
+    if (other == 0) {
+      while (std::clock() < CLOCKS_PER_SEC / 2) {
+      }
+      std::_Exit(0);
+    }
+    int status = 0;
+    REQUIRE((other > 0 && ::waitpid(other, &status, 0) == other));
+  };
+  const auto told = printed([&] {
+    Progress progress(1);
+    while_others_compute(progress);
+    while_others_compute(progress);
+  });
+  CHECK_THAT(told, ContainsSubstring("note: other processes kept ") &&
+                       ContainsSubstring("--time-again takes them anew"));
+  CHECK(std::ranges::count(told, '\n') == 1);
 }
 
 TEST_CASE("a signal that was ignored stays ignored", "[study][progress]") {
