@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -107,6 +108,23 @@ def averaged(scenes, root):
     words[words.index(0.9)], words[words.index(best)] = 0, root / "plain.weights"
     run("train", *words)
     assert (root / "plain.weights").read_bytes() != best.read_bytes()
+
+
+def diverges(scenes, root):
+    """A loss that is not finite ends the training before its step: the images are named, the checkpoint before it stays."""
+    words = command(scenes, root / "own.weights", "--learning-rate", 1e6)
+    words[words.index("--warmup") + 1], words[words.index("--checkpoint-every") + 1] = 0, 1
+    told = run("train", *words, status=2, says="the loss should be finite, got ")
+    step, images = re.search(r"at step (\d+) on the images ([\d, ]+); lower the learning rate", told).groups()
+    known = {image["id"] for image in json.loads((scenes / "train/instances.json").read_text())["images"]}
+    named = [int(image) for image in images.split(", ")]
+    assert int(step) > 1 and len(named) == 4 and set(named) <= known, told
+    kept = (root / "own.checkpoint").read_bytes()
+    assert not (root / "own.configuration").exists() and not list(root.glob("*.part-*")), list(root.iterdir())
+    # From there the same step has the same batch, and the same end.
+    again = run("train", *words, status=2, says=f"goes on after step {int(step) - 1} of 9")
+    assert f"at step {step} on the images {images};" in again, (told, again)
+    assert (root / "own.checkpoint").read_bytes() == kept
 
 
 def quick(scenes, out, *more, images=None, annotations=None):
@@ -259,13 +277,14 @@ def refusals(scenes, root):
 with tempfile.TemporaryDirectory() as folder:
     root = pathlib.Path(folder)
     run("drawn_scenes", "--out", root / "scenes", "--train", 24, "--test", 6)
-    for name in "whole", "kills", "averaged", "again", "apart", "refusals":
+    for name in "whole", "kills", "averaged", "diverges", "again", "apart", "refusals":
         (root / name).mkdir()
     unbroken = whole(root / "scenes", root / "whole")
     kills(root / "scenes", root / "kills", unbroken)
     averaged(root / "scenes", root / "averaged")
+    diverges(root / "scenes", root / "diverges")
     again(root / "scenes", root / "again")
     apart(root / "scenes", root / "apart")
     refusals(root / "scenes", root / "refusals")
-    for test in whole, kills, averaged, again, apart, refusals:
+    for test in whole, kills, averaged, diverges, again, apart, refusals:
         print(f"{test.__name__}: {test.__doc__.splitlines()[0]}")
