@@ -296,6 +296,16 @@ inline std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
   return {call.on_device(by_x), call.on_device(by_weight), call.on_device(by_bias)};
 }
 
+/// Archives take a tensor's whole storage in this way. A storage is no tensor that could be lent.
+inline at::Tensor& set_storage(at::Tensor& to, c10::Storage storage, std::int64_t offset,
+                               at::IntArrayRef size, at::IntArrayRef stride) {
+  TORCH_CHECK(storage.device() == kDevice, "set_: a storage should be on the tensor's device");
+  auto* impl = to.unsafeGetTensorImpl();
+  impl->set_storage_keep_dtype(std::move(storage));
+  impl->set_sizes_and_strides(size, stride, offset);
+  return to;
+}
+
 /// Modules move by `set_data`, which asks whether a tensor may take another's place.
 inline bool compatible(const at::Tensor&, const at::Tensor&) { return true; }
 
@@ -318,6 +328,7 @@ inline bool make_known() {
   own.impl("_copy_from", &copy);
   own.impl("convolution_overrideable", &convolution);
   own.impl("convolution_backward_overrideable", &convolution_backward);
+  own.impl("set_.source_Storage_storage_offset", &set_storage);
   own.impl("_has_compatible_shallow_copy_type", &compatible);
   return true;
 }

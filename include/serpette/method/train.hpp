@@ -110,7 +110,7 @@ class Training {
     detail::copy_all(state.moved, moves_.state());
     detail::copy_all(state.averages, average_.averages());
     average_.set_steps(state.averaged_steps);
-    detail::read_bytes(state.optimizer, *optimizer_);
+    detail::read_bytes(state.optimizer, *optimizer_, device_);
     rng_.go_to(detail::own_position(peers_, state.generators));
     step_ = state.step;
   }

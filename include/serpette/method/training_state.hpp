@@ -35,9 +35,11 @@ inline std::string bytes_of(const torch::optim::Optimizer& optimizer) {
   torch::save(optimizer, out);
   return std::move(out).str();
 }
-inline void read_bytes(const std::string& bytes, torch::optim::Optimizer& optimizer) {
+/// @param device  of what the optimizer moves: its state may have been written on another one.
+inline void read_bytes(const std::string& bytes, torch::optim::Optimizer& optimizer,
+                       at::Device device) {
   std::istringstream in(bytes);
-  torch::load(optimizer, in);
+  torch::load(optimizer, in, device);
 }
 
 /// Writes tensors over others of the same shapes.

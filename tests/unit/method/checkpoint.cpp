@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "serpette/attack/pgd.hpp"
@@ -22,6 +24,7 @@
 #include "support/equal.hpp"
 #include "support/noise_data.hpp"
 #include "support/scratch.hpp"
+#include "support/second_device.hpp"
 #include "support/tiny_detector.hpp"
 
 using namespace serpette;
@@ -76,6 +79,66 @@ TEST_CASE("a training that goes on from a checkpoint ends in the same bytes",
   CHECK_FALSE(load_checkpoint(file));
   (void)run(3, false);
   CHECK(equal(run(6, true), unbroken));
+}
+
+TEST_CASE("a training on the second device goes on from its file in the CPU's bytes, on either",
+          "[method][checkpoint][device]") {
+  test::need_second_device();
+  const double averaged = GENERATE(0.0, 0.9);
+  const TrainSettings settings{.steps = 5,
+                               .batch_size = 4,
+                               .learning_rate = 1e-2,
+                               .warmup = 2,
+                               .optimizer = TrainSettings::Optimizer::kAdamW,
+                               .average = averaged};
+  Pgd pgd;
+  pgd.random_start = true;
+  const Defence defence{PgdAdversarial{}, pgd, Rgb{}};
+  const NoiseData data(7, 1);
+  const test::Scratch folder;
+  const auto file = folder / "training.checkpoint";
+
+  // Steps up to `stop` on a device, from the file if there is one: as the program train goes.
+  const auto run = [&](at::Device device, std::int64_t stop) {
+    TinyDetector detector;
+    detector.to(device);
+    MovedWeights moves(detector);
+    Training training(detector, moves, defence, settings, Seed(1), device);
+    if (const auto kept = load_checkpoint(file)) training.set_state(kept->training);
+    const auto begin = training.done();
+    Loader<NoiseData> loader(data, 4, Seed(2), 1, {}, begin);
+    while (training.done() < stop) {
+      (void)training.step([&] { return loader.next(); });
+      if (training.finished()) break;
+      save_checkpoint(file, {.configuration = "", .notes = "", .training = training.state()});
+    }
+    if (training.finished()) training.finish();
+    std::vector<at::Tensor> state;
+    for (const auto& tensor : state_of(detector)) {
+      CHECK(tensor.device() == device);
+      state.push_back(tensor.cpu());
+    }
+    return std::tuple(begin, std::move(state));
+  };
+  const auto whole = [&](at::Device device) {
+    auto state = std::get<1>(run(device, settings.steps));
+    std::filesystem::remove(file);
+    return state;
+  };
+  const at::Device cpu = at::kCPU;
+  const auto unbroken = whole(cpu);
+  CHECK(equal(whole(test::kSecondDevice), unbroken));
+  for (const auto& [first, then] :
+       {std::pair(test::kSecondDevice, test::kSecondDevice), std::pair(test::kSecondDevice, cpu),
+        std::pair(cpu, test::kSecondDevice)}) {
+    INFO(first << " then " << then);
+    (void)run(first, 2);
+    (void)run(first, 3);
+    const auto [begin, state] = run(then, settings.steps);
+    CHECK(begin == 3);
+    CHECK(equal(state, unbroken));
+    std::filesystem::remove(file);
+  }
 }
 
 TEST_CASE("a checkpoint that is damaged, or another network's, is refused",
