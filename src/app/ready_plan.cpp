@@ -23,6 +23,10 @@ ReadyPlan ReadyPlan::make(const Yolov3& detector, deploy::PlanLabels labels,
   plan->plan.labels = std::move(labels);
   return ReadyPlan(std::move(plan));
 }
+ReadyPlan ReadyPlan::by_model(const Yolov3& detector) {
+  return ReadyPlan(
+      std::make_shared<Holder>(Holder{deploy::make_plan(detector, {.measure = false})}));
+}
 void ReadyPlan::require_precision(deploy::PlanPrecision precision, const std::string& place) {
   deploy::require_precision(precision, place);
 }

@@ -93,6 +93,8 @@ def plans(root, scenes):
     export("plan", plan, says="a.plan: plan of")
     look = ("--images", scenes / "test/images", "--annotations", scenes / "test/instances.json")
     run("detect", *NETWORK, *look, "--out", root / "by_network", "--device", "cpu")
+    run("detect", *NETWORK, *look, "--out", root / "once_more", "--device", "cpu")  # by a plan as well, each time the same
+    assert (root / "by_network/detections.csv").read_bytes() == (root / "once_more/detections.csv").read_bytes()
     run("detect", "--plan", plan, *look, "--out", root / "by_plan")
     ap = [json.loads((root / f"by_{way}/summary.json").read_text())["AP50"] for way in ("network", "plan")]
     assert ap[0] > 0 and abs(ap[0] - ap[1]) < 1e-3, ap

@@ -27,6 +27,9 @@ class ReadyPlan {
   static ReadyPlan make(const Yolov3& detector, deploy::PlanLabels labels = {},
                         deploy::PlanPrecision precision = {},
                         std::optional<deploy::Ranges> ranges = {});
+  /// The same in float, its forms chosen by the model of the machine alone: each time the same,
+  /// so that what it computes is, too.
+  static ReadyPlan by_model(const Yolov3& detector);
   /// @throws Error  for a precision that the machine has not: before all that comes before a plan.
   static void require_precision(deploy::PlanPrecision precision, const std::string& place);
   /// @throws Error  as deploy::load_plan.
