@@ -1,9 +1,6 @@
 #pragma once
 
-#include <serpette/attack/pgd.hpp>
-#include <serpette/color/rgb.hpp>
-#include <serpette/prune/filter.hpp>
-#include <serpette/scenario/scenario.hpp>
+#include <serpette/scenario/paper.hpp>  // the policies that ship, and Scenario
 
 // [policy]
 /// Score = |w| · mean |x| of the channel that feeds it.
