@@ -173,24 +173,41 @@ class DirectConvolutionOf {
     }
   }
 
-  /// The cell of the input under a tap of a cell of the output.
-  [[nodiscard]] const Number* under(const Number* x, std::int64_t cell, int tap) const {
-    const auto row = cell / out_.width * conv_.stride - conv_.padding + tap / conv_.size,
-               column = cell % out_.width * conv_.stride - conv_.padding + tap % conv_.size;
-    const bool inside = row >= 0 && row < in_.height && column >= 0 && column < in_.width;
-    return inside ? x + (row * in_.width + column) * depth_ : zeros_.data();
+  /// Where the operands of a block's cells lie: those under each tap of each cell of the output, or
+  /// zeros outside the map.
+  /// @param to  [blocks of rows][tap][row]
+  void find_places(const Number* x, std::int64_t first, const RowBlocks<Number>& rows,
+                   const Number** to) const {
+    const int size = conv_.size, taps = size * size;
+    for (std::int64_t b = 0; b < rows.count(); ++b, to += taps * rows.size()) {
+      const auto cell = first + rows.first(b);
+      auto y = cell / out_.width, column = cell % out_.width;
+      for (int r = 0; r < rows.size(); ++r) {
+        const auto top = y * conv_.stride - conv_.padding,
+                   left = column * conv_.stride - conv_.padding;
+        const bool is_within =
+            top >= 0 && left >= 0 && top + size <= in_.height && left + size <= in_.width;
+        const Number** place = to + r;
+        for (auto i = top; i < top + size; ++i)
+          for (auto j = left; j < left + size; ++j, place += rows.size()) {
+            const bool inside = is_within || (i >= 0 && i < in_.height && j >= 0 && j < in_.width);
+            *place = inside ? x + (i * in_.width + j) * depth_ : zeros_.data();
+          }
+        if (++column == out_.width) {
+          column = 0;
+          ++y;
+        }
+      }
+    }
   }
 
   void run_block(const Number* x, float* y, const Finish& finish, std::int64_t first,
                  std::int64_t last, std::int64_t first_panel, std::int64_t last_panel) const {
     const RowBlocks rows(last - first, *kernels_);
     const int taps = conv_.size * conv_.size, size = rows.size();
-    thread_local std::vector<const Number*> places;  // [block][tap][row]
+    thread_local std::vector<const Number*> places;
     places.resize(static_cast<std::size_t>(rows.count() * taps * size));
-    auto* place = places.data();
-    for (std::int64_t b = 0; b < rows.count(); ++b)
-      for (int tap = 0; tap < taps; ++tap)
-        for (int r = 0; r < size; ++r) *place++ = under(x, first + rows.first(b) + r, tap);
+    find_places(x, first, rows, places.data());
 
     MultiplyJob<Number> job;
     job.taps = taps;
