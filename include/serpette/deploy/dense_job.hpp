@@ -26,6 +26,10 @@ struct MultiplyJob {
   std::ptrdiff_t pitch = 0;  ///< From one row of `out` (and of the residual) to the next.
   int columns = 0;           ///< That are stored of each row.
   Finish finish;
+  /// Of those that fetch ahead: weights that a later job reads, to be asked for meanwhile, so many
+  /// numbers on for every kTogether k.
+  const Number* ahead = nullptr;
+  std::ptrdiff_t ahead_step = 0;
 };
 
 /// One 6×6 tile of the input, channels side by side, taken to the transform domain: Bᵀ d B.
@@ -67,8 +71,8 @@ struct ProductKernels {
   using Multiply = void (*)(const MultiplyJob<Number>&);
   int lanes = 1;      ///< Floats of a vector.
   int most_rows = 1;  ///< Rows of a block that registers can hold.
-  /// By index in kBlockRows and vectors − 1.
-  std::array<std::array<Multiply, 2>, kBlockRows.size()> multiply{};
+  /// By whether they fetch ahead, index in kBlockRows and vectors − 1.
+  std::array<std::array<std::array<Multiply, 2>, kBlockRows.size()>, 2> multiply{};
   void (*tile_in)(const TileInJob<Number>&) = nullptr;
 };
 

@@ -44,7 +44,7 @@ HWY_INLINE void finish(D d, hn::Vec<D> v, const Finish& f, float* out, std::ptrd
   store_first(d, v, out + at, count);
 }
 
-template <class D, int Rows, int Vectors>
+template <class D, int Rows, int Vectors, bool kFetches>
 void multiply(const MultiplyJob<float>& job) {
   const D d;
   using V = hn::Vec<D>;
@@ -56,11 +56,15 @@ void multiply(const MultiplyJob<float>& job) {
 #pragma GCC unroll 12
     for (int r = 0; r < Rows; ++r) sum[r][v] = bias;
   }
-  const float* weights = job.weights;
+  const float *weights = job.weights, *ahead = job.ahead;
   for (std::int64_t t = 0; t < job.taps; ++t) {
     const float* in[Rows];
     for (int r = 0; r < Rows; ++r) in[r] = job.in[t * Rows + r];
     for (std::int64_t k = 0; k < job.depth; ++k, weights += Vectors * lanes) {
+      if constexpr (kFetches) {
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += job.ahead_step;
+      }
       V w[Vectors];
 #pragma GCC unroll 2
       for (int v = 0; v < Vectors; ++v) w[v] = hn::LoadU(d, weights + v * lanes);
@@ -219,7 +223,7 @@ inline void turn(const TurnJob& job) {
       job.to[column * job.to_pitch + row] = job.from[row * step + column];
 }
 
-template <class D, std::size_t... I>
+template <class D, bool kFetches, std::size_t... I>
 constexpr auto multiplies(std::index_sequence<I...>) {
   // Vectors in registers: sums, weights and one broadcast.
   constexpr bool many = SERPETTE_MANY_REGISTERS;
@@ -227,7 +231,7 @@ constexpr auto multiplies(std::index_sequence<I...>) {
     return many ? kBlockRows[i] : std::min(kBlockRows[i], 6);
   };
   return std::array<std::array<DenseKernels::Multiply, 2>, sizeof...(I)>{
-      {{&multiply<D, rows(I), 1>, &multiply<D, rows(I), 2>}...}};
+      {{&multiply<D, rows(I), 1, kFetches>, &multiply<D, rows(I), 2, kFetches>}...}};
 }
 
 }  // namespace dense
@@ -237,7 +241,8 @@ inline DenseKernels dense_kernels() {
   DenseKernels k;
   k.lanes = static_cast<int>(hwy::HWY_NAMESPACE::Lanes(D{}));
   k.most_rows = SERPETTE_MANY_REGISTERS ? 12 : 6;
-  k.multiply = dense::multiplies<D>(std::make_index_sequence<kBlockRows.size()>{});
+  constexpr auto sizes = std::make_index_sequence<kBlockRows.size()>{};
+  k.multiply = {dense::multiplies<D, false>(sizes), dense::multiplies<D, true>(sizes)};
   k.tile_in = &dense::tile_in<D>;
   k.tile_out = &dense::tile_out<D>;
   k.turn = &dense::turn;

@@ -124,9 +124,13 @@ class DirectConvolutionOf {
             "should be in one group, and in int8 of at most 65536 products, got {} groups and "
             "{} times {}×{}",
             c.groups, in.channels, c.size, c.size);
-    constexpr std::int64_t kCache = 256 << 10;
+    // So much of the input stays in the cache while the weights pass by; where these are many, they
+    // had better pass by once.
+    const auto weight_bytes =
+        static_cast<std::int64_t>(sizeof(Number)) * c.size * c.size * depth_ * c.filters;
+    const auto kept = std::max<std::int64_t>(256 << 10, weight_bytes / 8);
     const auto bytes = std::int64_t{sizeof(Number)} * depth_ * c.stride * c.stride;
-    const auto wanted = std::clamp<std::int64_t>(kCache / bytes, 24, 480);
+    const auto wanted = std::clamp<std::int64_t>(kept / bytes, 24, 480);
     blocks_ = (cells() + wanted - 1) / wanted;
   }
 

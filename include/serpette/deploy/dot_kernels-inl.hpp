@@ -70,7 +70,7 @@ struct Sums<Int8> {
   }
 };
 
-template <class Number, int Rows, int Vectors>
+template <class Number, int Rows, int Vectors, bool kFetches>
 void multiply(const MultiplyJob<Number>& job) {
   const D d;
   typename Sums<Number>::Sum sum[Rows][Vectors];
@@ -81,11 +81,15 @@ void multiply(const MultiplyJob<Number>& job) {
     for (int r = 0; r < Rows; ++r) sum[r][v] = begin;
   }
   constexpr int kSide = kTogether<Number>;
-  const Number* weights = job.weights;
+  const Number *weights = job.weights, *ahead = job.ahead;
   for (std::int64_t t = 0; t < job.taps; ++t) {
     const Number* in[Rows];
     for (int r = 0; r < Rows; ++r) in[r] = job.in[t * Rows + r];
     for (std::int64_t k = 0; k < job.depth; k += kSide, weights += Vectors * 16 * kSide) {
+      if constexpr (kFetches) {
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += job.ahead_step;
+      }
       __m512i w[Vectors];
 #pragma GCC unroll 2
       for (int v = 0; v < Vectors; ++v) w[v] = _mm512_loadu_si512(weights + v * 16 * kSide);
@@ -151,10 +155,11 @@ inline void round_int8(const Rounding<Int8>& rounding, const float* from, std::i
   for (; i < n; ++i) to[i] = rounding(from[i]);
 }
 
-template <class Number, std::size_t... I>
+template <class Number, bool kFetches, std::size_t... I>
 constexpr auto multiplies(std::index_sequence<I...>) {
   return std::array<std::array<typename ProductKernels<Number>::Multiply, 2>, sizeof...(I)>{
-      {{&multiply<Number, kBlockRows[I], 1>, &multiply<Number, kBlockRows[I], 2>}...}};
+      {{&multiply<Number, kBlockRows[I], 1, kFetches>,
+        &multiply<Number, kBlockRows[I], 2, kFetches>}...}};
 }
 
 template <class Number>
@@ -162,7 +167,8 @@ DotKernels<Number> products() {
   DotKernels<Number> k;
   k.lanes = 16;
   k.most_rows = 12;
-  k.multiply = multiplies<Number>(std::make_index_sequence<kBlockRows.size()>{});
+  constexpr auto sizes = std::make_index_sequence<kBlockRows.size()>{};
+  k.multiply = {multiplies<Number, false>(sizes), multiplies<Number, true>(sizes)};
   return k;
 }
 

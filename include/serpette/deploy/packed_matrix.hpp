@@ -106,8 +106,9 @@ class RowBlocks {
   [[nodiscard]] std::int64_t first(std::int64_t block) const {
     return std::min(block * size(), rows_ - size());
   }
-  [[nodiscard]] typename ProductKernels<Number>::Multiply kernel(int vectors) const {
-    return kernels_->multiply[which_][static_cast<std::size_t>(vectors - 1)];
+  [[nodiscard]] typename ProductKernels<Number>::Multiply kernel(int vectors,
+                                                                 bool fetches = false) const {
+    return kernels_->multiply[fetches ? 1 : 0][which_][static_cast<std::size_t>(vectors - 1)];
   }
 
  private:

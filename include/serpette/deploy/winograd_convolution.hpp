@@ -90,6 +90,8 @@ class WinogradConvolutionOf {
   }
 
  private:
+  static constexpr std::int64_t kFewBlocks = 2;  // of tiles: those of YOLOv3's last maps
+
   WinogradConvolutionOf(const Convolutional& c, const Shape& in)
       : kernels_(&product_kernels_here<Number>()),
         in_(in),
@@ -173,12 +175,21 @@ class WinogradConvolutionOf {
         job.weights = matrix.panel(panel);
         job.pitch = c_out;
         job.columns = matrix.vectors(panel) * kernels_->lanes;
+        // With few tiles the weights are what is waited for: each block asks for its share of the
+        // next panel.
+        const auto next = piece + 1;
+        const bool fetches = rows.count() <= kFewBlocks && next < end;
+        const auto kernel = rows.kernel(matrix.vectors(panel), fetches);
+        job.ahead_step = job.columns * kTogether<Number> / rows.count();
         for (std::int64_t b = 0; b < rows.count(); ++b) {
           const auto row = rows.first(b);
+          if (fetches)
+            job.ahead = weights_[static_cast<std::size_t>(next / panels)].panel(next % panels) +
+                        b * job.ahead_step * depth() / kTogether<Number>;
           for (int r = 0; r < rows.size(); ++r)
             from[static_cast<std::size_t>(r)] = in + k * step_in + (row + r) * c_in;
           job.out = products + k * step_out + row * c_out + matrix.column(panel);
-          rows.kernel(matrix.vectors(panel))(job);
+          kernel(job);
         }
       }
     });
