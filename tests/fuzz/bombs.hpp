@@ -263,7 +263,7 @@ inline std::vector<Bomb> bombs() {
 inline long status_kb(std::string_view key) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
-    if (line.starts_with(key)) return std::atol(line.c_str() + key.size());
+    if (line.starts_with(key)) return std::stol(line.substr(key.size()));
   return -1;
 }
 
