@@ -46,6 +46,7 @@
 #include "serpette/io/file_fingerprint.hpp"
 #include "serpette/io/load_annotations.hpp"
 #include "serpette/method/evaluate.hpp"
+#include "serpette/method/experiment.hpp"
 #include "serpette/metric/coco_evaluation.hpp"
 #include "serpette/metric/coco_report.hpp"
 #include "serpette/study/progress.hpp"
@@ -224,15 +225,11 @@ void run(const Options& o, const Graph& graph, const std::vector<std::string>& n
   fmt::print("{}", summary_text(summary));
 }
 
-/// Images → raw heads of a network as it runs fastest: on the CPU by a plan.
-std::function<std::vector<at::Tensor>(const at::Tensor&)> fastest(const Yolov3& detector,
-                                                                  at::Device device) {
-  if (device.is_cpu())
-    return [plan = cli::ReadyPlan::by_model(detector)](const at::Tensor& images) {
-      return plan.forward(images);
-    };
-  return [network = detector.frozen()](const at::Tensor& images) mutable {
-    return network.forward(images);
+/// The network as it runs fastest: on the CPU as a plan.
+Deployed fastest(const Yolov3& detector, at::Device device) {
+  if (!device.is_cpu()) return deploy_frozen(detector);
+  return [plan = cli::ReadyPlan::by_model(detector)](const at::Tensor& images) {
+    return plan.forward(images);
   };
 }
 
