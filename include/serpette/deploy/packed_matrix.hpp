@@ -61,19 +61,15 @@ class PackedMatrix {
   [[nodiscard]] int side_by_side() const {
     return static_cast<int>(std::min<std::int64_t>(16, 2 * lanes_));
   }
-  /// Gives some columns that lie side by side their values in a row.
+  /// Gives some columns that lie side by side their values in a row; of a matrix that was not read.
   /// @param value  value(i) of the i-th of them.
   template <class Value>
   void fill(std::int64_t row, std::int64_t first_column, int count, const Value& value) {
-    Number* to = &at(row, first_column);
-    for (int i = 0; i < count; ++i) to[i * kTogether<Number>] = Number(value(i));
-  }
-  /// Of one that is filled, not read.
-  [[nodiscard]] Number& at(std::int64_t row, std::int64_t column) {
     constexpr int kSide = kTogether<Number>;
-    const auto p = column / (2 * lanes_), width = std::int64_t{vectors(p)} * lanes_;
-    return filled_[this->column(p) * rows_ +
-                   (row / kSide * width + column - this->column(p)) * kSide + row % kSide];
+    const auto p = first_column / (2 * lanes_), width = std::int64_t{vectors(p)} * lanes_;
+    Number* to = filled_ + column(p) * rows_ +
+                 (row / kSide * width + first_column - column(p)) * kSide + row % kSide;
+    for (int i = 0; i < count; ++i) to[i * kSide] = Number(value(i));
   }
 
  private:
