@@ -35,7 +35,8 @@ struct MultiplyJob {
 /// One 6×6 tile of the input, channels side by side, taken to the transform domain: Bᵀ d B.
 template <class Number>
 struct TileInJob {
-  const float* image = nullptr;  ///< [height, width, channels]
+  const float* image = nullptr;  ///< [height, width, channels], from row `image_row` on.
+  std::int64_t image_row = 0;
   int height = 0, width = 0, channels = 0;
   int row = 0, column = 0;       ///< Top left of the tile; may lie outside the image.
   const float* zeros = nullptr;  ///< [channels] for the cells that do.

@@ -129,7 +129,7 @@ struct TileCells {
         const int y = job.row + i, x = job.column + j;
         const bool inside = y >= 0 && y < job.height && x >= 0 && x < job.width;
         at[i][j] =
-            inside ? job.image + (std::ptrdiff_t{y} * job.width + x) * job.channels : job.zeros;
+            inside ? job.image + ((y - job.image_row) * job.width + x) * job.channels : job.zeros;
       }
   }
 };

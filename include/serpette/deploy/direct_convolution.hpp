@@ -18,6 +18,7 @@
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
+#include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_array.hpp"
 #include "serpette/deploy/stored_rounding.hpp"
 #include "serpette/graph/graph.hpp"
@@ -92,7 +93,7 @@ class DirectConvolutionOf {
   template <class Parallel>
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
            int threads) const {
-    const Number* from = operand(x, parallel);
+    const RowMaps<Number> maps{{operand(x, parallel)}, {y}, {finish.residual}, finish};
     const auto panels = weights_.panels();
     const auto parts =
         threads == 1 ? std::int64_t{1}
@@ -100,14 +101,37 @@ class DirectConvolutionOf {
     parallel(blocks_ * parts, [&](std::int64_t begin, std::int64_t end) {
       for (auto piece = begin; piece < end; ++piece) {
         const auto block = piece / parts, part = piece % parts;
-        run_block(from, y, finish, cells() * block / blocks_, cells() * (block + 1) / blocks_,
+        run_block(maps, cells() * block / blocks_, cells() * (block + 1) / blocks_,
                   panels * part / parts, panels * (part + 1) / parts);
       }
     });
   }
 
+  /// The rows that can be computed by themselves.
+  [[nodiscard]] std::vector<Slice> slices() const
+    requires(kTogether<Number> == 1)
+  {
+    std::vector<Slice> all;
+    for (int row = 0; row < out_.height; row += kSliceRows)
+      all.push_back({row, std::min(row + kSliceRows, out_.height), row});
+    return all;
+  }
+  /// Computes slice k on this thread.
+  void run_slice(std::size_t k, const RowMaps<>& maps) const
+    requires(kTogether<Number> == 1)
+  {
+    const auto row = static_cast<std::int64_t>(k) * kSliceRows, width = std::int64_t{out_.width},
+               first = row * width,
+               count = std::min<std::int64_t>(kSliceRows, out_.height - row) * width,
+               blocks = std::max<std::int64_t>(1, count * blocks_ / cells());
+    for (std::int64_t b = 0; b < blocks; ++b)
+      run_block(maps, first + count * b / blocks, first + count * (b + 1) / blocks, 0,
+                weights_.panels());
+  }
+
  private:
   static constexpr bool kIsScaled = std::is_same_v<Number, Int8>;
+  static constexpr int kSliceRows = 7;
 
   template <class MakeMatrix>
   DirectConvolutionOf(const Convolutional& c, const Shape& in, const MakeMatrix& matrix,
@@ -180,8 +204,8 @@ class DirectConvolutionOf {
   /// Where the operands of a block's cells lie: those under each tap of each cell of the output, or
   /// zeros outside the map.
   /// @param to  [blocks of rows][tap][row]
-  void find_places(const Number* x, std::int64_t first, const RowBlocks<Number>& rows,
-                   const Number** to) const {
+  void find_places(const MapRows<const Number>& x, std::int64_t first,
+                   const RowBlocks<Number>& rows, const Number** to) const {
     const int size = conv_.size, taps = size * size;
     for (std::int64_t b = 0; b < rows.count(); ++b, to += taps * rows.size()) {
       const auto cell = first + rows.first(b);
@@ -195,7 +219,7 @@ class DirectConvolutionOf {
         for (auto i = top; i < top + size; ++i)
           for (auto j = left; j < left + size; ++j, place += rows.size()) {
             const bool inside = is_within || (i >= 0 && i < in_.height && j >= 0 && j < in_.width);
-            *place = inside ? x + (i * in_.width + j) * depth_ : zeros_.data();
+            *place = inside ? x.data + ((i - x.first) * in_.width + j) * depth_ : zeros_.data();
           }
         if (++column == out_.width) {
           column = 0;
@@ -205,8 +229,9 @@ class DirectConvolutionOf {
     }
   }
 
-  void run_block(const Number* x, float* y, const Finish& finish, std::int64_t first,
-                 std::int64_t last, std::int64_t first_panel, std::int64_t last_panel) const {
+  void run_block(const RowMaps<Number>& maps, std::int64_t first, std::int64_t last,
+                 std::int64_t first_panel, std::int64_t last_panel) const {
+    const auto& [x, y, residual, finish] = maps;
     const RowBlocks rows(last - first, *kernels_);
     const int taps = conv_.size * conv_.size, size = rows.size();
     thread_local std::vector<const Number*> places;
@@ -227,10 +252,13 @@ class DirectConvolutionOf {
       job.columns = static_cast<int>(std::min<std::int64_t>(
           out_.channels - column, std::int64_t{weights_.vectors(panel)} * kernels_->lanes));
       for (std::int64_t b = 0; b < rows.count(); ++b) {
-        const auto at = (first + rows.first(b)) * out_.channels + column;
+        const auto cell = first + rows.first(b);
+        const auto in = [&](const auto& map) {
+          return map.data + (cell - map.first * out_.width) * out_.channels + column;
+        };
         job.in = places.data() + b * taps * size;
-        job.out = y + at;
-        if (finish.residual != nullptr) job.finish.residual = finish.residual + at;
+        job.out = in(y);
+        if (residual.data != nullptr) job.finish.residual = in(residual);
         kernel(job);
       }
     }

@@ -4,6 +4,7 @@
 /// How a plan runs: every layer in its form, into memory that is laid out once. No LibTorch.
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -21,8 +22,10 @@
 #include "serpette/deploy/choices.hpp"
 #include "serpette/deploy/choose.hpp"
 #include "serpette/deploy/dot_kernels.hpp"
+#include "serpette/deploy/finished_shortcuts.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/form_list.hpp"
+#include "serpette/deploy/layer_chains.hpp"
 #include "serpette/deploy/map.hpp"
 #include "serpette/deploy/map_layers.hpp"
 #include "serpette/deploy/plan_archive.hpp"
@@ -30,6 +33,8 @@
 #include "serpette/deploy/plan_memory.hpp"
 #include "serpette/deploy/plan_precision.hpp"
 #include "serpette/deploy/quantization.hpp"
+#include "serpette/deploy/slice.hpp"
+#include "serpette/deploy/slice_chain.hpp"
 #include "serpette/deploy/workers.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -160,6 +165,9 @@ class Execution {
   /// Per convolution, in the order of `graph().convolutions()`. `write_choices` makes text of them.
   [[nodiscard]] const std::vector<LayerChoice>& choices() const { return choices_; }
 
+  /// The layers that it computes together, slice by slice, since their maps are large.
+  [[nodiscard]] const std::vector<LayerChain>& chains() const { return chains_; }
+
   /// Computes one image.
   /// @param image  [C, H, W] like the graph's input.
   /// @param head   head(k, logits) is called for each head, k its place in `graph().heads()`; the
@@ -175,9 +183,12 @@ class Execution {
       const auto& inputs = graph_[i].inputs;
       if (graph_[i].template as<Yolo>())  // now: its buffer may serve a later layer
         head(heads++, output(inputs.front()));
-      output(i) = memory_.is_finished(i)  // by the later of its inputs
-                      ? output(std::max(inputs[0], inputs[1]))
-                      : run_layer(i);
+      if (finished_.contain(i))  // by the later of its inputs
+        output(i) = output(std::max(inputs[0], inputs[1]));
+      else if (const auto* chain = chain_of(i); chain == nullptr)
+        output(i) = run_layer(i);
+      else if (i == chain->convolutions.back())
+        output(i) = run_chain(*chain);
       done(i);
     }
   }
@@ -189,7 +200,7 @@ class Execution {
   /// Whether layer i has work of its own: not a shortcut that a convolution finishes, nor what
   /// hands on its input.
   [[nodiscard]] bool has_work(int i) const {
-    return !memory_.is_finished(i) && !PlanMemory::hands_on(graph_[i]);
+    return !finished_.contain(i) && !PlanMemory::hands_on(graph_[i]);
   }
 
   /// Seconds that each layer takes for one image, by graph index; a shortcut that a convolution
@@ -204,6 +215,17 @@ class Execution {
           seconds.push_back(std::chrono::duration<double>(end - begin).count());
           begin = end;
         });
+    // A chain's turn is its last layer's; the clock within says what part is whose.
+    for (const LayerChain& chain : chains_) {
+      const auto of = [](auto& values, int i) -> double& {
+        return values[static_cast<std::size_t>(i)];
+      };
+      const double turn = of(seconds, chain.convolutions.back());
+      double clocked = 0;
+      for (const int i : chain.convolutions) clocked += of(chain_seconds_, i);
+      for (const int i : chain.convolutions)
+        of(seconds, i) = turn * of(chain_seconds_, i) / clocked;
+    }
     return seconds;
   }
 
@@ -241,7 +263,14 @@ class Execution {
       steps_[i].emplace(Step{prepared(c), static_cast<float>(slope)});
       adds_residual[i] = List::kAddsResidual[forms[c]];
     }
-    memory_ = PlanMemory(graph_, assignment({}).layouts(forms), adds_residual);
+    std::vector<std::vector<Slice>> slices(graph_.layers.size());
+    for (const int i : convolutions)
+      slices[static_cast<std::size_t>(i)] = List::slices(step(i).prepared);
+    finished_ = FinishedShortcuts(graph_, adds_residual);
+    const auto layouts = assignment({}).layouts(forms);
+    chains_ = find_chains(graph_, finished_, layouts, slices);
+    chain_seconds_.resize(graph_.layers.size());
+    memory_ = PlanMemory(graph_, layouts, finished_, chains_);
   }
 
   [[nodiscard]] std::vector<std::size_t> given(const std::vector<FoldedLayer>& layers,
@@ -260,6 +289,13 @@ class Execution {
     return forms;
   }
 
+  /// The chain that layer i is of, or null.
+  [[nodiscard]] const LayerChain* chain_of(int i) const {
+    const auto found = std::ranges::find_if(chains_, [i](const LayerChain& chain) {
+      return std::ranges::find(chain.convolutions, i) != chain.convolutions.end();
+    });
+    return found == chains_.end() ? nullptr : &*found;
+  }
   [[nodiscard]] const Step& step(int i) const { return *steps_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] ConstMap& output(int i) { return outputs_[static_cast<std::size_t>(i + 1)]; }
 
@@ -317,25 +353,74 @@ class Execution {
         [&](const Yolo&) { return output(layer.inputs.front()); });
   }
 
-  /// A convolution in its form, and the shortcut that it finishes.
-  ConstMap convolve(int i, const Convolutional& conv, const ConstMap& x) {
-    const int sum = memory_.finishes(i);
-    const Map& y = memory_.output(sum < 0 ? i : sum);
+  /// What finishes convolution i, but for the residual.
+  [[nodiscard]] Finish finish_of(int i) const {
     Finish finish{.slope = step(i).slope};
-    if (sum >= 0) {
-      const auto& inputs = graph_[sum].inputs;
-      finish.residual = in(std::min(inputs[0], inputs[1]), memory_.layout(i)).data;
+    if (const int sum = finished_.by(i); sum != FinishedShortcuts::kNone)
       finish.residual_slope =
           static_cast<float>(slope_of(std::get<Shortcut>(graph_[sum].operation).activation));
-    }
+    return finish;
+  }
+  /// What convolution i adds; null if nothing, or what its chain holds in slices.
+  [[nodiscard]] const float* residual_of(int i) {
+    const int sum = finished_.by(i);
+    if (sum == FinishedShortcuts::kNone) return nullptr;
+    return in(std::ranges::min(graph_[sum].inputs), memory_.layout(i)).data;
+  }
+
+  /// A convolution in its form, and the shortcut that it finishes.
+  ConstMap convolve(int i, const Convolutional& conv, const ConstMap& x) {
+    const Map& y = memory_.output(finished_.written_by(i));
+    Finish finish = finish_of(i);
+    finish.residual = residual_of(i);
     List::run(step(i).prepared, {x, y, finish});
     if (!is_piecewise_linear(conv.activation)) activate(y, conv.activation);
+    return y;
+  }
+
+  /// The convolutions of a chain, and the shortcuts that they finish: the output of the last.
+  ConstMap run_chain(const LayerChain& chain) {
+    const auto& nodes = chain.convolutions;
+    const auto layout = memory_.layout(nodes.front());
+    const ConstMap x = in(graph_[nodes.front()].inputs.front(), layout);
+    const Map& y = memory_.output(finished_.written_by(nodes.back()));
+    std::array<RowMaps<>, SliceChain::kMostNodes> maps;
+    for (std::size_t n = 0; n < nodes.size(); ++n) {
+      maps[n].finish = finish_of(nodes[n]);
+      if (chain.slices.residual(n) == SliceChain::kNone)
+        maps[n].residual =
+            MapRows<const float>::whole(residual_of(nodes[n]), graph_.shape(nodes[n]));
+      chain_seconds_[static_cast<std::size_t>(nodes[n])] = 0;
+    }
+    maps.front().x = MapRows<const float>::whole(x.data, x.shape);
+    maps[nodes.size() - 1].y = MapRows<float>::whole(y.data, y.shape);
+    const auto count = static_cast<std::int64_t>(chain.slices.slices());
+    workers_for(y.numbers())(count, [&](std::int64_t begin, std::int64_t end) {
+      auto mine = maps;
+      chain.slices.run(begin, end, [&](std::size_t n, std::size_t k, const auto& windows) {
+        auto& of = mine[n];
+        if (n > 0) of.x = windows[n - 1];
+        if (n + 1 < nodes.size()) of.y = windows[n];
+        if (const auto from = chain.slices.residual(n); from != SliceChain::kNone)
+          of.residual = windows[from];
+        of.finish.residual = of.residual.data;
+        const auto start = std::chrono::steady_clock::now();
+        List::run_slice(step(nodes[n]).prepared, k, of);
+        if (begin == 0)
+          chain_seconds_[static_cast<std::size_t>(nodes[n])] +=
+              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      });
+    });
+    const auto activation = graph_.convolution(nodes.back()).activation;
+    if (!is_piecewise_linear(activation)) activate(y, activation);
     return y;
   }
 
   Graph graph_;
   PlanPrecision precision_ = PlanPrecision::kFloat32;
   std::vector<std::optional<Step>> steps_;  // by graph index: the convolutions
+  FinishedShortcuts finished_;
+  std::vector<LayerChain> chains_;
   PlanMemory memory_;
   std::vector<LayerChoice> choices_;
   // Of the image that is computed: the outputs so far, the image's first, in the layout they have;
@@ -343,6 +428,7 @@ class Execution {
   std::vector<ConstMap> outputs_;
   std::vector<bool> is_changed_;
   std::vector<ConstMap> parts_;
+  std::vector<double> chain_seconds_;  // by graph index, of layers that are in a chain
 };
 
 }  // namespace serpette::deploy

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "serpette/concepts/named.hpp"
 #include "serpette/deploy/finish.hpp"
@@ -12,6 +14,7 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/plan_precision.hpp"
 #include "serpette/deploy/quantization.hpp"
+#include "serpette/deploy/slice.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -102,6 +105,16 @@ concept KeepsPrepared = requires(const FoldedLayer& layer, const typename F::Pre
 template <class F>
 concept Form = serpette::req::Named<F> && req::JudgesLayers<F> && req::RunsPrepared<F> &&
                req::StatesItsMemory<F>;
+
+/// A form that can compute rows of the output by themselves, on one thread, where maps are large:
+/// which rows those are of a layer, from the top down (none: only the whole map), and how. A plan
+/// then computes several layers together (slice_chain.hpp).
+template <class F>
+concept SlicedForm = Form<F> && requires(const typename F::Prepared& prepared, std::size_t k,
+                                         const RowMaps<>& maps) {
+  { F::slices(prepared) } -> std::same_as<std::vector<Slice>>;
+  { F::run_slice(prepared, k, maps) } -> std::same_as<void>;
+};
 
 /// A form whose layers a plan file can hold.
 template <class F>

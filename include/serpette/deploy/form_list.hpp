@@ -20,6 +20,7 @@
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/map.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_array.hpp"
 
 namespace serpette::deploy {
@@ -51,6 +52,20 @@ class FormList {
 
   static void run(const Prepared& prepared, const FormInput& input) {
     with_form(prepared.index(), [&]<std::size_t I> { At<I>::run(std::get<I>(prepared), input); });
+  }
+
+  /// The rows that can be computed by themselves; none of a form that cannot.
+  static std::vector<Slice> slices(const Prepared& prepared) {
+    std::vector<Slice> found;
+    with_form(prepared.index(), [&]<std::size_t I> {
+      if constexpr (SlicedForm<At<I>>) found = At<I>::slices(std::get<I>(prepared));
+    });
+    return found;
+  }
+  static void run_slice(const Prepared& prepared, std::size_t k, const RowMaps<>& maps) {
+    with_form(prepared.index(), [&]<std::size_t I> {
+      if constexpr (SlicedForm<At<I>>) At<I>::run_slice(std::get<I>(prepared), k, maps);
+    });
   }
 
   static void write(const Prepared& prepared, PlanWriter& to)

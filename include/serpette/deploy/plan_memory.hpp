@@ -8,37 +8,42 @@
 #include <algorithm>
 #include <cstddef>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "serpette/deploy/finished_shortcuts.hpp"
+#include "serpette/deploy/layer_chains.hpp"
 #include "serpette/deploy/map.hpp"
 #include "serpette/deploy/workspace.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
 
-/// What the layers of a plan write, and where: laid out once. A shortcut whose later input is a
-/// convolution of a form that adds residuals is finished by it, in its own buffer.
+/// What the layers of a plan write, and where: laid out once. A shortcut that a convolution
+/// finishes has its buffer; of a chain of convolutions only the last one has any.
 class PlanMemory {
  public:
   PlanMemory() = default;
-  /// @param layouts        by graph index, of the outputs.
-  /// @param adds_residual  by graph index, whether the convolution's form can.
-  PlanMemory(const Graph& graph, std::vector<Layout> layouts,
-             const std::vector<bool>& adds_residual)
-      : layouts_(std::move(layouts)) {
-    find_finished(graph, adds_residual);
-    place_outputs(graph);
+  /// @param layouts  by graph index, of the outputs.
+  PlanMemory(const Graph& graph, std::vector<Layout> layouts, const FinishedShortcuts& finished,
+             const std::vector<LayerChain>& chains)
+      : layouts_(std::move(layouts)), turns_(graph.layers.size()) {
+    for (int i = 0; i < graph.size(); ++i) {
+      turns_[static_cast<std::size_t>(i)] = i;
+      if (finished.contain(i))
+        layouts_[static_cast<std::size_t>(i)] = layout(std::ranges::max(graph[i].inputs));
+    }
+    for (const LayerChain& chain : chains)
+      for (const int i : chain.convolutions)
+        turns_[static_cast<std::size_t>(i)] = chain.convolutions.back();
+    place_outputs(graph, finished);
   }
 
   [[nodiscard]] Layout layout(int i) const {
     return i == kImage ? Layout::kPlanes : layouts_[static_cast<std::size_t>(i)];
   }
-  /// The shortcut that convolution i finishes; −1: none.
-  [[nodiscard]] int finishes(int i) const { return add_to_[static_cast<std::size_t>(i)]; }
-  /// Whether shortcut i is finished by a convolution.
-  [[nodiscard]] bool is_finished(int i) const { return finished_[static_cast<std::size_t>(i)]; }
-  /// The buffer of layer i; none where it hands on its input's.
+  /// The layer in whose turn i is computed: itself, or the last of its chain.
+  [[nodiscard]] int turn(int i) const { return turns_[static_cast<std::size_t>(i)]; }
+  /// The buffer of layer i; none where it hands on its input's, or a chain has it in slices.
   [[nodiscard]] const Map& output(int i) const { return outputs_[static_cast<std::size_t>(i)]; }
   /// The buffer of a change of layout, by `place`.
   [[nodiscard]] const Map& changed(std::size_t place) const { return changed_[place]; }
@@ -60,31 +65,8 @@ class PlanMemory {
   }
 
  private:
-  /// Finds the shortcuts that a convolution can finish.
-  void find_finished(const Graph& graph, const std::vector<bool>& adds_residual) {
-    std::vector<int> readers(graph.layers.size(), 0);
-    for (const Layer& layer : graph.layers)
-      for (const int j : layer.inputs)
-        if (j != kImage) ++readers[static_cast<std::size_t>(j)];
-    finished_.assign(graph.layers.size(), false);
-    add_to_.assign(graph.layers.size(), -1);
-    for (const int i : graph.all<Shortcut>()) {
-      const auto& inputs = graph[i].inputs;
-      const auto [other, last] = std::minmax(inputs[0], inputs[1]);
-      if (last == other || last == kImage || readers[static_cast<std::size_t>(last)] != 1) continue;
-      if (graph.shape(last) != graph.shape(other)) continue;
-      if (!adds_residual[static_cast<std::size_t>(last)]) continue;
-      if (!is_piecewise_linear(graph.convolution(last).activation) ||
-          !is_piecewise_linear(std::get<Shortcut>(graph[i].operation).activation))
-        continue;
-      add_to_[static_cast<std::size_t>(last)] = i;
-      finished_[static_cast<std::size_t>(i)] = true;
-      layouts_[static_cast<std::size_t>(i)] = layout(last);
-    }
-  }
-
   /// Gives every output its memory, and every change of layout.
-  void place_outputs(const Graph& graph) {
+  void place_outputs(const Graph& graph, const FinishedShortcuts& finished) {
     const auto n = graph.layers.size();
     struct Use {
       int first = -1, last = -1;  // the turns in which it is read
@@ -97,12 +79,12 @@ class PlanMemory {
     };
     for (int i = 0; i < graph.size(); ++i) {
       const auto& inputs = graph[i].inputs;
-      if (finished_[static_cast<std::size_t>(i)]) {  // in the turn of the later input
+      if (finished.contain(i)) {  // in the turn of the later input
         const auto [other, last] = std::minmax(inputs[0], inputs[1]);
-        read(other, layout(i), last);
+        read(other, layout(i), turn(last));
         continue;
       }
-      for (const int j : inputs) read(j, graph[i].as<Yolo>() ? layout(j) : layout(i), i);
+      for (const int j : inputs) read(j, graph[i].as<Yolo>() ? layout(j) : layout(i), turn(i));
     }
     // What hands on its input's memory is read where its readers read.
     std::vector<int> last_read(n);
@@ -118,11 +100,11 @@ class PlanMemory {
     outputs_.assign(n, {});
     changed_.assign(2 * (n + 1), {});
     for (int i = 0; i < graph.size(); ++i) {
-      if (hands_on(graph[i]) || finished_[static_cast<std::size_t>(i)]) continue;
-      const int sum = add_to_[static_cast<std::size_t>(i)], target = sum >= 0 ? sum : i;
-      lives.emplace_back(Lifetime{graph.shape(target), layout(target), i,
-                                  std::max(i, last_read[static_cast<std::size_t>(target)])},
-                         &outputs_[static_cast<std::size_t>(target)]);
+      if (hands_on(graph[i]) || finished.contain(i) || turn(i) != i) continue;
+      const int written = finished.written_by(i);
+      lives.emplace_back(Lifetime{graph.shape(written), layout(written), i,
+                                  std::max(i, last_read[static_cast<std::size_t>(written)])},
+                         &outputs_[static_cast<std::size_t>(written)]);
     }
     for (int j = kImage; j < graph.size(); ++j)
       for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast}) {
@@ -142,8 +124,7 @@ class PlanMemory {
   }
 
   std::vector<Layout> layouts_;  // by graph index, of the outputs
-  std::vector<int> add_to_;      // per convolution the shortcut that it finishes; −1: none
-  std::vector<bool> finished_;   // those shortcuts
+  std::vector<int> turns_;       // by graph index
   std::vector<Map> outputs_;     // by graph index: buffers for what we write
   std::vector<Map> changed_;     // by place: buffers for changes of layout
   std::vector<AlignedZeros<float>> memory_;

@@ -19,6 +19,7 @@
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
+#include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/sparse_kernels.hpp"
 #include "serpette/deploy/sparse_tiling.hpp"
 #include "serpette/deploy/sparse_weights.hpp"
@@ -139,15 +140,34 @@ class SparseConvolutionOf {
   template <class Parallel>
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
            int threads) const {
-    const Together<Number>* from = operand(x, parallel);
-    const std::int64_t parts = blocks(threads);
-    parallel(tiles() * parts, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t piece = begin; piece < end; ++piece) {
-        const auto block = piece % parts;
-        run_tile(from, y, finish, tiling_.tiles[static_cast<std::size_t>(piece / parts)],
-                 weights_.units() * block / parts, weights_.units() * (block + 1) / parts);
-      }
-    });
+    run_tiles(tiling_.tiles,
+              {MapRows<const Together<Number>>::whole(operand(x, parallel), in_),
+               MapRows<float>::whole(y, out_), MapRows<const float>::whole(finish.residual, out_),
+               finish},
+              parallel, threads);
+  }
+
+  /// The rows that can be computed by themselves; none where only the whole map can.
+  [[nodiscard]] std::vector<Slice> slices() const
+    requires std::is_same_v<Number, float>
+  {
+    std::vector<Slice> found;
+    if (!tiling_.in_rows) return found;
+    for (std::size_t t = 0; t < tiling_.tiles.size(); t += tiling_.strips.size()) {
+      const auto& tile = tiling_.tiles[t];
+      found.push_back(
+          {tile.row + tile.first_row, tile.row + tiling_.strips[tile.strip].tile_rows, tile.row});
+    }
+    return found;
+  }
+  /// Computes slice k on this thread.
+  void run_slice(std::size_t k, const RowMaps<>& maps) const
+    requires std::is_same_v<Number, float>
+  {
+    const auto columns = tiling_.strips.size();
+    run_tiles(
+        std::span(tiling_.tiles).subspan(k * columns, columns), maps,
+        [](std::int64_t count, const auto& f) { f(std::int64_t{0}, count); }, 1);
   }
 
   /// Multiply-adds per image, those of idle lanes and overlapping tiles too, and as many for every
@@ -200,11 +220,22 @@ class SparseConvolutionOf {
   }
 
   [[nodiscard]] int lanes() const { return kernels_->lanes; }
-  [[nodiscard]] std::int64_t tiles() const { return std::ssize(tiling_.tiles); }
-  [[nodiscard]] std::int64_t blocks(int threads) const {
-    if (threads <= 1) return 1;
-    return std::clamp<std::int64_t>((2 * threads + tiles() - 1) / tiles(), 1,
-                                    (out_.channels + 15) / 16);
+
+  template <class Parallel>
+  void run_tiles(std::span<const SparseTiling::Tile> tiles, const RowMaps<Together<Number>>& maps,
+                 const Parallel& parallel, int threads) const {
+    const auto count = std::ssize(tiles);
+    // Blocks of filters, where tiles are few.
+    const auto parts = threads <= 1 ? std::int64_t{1}
+                                    : std::clamp<std::int64_t>((2 * threads + count - 1) / count, 1,
+                                                               (out_.channels + 15) / 16);
+    parallel(count * parts, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t piece = begin; piece < end; ++piece) {
+        const auto block = piece % parts;
+        run_tile(maps, tiles[static_cast<std::size_t>(piece / parts)],
+                 weights_.units() * block / parts, weights_.units() * (block + 1) / parts);
+      }
+    });
   }
 
   /// Channels by how many weights they have left.
@@ -258,7 +289,7 @@ class SparseConvolutionOf {
     }
   }
 
-  void pack(const Together<Number>* x, const SparseStrip& strip, int row,
+  void pack(const MapRows<const Together<Number>>& x, const SparseStrip& strip, int row,
             std::span<const PackedPlane> planes, Together<Number>* to) const {
     const auto length = std::int64_t{tiling_.plane_rows} * lanes();
     if (tiling_.flat) {
@@ -266,7 +297,7 @@ class SparseConvolutionOf {
                          begin = std::int64_t{row} * lanes(),
                          inside = std::min(cells - begin, length);
       for (const PackedPlane& plane : planes) {
-        std::copy_n(x + plane.channel * cells + begin, inside, to);
+        std::copy_n(x.data + plane.channel * cells + begin, inside, to);
         std::fill_n(to + inside, length - inside, Together<Number>{});
         to += length;
       }
@@ -276,26 +307,30 @@ class SparseConvolutionOf {
     for (int g = 0; g < strip.groups; ++g)
       kernels_->pack_planes[halves(strip)](
           {reinterpret_cast<float*>(to + g * strip.cells), length, lanes(), planes,
-           reinterpret_cast<const float*>(x), outside(), strip.tile_rows + tiling_.more_rows,
-           in_.height, in_.width, (g * strip.band_rows + row) * s - p, strip.column * s - p, s,
-           is_far(in_)});
+           reinterpret_cast<const float*>(x.data), x.first, x.plane, outside(),
+           strip.tile_rows + tiling_.more_rows, in_.height, in_.width,
+           (g * strip.band_rows + row) * s - p, strip.column * s - p, s,
+           is_far(in_.channels * x.plane)});
   }
 
-  static bool is_far(const Shape& map) {
-    return std::int64_t{sizeof(float)} * map.channels * map.height * map.width > kFarMap;
+  /// Of a map in memory.
+  static bool is_far(std::int64_t numbers) {
+    return std::int64_t{sizeof(float)} * numbers > kFarMap;
   }
 
   static std::size_t halves(const SparseStrip& strip) {
     return static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(strip.groups)));
   }
 
-  void run_tile(const Together<Number>* x, float* y, const Finish& finish,
-                const SparseTiling::Tile& tile, std::int64_t first_unit,
-                std::int64_t last_unit) const {
+  void run_tile(const RowMaps<Together<Number>>& maps, const SparseTiling::Tile& tile,
+                std::int64_t first_unit, std::int64_t last_unit) const {
+    const auto& [x, y, residual, finish] = maps;
     const SparseStrip& strip = tiling_.strips[tile.strip];
     const std::int64_t cells = std::int64_t{out_.height} * out_.width;
-    const std::int64_t origin = tiling_.flat ? std::int64_t{tile.row} * lanes()
-                                             : std::int64_t{tile.row} * out_.width + strip.column;
+    const auto origin_in = [&](const auto& rows) {
+      return tiling_.flat ? std::int64_t{tile.row} * lanes()
+                          : (tile.row - rows.first) * out_.width + strip.column;
+    };
     const auto of_filter = std::ptrdiff_t{strip.tile_rows} * lanes(),
                sums = of_filter * kFilters<Number>;
     const bool has_bands = strip.groups > 1;
@@ -307,7 +342,8 @@ class SparseConvolutionOf {
     job.last_width = tiling_.flat && tile.row + strip.tile_rows == tiling_.map_rows
                          ? static_cast<int>(cells - std::int64_t{tiling_.map_rows - 1} * lanes())
                          : job.width;
-    job.plane = cells;
+    job.plane = y.plane;
+    job.residual_plane = residual.plane;
     job.finish = finish;
     BandsJob bands;
     bands.strip = &strip;
@@ -336,7 +372,7 @@ class SparseConvolutionOf {
     for (std::size_t p = 0; p < parts.size(); ++p) {
       const bool is_last = p + 1 == parts.size();
       if (!tiling_.direct) pack(x, strip, tile.row, weights_.planes(parts[p]), packed);
-      job.planes = tiling_.direct ? x + origin : packed;
+      job.planes = tiling_.direct ? x.data + origin_in(x) : packed;
       for (auto unit = first_unit; unit < last_unit; ++unit) {
         const bool has_weights = weights_.hand(parts[p], unit, job);
         if (!has_weights && p > 0 && !is_last) continue;
@@ -348,16 +384,18 @@ class SparseConvolutionOf {
         job.partial_in = p == 0 ? nullptr : mine;
         job.partial_out = is_last ? nullptr : mine;
         job.bands_out = has_bands ? bands_out : nullptr;
-        job.out = y + f * cells + origin;
-        job.fetches_ahead = is_last && !has_bands && is_far(out_) && unit + 1 < weights_.units();
-        if (finish.residual != nullptr) job.finish.residual = finish.residual + f * cells + origin;
+        job.out = y.data + f * y.plane + origin_in(y);
+        job.fetches_ahead =
+            is_last && !has_bands && is_far(out_.channels * y.plane) && unit + 1 < weights_.units();
+        if (residual.data != nullptr)
+          job.finish.residual = residual.data + f * residual.plane + origin_in(residual);
         kernel(job);
         if (!is_last || !has_bands) continue;
         for (int i = 0; i < job.filters; ++i) {
           const auto plane = (f + i) * cells + strip.column;
           bands.sums = bands_out + i * of_filter;
-          bands.out = y + plane;
-          if (finish.residual != nullptr) bands.finish.residual = finish.residual + plane;
+          bands.out = y.data + plane;
+          if (residual.data != nullptr) bands.finish.residual = residual.data + plane;
           kernels_->finish_bands[halves(strip)](bands);
         }
       }

@@ -17,11 +17,8 @@ namespace serpette::deploy {
 /// Most rows (vectors) of a tile: as many accumulators as 16 vector registers can hold beside
 /// weight and operand, and 32 of two filters.
 inline constexpr int kMaxTileRows = 14;
-
-/// Of a map that is beyond the nearer caches [bytes]: what the rows of its channels hold is fetched
-/// ahead, since it lies too far apart for the processor to guess. Measured: YOLOv3's first maps
-/// gain a sixth, maps of half the size lose 3 %.
-inline constexpr std::int64_t kFarMap = 4 << 20;
+/// And of a tile of a slice, so that the rows it reads are few.
+inline constexpr int kSliceTileRows = 7;
 
 /// How often a vector is halved at most: into 16 bands of a cell.
 inline constexpr int kMostHalves = 4;
@@ -36,13 +33,14 @@ struct SparseStrip {
   int band_rows = 0;             ///< Of each band; the last may reach beyond the map.
   int tiles = 0, tile_rows = 0;  ///< Of each band; the last tile may overlap the one above.
 
-  SparseStrip(int column_, int width_, int map_rows, int groups_, int cells_)
+  SparseStrip(int column_, int width_, int map_rows, int groups_, int cells_,
+              int most_rows = kMaxTileRows)
       : column(column_),
         width(width_),
         groups(groups_),
         cells(cells_),
         band_rows((map_rows + groups - 1) / groups),
-        tiles((band_rows + kMaxTileRows - 1) / kMaxTileRows),
+        tiles((band_rows + most_rows - 1) / most_rows),
         tile_rows((band_rows + tiles - 1) / tiles) {}
 
   /// Of all tiles, in vectors: those of a tile, as many at least as multiply-adds are under way at
@@ -77,14 +75,15 @@ struct FiltersJob {
   const float* scale = nullptr;               ///< [filters] of Int8.
   const Sum<Number>* partial_in = nullptr;    ///< [kFilters, rows, lanes] so far, or null to begin.
   Sum<Number>* partial_out = nullptr;         ///< Where sums go that are not the last part's.
-  float* bands_out = nullptr;     ///< Where the last part's go, with the bias, of a tile of several
-                                  ///< bands. If both are null the filters are finished:
-  float* out = nullptr;           ///< Top left of the tile in the first filter's output plane.
-  std::ptrdiff_t plane = 0;       ///< From one filter's output and residual to the next's.
-  Finish finish;                  ///< Its residual begins where `out` does.
-  std::ptrdiff_t pitch = 0;       ///< From one row of `out` and the residual to the next.
-  int first_row = 0;              ///< Rows before this one belong to another tile.
-  int width = 0, last_width = 0;  ///< Lanes that count: of each row, of the last row.
+  float* bands_out = nullptr;  ///< Where the last part's go, with the bias, of a tile of several
+                               ///< bands. If both are null the filters are finished:
+  float* out = nullptr;        ///< Top left of the tile in the first filter's output plane.
+  std::ptrdiff_t plane = 0;    ///< From one filter's output to the next's.
+  std::ptrdiff_t residual_plane = 0;  ///< From one filter's residual to the next's.
+  Finish finish;                      ///< Its residual begins where `out` does.
+  std::ptrdiff_t pitch = 0;           ///< From one row of `out` and the residual to the next.
+  int first_row = 0;                  ///< Rows before this one belong to another tile.
+  int width = 0, last_width = 0;      ///< Lanes that count: of each row, of the last row.
   /// Ask for what the filters that come next will write and add, while these are computed.
   bool fetches_ahead = false;
 };
@@ -113,9 +112,11 @@ struct PackJob {
   std::ptrdiff_t plane_floats = 0;  ///< From one plane to the next.
   std::ptrdiff_t pitch = 0;         ///< From one row of a plane to the next.
   std::span<const PackedPlane> planes;
-  const float* x = nullptr;  ///< The input, [C, height, width]; a float stands for any lane.
-  float outside = 0;         ///< What lies around it.
-  int rows = 0, height = 0, width = 0;
+  const float* x = nullptr;  ///< The input's rows from `x_row` on, of `width` each; a float stands
+                             ///< for any lane.
+  std::ptrdiff_t x_row = 0, x_plane = 0;           ///< From one channel to the next.
+  float outside = 0;                               ///< What lies around it.
+  int rows = 0, height = 0, width = 0;             ///< Of a plane; of the input.
   std::ptrdiff_t first_row = 0, first_column = 0;  ///< What the first tap reads; perhaps outside.
   std::ptrdiff_t stride = 1;                       ///< Of rows and columns.
   bool fetches_ahead = false;  ///< Ask for what lies to the right, which the next tile reads.

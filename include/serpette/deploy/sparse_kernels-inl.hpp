@@ -184,9 +184,10 @@ void filters_on_tile(const FiltersJob<Number>& job) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   if (job.fetches_ahead) {
-    const auto next = kFilters<Number> * job.plane;
-    fetch_ahead<Rows>(job.out + next, job.pitch);
-    if (job.finish.residual != nullptr) fetch_ahead<Rows>(job.finish.residual + next, job.pitch);
+    constexpr auto kNext = kFilters<Number>;
+    fetch_ahead<Rows>(job.out + kNext * job.plane, job.pitch);
+    if (job.finish.residual != nullptr)
+      fetch_ahead<Rows>(job.finish.residual + kNext * job.residual_plane, job.pitch);
   }
   SumVectors<Number, D, Rows> sum;
   if constexpr (IsShifted) {
@@ -214,7 +215,7 @@ void filters_on_tile(const FiltersJob<Number>& job) {
       continue;
     }
     Finish finish = job.finish;
-    if (finish.residual != nullptr) finish.residual += f * job.plane;
+    if (finish.residual != nullptr) finish.residual += f * job.residual_plane;
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
       if (r < job.first_row) continue;
@@ -269,29 +270,34 @@ void pack_planes(const PackJob& job) {
   const D d;
   constexpr bool kHasPairs = hn::MaxLanes(D()) > 2;
   const auto lanes = static_cast<std::ptrdiff_t>(hn::Lanes(d));
-  const std::ptrdiff_t s = job.stride, width = job.width, cells = width * job.height;
+  const std::ptrdiff_t s = job.stride, width = job.width;
   const auto outside = hn::Set(d, job.outside);
   float* to = job.to;
   for (const PackedPlane& plane : job.planes) {
     const std::ptrdiff_t first = job.first_column + plane.column, top = job.first_row + plane.row;
-    // Rows begin … end − 1 of the plane lie within the map.
+    const auto row_at = [&](std::ptrdiff_t y) {
+      return job.x + plane.channel * job.x_plane + (y - job.x_row) * width;
+    };
+    // Rows begin … end − 1 of the plane lie within the map: of nearly every tile all of them.
     const auto rows_before = [&](std::ptrdiff_t y) {
       const auto down = std::max<std::ptrdiff_t>(y - top, 0);
       return std::min<std::ptrdiff_t>(s == 1 ? down : (down + s - 1) / s, job.rows);
     };
-    const auto begin = rows_before(0), end = rows_before(job.height);
+    const bool all = top >= 0 && top + (job.rows - 1) * s < job.height;
+    const std::ptrdiff_t begin = all ? 0 : rows_before(0),
+                         end = all ? job.rows : rows_before(job.height);
     const auto fill = [&](std::ptrdiff_t from, std::ptrdiff_t until) {
       for (auto r = from; r < until; ++r) hn::StoreU(outside, d, to + r * job.pitch);
     };
     const auto rows = [&](const auto& vector_of) {
-      const float* row = job.x + plane.channel * cells + (top + begin * s) * width;
+      const float* row = row_at(top + begin * s);
       for (auto r = begin; r < end; ++r, row += s * width)
         hn::StoreU(vector_of(row), d, to + r * job.pitch);
     };
 
     const bool is_within = first >= 0 && first + s * lanes <= width;
     if (job.fetches_ahead && plane.column == 0 && first + 2 * s * lanes <= width) {
-      const float* next = job.x + plane.channel * cells + (top + begin * s) * width + first;
+      const float* next = row_at(top + begin * s) + first;
       for (auto r = begin; r < end; ++r, next += s * width)
         for (std::ptrdiff_t i = 0; i < s; ++i) __builtin_prefetch(next + (s + i) * lanes, 0, 2);
     }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "serpette/deploy/output_shape.hpp"
+#include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/sparse_job.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -29,8 +30,9 @@ struct SparseTiling {
     int first_row = 0;  ///< Rows of the tile before this one belong to the tile above.
   };
 
-  bool flat = false;    ///< The map is one run of cells: 1×1 does not mind which make a row.
-  bool direct = false;  ///< The input is aligned as it is: nothing to pack.
+  bool flat = false;     ///< The map is one run of cells: 1×1 does not mind which make a row.
+  bool in_rows = false;  ///< Tiles are rows of the map, whose strips lie side by side.
+  bool direct = false;   ///< The input is aligned as it is: nothing to pack.
   int lanes = 1, map_rows = 0;  ///< Rows of the output, as tiles see it.
   int shifts = 0;               ///< Lanes that sums move by: of no use at the end of each band.
   int column_planes = 1;        ///< Of a channel and a row parity.
@@ -61,6 +63,9 @@ struct SparseTiling {
   }
 
  private:
+  /// Lanes over those of use, at most, for tiles to be rows.
+  static constexpr double kMostIdle = 1.03;
+
   SparseTiling(const Convolutional& c, const Shape& in, int lanes_, int shifts_)
       : lanes(lanes_),
         shifts(shifts_),
@@ -68,14 +73,21 @@ struct SparseTiling {
         more_rows((c.size - 1) / c.stride) {
     const Shape out = output_shape(c, in);
     const int cells = out.height * out.width;
-    flat = c.size == 1 && c.stride == 1 && c.padding == 0;
+    const int use = lanes - shifts;
+    in_rows =
+        bytes_of(out) >= kSlicedMap && (out.width + use - 1) / use * use <= kMostIdle * out.width;
+    flat = c.size == 1 && c.stride == 1 && c.padding == 0 && !in_rows;
     direct = flat && cells % lanes == 0;
     map_rows = flat ? (cells - 1) / lanes + 1 : out.height;
-    const int columns = flat ? lanes : out.width, use = lanes - shifts;
+    const int columns = flat ? lanes : out.width;
     int column = 0;
     for (; column + use <= columns; column += use)
-      strips.emplace_back(column, use, map_rows, 1, lanes);
-    for (const SparseStrip& strip : remainder(column, columns - column, 1)) strips.push_back(strip);
+      strips.emplace_back(column, use, map_rows, 1, lanes, most_rows());
+    if (in_rows && column < columns)
+      strips.emplace_back(column, columns - column, map_rows, 1, lanes, most_rows());
+    else
+      for (const SparseStrip& strip : remainder(column, columns - column, 1))
+        strips.push_back(strip);
     for (std::size_t s = 0; s < strips.size(); ++s) {
       const SparseStrip& strip = strips[s];
       plane_rows = std::max(plane_rows, strip.tile_rows + more_rows);
@@ -89,6 +101,8 @@ struct SparseTiling {
       return strips[tile.strip].groups > 1 ? map_rows : tile.row;
     });
   }
+
+  [[nodiscard]] int most_rows() const { return in_rows ? kSliceTileRows : kMaxTileRows; }
 
   /// The cheapest strips for the last columns of a row, no more than one of so many bands holds.
   [[nodiscard]] std::vector<SparseStrip> remainder(int column, int width, int groups) const {

@@ -16,6 +16,7 @@
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
+#include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_array.hpp"
 #include "serpette/deploy/winograd_tiles.hpp"
 #include "serpette/deploy/winograd_weights.hpp"
@@ -76,21 +77,41 @@ class WinogradConvolutionOf {
   template <class Parallel>
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
            int threads) const {
+    const RowMaps<> maps{{x}, {y}, {finish.residual}, finish};
     if (threads == 1 || blocks_ >= 4 * threads) {
       const auto rounds = (blocks_ + threads - 1) / threads * threads;  // as many for each thread
       parallel(rounds, [&](std::int64_t begin, std::int64_t end) {
-        const auto serial = [](std::int64_t count, const auto& f) { f(0, count); };
         for (auto b = begin; b < end; ++b)
-          run_block(x, y, finish, tiles() * b / rounds, tiles() * (b + 1) / rounds, serial);
+          run_block(maps, tiles() * b / rounds, tiles() * (b + 1) / rounds, on_one_thread);
       });
       return;
     }
     for (std::int64_t b = 0; b < blocks_; ++b)
-      run_block(x, y, finish, tiles() * b / blocks_, tiles() * (b + 1) / blocks_, parallel);
+      run_block(maps, tiles() * b / blocks_, tiles() * (b + 1) / blocks_, parallel);
+  }
+
+  /// The rows that can be computed by themselves: so many rows of tiles as make a block.
+  [[nodiscard]] std::vector<Slice> slices() const {
+    std::vector<Slice> all;
+    for (int row = 0; row < out_.height; row += slice_rows())
+      all.push_back({row, std::min(row + slice_rows(), out_.height), row});
+    return all;
+  }
+  /// Computes slice k on this thread.
+  void run_slice(std::size_t k, const RowMaps<>& maps) const {
+    const auto of_slice = std::int64_t{slice_rows()} / 4 * tile_columns(),
+               first = static_cast<std::int64_t>(k) * of_slice,
+               count = std::min(of_slice, tiles() - first),
+               blocks = std::max<std::int64_t>(1, count * blocks_ / tiles());
+    for (std::int64_t b = 0; b < blocks; ++b)
+      run_block(maps, first + count * b / blocks, first + count * (b + 1) / blocks, on_one_thread);
   }
 
  private:
   static constexpr std::int64_t kFewBlocks = 2;  // of tiles: those of YOLOv3's last maps
+  static constexpr auto on_one_thread = [](std::int64_t count, const auto& f) {
+    f(std::int64_t{0}, count);
+  };
 
   WinogradConvolutionOf(const Convolutional& c, const Shape& in)
       : kernels_(&product_kernels_here<Number>()),
@@ -120,6 +141,10 @@ class WinogradConvolutionOf {
   }
   [[nodiscard]] int tile_columns() const { return WinogradTiles(out_).columns; }
   [[nodiscard]] std::int64_t tiles() const { return WinogradTiles(out_).count(); }
+  [[nodiscard]] int slice_rows() const {
+    const auto tile_rows = std::int64_t{WinogradTiles(out_).rows} / blocks_;
+    return 4 * static_cast<int>(std::max<std::int64_t>(1, tile_rows));
+  }
 
   void transform(const float* weight) {
     // All in one block: of huge pages, where that is worth it.
@@ -142,8 +167,9 @@ class WinogradConvolutionOf {
   }
 
   template <class Parallel>
-  void run_block(const float* x, float* y, const Finish& finish, std::int64_t first,
-                 std::int64_t last, const Parallel& parallel) const {
+  void run_block(const RowMaps<>& maps, std::int64_t first, std::int64_t last,
+                 const Parallel& parallel) const {
+    const auto& [x, y, residual, finish] = maps;
     const auto count = last - first;
     const auto c_in = whole(in_.channels), c_out = whole(out_.channels);
     // One line of the cache more, or the 36 matrices would lie in the same places of it.
@@ -153,8 +179,14 @@ class WinogradConvolutionOf {
     float* products = scratch(Scratch::kSecond, static_cast<std::size_t>(36 * step_out));
 
     parallel(count, [&](std::int64_t begin, std::int64_t end) {
-      TileInJob<Number> job{x, in_.height,    in_.width, in_.channels, 0,
-                            0, zeros_.data(), nullptr,   step_in};
+      TileInJob<Number> job;
+      job.image = x.data;
+      job.image_row = x.first;
+      job.height = in_.height;
+      job.width = in_.width;
+      job.channels = in_.channels;
+      job.zeros = zeros_.data();
+      job.step = step_in;
       for (auto t = begin; t < end; ++t) {
         job.row = static_cast<int>((first + t) / tile_columns()) * 4 - padding_;
         job.column = static_cast<int>((first + t) % tile_columns()) * 4 - padding_;
@@ -203,10 +235,12 @@ class WinogradConvolutionOf {
       for (auto t = begin; t < end; ++t) {
         const int row = static_cast<int>((first + t) / tile_columns()) * 4,
                   column = static_cast<int>((first + t) % tile_columns()) * 4;
-        const auto at = (std::ptrdiff_t{row} * out_.width + column) * out_.channels;
+        const auto in = [&](const auto& map) {
+          return map.data + ((row - map.first) * out_.width + column) * out_.channels;
+        };
         job.from = products + t * c_out;
-        job.out = y + at;
-        job.finish.residual = finish.residual == nullptr ? nullptr : finish.residual + at;
+        job.out = in(y);
+        if (residual.data != nullptr) job.finish.residual = in(residual);
         job.rows = std::min(4, out_.height - row);
         job.columns = std::min(4, out_.width - column);
         dense_kernels_here().tile_out(job);

@@ -2,9 +2,13 @@
 
 /// @internal The frame of our own forms.
 
+#include <cstddef>
+#include <vector>
+
 #include "serpette/core/contract.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/workers.hpp"
 
 namespace serpette::deploy {
@@ -27,6 +31,18 @@ struct OwnForm {
 
   static void run(const Prepared& p, const FormInput& input) {
     p.convolution.run(input.x.data, input.y.data, input.finish, p.workers, p.workers.threads());
+  }
+
+  /// Where the convolution has them.
+  static std::vector<Slice> slices(const Prepared& p)
+    requires requires(const Convolution& c) { c.slices(); }
+  {
+    return p.convolution.slices();
+  }
+  static void run_slice(const Prepared& p, std::size_t k, const RowMaps<>& maps)
+    requires requires(const Convolution& c) { c.slices(); }
+  {
+    p.convolution.run_slice(k, maps);
   }
 
   static void write(const Prepared& p, PlanWriter& to) {

@@ -1,0 +1,90 @@
+#pragma once
+
+/// @internal Which layers a plan computes together.
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "serpette/deploy/finished_shortcuts.hpp"
+#include "serpette/deploy/map.hpp"
+#include "serpette/deploy/slice.hpp"
+#include "serpette/deploy/slice_chain.hpp"
+#include "serpette/graph/graph.hpp"
+
+namespace serpette::deploy {
+
+/// Convolutions one behind the other, with the shortcuts that they finish, that are computed slice
+/// by slice.
+struct LayerChain {
+  std::vector<int> convolutions;  ///< By graph index, ascending: the nodes of `slices`.
+  SliceChain slices;
+};
+
+namespace detail {
+
+/// Whether what convolution i writes is read by `convolutions` alone, the shortcuts that they
+/// finish included.
+inline bool is_read_within(const Graph& graph, const FinishedShortcuts& finished,
+                           const std::vector<int>& convolutions, int i) {
+  const int written = finished.written_by(i);
+  for (int reader = written + 1; reader < graph.size(); ++reader) {
+    const auto& inputs = graph[reader].inputs;
+    if (std::ranges::find(inputs, written) == inputs.end()) continue;
+    const int by = finished.contain(reader) ? std::max(inputs[0], inputs[1]) : reader;
+    if (std::ranges::find(convolutions, by) == convolutions.end()) return false;
+  }
+  return true;
+}
+
+}  // namespace detail
+
+/// The chains of a network, whose maps between are all large (kSlicedMap), and lie in one layout.
+/// @param layouts  by graph index, of the outputs.
+/// @param slices   by graph index, of convolutions whose form can slice them.
+inline std::vector<LayerChain> find_chains(const Graph& graph, const FinishedShortcuts& finished,
+                                           const std::vector<Layout>& layouts,
+                                           const std::vector<std::vector<Slice>>& slices) {
+  const auto of = [](const auto& values, int i) { return values[static_cast<std::size_t>(i)]; };
+  std::vector<LayerChain> chains;
+  for (int first = 0; first < graph.size(); ++first) {
+    if (of(slices, first).empty()) continue;
+    // As many as follow each other …
+    std::vector<int> found{first};
+    while (found.size() < SliceChain::kMostNodes) {
+      const int last = found.back(), written = finished.written_by(last), next = written + 1;
+      if (bytes_of(graph.shape(written)) < kSlicedMap ||
+          !is_piecewise_linear(graph.convolution(last).activation))
+        break;
+      if (next >= graph.size() || of(slices, next).empty() ||
+          graph[next].inputs.front() != written || of(layouts, next) != of(layouts, first))
+        break;
+      found.push_back(next);
+    }
+    // … and keep to themselves what lies between.
+    const auto keeps_to_itself = [&] {
+      return std::all_of(found.begin(), std::prev(found.end()),
+                         [&](int i) { return detail::is_read_within(graph, finished, found, i); });
+    };
+    while (!keeps_to_itself()) found.pop_back();
+    if (found.size() < 2) continue;
+
+    std::vector<SliceChain::Node> nodes;
+    for (const int i : found) {
+      const Convolutional& c = graph.convolution(i);
+      SliceChain::Node node{of(slices, i), graph.shape(i), c.size, c.stride, c.padding};
+      if (const int sum = finished.by(i); sum != FinishedShortcuts::kNone)
+        for (std::size_t n = 0; n < nodes.size(); ++n)
+          if (finished.written_by(found[n]) == std::ranges::min(graph[sum].inputs))
+            node.residual = n;
+      nodes.push_back(std::move(node));
+    }
+    chains.push_back({found, SliceChain(std::move(nodes), of(layouts, first))});
+    first = found.back();
+  }
+  return chains;
+}
+
+}  // namespace serpette::deploy
