@@ -15,6 +15,7 @@
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
+#include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_array.hpp"
 #include "serpette/deploy/stored_indices.hpp"
 #include "serpette/deploy/winograd_tiles.hpp"
@@ -106,13 +107,37 @@ class KernelWinogradConvolution {
   template <class Parallel>
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
            int threads) const {
-    const auto serial = [](std::int64_t count, const auto& f) { f(std::int64_t{0}, count); };
+    const auto maps = RowMaps<>{MapRows<const float>::whole(x, in_), MapRows<float>::whole(y, out_),
+                                MapRows<const float>::whole(finish.residual, out_), finish};
+    const auto of_block = kTileShapes[shape_].vectors * std::int64_t{table_->lanes};
+    const auto run = [&](std::int64_t b, const auto& within) {
+      run_block(maps, b * of_block, std::min((b + 1) * of_block, tiles()), within);
+    };
     if (threads == 1 || blocks_ >= 4 * threads)
       parallel(blocks_, [&](std::int64_t begin, std::int64_t end) {
-        for (auto b = begin; b < end; ++b) run_block(x, y, finish, b, serial);
+        for (auto b = begin; b < end; ++b) run(b, on_one_thread);
       });
     else
-      for (std::int64_t b = 0; b < blocks_; ++b) run_block(x, y, finish, b, parallel);
+      for (std::int64_t b = 0; b < blocks_; ++b) run(b, parallel);
+  }
+
+  /// The rows that can be computed by themselves.
+  [[nodiscard]] std::vector<Slice> slices() const {
+    std::vector<Slice> all;
+    for (int row = 0; row < out_.height; row += 4 * slice_tile_rows_)
+      all.push_back({row, std::min(row + 4 * slice_tile_rows_, out_.height), row});
+    return all;
+  }
+  /// Computes slice k on this thread.
+  void run_slice(std::size_t k, const RowMaps<>& maps) const {
+    const auto of_slice = std::int64_t{slice_tile_rows_} * tile_columns(),
+               first = static_cast<std::int64_t>(k) * of_slice,
+               last = std::min(first + of_slice, tiles());
+    const std::int64_t lanes = table_->lanes, vectors = (last - first + lanes - 1) / lanes,
+                       blocks = blocks_of(vectors);
+    for (std::int64_t b = 0; b < blocks; ++b)
+      run_block(maps, first + vectors * b / blocks * lanes,
+                std::min(first + vectors * (b + 1) / blocks * lanes, last), on_one_thread);
   }
 
   /// Lanes of the tiles that are computed, idle ones among them, per channel.
@@ -129,6 +154,7 @@ class KernelWinogradConvolution {
             c.size, c.size, c.stride, c.groups);
     vectors_ = (tiles() + table_->lanes - 1) / table_->lanes;
     choose_shape();
+    choose_slices();
   }
 
   /// Vectors of the width that leaves fewer lanes idle.
@@ -143,8 +169,24 @@ class KernelWinogradConvolution {
   /// should not outgrow the cache.
   void choose_shape() {
     shape_ = vectors_ == 1 ? 0 : vectors_ <= kMaxTileVectors || in_.channels <= 64 ? 2 : 1;
-    const auto most = kTileShapes[shape_].vectors;
-    blocks_ = (vectors_ + most - 1) / most;
+    blocks_ = blocks_of(vectors_);
+  }
+  [[nodiscard]] std::int64_t blocks_of(std::int64_t vectors) const {
+    const std::int64_t most = kTileShapes[shape_].vectors;
+    return (vectors + most - 1) / most;
+  }
+
+  /// Rows of tiles whose vectors are whole and blocks full: each block costs as much as a vector.
+  void choose_slices() {
+    constexpr int kMost = 6;
+    double least = 1e9;
+    for (int rows = 1; rows <= std::min(kMost, WinogradTiles(out_).rows); ++rows) {
+      const auto count = std::int64_t{rows} * tile_columns(),
+                 vectors = (count + table_->lanes - 1) / table_->lanes;
+      const auto cost = static_cast<double>(vectors + blocks_of(vectors)) / double(count);
+      if (cost < least) slice_tile_rows_ = rows;
+      least = std::min(least, cost);
+    }
   }
 
   [[nodiscard]] int points() const { return kTileShapes[shape_].points; }
@@ -183,12 +225,12 @@ class KernelWinogradConvolution {
             limits::kPlanNumbers, most_scratch(), in_.channels, out_.channels, out_.width);
   }
 
+  /// @param first, last  tiles, of no more vectors than a block has.
   template <class Parallel>
-  void run_block(const float* x, float* y, const Finish& finish, std::int64_t block,
+  void run_block(const RowMaps<>& maps, std::int64_t first, std::int64_t last,
                  const Parallel& parallel) const {
-    const std::int64_t lanes = table_->lanes, most = kTileShapes[shape_].vectors;
-    const auto vectors = std::min(most, vectors_ - block * most);
-    const auto first = block * most * lanes, last = std::min(first + vectors * lanes, tiles());
+    const auto& [x, y, residual, finish] = maps;
+    const std::int64_t lanes = table_->lanes, vectors = (last - first + lanes - 1) / lanes;
     const auto& kernels = table_->kernels[shape_][static_cast<std::size_t>(vectors - 1)];
     const auto step = points() * vectors * lanes,  // from channel to channel, filter to filter
         tiles_pitch = pitch(vectors, in_.channels), sums_pitch = pitch(vectors, out_.channels);
@@ -199,6 +241,7 @@ class KernelWinogradConvolution {
 
     parallel(in_.channels, [&](std::int64_t begin, std::int64_t end) {
       ChannelInJob job;
+      job.image_row = x.first;
       job.height = in_.height;
       job.width = in_.width;
       job.padding = padding_;
@@ -213,7 +256,7 @@ class KernelWinogradConvolution {
                            static_cast<std::size_t>(channel_numbers(vectors, job.tile_rows)));
       job.rows = job.phases + 24 * job.phase_pitch;
       for (auto channel = begin; channel < end; ++channel) {
-        job.image = x + channel * in_.height * in_.width;
+        job.image = x.data + channel * x.plane;
         job.to = tiles + channel * step;
         kernels.channel_in(job);
       }
@@ -233,6 +276,8 @@ class KernelWinogradConvolution {
       FilterOutJob out;
       out.sums_pitch = sums_pitch;
       out.rows = scratch(Scratch::kSecond, static_cast<std::size_t>(16 * vectors * lanes));
+      out.out_row = y.first;
+      out.residual_row = residual.first;
       out.height = out_.height;
       out.width = out_.width;
       out.tile_columns = tile_columns();
@@ -240,11 +285,10 @@ class KernelWinogradConvolution {
       out.last = last;
       out.finish = finish;
       for (auto f = begin; f < end; ++f) {
-        const auto plane = f * out_.height * out_.width;
         out.sums = sums + f * step;
         out.bias = bias_[static_cast<std::size_t>(f)];
-        out.out = y + plane;
-        if (finish.residual != nullptr) out.finish.residual = finish.residual + plane;
+        out.out = y.data + f * y.plane;
+        if (residual.data != nullptr) out.finish.residual = residual.data + f * residual.plane;
         kernels.filter_out(out);
       }
     });
@@ -255,6 +299,7 @@ class KernelWinogradConvolution {
   const KernelWinogradTable* table_;
   std::size_t shape_ = 0;                  // in kTileShapes
   std::int64_t vectors_ = 1, blocks_ = 1;  // vectors of tiles, and blocks of those
+  int slice_tile_rows_ = 1;
   StoredArray<float> bias_;
   StoredArray<std::int64_t> starts_;  // [C_out + 1] into channels_
   StoredArray<std::int32_t> channels_;

@@ -16,7 +16,8 @@ inline constexpr int kMaxTileVectors = 8;
 /// Some 4×4 tiles of one channel, counted row of tiles by row of tiles, taken to the transform
 /// domain: one tile a lane.
 struct ChannelInJob {
-  const float* image = nullptr;  ///< The channel, [height, width].
+  const float* image = nullptr;  ///< The channel, [height, width], from row `image_row` on.
+  std::int64_t image_row = 0;
   int height = 0, width = 0, padding = 0;
   int tile_columns = 0;             ///< Tiles of a row.
   int tile_row = 0, tile_rows = 0;  ///< Rows of tiles that the tiles lie in.
@@ -45,11 +46,12 @@ struct FilterOutJob {
   std::ptrdiff_t sums_pitch = 0;  ///< from one of those to the next.
   float* rows = nullptr;          ///< For 4 rows of cells of the tiles.
   float bias = 0;
-  float* out = nullptr;  ///< The plane of the output, [height, width].
+  float* out = nullptr;  ///< The plane of the output, [height, width], from row `out_row` on.
+  std::int64_t out_row = 0, residual_row = 0;  ///< Likewise of `finish`.
   int height = 0, width = 0;
   int tile_columns = 0;              ///< Tiles of a row.
   std::int64_t first = 0, last = 0;  ///< Tiles that are stored.
-  Finish finish;                     ///< Its residual is a plane like `out`.
+  Finish finish;                     ///< Its residual is a plane, too.
 };
 
 /// The inner loops for one instruction set, some points and vectors of tiles at a time.

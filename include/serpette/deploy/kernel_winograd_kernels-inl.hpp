@@ -39,7 +39,7 @@ void pad_rows(D d, const ChannelInJob& job) {
     const int y = 4 * job.tile_row + r - job.padding;
     std::ptrdiff_t x = 0;
     if (y >= 0 && y < job.height) {
-      const float* from = job.image + std::ptrdiff_t{y} * job.width;
+      const float* from = job.image + (y - job.image_row) * job.width;
       for (int j = 0; j < job.padding; ++j) to[j] = 0;
       for (; x < job.width; x += lanes)
         hn::StoreU(load_first(d, from + x, static_cast<std::size_t>(job.width - x)), d,
@@ -167,15 +167,19 @@ void filter_out(const FilterOutJob& job) {
     const auto cells = std::min<std::ptrdiff_t>(4 * count, job.width - 4 * column);
     for (int i = 0; i < 4 && 4 * row + i < job.height; ++i) {
       const float* from = job.rows + i * Vectors * 4 * lanes + 4 * (tile - job.first);
-      const auto at = (4 * row + i) * job.width + 4 * column;
+      const auto at = [&](std::int64_t first) {
+        return (4 * row + i - first) * job.width + 4 * column;
+      };
+      float* out = job.out + at(job.out_row);
+      const float* residual =
+          job.finish.residual == nullptr ? nullptr : job.finish.residual + at(job.residual_row);
       for (std::ptrdiff_t x = 0; x < cells; x += lanes) {
         const auto left = static_cast<std::size_t>(cells - x);
         // The last cells of the last row of tiles end with `rows`.
         auto v = activate(d, hn::Add(load_first(d, from + x, left), bias), slope);
-        if (job.finish.residual != nullptr)
-          v = activate(d, hn::Add(v, load_first(d, job.finish.residual + at + x, left)),
-                       residual_slope);
-        store_first(d, v, job.out + at + x, left);
+        if (residual != nullptr)
+          v = activate(d, hn::Add(v, load_first(d, residual + x, left)), residual_slope);
+        store_first(d, v, out + x, left);
       }
     }
     tile += count;

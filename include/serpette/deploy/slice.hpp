@@ -49,6 +49,11 @@ struct MapRows {
   }
 };
 
+/// As a convolution's `parallel`, without other threads.
+inline constexpr auto on_one_thread = [](std::int64_t count, const auto& f) {
+  f(std::int64_t{0}, count);
+};
+
 /// What a convolution reads and writes, in its layout: the rows that what is computed needs.
 /// @tparam Number  of its operands.
 template <class Number = float>

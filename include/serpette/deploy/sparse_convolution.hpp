@@ -165,9 +165,7 @@ class SparseConvolutionOf {
     requires std::is_same_v<Number, float>
   {
     const auto columns = tiling_.strips.size();
-    run_tiles(
-        std::span(tiling_.tiles).subspan(k * columns, columns), maps,
-        [](std::int64_t count, const auto& f) { f(std::int64_t{0}, count); }, 1);
+    run_tiles(std::span(tiling_.tiles).subspan(k * columns, columns), maps, on_one_thread, 1);
   }
 
   /// Multiply-adds per image, those of idle lanes and overlapping tiles too, and as many for every

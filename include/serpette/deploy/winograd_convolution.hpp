@@ -109,9 +109,6 @@ class WinogradConvolutionOf {
 
  private:
   static constexpr std::int64_t kFewBlocks = 2;  // of tiles: those of YOLOv3's last maps
-  static constexpr auto on_one_thread = [](std::int64_t count, const auto& f) {
-    f(std::int64_t{0}, count);
-  };
 
   WinogradConvolutionOf(const Convolutional& c, const Shape& in)
       : kernels_(&product_kernels_here<Number>()),
