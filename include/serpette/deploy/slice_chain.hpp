@@ -127,7 +127,7 @@ class SliceChain {
         row = std::min(row, first_read(nodes_[reader].slices[k]));
     };
     next_of(n + 1, [&](const Slice& slice) { return read(n, slice).first; });
-    for (std::size_t r = n + 2; r < nodes_.size(); ++r)
+    for (std::size_t r = n + 1; r < nodes_.size(); ++r)
       if (nodes_[r].residual == n) next_of(r, [](const Slice& slice) { return slice.first; });
     return row;
   }
@@ -135,12 +135,13 @@ class SliceChain {
   template <class RunSlice>
   void make_all(std::size_t begin, std::size_t end, Windows& windows,
                 const RunSlice& run_slice) const {
-    // Each node begins with the first slice that is read.
+    // Each node begins with the first slice that is read: the last one, where only padding is.
     windows.at_[last()].next = begin;
     for (auto n = last(); n-- > 0;) {
+      const auto& slices = nodes_[n].slices;
       auto& next = windows.at_[n].next;
       const int row = still_read(n, windows);
-      while (nodes_[n].slices[next].last <= row) ++next;
+      while (next + 1 < slices.size() && slices[next].last <= row) ++next;
     }
     make(last(), end == 0 ? 0 : nodes_.back().slices[end - 1].last, windows, run_slice);
   }
@@ -153,6 +154,8 @@ class SliceChain {
     for (; window.next < slices.size() && slices[window.next].first < end; ++window.next) {
       const Slice& slice = slices[window.next];
       if (n > 0) make(n - 1, read(n - 1, slice).last, windows, run_slice);
+      if (const auto from = nodes_[n].residual; from != kNone)
+        make(from, slice.last, windows, run_slice);  // nearly always there already
       if (n < last()) make_room(n, slice, windows);
       run_slice(n, window.next, std::as_const(windows));
     }

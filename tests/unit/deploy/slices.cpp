@@ -124,11 +124,11 @@ struct NumberChain {
       SliceChain::Node node;
       node.size = in(1, 5);
       node.stride = in(1, 3);
-      node.padding = in(0, node.size / 2);
+      node.padding = in(0, 4) == 0 ? in(0, node.size + 3) : node.size / 2;
       const int height = n == 0 ? chain.rows : chain.nodes.back().out.height;
       if (height + 2 * node.padding < node.size) break;
       node.out = {in(1, 3), (height + 2 * node.padding - node.size) / node.stride + 1, in(1, 4)};
-      for (std::size_t other = 0; other + 1 < n; ++other)
+      for (std::size_t other = 0; other < n; ++other)
         if (chain.nodes[other].out.height == node.out.height && in(0, 1) == 1)
           node.residual = other;
       const int tall = in(1, 9);
