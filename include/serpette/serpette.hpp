@@ -92,6 +92,7 @@
 #include "serpette/deploy/plan.hpp"
 #include "serpette/deploy/plan_file.hpp"
 #include "serpette/deploy/plan_labels.hpp"
+#include "serpette/deploy/plan_options.hpp"
 #include "serpette/deploy/plan_precision.hpp"
 #include "serpette/deploy/quantization.hpp"
 #include "serpette/deploy/sparse_convolution.hpp"
