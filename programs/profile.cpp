@@ -184,6 +184,9 @@ void run(const Options& o) {
              counted(at::get_num_threads(), "thread"), cli::ReadyPlan::cpu());
   for (const auto& [form, seconds] : by_form)
     fmt::print("  {:<16}{:>8.2f} ms{:>6.0f} %\n", form, 1e3 * seconds, 100 * seconds / all);
+  for (const auto& chain : plan.chains())
+    fmt::print("{} to {}: {} convolutions, slice by slice\n", chain.front(), chain.back(),
+               chain.size());
   fmt::print(
       "product: {:.0f} GFLOP/s, LibTorch's product of 1024×1024 matrices; bandwidth: {:.1f} GB/s, "
       "its copy of 64 MiB\nprofile.csv, profile.svg and times.txt in {}\n",

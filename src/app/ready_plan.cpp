@@ -43,6 +43,14 @@ std::vector<at::Tensor> ReadyPlan::forward(const at::Tensor& images) const {
   return plan_->plan.forward(images);
 }
 bool ReadyPlan::has_work(int layer) const { return plan_->plan.has_work(layer); }
+std::vector<std::vector<std::string>> ReadyPlan::chains() const {
+  std::vector<std::vector<std::string>> all;
+  for (const auto& chain : plan_->plan.chains()) {
+    auto& names = all.emplace_back();
+    for (const int i : chain.convolutions) names.push_back(graph()[i].name);
+  }
+  return all;
+}
 std::vector<double> ReadyPlan::layer_seconds(const at::Tensor& image) const {
   return plan_->plan.layer_seconds(image);
 }

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import resource
+import struct
 import subprocess
 import sys
 import tempfile
@@ -178,6 +179,15 @@ def profile(root):
     again = list(csv.DictReader((root / "profile_of_plan/profile.csv").open()))
     assert [row["layer"] for row in again] == [row["layer"] for row in rows] and again[0].keys() == rows[0].keys()
     run("profile", "--plan", root / "a.plan", "--cfg", CFG, "--out", root / "no", status=2, says="should be given by")
+    assert "slice by slice" not in told, told
+    large = root / "large.cfg"
+    layer = "[convolutional]\nfilters={}\nsize={}\nstride={}\npad=1\nactivation={}\n"
+    large.write_text("[net]\nwidth=416\nheight=416\nchannels=3\n" + layer.format(16, 5, 1, "leaky") + layer.format(8, 3, 2, "leaky")
+                     + layer.format(18, 1, 1, "linear") + "[yolo]\nmask=0,1,2\nanchors=9,9, 20,20, 40,40\nnum=3\nclasses=1\n")
+    numbers = 16 * (75 + 1) + 8 * (144 + 1) + 18 * (8 + 1)
+    large.with_suffix(".weights").write_bytes(struct.pack("<3iq", 0, 2, 5, 0) + struct.pack("<f", 0.01) * numbers)
+    told = run("profile", "--cfg", large, "--weights", large.with_suffix(".weights"), "--out", root / "profile_of_large", "--rounds", 1)
+    assert "conv_0 to conv_1: 2 convolutions, slice by slice" in told, told
 
 
 def page_of(out, scenes, ap50):

@@ -43,6 +43,8 @@ class ReadyPlan {
   [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& images) const;
   /// As deploy::Execution::has_work.
   [[nodiscard]] bool has_work(int layer) const;
+  /// Names of the convolutions of each of deploy::Execution::chains.
+  [[nodiscard]] std::vector<std::vector<std::string>> chains() const;
   /// As deploy::PlanOf::layer_seconds.
   [[nodiscard]] std::vector<double> layer_seconds(const at::Tensor& image) const;
   /// The kind of CPU that plans are made for here.
