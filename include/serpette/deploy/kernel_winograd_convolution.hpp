@@ -229,7 +229,6 @@ class KernelWinogradConvolution {
   template <class Parallel>
   void run_block(const RowMaps<>& maps, std::int64_t first, std::int64_t last,
                  const Parallel& parallel) const {
-    const auto& [x, y, residual, finish] = maps;
     const std::int64_t lanes = table_->lanes, vectors = (last - first + lanes - 1) / lanes;
     const auto& kernels = table_->kernels[shape_][static_cast<std::size_t>(vectors - 1)];
     const auto step = points() * vectors * lanes,  // from channel to channel, filter to filter
@@ -241,7 +240,7 @@ class KernelWinogradConvolution {
 
     parallel(in_.channels, [&](std::int64_t begin, std::int64_t end) {
       ChannelInJob job;
-      job.image_row = x.first;
+      job.image_row = maps.x.first;
       job.height = in_.height;
       job.width = in_.width;
       job.padding = padding_;
@@ -256,7 +255,7 @@ class KernelWinogradConvolution {
                            static_cast<std::size_t>(channel_numbers(vectors, job.tile_rows)));
       job.rows = job.phases + 24 * job.phase_pitch;
       for (auto channel = begin; channel < end; ++channel) {
-        job.image = x.data + channel * x.plane;
+        job.image = maps.x.data + channel * maps.x.plane;
         job.to = tiles + channel * step;
         kernels.channel_in(job);
       }
@@ -276,19 +275,20 @@ class KernelWinogradConvolution {
       FilterOutJob out;
       out.sums_pitch = sums_pitch;
       out.rows = scratch(Scratch::kSecond, static_cast<std::size_t>(16 * vectors * lanes));
-      out.out_row = y.first;
-      out.residual_row = residual.first;
+      out.out_row = maps.y.first;
+      out.residual_row = maps.residual.first;
       out.height = out_.height;
       out.width = out_.width;
       out.tile_columns = tile_columns();
       out.first = first;
       out.last = last;
-      out.finish = finish;
+      out.finish = maps.finish;
       for (auto f = begin; f < end; ++f) {
         out.sums = sums + f * step;
         out.bias = bias_[static_cast<std::size_t>(f)];
-        out.out = y.data + f * y.plane;
-        if (residual.data != nullptr) out.finish.residual = residual.data + f * residual.plane;
+        out.out = maps.y.data + f * maps.y.plane;
+        if (maps.residual.data != nullptr)
+          out.finish.residual = maps.residual.data + f * maps.residual.plane;
         kernels.filter_out(out);
       }
     });

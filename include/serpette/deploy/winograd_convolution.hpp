@@ -166,7 +166,6 @@ class WinogradConvolutionOf {
   template <class Parallel>
   void run_block(const RowMaps<>& maps, std::int64_t first, std::int64_t last,
                  const Parallel& parallel) const {
-    const auto& [x, y, residual, finish] = maps;
     const auto count = last - first;
     const auto c_in = whole(in_.channels), c_out = whole(out_.channels);
     // One line of the cache more, or the 36 matrices would lie in the same places of it.
@@ -177,8 +176,8 @@ class WinogradConvolutionOf {
 
     parallel(count, [&](std::int64_t begin, std::int64_t end) {
       TileInJob<Number> job;
-      job.image = x.data;
-      job.image_row = x.first;
+      job.image = maps.x.data;
+      job.image_row = maps.x.first;
       job.height = in_.height;
       job.width = in_.width;
       job.channels = in_.channels;
@@ -228,7 +227,7 @@ class WinogradConvolutionOf {
       job.bias = bias_.data();
       job.channels = out_.channels;
       job.width = out_.width;
-      job.finish = finish;
+      job.finish = maps.finish;
       for (auto t = begin; t < end; ++t) {
         const int row = static_cast<int>((first + t) / tile_columns()) * 4,
                   column = static_cast<int>((first + t) % tile_columns()) * 4;
@@ -236,8 +235,8 @@ class WinogradConvolutionOf {
           return map.data + ((row - map.first) * out_.width + column) * out_.channels;
         };
         job.from = products + t * c_out;
-        job.out = in(y);
-        if (residual.data != nullptr) job.finish.residual = in(residual);
+        job.out = in(maps.y);
+        if (maps.residual.data != nullptr) job.finish.residual = in(maps.residual);
         job.rows = std::min(4, out_.height - row);
         job.columns = std::min(4, out_.width - column);
         dense_kernels_here().tile_out(job);
