@@ -308,7 +308,7 @@ class SparseConvolutionOf {
            reinterpret_cast<const float*>(x.data), x.first, x.plane, outside(),
            strip.tile_rows + tiling_.more_rows, in_.height, in_.width,
            (g * strip.band_rows + row) * s - p, strip.column * s - p, s,
-           is_far(in_.channels * x.plane)});
+           (conv_.size - 1) % conv_.stride + 1, is_far(in_.channels * x.plane)});
   }
 
   /// Of a map in memory.

@@ -119,6 +119,8 @@ struct PackJob {
   int rows = 0, height = 0, width = 0;             ///< Of a plane; of the input.
   std::ptrdiff_t first_row = 0, first_column = 0;  ///< What the first tap reads; perhaps outside.
   std::ptrdiff_t stride = 1;                       ///< Of rows and columns.
+  /// Row parities, from the first on, whose planes have all `rows`; those of others have one less.
+  std::ptrdiff_t whole_planes = 1;
   bool fetches_ahead = false;  ///< Ask for what lies to the right, which the next tile reads.
 };
 

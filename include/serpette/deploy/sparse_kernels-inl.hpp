@@ -275,17 +275,18 @@ void pack_planes(const PackJob& job) {
   float* to = job.to;
   for (const PackedPlane& plane : job.planes) {
     const std::ptrdiff_t first = job.first_column + plane.column, top = job.first_row + plane.row;
+    const std::ptrdiff_t count = job.rows - (plane.row < job.whole_planes ? 0 : 1);
     const auto row_at = [&](std::ptrdiff_t y) {
       return job.x + plane.channel * job.x_plane + (y - job.x_row) * width;
     };
     // Rows begin … end − 1 of the plane lie within the map: of nearly every tile all of them.
     const auto rows_before = [&](std::ptrdiff_t y) {
       const auto down = std::max<std::ptrdiff_t>(y - top, 0);
-      return std::min<std::ptrdiff_t>(s == 1 ? down : (down + s - 1) / s, job.rows);
+      return std::min<std::ptrdiff_t>(s == 1 ? down : (down + s - 1) / s, count);
     };
-    const bool all = top >= 0 && top + (job.rows - 1) * s < job.height;
+    const bool all = top >= 0 && top + (count - 1) * s < job.height;
     const std::ptrdiff_t begin = all ? 0 : rows_before(0),
-                         end = all ? job.rows : rows_before(job.height);
+                         end = all ? count : rows_before(job.height);
     const auto fill = [&](std::ptrdiff_t from, std::ptrdiff_t until) {
       for (auto r = from; r < until; ++r) hn::StoreU(outside, d, to + r * job.pitch);
     };
@@ -322,7 +323,7 @@ void pack_planes(const PackJob& job) {
           values[j] = x >= 0 && x < width ? row[x] : job.outside;
         return hn::Load(d, values);
       });
-    fill(end, job.rows);
+    fill(end, count);
     to += job.plane_floats;
   }
 }

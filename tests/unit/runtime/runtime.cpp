@@ -116,10 +116,10 @@ num=3
 
 /// A network with random weights, half of them zeros.
 struct Network {
-  Graph graph = parse_cfg(kCfg, "test.cfg");
+  Graph graph;
   std::vector<std::vector<float>> weights, biases;
 
-  Network() {
+  explicit Network(const char* cfg = kCfg) : graph(parse_cfg(cfg, "test.cfg")) {
     std::mt19937 random(7);
     std::normal_distribution<float> normal(0, 0.4F);
     for (const int i : graph.convolutions()) {
@@ -494,6 +494,68 @@ TEST_CASE("a plan that runs takes no memory, in any form", "[runtime][allocation
           for (int i = 0; i < 5; ++i) run();
         }) == 0);
   CHECK(sum == 6 * first);
+}
+
+TEST_CASE("a plan computes large maps slice by slice, equally on any threads",
+          "[runtime][slices]") {
+  const auto form =
+      GENERATE(as<std::string>(), "winograd", "direct", "weights", "shifted_weights", "kernels");
+  const Network network(R"([net]
+width=416
+height=211
+channels=3
+
+[convolutional]
+filters=8
+size=3
+stride=1
+pad=1
+activation=leaky
+
+[convolutional]
+filters=8
+size=3
+stride=1
+pad=1
+activation=leaky
+
+[shortcut]
+from=-2
+activation=leaky
+
+[convolutional]
+filters=6
+size=3
+stride=2
+pad=1
+activation=leaky
+
+[convolutional]
+filters=18
+size=1
+stride=1
+activation=linear
+
+[yolo]
+mask=0,1,2
+anchors=9,9, 20,20, 40,40
+num=3
+classes=1
+)");
+  auto plan = network.plan(form);
+  REQUIRE_FALSE(plan.chains().empty());
+  CHECK(plan.chains().front().convolutions.front() == 0);
+  const std::vector<float> image(std::size_t(3) * 211 * 416, 0.5F);
+  std::vector<std::vector<float>> heads;
+  for (const int threads : {1, 2, 3}) {
+    const deploy::WithThreads limit(threads);
+    plan.run(image.data(), [&](std::size_t, const deploy::ConstMap& logits) {
+      heads.emplace_back(logits.data, logits.data + logits.numbers());
+    });
+  }
+  REQUIRE(heads.size() == 3);
+  CHECK(heads[1] == heads[0]);
+  CHECK(heads[2] == heads[0]);
 }
 
 TEST_CASE("a runtime takes memory for what it hands over alone", "[runtime][allocations]") {
