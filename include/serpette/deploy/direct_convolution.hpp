@@ -111,10 +111,7 @@ class DirectConvolutionOf {
   [[nodiscard]] std::vector<Slice> slices() const
     requires(kTogether<Number> == 1)
   {
-    std::vector<Slice> all;
-    for (int row = 0; row < out_.height; row += kSliceRows)
-      all.push_back({row, std::min(row + kSliceRows, out_.height), row});
-    return all;
+    return even_slices(out_.height, kSliceRows);
   }
   /// Computes slice k on this thread.
   void run_slice(std::size_t k, const RowMaps<>& maps) const

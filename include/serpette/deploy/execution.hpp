@@ -160,10 +160,11 @@ class Execution {
         head(heads++, output(inputs.front()));
       if (finished_.contain(i))  // by the later of its inputs
         output(i) = output(std::max(inputs[0], inputs[1]));
-      else if (const auto* chain = chain_of(i); chain == nullptr)
-        output(i) = run_layer(i);
-      else if (i == chain->convolutions.back())
+      else if (const auto chain = std::ranges::find(chains_, i, &LayerChain::last);
+               chain != chains_.end())
         output(i) = run_chain(*chain);
+      else if (memory_.turn(i) == i)  // not one of a chain before its last
+        output(i) = run_layer(i);
       done(i);
     }
   }
@@ -195,7 +196,7 @@ class Execution {
       const auto of = [](auto& values, int i) -> double& {
         return values[static_cast<std::size_t>(i)];
       };
-      const double turn = of(seconds, chain.convolutions.back());
+      const double turn = of(seconds, chain.last());
       double clocked = 0;
       for (const int i : chain.convolutions) clocked += of(chain_seconds_, i);
       for (const int i : chain.convolutions)
@@ -264,13 +265,6 @@ class Execution {
     return forms;
   }
 
-  /// The chain that layer i is of, or null.
-  [[nodiscard]] const LayerChain* chain_of(int i) const {
-    const auto found = std::ranges::find_if(chains_, [i](const LayerChain& chain) {
-      return std::ranges::find(chain.convolutions, i) != chain.convolutions.end();
-    });
-    return found == chains_.end() ? nullptr : &*found;
-  }
   [[nodiscard]] const Step& step(int i) const { return *steps_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] ConstMap& output(int i) { return outputs_[static_cast<std::size_t>(i + 1)]; }
 
@@ -378,7 +372,6 @@ class Execution {
         if (n + 1 < nodes.size()) of.y = windows[n];
         if (const auto from = chain.slices.residual(n); from != SliceChain::kNone)
           of.residual = windows[from];
-        of.finish.residual = of.residual.data;
         const auto start = std::chrono::steady_clock::now();
         List::run_slice(step(nodes[n]).prepared, k, of);
         if (begin == 0)

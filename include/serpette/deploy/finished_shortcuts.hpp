@@ -7,7 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "serpette/deploy/map.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {

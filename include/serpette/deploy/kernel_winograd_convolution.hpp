@@ -123,10 +123,7 @@ class KernelWinogradConvolution {
 
   /// The rows that can be computed by themselves.
   [[nodiscard]] std::vector<Slice> slices() const {
-    std::vector<Slice> all;
-    for (int row = 0; row < out_.height; row += 4 * slice_tile_rows_)
-      all.push_back({row, std::min(row + 4 * slice_tile_rows_, out_.height), row});
-    return all;
+    return even_slices(out_.height, 4 * slice_tile_rows_);
   }
   /// Computes slice k on this thread.
   void run_slice(std::size_t k, const RowMaps<>& maps) const {

@@ -21,6 +21,9 @@ namespace serpette::deploy {
 struct LayerChain {
   std::vector<int> convolutions;  ///< By graph index, ascending: the nodes of `slices`.
   SliceChain slices;
+
+  /// In whose turn all are computed.
+  [[nodiscard]] int last() const { return convolutions.back(); }
 };
 
 namespace detail {

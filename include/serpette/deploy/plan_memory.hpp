@@ -33,8 +33,7 @@ class PlanMemory {
         layouts_[static_cast<std::size_t>(i)] = layout(std::ranges::max(graph[i].inputs));
     }
     for (const LayerChain& chain : chains)
-      for (const int i : chain.convolutions)
-        turns_[static_cast<std::size_t>(i)] = chain.convolutions.back();
+      for (const int i : chain.convolutions) turns_[static_cast<std::size_t>(i)] = chain.last();
     place_outputs(graph, finished);
   }
 

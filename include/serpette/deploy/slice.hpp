@@ -2,8 +2,10 @@
 
 /// @internal Rows of a map that are computed together.
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 #include "serpette/deploy/finish.hpp"
 #include "serpette/graph/graph.hpp"
@@ -29,6 +31,14 @@ struct Slice {
   int first = 0, last = 0;
   int from = 0;  ///< Rows from … first − 1 are computed as well, and dropped.
 };
+
+/// All rows of a map, so many at a time.
+inline std::vector<Slice> even_slices(int height, int rows) {
+  std::vector<Slice> all;
+  for (int row = 0; row < height; row += rows)
+    all.push_back({row, std::min(row + rows, height), row});
+  return all;
+}
 
 /// The rows of a map that are in memory: all of them, or those from `first` on that there is room
 /// for.
@@ -60,8 +70,8 @@ template <class Number = float>
 struct RowMaps {
   MapRows<const Number> x;
   MapRows<float> y;
-  MapRows<const float> residual;  ///< Begins where `finish`'s does; null if none is added.
-  Finish finish;
+  MapRows<const float> residual;  ///< Null if none is added.
+  Finish finish;                  ///< But for its residual.
 };
 
 }  // namespace serpette::deploy

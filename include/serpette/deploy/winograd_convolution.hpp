@@ -91,12 +91,7 @@ class WinogradConvolutionOf {
   }
 
   /// The rows that can be computed by themselves: so many rows of tiles as make a block.
-  [[nodiscard]] std::vector<Slice> slices() const {
-    std::vector<Slice> all;
-    for (int row = 0; row < out_.height; row += slice_rows())
-      all.push_back({row, std::min(row + slice_rows(), out_.height), row});
-    return all;
-  }
+  [[nodiscard]] std::vector<Slice> slices() const { return even_slices(out_.height, slice_rows()); }
   /// Computes slice k on this thread.
   void run_slice(std::size_t k, const RowMaps<>& maps) const {
     const auto of_slice = std::int64_t{slice_rows()} / 4 * tile_columns(),

@@ -19,6 +19,7 @@
 #include "serpette/runtime.h"
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
+#include "support/graph_builder.hpp"
 
 using namespace serpette;
 using Catch::Matchers::ContainsSubstring;
@@ -119,7 +120,7 @@ struct Network {
   Graph graph;
   std::vector<std::vector<float>> weights, biases;
 
-  explicit Network(const char* cfg = kCfg) : graph(parse_cfg(cfg, "test.cfg")) {
+  explicit Network(Graph graph_ = parse_cfg(kCfg, "test.cfg")) : graph(std::move(graph_)) {
     std::mt19937 random(7);
     std::normal_distribution<float> normal(0, 0.4F);
     for (const int i : graph.convolutions()) {
@@ -500,48 +501,11 @@ TEST_CASE("a plan computes large maps slice by slice, equally on any threads",
           "[runtime][slices]") {
   const auto form =
       GENERATE(as<std::string>(), "winograd", "direct", "weights", "shifted_weights", "kernels");
-  const Network network(R"([net]
-width=416
-height=211
-channels=3
-
-[convolutional]
-filters=8
-size=3
-stride=1
-pad=1
-activation=leaky
-
-[convolutional]
-filters=8
-size=3
-stride=1
-pad=1
-activation=leaky
-
-[shortcut]
-from=-2
-activation=leaky
-
-[convolutional]
-filters=6
-size=3
-stride=2
-pad=1
-activation=leaky
-
-[convolutional]
-filters=18
-size=1
-stride=1
-activation=linear
-
-[yolo]
-mask=0,1,2
-anchors=9,9, 20,20, 40,40
-num=3
-classes=1
-)");
+  Convolutional conv{.filters = 8, .size = 3, .padding = 1, .activation = Activation::kLeaky};
+  auto graph = test::GraphBuilder({3, 211, 416}).conv(conv).conv(conv);
+  conv.filters = 6;
+  conv.stride = 2;
+  const Network network(graph.shortcut(0, Activation::kLeaky).conv(conv).head(1, {0, 1, 2}).done());
   auto plan = network.plan(form);
   REQUIRE_FALSE(plan.chains().empty());
   CHECK(plan.chains().front().convolutions.front() == 0);
