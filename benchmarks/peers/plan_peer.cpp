@@ -1,6 +1,6 @@
 // Our plan as one of the peers that compare.py asks in turn.
 //
-//   plan_peer --kind none|unstructured|kernel|filter --sparsity R [--threads T] [--cfg F]
+//   plan_peer --kind none|unstructured|kernel|filter|block --sparsity R [--threads T] [--cfg F]
 //             [--precision f32|bf16|int8] [--choices F] [--by-model] (--serve | --save FOLDER |
 //             --profile)
 //
@@ -34,6 +34,7 @@
 #include "serpette/graph/apply_mask.hpp"
 #include "serpette/graph/footprint.hpp"
 #include "serpette/io/read_file.hpp"
+#include "serpette/prune/block.hpp"
 #include "serpette/prune/filter.hpp"
 #include "serpette/prune/kernel.hpp"
 #include "serpette/prune/mask.hpp"
@@ -107,11 +108,13 @@ Yolov3 network(const Options& o) {
     mask = make_mask(graph, scores, ratio, Weight{});
   } else if (o.kind == "kernel") {
     mask = make_mask(graph, scores, ratio, Kernel{});
+  } else if (o.kind == "block") {  // what AMX multiplies at a time, in bf16 and int8
+    mask = make_mask(graph, scores, ratio, Block<32, 64>{});
   } else if (o.kind == "filter") {
     mask = make_mask(graph, scores, ratio, Filter{.ratio_of = RatioOf::kFilters});
   } else {
-    throw Error(
-        fmt::format("--kind: should be none, unstructured, kernel or filter, got {}", o.kind));
+    throw Error(fmt::format("--kind: should be none, unstructured, kernel, filter or block, got {}",
+                            o.kind));
   }
   const auto convolutions = graph.convolutions();
   for (std::size_t i = 0; i < mask.size(); ++i) apply_mask(mask[i], net.layer(convolutions[i]));

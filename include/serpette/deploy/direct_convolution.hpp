@@ -4,22 +4,18 @@
 /// Dense convolution over channels-last maps as a matrix product. No LibTorch.
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/deploy/dense_weights.hpp"
 #include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/slice.hpp"
-#include "serpette/deploy/stored_array.hpp"
 #include "serpette/deploy/stored_rounding.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -41,43 +37,22 @@ class DirectConvolutionOf {
   /// @param rounding  of the input.
   DirectConvolutionOf(const Convolutional& c, const Shape& in, const float* weight,
                       const float* bias, const Rounding<Number>& rounding = {})
-      : DirectConvolutionOf(
-            c, in, [&](auto... extents) { return PackedMatrix<Number>(extents...); }, rounding) {
-    std::vector<float> biases(whole_filters(), 0.0F), scales(kIsScaled ? whole_filters() : 0);
-    std::copy_n(bias, c.filters, biases.begin());
-    if constexpr (kIsScaled) {
-      const auto of_filter = std::size_t(in.channels) * c.size * c.size;
-      for (std::size_t f = 0; f < static_cast<std::size_t>(c.filters); ++f) {
-        const QuantizedFilter quantized(std::span(weight + f * of_filter, of_filter));
-        pack(static_cast<int>(f), 1, quantized.weights.data());
-        const auto of_sum = quantized.of_sum(rounding.by, biases[f]);
-        scales[f] = of_sum.scale;
-        biases[f] = of_sum.bias;
-      }
-    } else {
-      const int side = weights_.side_by_side();
-      for (int f = 0; f < c.filters; f += side)
-        pack(f, std::min(side, c.filters - f),
-             weight + std::ptrdiff_t{f} * in.channels * c.size * c.size);
-    }
-    bias_ = std::move(biases);
-    scale_ = std::move(scales);
-  }
+      : DirectConvolutionOf(c, in, rounding, [&](std::int64_t depth, int lanes) {
+          return DenseWeights<Number>(c, in.channels, weight, bias, rounding,
+                                      c.size * c.size * depth, lanes,
+                                      [=](int i, int tap) { return tap * depth + i; });
+        }) {}
   /// What `write` wrote of the same convolution.
   /// @throws Error  if it has a scale that is none.
   DirectConvolutionOf(const Convolutional& c, const Shape& in, PlanReader& from)
-      : DirectConvolutionOf(
-            c, in, [&](auto... extents) { return PackedMatrix<Number>(extents..., from); },
-            stored_rounding<Number>(from)) {
-    bias_ = from.array<float>(whole_filters());
-    if constexpr (kIsScaled) scale_ = from.array<float>(whole_filters());
-  }
+      : DirectConvolutionOf(c, in, stored_rounding<Number>(from),
+                            [&](std::int64_t depth, int lanes) {
+                              return DenseWeights<Number>(c, c.size * c.size * depth, lanes, from);
+                            }) {}
 
   void write(PlanWriter& to) const {
     store_rounding(rounding_, to);
     weights_.write(to);
-    to.array(bias_);
-    if constexpr (kIsScaled) to.array(scale_);
   }
 
   /// One group; of Int8 no more products than 32 bits can add up.
@@ -127,24 +102,28 @@ class DirectConvolutionOf {
   }
 
  private:
-  static constexpr bool kIsScaled = std::is_same_v<Number, Int8>;
   static constexpr int kSliceRows = 7;
 
-  template <class MakeMatrix>
-  DirectConvolutionOf(const Convolutional& c, const Shape& in, const MakeMatrix& matrix,
-                      const Rounding<Number>& rounding)
-      : kernels_(&product_kernels_here<Number>()),
-        conv_(c),
-        in_(in),
-        out_(output_shape(c, in)),
-        depth_((in.channels + kTogether<Number> - 1) / kTogether<Number> * kTogether<Number>),
-        rounding_(rounding),
-        weights_(matrix(c.size * c.size * depth_, c.filters, kernels_->lanes)),
-        zeros_(static_cast<std::size_t>(depth_), rounding(0.0F)) {
+  static const Convolutional& fitting(const Convolutional& c, const Shape& in) {
     require(fits(c, in), "direct convolution",
             "should be in one group, and in int8 of at most 65536 products, got {} groups and "
             "{} times {}×{}",
             c.groups, in.channels, c.size, c.size);
+    return c;
+  }
+
+  /// @param weights  (depth, lanes) → the weights, depth rows for each tap.
+  template <class WeightsOf>
+  DirectConvolutionOf(const Convolutional& c, const Shape& in, const Rounding<Number>& rounding,
+                      const WeightsOf& weights)
+      : kernels_(&product_kernels_here<Number>()),
+        conv_(fitting(c, in)),
+        in_(in),
+        out_(output_shape(c, in)),
+        depth_((in.channels + kTogether<Number> - 1) / kTogether<Number> * kTogether<Number>),
+        rounding_(rounding),
+        weights_(weights(depth_, kernels_->lanes)),
+        zeros_(static_cast<std::size_t>(depth_), rounding(0.0F)) {
     // So much of the input stays in the cache while the weights pass by; where these are many, they
     // had better pass by once.
     const auto weight_bytes =
@@ -155,22 +134,6 @@ class DirectConvolutionOf {
     blocks_ = (cells() + wanted - 1) / wanted;
   }
 
-  /// @param count    filters that lie side by side.
-  /// @param weights  of these, [count, C_in, k, k].
-  template <class Weight>
-  void pack(int first, int count, const Weight* weights) {
-    const int area = conv_.size * conv_.size;
-    const auto of_filter = std::ptrdiff_t{in_.channels} * area;
-    for (int i = 0; i < in_.channels; ++i)
-      for (int tap = 0; tap < area; ++tap, ++weights)
-        weights_.fill(tap * depth_ + i, first, count,
-                      [&](int f) { return weights[f * of_filter]; });
-  }
-
-  [[nodiscard]] std::size_t whole_filters() const {
-    const auto lanes = kernels_->lanes;
-    return static_cast<std::size_t>((conv_.filters + lanes - 1) / lanes * lanes);
-  }
   [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
 
   /// The input as the kernels read it, [cells][depth_]: itself, or rounded in this thread's
@@ -242,12 +205,8 @@ class DirectConvolutionOf {
     job.finish = finish;
     for (auto panel = first_panel; panel < last_panel; ++panel) {
       const auto kernel = rows.kernel(weights_.vectors(panel));
-      const auto column = weights_.column(panel);
-      job.weights = weights_.panel(panel);
-      job.bias = bias_.data() + column;
-      if constexpr (kIsScaled) job.scale = scale_.data() + column;
-      job.columns = static_cast<int>(std::min<std::int64_t>(
-          out_.channels - column, std::int64_t{weights_.vectors(panel)} * kernels_->lanes));
+      const auto column = weights_.filter(panel);
+      weights_.give(panel, job);
       for (std::int64_t b = 0; b < rows.count(); ++b) {
         const auto cell = first + rows.first(b);
         const auto in = [&](const auto& map) {
@@ -267,9 +226,7 @@ class DirectConvolutionOf {
   std::int64_t depth_;  // C_in in whole operands of an instruction
   std::int64_t blocks_ = 1;
   Rounding<Number> rounding_;     // of the input
-  PackedMatrix<Number> weights_;  // [taps · depth, C_out]
-  StoredArray<float> bias_;       // in whole vectors, as
-  StoredArray<float> scale_;      // of Int8: what 1 in a sum is worth
+  DenseWeights<Number> weights_;  // [taps · depth, C_out]
   std::vector<Number> zeros_;     // what lies outside the map
 };
 

@@ -176,14 +176,14 @@ DotKernels<Number> products() {
 
 namespace serpette::deploy::HWY_NAMESPACE {
 inline DotKernels<BFloat16> bfloat16_kernels() {
-  if (__builtin_cpu_supports("avx512bf16") == 0) return {};
+  if (!cpu_has(CpuFeature::kAvx512Bf16)) return {};
   auto k = dot::products<BFloat16>();
   k.tile_in = &dot::tile_in;
   k.round = &dot::round_bfloat16;
   return k;
 }
 inline DotKernels<Int8> int8_kernels() {
-  if (__builtin_cpu_supports("avx512vnni") == 0) return {};
+  if (!cpu_has(CpuFeature::kAvx512Vnni)) return {};
   auto k = dot::products<Int8>();
   k.round = &dot::round_int8;
   return k;

@@ -7,6 +7,7 @@
 /// that multiply neighbours and add up the products.
 
 #include "serpette/core/contract.hpp"
+#include "serpette/deploy/cpu_features.hpp"
 #include "serpette/deploy/dense_job.hpp"
 #include "serpette/deploy/dense_kernels.hpp"
 #include "serpette/deploy/plan_precision.hpp"

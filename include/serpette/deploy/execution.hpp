@@ -121,8 +121,8 @@ class Execution {
       const auto layer = kept_layer(i);
       const auto& c = layer.settings;
       require(List::fits(forms.back(), layer), from.place(),
-              "{} should have a form that fits {}×{} with stride {} in {} groups, of {} × {} × {} "
-              "in {}, got '{}'",
+              "{} should have a form that this machine has, and that fits {}×{} with stride {} in "
+              "{} groups, of {} × {} × {} in {}, got '{}'",
               graph_[i].name, c.size, c.size, c.stride, c.groups, layer.in.channels,
               layer.in.height, layer.in.width, settings_text(precision_), name);
       choices_.push_back({graph_[i].name, name, from.template value<double>()});
@@ -259,7 +259,8 @@ class Execution {
       require(found != choices.end(), "choices", "should name a form for {}", name);
       const auto form = List::named(found->second);
       require(List::fits(form, layers[c]), "choices",
-              "{} cannot be '{}': there is no such form, or it does not fit", name, found->second);
+              "{} cannot be '{}': there is no such form here, or it does not fit", name,
+              found->second);
       forms.push_back(form);
     }
     return forms;

@@ -46,6 +46,7 @@ class PackedMatrix {
     return static_cast<std::size_t>(rows * ((columns + lanes - 1) / lanes * lanes));
   }
 
+  [[nodiscard]] std::int64_t rows() const { return rows_; }
   [[nodiscard]] std::int64_t panels() const { return (vectors_ + 1) / 2; }
   [[nodiscard]] int vectors(std::int64_t panel) const {
     return static_cast<int>(std::min<std::int64_t>(2, vectors_ - 2 * panel));

@@ -400,7 +400,7 @@ inline SparseKernels<float> sparse_kernels(bool narrow) {
 
 inline SparseKernels<Int8> sparse_int8_kernels() {
 #if SERPETTE_HAS_DOTS
-  if (__builtin_cpu_supports("avx512vnni") != 0) {
+  if (cpu_has(CpuFeature::kAvx512Vnni)) {
     auto kernels = sparse::kernels_for<Int8, hwy::HWY_NAMESPACE::FixedTag<float, 16>>(16);
     kernels.round_planes = &sparse::round_planes;
     return kernels;

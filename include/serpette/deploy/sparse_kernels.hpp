@@ -7,6 +7,7 @@
 
 #include <type_traits>
 
+#include "serpette/deploy/cpu_features.hpp"
 #include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/sparse_job.hpp"
 #include "serpette/detail/kernels.hpp"

@@ -101,7 +101,7 @@ TEST_CASE("a plan in bfloat16 is near the float one, and is kept as it is",
   }
 }
 
-TEST_CASE("a processor without bfloat16 refuses it by name", "[deploy][bfloat16]") {
+TEST_CASE("a processor without bfloat16 refuses it by name", "[deploy][bfloat16][lesser_cpu]") {
   if (deploy::has_bfloat16()) SKIP("this processor has AVX512-BF16");
   const ReferenceNetwork network(test::tiny_graph(), Seed(1));
   CHECK_THROWS_WITH(deploy::make_plan(network, {.precision = deploy::PlanPrecision::kBFloat16}),

@@ -12,7 +12,7 @@
 #include "serpette/prune/weight.hpp"
 #include "support/catch.hpp"
 #include "support/convolution_error.hpp"
-#include "support/guarded_output.hpp"
+#include "support/integer_case.hpp"
 #include "support/narrow_plan.hpp"
 #include "support/pieces.hpp"
 #include "support/pruned_network.hpp"
@@ -28,6 +28,8 @@ using deploy::PlanPrecision;
 using deploy::Quantization;
 using serpette::test::ConvolutionCase;
 using serpette::test::images_for;
+using serpette::test::IntegerCase;
+using serpette::test::kRange;
 using serpette::test::ReferenceNetwork;
 using serpette::test::threads_change_no_bit;
 
@@ -39,83 +41,6 @@ using SparseInt8 = deploy::SparseConvolutionOf<Int8>;
 void need_int8() {
   if (!deploy::has_int8()) SKIP("this processor has no AVX512-VNNI");
 }
-
-/// Bytes in steps of 1/64, zero at 40, for the map; weights in steps of 1/128: floats hold every
-/// sum of products exactly.
-constexpr deploy::ValueRange kRange{-40.0F / 64, 215.0F / 64};
-constexpr float kStep = 1.0F / 64, kWeightStep = 1.0F / 128;
-
-/// A convolution's output by plain loops over integers, [H', W', C_out].
-/// @param x       [H, W, C_in] in steps, from −40 to 215.
-/// @param weight  [C_out, C_in, k, k] in steps, from −127 to 127.
-at::Tensor by_integers(const Convolutional& c, const Shape& in, const Shape& out,
-                       const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const auto q = x.accessor<int, 3>();
-  const auto w = weight.accessor<int, 4>();
-  auto y = at::empty({out.height, out.width, out.channels});
-  auto to = y.accessor<float, 3>();
-  for (int row = 0; row < out.height; ++row)
-    for (int column = 0; column < out.width; ++column)
-      for (int f = 0; f < out.channels; ++f) {
-        int sum = 0;
-        for (int r = 0; r < c.size; ++r)
-          for (int s = 0; s < c.size; ++s) {
-            const int i = row * c.stride - c.padding + r, j = column * c.stride - c.padding + s;
-            if (i < 0 || j < 0 || i >= in.height || j >= in.width) continue;
-            for (int k = 0; k < in.channels; ++k) sum += q[i][j][k] * w[f][k][r][s];
-          }
-        to[row][column][f] =
-            static_cast<float>(sum) * (kStep * kWeightStep) + bias.const_data_ptr<float>()[f];
-      }
-  return y;
-}
-
-/// A convolution whose numbers bytes hold exactly, but for some that lie beyond the map's range.
-struct IntegerCase {
-  Convolutional c;
-  Shape in;
-  at::Tensor x, weight, bias, expected;  ///< x and what comes of it [H, W, C].
-
-  /// @param extreme  all products of one sign, the largest there are.
-  /// @param density  of the weights, but for the largest of each filter.
-  IntegerCase(const ConvolutionCase& k, bool extreme, double density = 1)
-      : c{.filters = k.filters,
-          .size = k.size,
-          .stride = k.stride,
-          .padding = k.padding,
-          .activation = Activation::kLeaky},
-        in{k.channels, k.height, k.width} {
-    auto q = at::randint(-40, 216, {k.height, k.width, k.channels}, at::kInt);
-    auto w = at::randint(-127, 128, {k.filters, k.channels, k.size, k.size}, at::kInt);
-    if (extreme) {
-      q.fill_(215);
-      w.fill_(-127);
-    }
-    w.masked_fill_(at::rand(w.sizes()) >= density, 0);
-    w.flatten(1).select(1, 0).fill_(127);  // of every filter the largest
-    bias = at::randint(-64, 64, {k.filters}).to(at::kFloat);
-    x = (q * kStep).to(at::kFloat);
-    x.masked_fill_(q == 215, 4.0F);  // beyond the range
-    weight = (w * kWeightStep).to(at::kFloat).contiguous();
-    expected = at::leaky_relu(by_integers(c, in, deploy::output_shape(c, in), q, w, bias), 0.1);
-  }
-
-  /// Whether a form gives the same, on some threads, with and without a residual.
-  /// @param arrange  from [H, W, C] to how the form's maps lie.
-  template <class Form, class Arrange>
-  void check(const Form& form, const Arrange& arrange) const {
-    const auto input = arrange(x), sums = arrange(expected), residual = at::randn_like(sums);
-    for (const int threads : {1, 2, 5})
-      for (const bool add : {false, true}) {
-        const auto y = test::guarded_output(sums.numel(), add ? residual : at::Tensor(),
-                                            [&](float* to, const deploy::Finish& finish) {
-                                              form.run(input.template const_data_ptr<float>(), to,
-                                                       finish, test::Pieces{threads}, threads);
-                                            });
-        CHECK(y.equal((add ? at::relu(sums + residual) : sums).reshape(-1)));
-      }
-  }
-};
 
 /// [H, W, C] as planes.
 at::Tensor as_planes(const at::Tensor& map) { return map.permute({2, 0, 1}).contiguous(); }
@@ -318,7 +243,7 @@ TEST_CASE("a plan in int8 of few weights multiplies those alone", "[deploy][int8
     return deploy::write_choices(plan.choices());
   };
   CHECK_THAT(forms(90), ContainsSubstring("weights_int8"));
-  CHECK_THAT(forms(0), ContainsSubstring("direct_int8"));
+  CHECK_THAT(forms(0), ContainsSubstring(deploy::has_amx<Int8>() ? "amx_int8" : "direct_int8"));
 }
 
 TEST_CASE("a network of which no layer is worth int8 is computed without", "[deploy][int8]") {
@@ -406,7 +331,7 @@ TEST_CASE("a scale that is none is refused when a plan is read", "[deploy][int8]
           "should hold channels from 0 to 3, got -1");
 }
 
-TEST_CASE("a processor without VNNI refuses int8 by name", "[deploy][int8]") {
+TEST_CASE("a processor without VNNI refuses int8 by name", "[deploy][int8][lesser_cpu]") {
   if (deploy::has_int8()) SKIP("this processor has AVX512-VNNI");
   const ReferenceNetwork network(test::tiny_graph(), Seed(1));
   const auto name = network.graph()[network.graph().convolutions().front()].name;

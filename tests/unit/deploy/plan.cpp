@@ -152,8 +152,9 @@ TEST_CASE("choices that do not fit are refused by name", "[deploy][plan]") {
     return make_plan(network, {.choices = std::move(choices)});
   };
   CHECK_THROWS_WITH(with({{"conv_99", "direct"}}), "choices: should name a form for conv_0");
-  CHECK_THROWS_WITH(with({{"conv_0", "quick"}}),
-                    "choices: conv_0 cannot be 'quick': there is no such form, or it does not fit");
+  CHECK_THROWS_WITH(
+      with({{"conv_0", "quick"}}),
+      "choices: conv_0 cannot be 'quick': there is no such form here, or it does not fit");
   CHECK(deploy::parse_choices("# kept\n\nconv_0 direct\n conv_1  weights\n") ==
         deploy::Choices{{"conv_0", "direct"}, {"conv_1", "weights"}});
   CHECK_THROWS_WITH(deploy::parse_choices("conv_0\n", "plan.txt"),

@@ -110,6 +110,8 @@ std::string plan_in(const std::string& form, bool packed) {
   if (in_bytes) {
     options.precision = deploy::PlanPrecision::kInt8;
     options.ranges = std::move(ranges);
+  } else if (form.ends_with("bf16")) {
+    options.precision = deploy::PlanPrecision::kBFloat16;
   }
   return deploy::write_plan(make_plan(pruned(network, Weight(), 60), options));
 }
@@ -359,6 +361,8 @@ TEST_CASE("a form that does not fit its layer is refused before anything is prep
       {"winograd_bf16", {.filters = 2, .size = 3}, {2, 8, 8}, "in f32, got 'winograd_bf16'"},
       {"direct_int8", {.filters = 2, .size = 1}, {2, 8, 8}, "in f32, got 'direct_int8'"},
       {"weights_int8", {.filters = 2, .size = 1}, {2, 8, 8}, "in f32, got 'weights_int8'"},
+      {"amx_bf16", {.filters = 2, .size = 1}, {2, 8, 8}, "in f32, got 'amx_bf16'"},
+      {"amx_int8", {.filters = 2, .size = 1}, {2, 8, 8}, "in f32, got 'amx_int8'"},
       // Which would take hundreds of megabytes on the way.
       {"kernels", {.filters = 1, .size = 3, .padding = 1}, {30'000, 1, 512}, "of 30000 × 1 × 512"},
       {"weights", {.filters = 1, .size = 1024, .stride = 1024, .padding = 512}, {1, 9, 9}, "fits"}};
@@ -404,6 +408,8 @@ TEST_CASE("what a layer computes on the way is bounded", "[deploy][plan_file]") 
 TEST_CASE("whatever values stand in a plan, it is refused by name or runs", "[deploy][plan_file]") {
   std::vector<std::string> forms{"winograd", "direct", "weights", "shifted_weights", "kernels"};
   if (deploy::has_int8()) forms.insert(forms.end(), {"direct_int8", "weights_int8"});
+  if (deploy::has_amx<deploy::BFloat16>()) forms.emplace_back("amx_bf16");
+  if (deploy::has_amx<deploy::Int8>()) forms.emplace_back("amx_int8");
   constexpr std::array<std::int32_t, 6> kHostile{
       -1, 0, 1, 7, 1 << 30, std::numeric_limits<std::int32_t>::min()};
   Generator rng(Seed(4));

@@ -6,6 +6,7 @@
 #include <limits>
 #include <random>
 
+#include "serpette/deploy/amx_convolution.hpp"
 #include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/kernel_winograd_convolution.hpp"
 #include "serpette/deploy/layer_chains.hpp"
@@ -197,6 +198,23 @@ TEST_CASE("slices of a convolution are its rows, to the bit", "[deploy][slices]"
   if (!deploy::WinogradConvolution::fits(c)) return;
   check_slices(deploy::WinogradConvolution(c, in, w, b), c, in, Layout::kChannelsLast, adds);
   check_slices(deploy::KernelWinogradConvolution(c, in, w, b), c, in, Layout::kPlanes, adds);
+}
+
+TEST_CASE("slices of a convolution by tiles are its rows, to the bit", "[deploy][slices][amx]") {
+  if (!deploy::has_amx<deploy::BFloat16>() || !deploy::has_amx<deploy::Int8>())
+    SKIP("this processor has no AMX");
+  at::manual_seed(6);
+  const int stride = GENERATE(1, 2), size = GENERATE(1, 3), channels = GENERATE(5, 64);
+  const bool adds = GENERATE(false, true);
+  const Convolutional c{.filters = 70, .size = size, .stride = stride, .padding = size / 2};
+  const Shape in{channels, 53 * stride, 45};
+  const auto weight = at::randn({70, channels, size, size}), bias = at::randn({70});
+  const auto *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
+  check_slices(deploy::AmxConvolutionOf<deploy::BFloat16>(c, in, w, b), c, in,
+               Layout::kChannelsLast, adds);
+  check_slices(
+      deploy::AmxConvolutionOf<deploy::Int8>(c, in, w, b, {deploy::Quantization::of({-3, 3})}), c,
+      in, Layout::kChannelsLast, adds);
 }
 
 TEST_CASE("sparse convolutions of maps that are small, or whose rows leave lanes idle, are whole",

@@ -1,0 +1,331 @@
+#pragma once
+
+/// @file
+/// Dense convolution over channels-last maps by tiles (AMX). No LibTorch.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "serpette/core/contract.hpp"
+#include "serpette/deploy/amx_kernels.hpp"
+#include "serpette/deploy/amx_steps.hpp"
+#include "serpette/deploy/dense_weights.hpp"
+#include "serpette/deploy/dot_kernels.hpp"
+#include "serpette/deploy/output_shape.hpp"
+#include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/scratch.hpp"
+#include "serpette/deploy/slice.hpp"
+#include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/stored_indices.hpp"
+#include "serpette/deploy/stored_rounding.hpp"
+#include "serpette/graph/graph.hpp"
+#include "serpette/io/limits.hpp"
+
+namespace serpette::deploy {
+
+/// y = finish(w ∗ x + b), channels-last, one group, by AMX, which multiplies tiles of 16 positions
+/// and 16 filters.
+///
+/// The input is rounded, into rows with the padding around them, in which what a step multiplies
+/// lies side by side (amx_steps.hpp). With stride 1, 16 positions that follow each other may begin
+/// in one row of the map and end in the next, so that narrow maps fill tiles, too; what is computed
+/// in the padding is dropped. Steps of which all weights are zero are left out: those of 32 filters
+/// and kAmxDepth channels at one cell of the kernel. The order of summation depends on nothing but
+/// the layer. Where channels do not fill chunks, zero weights multiply the numbers of the next
+/// cells: of BFloat16 one that is infinite makes more sums NaN than its own.
+/// @tparam Number  BFloat16, with sums in float, or Int8, exact in 32 bits.
+template <class Number>
+class AmxConvolutionOf {
+ public:
+  /// @param weight    [C_out, C_in, k, k]
+  /// @param bias      [C_out]
+  /// @param rounding  of the input.
+  AmxConvolutionOf(const Convolutional& c, const Shape& in, const float* weight, const float* bias,
+                   const Rounding<Number>& rounding = {})
+      : AmxConvolutionOf(c, in, rounding, [&](const AmxSteps<Number>& steps) {
+          return DenseWeights<Number>(c, in.channels, weight, bias, rounding, steps.rows(), kLanes,
+                                      [&](int i, int cell) { return steps.row(i, cell); });
+        }) {
+    find_steps_left();
+  }
+  /// What `write` wrote of the same convolution.
+  /// @throws Error  if it has a scale that is none, or steps that are none.
+  AmxConvolutionOf(const Convolutional& c, const Shape& in, PlanReader& from)
+      : AmxConvolutionOf(c, in, stored_rounding<Number>(from), [&](const AmxSteps<Number>& steps) {
+          return DenseWeights<Number>(c, steps.rows(), kLanes, from);
+        }) {
+    left_ = from.array<std::int32_t>();
+    require_indices("steps", left_.values(), steps_.count() - 1, from.place());
+    starts_ = from.array<std::int64_t>(static_cast<std::size_t>(weights_.panels()) + 1);
+    require_starts("steps", starts_.values(), 0, static_cast<std::int64_t>(left_.size()),
+                   from.place());
+  }
+
+  void write(PlanWriter& to) const {
+    store_rounding(rounding_, to);
+    weights_.write(to);
+    to.array(left_);
+    to.array(starts_);
+  }
+
+  /// One group, with less padding than the kernel's size and a stride of at most 8, a rounded input
+  /// that is in proportion to it, or small (io/limits.hpp), and of Int8 no more products than 32
+  /// bits can add up.
+  static bool fits(const Convolutional& c, const Shape& in) {
+    if (c.groups != 1 || c.padding >= c.size || c.stride > 8) return false;
+    const auto cells = std::int64_t{in.height} * in.width,
+               padded = (std::int64_t{in.height} + 2 * c.padding) * (in.width + 2 * c.padding);
+    return (padded <= 2 * cells ||
+            padded * AmxSteps<Number>(c, in).depth() <= limits::kPlanNumbers) &&
+           can_add_up<Number>(std::int64_t{in.channels} * c.size * c.size);
+  }
+
+  [[nodiscard]] const Shape& output() const { return out_; }
+
+  /// Computes one image; as WinogradConvolution::run.
+  /// @param x  [H, W, C_in]
+  /// @param y  [H', W', C_out]
+  template <class Parallel>
+  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
+           int threads) const {
+    const auto from = MapRows<const float>::whole(x, in_);
+    const int height = in_.height + 2 * conv_.padding;
+    auto* operands = room(height);
+    parallel(height, [&](std::int64_t begin, std::int64_t end) {
+      for (auto row = begin; row < end; ++row) round_row(from, row, operands + row * row_numbers());
+    });
+    const RowMaps<Number> maps{{operands}, {y}, {finish.residual}, finish};
+    const auto panels = weights_.panels();
+    const auto parts =
+        threads == 1 ? std::int64_t{1}
+                     : std::clamp<std::int64_t>((2 * threads + blocks_ - 1) / blocks_, 1, panels);
+    parallel(blocks_ * parts, [&](std::int64_t begin, std::int64_t end) {
+      for (auto piece = begin; piece < end; ++piece) {
+        const auto block = piece / parts, part = piece % parts, rows = std::int64_t{out_.height};
+        run_block(maps, rows * block / blocks_, rows * (block + 1) / blocks_, panels * part / parts,
+                  panels * (part + 1) / parts);
+      }
+    });
+  }
+
+  /// The rows that can be computed by themselves.
+  [[nodiscard]] std::vector<Slice> slices() const { return even_slices(out_.height, kSliceRows); }
+  /// Computes slice k on this thread.
+  void run_slice(std::size_t k, const RowMaps<>& maps) const {
+    const auto first = static_cast<std::int64_t>(k) * kSliceRows,
+               last = std::min<std::int64_t>(first + kSliceRows, out_.height),
+               top = first * conv_.stride, end = (last - 1) * conv_.stride + conv_.size;
+    auto* operands = room(end - top);
+    for (auto row = top; row < end; ++row)
+      round_row(maps.x, row, operands + (row - top) * row_numbers());
+    run_block({{operands, top}, maps.y, maps.residual, maps.finish}, first, last, 0,
+              weights_.panels());
+  }
+
+ private:
+  static constexpr int kLanes = 16, kSliceRows = 8;
+
+  static const Convolutional& fitting(const Convolutional& c, const Shape& in) {
+    require(fits(c, in), "convolution by tiles",
+            "should be in one group, with less padding than its size, a stride of at most 8, no "
+            "large map in its padding, and in int8 of at most 65536 products, got {} groups, "
+            "padding {}, stride {} and {} times {}×{} on {} × {}",
+            c.groups, c.padding, c.stride, in.channels, c.size, c.size, in.height, in.width);
+    require(has_amx<Number>(), "plan",
+            "should have no layer in {} by tiles on a machine without AMX",
+            kTogether<Number> == 2 ? "bfloat16" : "int8");
+    return c;
+  }
+
+  template <class WeightsOf>
+  AmxConvolutionOf(const Convolutional& c, const Shape& in, const Rounding<Number>& rounding,
+                   const WeightsOf& weights)
+      : conv_(fitting(c, in)),
+        in_(in),
+        out_(output_shape(c, in)),
+        steps_(c, in),
+        depth_(steps_.depth()),
+        rounding_(rounding),
+        weights_(weights(steps_)) {
+    places_ = steps_.places(row_numbers());
+    // Measured on YOLOv3's layers (Sapphire Rapids, 2 MB of nearer cache, cold weights).
+    constexpr std::int64_t kInput = 512 << 10,  // bytes of it that stay while weights pass by,
+        kWeights = 768 << 10,                   // and of weights while tiles do;
+        kMany = 2 << 20;                        // so many pass by once, a panel at a time
+    constexpr std::int64_t kBytes = sizeof(Number);
+    const auto weight_bytes = kBytes * steps_.rows() * c.filters;
+    const auto of_panel = kBytes * static_cast<std::int64_t>(weights_.numbers(0, 1).size());
+    panels_kept_ = weight_bytes > kMany ? 1 : std::max<std::int64_t>(1, kWeights / of_panel);
+    const auto rows = std::clamp<std::int64_t>(
+        std::max(kInput, weight_bytes / 8) / (kBytes * row_numbers() * c.stride), 1, out_.height);
+    blocks_ = (out_.height + rows - 1) / rows;
+  }
+
+  void find_steps_left() {
+    constexpr unsigned kNotSign = kTogether<Number> == 2 ? 0x7fffU : 0xffU;  // −0 is a zero, too
+    std::vector<std::int32_t> left;
+    std::vector<std::int64_t> starts{0};
+    for (std::int64_t panel = 0; panel < weights_.panels(); ++panel) {
+      const auto weights = weights_.numbers(panel, panel + 1);
+      const auto steps = static_cast<std::size_t>(steps_.count()), of_step = weights.size() / steps;
+      for (std::size_t step = 0; step < steps; ++step)
+        if (std::ranges::any_of(weights.subspan(step * of_step, of_step),
+                                [](Number w) { return (w.bits & kNotSign) != 0; }))
+          left.push_back(static_cast<std::int32_t>(step));
+      starts.push_back(static_cast<std::int64_t>(left.size()));
+    }
+    left_ = std::move(left);
+    starts_ = std::move(starts);
+  }
+  [[nodiscard]] std::span<const std::int32_t> steps_left(std::int64_t panel) const {
+    const auto p = static_cast<std::size_t>(panel);
+    return left_.values().subspan(static_cast<std::size_t>(starts_[p]),
+                                  static_cast<std::size_t>(starts_[p + 1] - starts_[p]));
+  }
+
+  /// Cells of a row with its padding.
+  [[nodiscard]] std::int64_t padded_width() const {
+    return std::int64_t{in_.width} + 2 * conv_.padding;
+  }
+  [[nodiscard]] std::int64_t row_numbers() const { return padded_width() * depth_; }
+
+  /// Room for some rows of operands in this thread's scratch, and zeros behind them, where tiles
+  /// end that are not full.
+  [[nodiscard]] Number* room(std::int64_t rows) const {
+    const auto numbers = rows * row_numbers(),
+               behind = kAmxRows * conv_.stride * depth_ + steps_.reach();
+    auto* to = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(numbers + behind));
+    std::fill_n(to + numbers, behind, Number());
+    return to;
+  }
+
+  /// @param row  of the input with its padding.
+  /// @param to   [padded_width(), depth_]
+  void round_row(const MapRows<const float>& x, std::int64_t row, Number* to) const {
+    const auto zero = rounding_(0.0F);
+    const auto inner = row - conv_.padding;
+    if (inner < 0 || inner >= in_.height) {
+      std::fill_n(to, row_numbers(), zero);
+      return;
+    }
+    const std::int64_t channels = in_.channels, width = in_.width, around = conv_.padding * depth_;
+    const float* from = x.data + (inner - x.first) * width * channels;
+    const auto& round = dot_kernels_here<Number>().round;
+    std::fill_n(to, around, zero);
+    to += around;
+    if (depth_ == channels) {
+      round(rounding_, from, width * channels, to);
+    } else if (!steps_.reads_on()) {
+      for (std::int64_t cell = 0; cell < width; ++cell)
+        round(rounding_, from + cell * channels, channels, to + cell * depth_);
+    } else {  // perhaps three channels: all at once, then each cell to its place
+      auto* rounded = scratch<Number>(Scratch::kSecond, static_cast<std::size_t>(width * channels));
+      round(rounding_, from, width * channels, rounded);
+      for (std::int64_t cell = 0; cell < width; ++cell) {
+        std::copy_n(rounded + cell * channels, channels, to + cell * depth_);
+        std::fill_n(to + cell * depth_ + channels, depth_ - channels, Number());
+      }
+    }
+    std::fill_n(to + width * depth_, around, zero);
+  }
+
+  /// The tiles of some rows of the output: where the numbers of their first positions lie, and the
+  /// cells that their positions are.
+  struct Tiles {
+    std::vector<const Number*> in;
+    std::vector<std::int32_t> cells;  // [tiles][kAmxRows], from the first row on; −1: none
+  };
+  void find_tiles(const MapRows<const Number>& x, std::int64_t first, std::int64_t last,
+                  Tiles& tiles) const {
+    const auto* from = x.data + (first * conv_.stride - x.first) * row_numbers();
+    const auto width = std::int64_t{out_.width}, rows = last - first;
+    // With stride 1 the rows are one run of positions, those in the padding between them included.
+    const bool is_one_run = conv_.stride == 1;
+    const auto across = is_one_run ? padded_width() : width,
+               run = is_one_run ? (rows - 1) * across + width : width;
+    tiles.in.clear();
+    tiles.cells.clear();
+    std::int32_t cell = 0;
+    for (std::int64_t start = 0; start < rows; start += is_one_run ? rows : 1) {
+      std::int64_t column = 0;
+      for (std::int64_t p = 0; p < run; p += kAmxRows) {
+        tiles.in.push_back(from + start * conv_.stride * row_numbers() + p * conv_.stride * depth_);
+        for (auto r = p; r < p + kAmxRows; ++r) {
+          tiles.cells.push_back(r < run && column < width ? cell++ : -1);
+          if (++column == across) column = 0;
+        }
+      }
+    }
+  }
+
+  void run_block(const RowMaps<Number>& maps, std::int64_t first, std::int64_t last,
+                 std::int64_t first_panel, std::int64_t last_panel) const {
+    const auto& [x, y, residual, finish] = maps;
+    thread_local Tiles tiles;
+    find_tiles(x, first, last, tiles);
+    const auto& kernels = amx_kernels_here<Number>();
+
+    AmxJob<Number> job;
+    job.position_step = conv_.stride * depth_;
+    job.places = places_.data();
+    job.pitch = out_.channels;
+    job.finish = finish;
+    const auto of_cells = [&](const auto& map) {
+      return map.data + (first - map.first) * out_.width * out_.channels;
+    };
+    const auto pairs = (tiles.in.size() + 1) / 2;
+    AmxPipeline<Number> pipeline;
+    kernels.begin();
+    // Some panels of weights stay in the cache while the tiles pass by, and what a pair of tiles
+    // makes of them lies side by side. Meanwhile the next ones are asked for.
+    for (auto kept = first_panel; kept < last_panel; kept += panels_kept_) {
+      const auto end = std::min(kept + panels_kept_, last_panel);
+      const auto ahead = weights_ahead(end, std::min(end + panels_kept_, last_panel));
+      const auto jobs = pairs * static_cast<std::size_t>(end - kept);
+      std::size_t done = 0;
+      for (std::size_t pair = 0; pair < pairs; ++pair) {
+        const auto t = 2 * pair;
+        const bool is_whole = t + 1 < tiles.in.size();
+        job.in = {tiles.in[t], tiles.in[is_whole ? t + 1 : t]};
+        job.cells = tiles.cells.data() + t * kAmxRows;
+        for (auto panel = kept; panel < end; ++panel, ++done) {
+          weights_.give(panel, job);
+          job.steps = steps_left(panel);
+          job.out = of_cells(y) + weights_.filter(panel);
+          if (residual.data != nullptr)
+            job.finish.residual = of_cells(residual) + weights_.filter(panel);
+          const auto begin = ahead.size() * done / jobs;
+          job.ahead = ahead.subspan(begin, ahead.size() * (done + 1) / jobs - begin);
+          const auto vectors = static_cast<std::size_t>(weights_.vectors(panel));
+          kernels.multiply[is_whole ? 1 : 0][vectors - 1](job, pipeline);
+        }
+      }
+    }
+    kernels.end(pipeline);
+  }
+
+  /// The weights of some panels, if they are worth being asked for ahead: all of them are read, and
+  /// they are not there from the last block.
+  [[nodiscard]] std::span<const Number> weights_ahead(std::int64_t begin, std::int64_t end) const {
+    const auto steps = static_cast<std::size_t>(weights_.panels() * steps_.count());
+    if (panels_kept_ > 1 || begin == end || left_.size() < steps) return {};
+    return weights_.numbers(begin, end);
+  }
+
+  Convolutional conv_;
+  Shape in_, out_;
+  AmxSteps<Number> steps_;
+  std::int64_t depth_;                  // from one cell of the rounded input to the next
+  std::vector<std::ptrdiff_t> places_;  // where each step begins to read
+  std::int64_t blocks_ = 1, panels_kept_ = 1;
+  Rounding<Number> rounding_;         // of the input
+  DenseWeights<Number> weights_;      // [steps_.rows(), C_out]
+  StoredArray<std::int32_t> left_;    // steps, panel by panel
+  StoredArray<std::int64_t> starts_;  // of a panel's, and the end of the last's
+};
+
+}  // namespace serpette::deploy
