@@ -24,7 +24,7 @@ struct PlanPrecisionOption {
     add_choice(
         app, "--precision", precision,
         "Of products in dense layers. bf16: 0.55 of the time for less than 0.01 of AP50, where "
-        "the CPU has AVX512-BF16;\nint8: faster still, where it has AVX512-VNNI and "
+        "the CPU has AVX512-BF16, 0.3 with AMX;\nint8: faster still, where it has AVX512-VNNI and "
         "--calibrate gives it pictures. Default: f32");
     app.add_option("--calibrate", pictures,
                    "int8: a folder of pictures like those that the plan will see; 64 of them are "

@@ -115,27 +115,35 @@ def plans(root, scenes):
         run("detect", "--plan", bad, *look, "--out", root / "no", status=2, says=says)
     assert not (root / "no").exists()
 
-    # In bf16 where the machine can, by name where it cannot.
-    half = root / "half.plan"
-    if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text():
+    # In bf16 where the machine can, by name where it cannot, or should seem not to.
+    half, cpu = root / "half.plan", pathlib.Path("/proc/cpuinfo").read_text()
+    lacks_bf16, lacks_vnni, lacks_amx = ({"env": os.environ | {"SERPETTE_WITHOUT": names}}
+                                         for names in ("avx512_bf16", "avx512_vnni", "amx_bf16,amx_int8"))
+    refused_bf16 = "should be f32 on a machine without AVX512-BF16, got bf16"
+    export("plan", half, "--precision", "bf16", status=2, says=refused_bf16, **lacks_bf16)
+    export("plan", half, "--precision", "bf16", status=2, says="SERPETTE_WITHOUT: should name some of",
+           env=os.environ | {"SERPETTE_WITHOUT": "amx"})
+    if "avx512_bf16" in cpu:
         export("plan", half, "--precision", "bf16", says="_bf16")
         run("detect", "--plan", half, *look, "--out", root / "by_half")
         by_half = json.loads((root / "by_half/summary.json").read_text())["AP50"]
         assert abs(by_half - ap[0]) < 0.1, (by_half, ap)
-    else:
-        export("plan", half, "--precision", "bf16", status=2, says="should be f32 on a machine without AVX512-BF16, got bf16")
+        run("detect", "--plan", half, *look, "--out", root / "no", status=2, says=refused_bf16, **lacks_bf16)
+        if "amx_bf16" in cpu:
+            run("detect", "--plan", half, *look, "--out", root / "no", status=2, says="should have a form that this machine has", **lacks_amx)
+        told = run("export_network", *NETWORK, "--format", "plan", "--precision", "bf16", "--out", half, **lacks_amx)
+        assert "amx_" not in told, told
     export("onnx", half, "--precision", "bf16", status=2, says="--precision: should come with --format plan")
 
     # In int8, calibrated on pictures of training.
     bytes_plan, pictures = root / "bytes.plan", ("--calibrate", scenes / "train/images")
-    if "avx512_vnni" in pathlib.Path("/proc/cpuinfo").read_text():
+    export("plan", bytes_plan, "--precision", "int8", *pictures, status=2,
+           says="should be f32 on a machine without AVX512-VNNI, got int8", **lacks_vnni)
+    if "avx512_vnni" in cpu:
         export("plan", bytes_plan, "--precision", "int8", *pictures, says="_int8")
         run("detect", "--plan", bytes_plan, *look, "--out", root / "by_bytes")
         by_bytes = json.loads((root / "by_bytes/summary.json").read_text())["AP50"]
         assert abs(by_bytes - ap[0]) < 0.15, (by_bytes, ap)
-    else:
-        export("plan", bytes_plan, "--precision", "int8", *pictures, status=2,
-               says="should be f32 on a machine without AVX512-VNNI, got int8")
     export("plan", bytes_plan, "--precision", "int8", status=2, says="--calibrate: should name a folder of pictures for")
     export("plan", bytes_plan, *pictures, status=2, says="--calibrate: should name a folder of pictures only with")
 
