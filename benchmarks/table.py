@@ -56,7 +56,7 @@ def peers():
         fewer = [p for p in ("bf16", "int8") if any(row["name"].startswith(f"ours-{p}") for row in run["rows"])]
         also = f" in {' and '.join(['float', *fewer])}" if fewer else ""
         title = (f"{pathlib.Path(run['cfg']).stem}{' at {}'.format(run['size']) if 'size' in run else ''}{also}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
-                 f"{run['date']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:")
+                 f"{run['date']}, {run['machine']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:")
         rows = {tuple(reversed(row["name"].split(" "))): row for row in run["rows"]}
         # Runs share a table, but for one that has a case again beside other engines.
         for again in range(len(tables) + 1):
@@ -65,14 +65,14 @@ def peers():
                 break
         for (case, engine), row in rows.items():
             cells.setdefault((case, engine), f"{row['ratio']:.3f} ({row['quartiles'][0]:.3f}–{row['quartiles'][1]:.3f}), {number(row['ms'])} ms")
-    kinds = ["none", "unstructured", "kernel", "filter"]
+    kinds = ["none", "unstructured", "kernel", "block", "filter"]
     for (title, _), (cells, _) in tables.items():
         engines = sorted(dict.fromkeys(engine for _, engine in cells), key=lambda engine: not engine.startswith("ours"))
         lines += [title, "", "| Gone | " + " | ".join(engines) + " |", "| --- |" + " --: |" * len(engines)]
         cases = {tuple(case.partition(":")[::2]) for case, _ in cells}
         for kind, share in sorted(cases, key=lambda case: (kinds.index(case[0]), float(case[1] or 0))):
             case = f"{kind}:{share}" if share else kind
-            what = "nothing" if kind == "none" else f"{100 * float(share):.3g} % of {dict(unstructured='weights').get(kind, kind + 's')}"
+            what = "nothing" if kind == "none" else f"{100 * float(share):.3g} % of {dict(unstructured='weights', block='blocks of 32 × 64').get(kind, kind + 's')}"
             lines.append(f"| {what} | " + " | ".join(cells.get((case, engine), "–") for engine in engines) + " |")
         lines.append("")
     return lines

@@ -1,7 +1,7 @@
 """Plans beside other engines: every peer stays loaded, and they are asked in turn.
 
 usage: compare.py [--build build/bench] [--cfg F] [--size N] [--threads T] [--rounds N] [--out F.json] [--engines ncnn,deepsparse,…]
-                  [--precisions f32,bf16,int8] CASE …          CASE: none, unstructured:0.9, kernel:0.75, filter:0.5 …
+                  [--precisions f32,bf16,int8] CASE …          CASE: none, unstructured:0.9, kernel:0.75, block:0.75, filter:0.5 …
 
 For each case plan_peer saves its network; every engine loads that network, and its heads are compared with ours before
 anything is timed (engine.py). A ratio is taken within a round: time ÷ that of the first engine (ncnn) with the *dense*

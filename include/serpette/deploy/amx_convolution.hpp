@@ -152,7 +152,7 @@ class AmxConvolutionOf {
         rounding_(rounding),
         weights_(weights(steps_)) {
     places_ = steps_.places(row_numbers());
-    // Measured on YOLOv3's layers (Sapphire Rapids, 2 MB of nearer cache, cold weights).
+    // Measured on YOLOv3's layers (a Xeon with 2 MB of nearer cache, weights from memory).
     constexpr std::int64_t kInput = 512 << 10,  // bytes of it that stay while weights pass by,
         kWeights = 768 << 10,                   // and of weights while tiles do;
         kMany = 2 << 20;                        // so many pass by once, a panel at a time
