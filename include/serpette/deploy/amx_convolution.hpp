@@ -129,7 +129,7 @@ class AmxConvolutionOf {
  private:
   static constexpr int kLanes = 16, kSliceRows = 8;
 
-  static const Convolutional& fitting(const Convolutional& c, const Shape& in) {
+  static Convolutional fitting(const Convolutional& c, const Shape& in) {
     require(fits(c, in), "convolution by tiles",
             "should be in one group, with less padding than its size, a stride of at most 8, no "
             "large map in its padding, and in int8 of at most 65536 products, got {} groups, "

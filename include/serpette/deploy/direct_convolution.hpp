@@ -104,7 +104,7 @@ class DirectConvolutionOf {
  private:
   static constexpr int kSliceRows = 7;
 
-  static const Convolutional& fitting(const Convolutional& c, const Shape& in) {
+  static Convolutional fitting(const Convolutional& c, const Shape& in) {
     require(fits(c, in), "direct convolution",
             "should be in one group, and in int8 of at most 65536 products, got {} groups and "
             "{} times {}×{}",
