@@ -195,7 +195,10 @@ def profile(root):
     numbers = 16 * (75 + 1) + 8 * (144 + 1) + 18 * (8 + 1)
     large.with_suffix(".weights").write_bytes(struct.pack("<3iq", 0, 2, 5, 0) + struct.pack("<f", 0.01) * numbers)
     told = run("profile", "--cfg", large, "--weights", large.with_suffix(".weights"), "--out", root / "profile_of_large", "--rounds", 1)
-    assert "conv_0 to conv_1: 2 convolutions, slice by slice" in told, told
+    # Where both have the same layout: a busy machine's clock may prefer another form for one of them.
+    in_planes = {row["form"] in ("weights", "shifted_weights", "kernels")
+                 for row in csv.DictReader((root / "profile_of_large/profile.csv").open()) if row["layer"] in ("conv_0", "conv_1")}
+    assert ("conv_0 to conv_1: 2 convolutions, slice by slice" in told) == (len(in_planes) == 1), told
 
 
 def page_of(out, scenes, ap50):
