@@ -47,7 +47,8 @@ class AmxConvolutionOf {
   AmxConvolutionOf(const Convolutional& c, const Shape& in, const float* weight, const float* bias,
                    const Rounding<Number>& rounding = {})
       : AmxConvolutionOf(c, in, rounding, [&](const AmxSteps<Number>& steps) {
-          return DenseWeights<Number>(c, in.channels, weight, bias, rounding, steps.rows(), kLanes,
+          return DenseWeights<Number>(c, in.channels, weight, bias, rounding, steps.rows(),
+                                      kAmxFilters,
                                       [&](int i, int cell) { return steps.row(i, cell); });
         }) {
     find_steps_left();
@@ -56,7 +57,7 @@ class AmxConvolutionOf {
   /// @throws Error  if it has a scale that is none, or steps that are none.
   AmxConvolutionOf(const Convolutional& c, const Shape& in, PlanReader& from)
       : AmxConvolutionOf(c, in, stored_rounding<Number>(from), [&](const AmxSteps<Number>& steps) {
-          return DenseWeights<Number>(c, steps.rows(), kLanes, from);
+          return DenseWeights<Number>(c, steps.rows(), kAmxFilters, from);
         }) {
     left_ = from.array<std::int32_t>();
     require_indices("steps", left_.values(), steps_.count() - 1, from.place());
@@ -99,17 +100,12 @@ class AmxConvolutionOf {
       for (auto row = begin; row < end; ++row) round_row(from, row, operands + row * row_numbers());
     });
     const RowMaps<Number> maps{{operands}, {y}, {finish.residual}, finish};
-    const auto panels = weights_.panels();
-    const auto parts =
-        threads == 1 ? std::int64_t{1}
-                     : std::clamp<std::int64_t>((2 * threads + blocks_ - 1) / blocks_, 1, panels);
-    parallel(blocks_ * parts, [&](std::int64_t begin, std::int64_t end) {
-      for (auto piece = begin; piece < end; ++piece) {
-        const auto block = piece / parts, part = piece % parts, rows = std::int64_t{out_.height};
-        run_block(maps, rows * block / blocks_, rows * (block + 1) / blocks_, panels * part / parts,
-                  panels * (part + 1) / parts);
-      }
-    });
+    weights_.in_pieces(blocks_, parallel, threads,
+                       [&](std::int64_t block, std::int64_t first_panel, std::int64_t last_panel) {
+                         const auto rows = std::int64_t{out_.height};
+                         run_block(maps, rows * block / blocks_, rows * (block + 1) / blocks_,
+                                   first_panel, last_panel);
+                       });
   }
 
   /// The rows that can be computed by themselves.
@@ -127,7 +123,7 @@ class AmxConvolutionOf {
   }
 
  private:
-  static constexpr int kLanes = 16, kSliceRows = 8;
+  static constexpr int kSliceRows = 8;
 
   static Convolutional fitting(const Convolutional& c, const Shape& in) {
     require(fits(c, in), "convolution by tiles",

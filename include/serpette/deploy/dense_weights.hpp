@@ -99,6 +99,22 @@ class DenseWeights {
     job.columns = static_cast<int>(std::min(filters_ - of, vectors(panel) * lanes_));
   }
 
+  /// Calls run(block, first_panel, last_panel) for every block of the output with all panels, or
+  /// with parts of them where there are fewer blocks than keep the threads busy.
+  /// @param parallel  as of WinogradConvolution::run.
+  template <class Parallel, class Run>
+  void in_pieces(std::int64_t blocks, const Parallel& parallel, int threads, const Run& run) const {
+    const auto parts =
+        threads == 1 ? std::int64_t{1}
+                     : std::clamp<std::int64_t>((2 * threads + blocks - 1) / blocks, 1, panels());
+    parallel(blocks * parts, [&](std::int64_t begin, std::int64_t end) {
+      for (auto piece = begin; piece < end; ++piece) {
+        const auto part = piece % parts;
+        run(piece / parts, panels() * part / parts, panels() * (part + 1) / parts);
+      }
+    });
+  }
+
  private:
   static constexpr bool kIsScaled = std::is_same_v<Number, Int8>;
 

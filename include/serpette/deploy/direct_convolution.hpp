@@ -69,17 +69,11 @@ class DirectConvolutionOf {
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
            int threads) const {
     const RowMaps<Number> maps{{operand(x, parallel)}, {y}, {finish.residual}, finish};
-    const auto panels = weights_.panels();
-    const auto parts =
-        threads == 1 ? std::int64_t{1}
-                     : std::clamp<std::int64_t>((2 * threads + blocks_ - 1) / blocks_, 1, panels);
-    parallel(blocks_ * parts, [&](std::int64_t begin, std::int64_t end) {
-      for (auto piece = begin; piece < end; ++piece) {
-        const auto block = piece / parts, part = piece % parts;
-        run_block(maps, cells() * block / blocks_, cells() * (block + 1) / blocks_,
-                  panels * part / parts, panels * (part + 1) / parts);
-      }
-    });
+    weights_.in_pieces(blocks_, parallel, threads,
+                       [&](std::int64_t block, std::int64_t first_panel, std::int64_t last_panel) {
+                         run_block(maps, cells() * block / blocks_, cells() * (block + 1) / blocks_,
+                                   first_panel, last_panel);
+                       });
   }
 
   /// The rows that can be computed by themselves.

@@ -26,7 +26,7 @@ struct AmxFormOf : OwnForm<AmxConvolutionOf<Number>, Layout::kChannelsLast> {
   /// The multiply-adds of whole tiles, what is made of their sums, and the numbers to be rounded.
   static double cost(const FoldedLayer& layer) {
     const auto whole = [](double count, double of) { return std::ceil(count / of) * of; };
-    const double filters = whole(layer.out.channels, 16),
+    const double filters = whole(layer.out.channels, kAmxFilters),
                  cells = 1.0 * layer.out.height * layer.out.width;
     const AmxSteps<Number> steps(layer.settings, layer.in);
     const double speed = 4.5 * kTogether<Number>;  // over a dense convolution in float
@@ -44,7 +44,7 @@ struct AmxFormOf : OwnForm<AmxConvolutionOf<Number>, Layout::kChannelsLast> {
   /// Of the blocks of weights that a step multiplies: 32 filters and a chunk of channels at one
   /// cell of the kernel. Where channels do not fill chunks, all count as left.
   static double share_left(const FoldedLayer& layer) {
-    constexpr std::int64_t kFilters = 32, kChunk = AmxSteps<Number>::kChunk;
+    constexpr std::int64_t kFilters = 2 * kAmxFilters, kChunk = AmxSteps<Number>::kChunk;
     const std::int64_t channels = layer.in.channels,
                        area = layer.settings.size * layer.settings.size;
     if (channels % kChunk != 0 || layer.density() > 0.97) return 1;
