@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_array.hpp"
@@ -87,19 +89,38 @@ class AmxConvolutionOf {
 
   [[nodiscard]] const Shape& output() const { return out_; }
 
+  /// How the input lies rounded; none where steps read numbers behind a row, of which a map that
+  /// somebody else writes knows nothing.
+  [[nodiscard]] std::optional<RoundedLayout> reads() const {
+    if (steps_.reads_on()) return {};
+    RoundedLayout layout{.shape = in_,
+                         .padding = conv_.padding,
+                         .depth = depth_,
+                         .filled = steps_.filled(),
+                         .behind = behind()};
+    if constexpr (kTogether<Number> == 4) layout.bytes = rounding_.by;
+    return layout;
+  }
+
   /// Computes one image; as WinogradConvolution::run.
-  /// @param x  [H, W, C_in]
-  /// @param y  [H', W', C_out]
+  /// @param x        [H, W, C_in]
+  /// @param y        [H', W', C_out]
+  /// @param rounded  as a RoundedForm (form.hpp); x as `reads` says.
   template <class Parallel>
-  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
-           int threads) const {
-    const auto from = MapRows<const float>::whole(x, in_);
-    const int height = in_.height + 2 * conv_.padding;
-    auto* operands = room(height);
-    parallel(height, [&](std::int64_t begin, std::int64_t end) {
-      for (auto row = begin; row < end; ++row) round_row(from, row, operands + row * row_numbers());
-    });
-    const RowMaps<Number> maps{{operands}, {y}, {finish.residual}, finish};
+  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel, int threads,
+           const RoundedMaps& rounded = {}) const {
+    RowMaps<Number> maps{{}, {y}, {finish.residual}, finish, rounded};
+    if (rounded.x.data != nullptr) {
+      maps.x = operands(rounded.x);
+    } else {
+      const auto from = MapRows<const float>::whole(x, in_);
+      const int height = in_.height + 2 * conv_.padding;
+      auto* to = room(height);
+      parallel(height, [&](std::int64_t begin, std::int64_t end) {
+        for (auto row = begin; row < end; ++row) round_row(from, row, to + row * row_numbers());
+      });
+      maps.x = {to};
+    }
     weights_.in_pieces(blocks_, parallel, threads,
                        [&](std::int64_t block, std::int64_t first_panel, std::int64_t last_panel) {
                          const auto rows = std::int64_t{out_.height};
@@ -115,10 +136,16 @@ class AmxConvolutionOf {
     const auto first = static_cast<std::int64_t>(k) * kSliceRows,
                last = std::min<std::int64_t>(first + kSliceRows, out_.height),
                top = first * conv_.stride, end = (last - 1) * conv_.stride + conv_.size;
-    auto* operands = room(end - top);
-    for (auto row = top; row < end; ++row)
-      round_row(maps.x, row, operands + (row - top) * row_numbers());
-    run_block({{operands, top}, maps.y, maps.residual, maps.finish}, first, last, 0,
+    MapRows<const Number> in;
+    if (maps.rounded.x.data != nullptr) {
+      in = operands(maps.rounded.x);
+    } else {
+      auto* to = room(end - top);
+      for (auto row = top; row < end; ++row)
+        round_row(maps.x, row, to + (row - top) * row_numbers());
+      in = {to, top};
+    }
+    run_block({in, maps.y, maps.residual, maps.finish, maps.rounded}, first, last, 0,
               weights_.panels());
   }
 
@@ -189,14 +216,23 @@ class AmxConvolutionOf {
   }
   [[nodiscard]] std::int64_t row_numbers() const { return padded_width() * depth_; }
 
-  /// Room for some rows of operands in this thread's scratch, and zeros behind them, where tiles
-  /// end that are not full.
+  /// Numbers behind the operands that are read where tiles end that are not full.
+  [[nodiscard]] std::int64_t behind() const {
+    return kAmxRows * conv_.stride * depth_ + steps_.reach();
+  }
+
+  /// Room for some rows of operands in this thread's scratch, and behind them; zeros, where it
+  /// matters.
   [[nodiscard]] Number* room(std::int64_t rows) const {
-    const auto numbers = rows * row_numbers(),
-               behind = kAmxRows * conv_.stride * depth_ + steps_.reach();
-    auto* to = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(numbers + behind));
-    std::fill_n(to + numbers, behind, Number());
+    const auto numbers = rows * row_numbers();
+    auto* to = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(numbers + behind()));
+    if (steps_.reads_on()) std::fill_n(to + numbers, behind(), Number());
     return to;
+  }
+
+  /// Rows that are rounded already; those of the padding count.
+  [[nodiscard]] MapRows<const Number> operands(const RoundedRows& x) const {
+    return {reinterpret_cast<const Number*>(x.data), x.first + conv_.padding};
   }
 
   /// @param row  of the input with its padding.
@@ -210,59 +246,35 @@ class AmxConvolutionOf {
     }
     const std::int64_t channels = in_.channels, width = in_.width, around = conv_.padding * depth_;
     const float* from = x.data + (inner - x.first) * width * channels;
-    const auto& round = dot_kernels_here<Number>().round;
     std::fill_n(to, around, zero);
     to += around;
-    if (depth_ == channels) {
-      round(rounding_, from, width * channels, to);
-    } else if (!steps_.reads_on()) {
-      for (std::int64_t cell = 0; cell < width; ++cell)
-        round(rounding_, from + cell * channels, channels, to + cell * depth_);
-    } else {  // perhaps three channels: all at once, then each cell to its place
-      auto* rounded = scratch<Number>(Scratch::kSecond, static_cast<std::size_t>(width * channels));
-      round(rounding_, from, width * channels, rounded);
-      for (std::int64_t cell = 0; cell < width; ++cell) {
-        std::copy_n(rounded + cell * channels, channels, to + cell * depth_);
-        std::fill_n(to + cell * depth_ + channels, depth_ - channels, Number());
-      }
-    }
+    if (depth_ == channels)
+      dot_kernels_here<Number>().round(rounding_, from, width * channels, to);
+    else
+      dot_kernels_here<Number>().round_cells(rounding_, from, width, channels, steps_.filled(),
+                                             depth_, to);
     std::fill_n(to + width * depth_, around, zero);
   }
 
-  /// The tiles of some rows of the output: where the numbers of their first positions lie, and the
-  /// cells that their positions are.
-  struct Tiles {
-    std::vector<const Number*> in;
-    std::vector<std::int32_t> cells;  // [tiles][kAmxRows], from the first row on; −1: none
-  };
-  void find_tiles(const MapRows<const Number>& x, std::int64_t first, std::int64_t last,
-                  Tiles& tiles) const {
-    const auto* from = x.data + (first * conv_.stride - x.first) * row_numbers();
-    const auto width = std::int64_t{out_.width}, rows = last - first;
-    // With stride 1 the rows are one run of positions, those in the padding between them included.
-    const bool is_one_run = conv_.stride == 1;
-    const auto across = is_one_run ? padded_width() : width,
-               run = is_one_run ? (rows - 1) * across + width : width;
-    tiles.in.clear();
-    tiles.cells.clear();
-    std::int32_t cell = 0;
-    for (std::int64_t start = 0; start < rows; start += is_one_run ? rows : 1) {
-      std::int64_t column = 0;
-      for (std::int64_t p = 0; p < run; p += kAmxRows) {
-        tiles.in.push_back(from + start * conv_.stride * row_numbers() + p * conv_.stride * depth_);
-        for (auto r = p; r < p + kAmxRows; ++r) {
-          tiles.cells.push_back(r < run && column < width ? cell++ : -1);
-          if (++column == across) column = 0;
-        }
-      }
-    }
+  /// From the positions of a row of the output to the next row's. With stride 1 all rows are one
+  /// run of positions, those in the padding between them included; else each has tiles of its own.
+  [[nodiscard]] std::int64_t across() const {
+    if (conv_.stride == 1) return padded_width();
+    return std::int64_t{out_.width + kAmxRows - 1} / kAmxRows * kAmxRows;
   }
 
   void run_block(const RowMaps<Number>& maps, std::int64_t first, std::int64_t last,
                  std::int64_t first_panel, std::int64_t last_panel) const {
-    const auto& [x, y, residual, finish] = maps;
-    thread_local Tiles tiles;
-    find_tiles(x, first, last, tiles);
+    const auto& [x, y, residual, finish, rounded] = maps;
+    if (first_panel == 0)
+      for (const auto& map : rounded.y)
+        if (map.data != nullptr) map.pad(first, last);
+    const auto across = this->across(), positions = (last - first - 1) * across + out_.width;
+    const auto* from = x.data + (first * conv_.stride - x.first) * row_numbers();
+    const auto in = [&](std::int64_t position) {
+      return from + position / across * conv_.stride * row_numbers() +
+             position % across * conv_.stride * depth_;
+    };
     const auto& kernels = amx_kernels_here<Number>();
 
     AmxJob<Number> job;
@@ -273,35 +285,68 @@ class AmxConvolutionOf {
     const auto of_cells = [&](const auto& map) {
       return map.data + (first - map.first) * out_.width * out_.channels;
     };
-    const auto pairs = (tiles.in.size() + 1) / 2;
+    constexpr std::int64_t kPair = 2 * kAmxRows;
+    const auto pairs = static_cast<std::size_t>((positions + kPair - 1) / kPair);
     AmxPipeline<Number> pipeline;
     kernels.begin();
     // Some panels of weights stay in the cache while the tiles pass by, and what a pair of tiles
-    // makes of them lies side by side. Meanwhile the next ones are asked for.
+    // makes of them lies side by side. Meanwhile the next weights, or tiles, are asked for.
     for (auto kept = first_panel; kept < last_panel; kept += panels_kept_) {
       const auto end = std::min(kept + panels_kept_, last_panel);
-      const auto ahead = weights_ahead(end, std::min(end + panels_kept_, last_panel));
-      const auto jobs = pairs * static_cast<std::size_t>(end - kept);
-      std::size_t done = 0;
+      const auto weights = weights_ahead(end, std::min(end + panels_kept_, last_panel));
+      const auto panels = static_cast<std::size_t>(end - kept);
       for (std::size_t pair = 0; pair < pairs; ++pair) {
-        const auto t = 2 * pair;
-        const bool is_whole = t + 1 < tiles.in.size();
-        job.in = {tiles.in[t], tiles.in[is_whole ? t + 1 : t]};
-        job.cells = tiles.cells.data() + t * kAmxRows;
-        for (auto panel = kept; panel < end; ++panel, ++done) {
+        const auto begin = static_cast<std::int64_t>(pair) * kPair,
+                   count = std::min(kPair, positions - begin);
+        const bool is_whole = count > kAmxRows;
+        job.in = {in(begin), in(begin + (is_whole ? kAmxRows : 0))};
+        job.positions = {static_cast<int>(begin / across), static_cast<int>(begin % across),
+                         static_cast<int>(count), out_.width, static_cast<int>(across)};
+        std::span<const Number> tiles;  // of the next pair, what no tile has read yet
+        if (weights.empty() && pair + 1 < pairs)
+          tiles = {in(begin + kPair) + (conv_.size - 1) * row_numbers(),
+                   static_cast<std::size_t>(kPair * conv_.stride * depth_)};
+        for (auto panel = kept; panel < end; ++panel) {
+          const auto nth = static_cast<std::size_t>(panel - kept);
           weights_.give(panel, job);
           job.steps = steps_left(panel);
-          job.out = of_cells(y) + weights_.filter(panel);
-          if (residual.data != nullptr)
-            job.finish.residual = of_cells(residual) + weights_.filter(panel);
-          const auto begin = ahead.size() * done / jobs;
-          job.ahead = ahead.subspan(begin, ahead.size() * (done + 1) / jobs - begin);
+          const auto filter = weights_.filter(panel);
+          if (y.data != nullptr) job.out = of_cells(y) + filter;
+          if (residual.data != nullptr) job.finish.residual = of_cells(residual) + filter;
+          for (std::size_t m = 0; m < rounded.y.size(); ++m)
+            job.rounded[m] = cells_of(rounded.y[m], first, filter);
+          job.residual = cells_of(rounded.residual, first, filter);
+          job.ahead = weights.empty() ? part(tiles, nth, panels)
+                                      : part(weights, pair * panels + nth, pairs * panels);
           const auto vectors = static_cast<std::size_t>(weights_.vectors(panel));
           kernels.multiply[is_whole ? 1 : 0][vectors - 1](job, pipeline);
         }
       }
     }
     kernels.end(pipeline);
+  }
+
+  /// The nth of so many parts of some numbers.
+  static std::span<const Number> part(std::span<const Number> all, std::size_t nth,
+                                      std::size_t parts) {
+    const auto begin = all.size() * nth / parts;
+    return all.subspan(begin, all.size() * (nth + 1) / parts - begin);
+  }
+
+  /// The cells of a rounded map from a row and a filter on.
+  static RoundedCells cells_of(const RoundedRows& map, std::int64_t row, std::int64_t filter) {
+    if (map.data == nullptr) return {};
+    const auto& layout = *map.layout;
+    RoundedCells cells{.data = map.cells(row) + filter * layout.of_number(),
+                       .depth = layout.depth,
+                       .around = 2 * layout.padding,
+                       .columns = static_cast<int>(layout.filled - filter),
+                       .is_bytes = layout.bytes.has_value()};
+    if (layout.bytes) {
+      cells.steps = 1 / layout.bytes->scale;
+      cells.zero = static_cast<float>(layout.bytes->zero_point);
+    }
+    return cells;
   }
 
   /// The weights of some panels, if they are worth being asked for ahead: all of them are read, and

@@ -2,6 +2,7 @@
 
 /// @internal What the convolutions by tiles hand their kernels.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +19,30 @@ inline constexpr int kAmxRows = 16, kAmxFilters = 16;
 template <class Number>
 inline constexpr int kAmxDepth = 64 / int{sizeof(Number)};
 
+/// Positions of tiles, row by row of the output: its cells, and then some that are none, up to
+/// where the next row's begin.
+struct AmxPositions {
+  int row = 0, column = 0;    ///< Of the first position.
+  int count = 0;              ///< From it on, as far as there are any.
+  int width = 0, across = 0;  ///< Cells, and positions, of a row.
+
+  /// Cells of its row before the first position.
+  [[nodiscard]] int before() const { return std::min(column, width); }
+};
+
+/// Where in a rounded map a job's sums lie.
+struct RoundedCells {
+  std::byte* data = nullptr;  ///< The first filter's number in cell (0, 0); null: no such map.
+  std::ptrdiff_t depth = 0;   ///< Numbers from one cell to the next.
+  std::ptrdiff_t around = 0;  ///< Cells of padding between two rows.
+  int columns = 0;            ///< Numbers that are stored, or added, of each cell.
+  bool is_bytes = false;      ///< Else bfloat16.
+  float steps = 1, zero = 0;  ///< Of bytes: round(steps · sum) + zero.
+};
+
 /// A block of a matrix product of one or two tiles of positions with one or two vectors of filters:
-///   out[cells[r]][n] = finish(bias[n] + Σ_s Σ_k in[r][places[s] + k] · weights[K · s + k][n])
-/// over the steps s that are left, K being kAmxDepth.
+///   out[r][n] = finish(bias[n] + Σ_s Σ_k in[r][places[s] + k] · weights[K · s + k][n])
+/// over the steps s that are left, K being kAmxDepth, and r those of the positions that are cells.
 /// @tparam Number  BFloat16 or Int8; sums are scaled before the bias as in MultiplyJob.
 template <class Number>
 struct AmxJob {
@@ -31,12 +53,13 @@ struct AmxJob {
   const Number* weights = nullptr;         ///< Of a panel of PackedMatrix.
   const float* bias = nullptr;             ///< [whole vectors]
   const float* scale = nullptr;            ///< Of Int8, [whole vectors]: what 1 in a sum is worth.
-  /// [tiles][kAmxRows] cells of the output; −1 for a position that is none.
-  const std::int32_t* cells = nullptr;
-  float* out = nullptr;
+  AmxPositions positions;
+  float* out = nullptr;      ///< Of cell (0, 0); null if no floats are stored.
   std::ptrdiff_t pitch = 0;  ///< From one cell of `out` (and of the residual) to the next.
   int columns = 0;           ///< That are stored of each cell.
   Finish finish;
+  std::array<RoundedCells, 2> rounded;  ///< The same, stored in fewer bits.
+  RoundedCells residual;                ///< Of bfloat16, instead of Finish's.
   std::span<const Number> ahead;  ///< Weights that a later job reads, to be asked for meanwhile.
 };
 
@@ -47,7 +70,7 @@ struct AmxPipeline {
 
   alignas(64) Sum<Number> sums[2][kMostRows][kMostVectors][kAmxFilters];
   int now = 0;            ///< Which of the two are those of `before`.
-  int rows = 0;           ///< Of `before` that are to be finished; 0: all are.
+  bool is_full = false;   ///< Whether `before` is still to be finished.
   AmxJob<Number> before;  ///< Its pointers have to stay valid.
 };
 

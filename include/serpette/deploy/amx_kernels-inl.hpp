@@ -22,9 +22,9 @@
 #define SERPETTE_HAS_AMX 1
 #include <immintrin.h>
 #ifdef HWY_TARGET_STR
-HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",amx-tile,amx-bf16,amx-int8")
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",amx-tile,amx-bf16,amx-int8,avx512bf16")
 #else
-HWY_PUSH_ATTRIBUTES("amx-tile,amx-bf16,amx-int8")
+HWY_PUSH_ATTRIBUTES("amx-tile,amx-bf16,amx-int8,avx512bf16")
 #endif
 #else
 #define SERPETTE_HAS_AMX 0
@@ -35,6 +35,7 @@ HWY_BEFORE_NAMESPACE();
 namespace serpette::deploy::HWY_NAMESPACE::amx {
 
 namespace hn = hwy::HWY_NAMESPACE;
+using serpette::detail::HWY_NAMESPACE::activate;
 using D = hn::FixedTag<float, 16>;
 
 /// Eight tiles of full size: as LDTILECFG reads it.
@@ -50,67 +51,219 @@ inline void begin() {
   _tile_loadconfig(&shapes);
 }
 
-/// Finishes the sums of the job before, some rows at a time.
+using V = hn::Vec<D>;
+
+/// What the two vectors of sums of a cell became.
+struct Pair {
+  V first, second;
+};
+
+/// The first `columns` of a pair's lanes.
+HWY_INLINE __mmask32 first_lanes(std::ptrdiff_t columns) {
+  return static_cast<__mmask32>((std::uint64_t{1} << std::clamp<std::ptrdiff_t>(columns, 0, 32)) -
+                                1);
+}
+
+/// Floats of a job's cells: what it adds, or where it stores. They go on from cell to cell.
+template <class Float>
+struct FloatCells {
+  HWY_INLINE FloatCells(Float* data, std::ptrdiff_t pitch_, int columns, const AmxPositions& from)
+      : at(data == nullptr
+               ? data
+               : data + (std::ptrdiff_t{from.row} * from.width + from.before()) * pitch_),
+        pitch(data == nullptr ? 0 : pitch_),
+        lanes(first_lanes(columns)) {}
+
+  HWY_INLINE void next() { at += pitch; }
+  HWY_INLINE Pair load() const {
+    return {V{_mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes), at)},
+            V{_mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes >> 16), at + 16)}};
+  }
+  HWY_INLINE void store(const Pair& y) const {
+    _mm512_mask_storeu_ps(at, static_cast<__mmask16>(lanes), y.first.raw);
+    _mm512_mask_storeu_ps(at + 16, static_cast<__mmask16>(lanes >> 16), y.second.raw);
+  }
+
+  Float* at;
+  std::ptrdiff_t pitch;
+  __mmask32 lanes;
+};
+
+/// The same of a rounded map.
+struct NarrowCells {
+  HWY_INLINE NarrowCells(const RoundedCells& map, const AmxPositions& from)
+      : pitch(map.is_bytes ? map.depth : 2 * map.depth),
+        between(map.around * pitch),
+        at(map.data + from.row * (from.width * pitch + between) + from.before() * pitch),
+        lanes(first_lanes(map.columns)),
+        steps(hn::Set(D(), map.steps)),
+        zero(hn::Set(D(), map.zero)) {}
+
+  HWY_INLINE void next() { at += pitch; }
+  HWY_INLINE void next_row() { at += between; }
+  HWY_INLINE Pair load_halves() const {
+    const auto bits = _mm512_maskz_loadu_epi16(lanes, at);
+    const auto floats = [](__m256i halves) {
+      return V{_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))};
+    };
+    return {floats(_mm512_castsi512_si256(bits)), floats(_mm512_extracti64x4_epi64(bits, 1))};
+  }
+  HWY_INLINE void store_halves(const Pair& y) const {
+    const auto both = (__m512i)_mm512_cvtne2ps_pbh(y.second.raw, y.first.raw);
+    if (is_one())
+      _mm256_mask_storeu_epi16(at, static_cast<__mmask16>(lanes), _mm512_castsi512_si256(both));
+    else
+      _mm512_mask_storeu_epi16(at, lanes, both);
+  }
+  HWY_INLINE void store_bytes(const Pair& y) const {
+    const auto first = bytes(y.first);
+    if (is_one())
+      _mm_mask_storeu_epi8(at, static_cast<__mmask16>(lanes), first);
+    else
+      _mm256_mask_storeu_epi8(
+          at, lanes, _mm256_inserti128_si256(_mm256_castsi128_si256(first), bytes(y.second), 1));
+  }
+  /// Whether one vector is there: then no store may lie across a line of the cache for the sake of
+  /// lanes that are not.
+  [[nodiscard]] HWY_INLINE bool is_one() const { return lanes <= 0xffff; }
+  /// As Quantization: in float up to the end, where every byte is exact.
+  HWY_INLINE __m128i bytes(V y) const {
+    const D d;
+    const V near = hn::Add(hn::Round(hn::Mul(y, steps)), zero);
+    const V inside = hn::Min(hn::Max(near, hn::Zero(d)), hn::Set(d, 255.0F));
+    return _mm512_maskz_cvtepi32_epi8(0xffff, hn::ConvertTo(hn::RebindToSigned<D>(), inside).raw);
+  }
+
+  std::ptrdiff_t pitch, between;  // from cell to cell, and between rows [bytes]
+  std::byte* at;
+  __mmask32 lanes;
+  V steps, zero;
+};
+
+/// Finishes the sums of the job before, some positions at a time.
 template <class Number>
 class Finisher {
  public:
   explicit HWY_INLINE Finisher(const AmxPipeline<Number>& pipeline)
-      : from_(&pipeline.sums[pipeline.now][0][0][0]),
-        cells_(pipeline.before.cells),
-        end_(pipeline.before.cells + pipeline.rows),
-        out_(pipeline.before.out),
-        pitch_(pipeline.before.pitch),
-        columns_(pipeline.before.columns),
-        finish_(pipeline.before.finish) {
-    const D d;
-    for (int v = 0; v < kVectors; ++v) {
-      const bool is_there = pipeline.rows > 0 && v * kAmxFilters < columns_;
-      bias_[v] = is_there ? hn::LoadU(d, pipeline.before.bias + v * kAmxFilters) : hn::Zero(d);
-      scale_[v] = is_there && kIsScaled ? hn::LoadU(d, pipeline.before.scale + v * kAmxFilters)
-                                        : hn::Zero(d);
-    }
+      : job_(&pipeline.before),
+        from_(&pipeline.sums[pipeline.now][0][0][0]),
+        left_(job_->positions) {
+    if (pipeline.is_full)
+      finish_ = finish_of(*job_);
+    else
+      left_.count = 0;
   }
 
-  HWY_INLINE void rows(std::ptrdiff_t count) {
-    const D d;
-    for (const auto* last = cells_ + std::min(count, end_ - cells_); cells_ < last;
-         ++cells_, from_ += kVectors * kAmxFilters) {
-      if (*cells_ < 0) continue;
-      const auto at = *cells_ * pitch_;
-#pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) {
-        if (v * kAmxFilters >= columns_) break;
-        hn::Vec<D> y;
-        if constexpr (kIsScaled)
-          y = hn::MulAdd(
-              hn::ConvertTo(d, hn::Load(hn::RebindToSigned<D>(), from_ + v * kAmxFilters)),
-              scale_[v], bias_[v]);
-        else
-          y = hn::Add(hn::Load(d, from_ + v * kAmxFilters), bias_[v]);
-        dense::finish(d, y, finish_, out_, at + v * kAmxFilters,
-                      static_cast<std::size_t>(columns_ - v * kAmxFilters));
-      }
-    }
+  [[nodiscard]] HWY_INLINE int left() const { return left_.count; }
+  HWY_INLINE void some(int count) {
+    if (left_.count > 0) finish_(*this, std::min(count, left_.count));
   }
-  HWY_INLINE void rest() { rows(end_ - cells_); }
+  HWY_INLINE void rest() { some(left_.count); }
 
  private:
+  using Finish = void (*)(Finisher&, int);
   static constexpr bool kIsScaled = std::is_same_v<Number, Int8>;
   static constexpr int kVectors = AmxPipeline<Number>::kMostVectors;
+  static_assert(kVectors == 2);
 
+  /// In which numbers sums are stored, or what is added to them: those of plans that are all tiles
+  /// have loops of their own.
+  enum class In { kNone, kHalves, kBytes, kBytesAndHalves, kAny };
+  template <In kIn>
+  using Constant = std::integral_constant<In, kIn>;
+
+  static Finish finish_of(const AmxJob<Number>& job) {
+    if (job.residual.data != nullptr) return finish_of(job, Constant<In::kHalves>());
+    if (job.finish.residual != nullptr) return finish_of(job, Constant<In::kAny>());
+    return finish_of(job, Constant<In::kNone>());
+  }
+  template <In kAdded>
+  static Finish finish_of(const AmxJob<Number>& job, Constant<kAdded>) {
+    const auto& [first, second] = job.rounded;
+    const bool is_one = second.data == nullptr;
+    if (job.out != nullptr || first.data == nullptr) return &finish<kAdded, In::kAny>;
+    if (is_one && !first.is_bytes) return &finish<kAdded, In::kHalves>;
+    if (is_one) return &finish<kAdded, In::kBytes>;
+    if (first.is_bytes && !second.is_bytes) return &finish<kAdded, In::kBytesAndHalves>;
+    return &finish<kAdded, In::kAny>;
+  }
+
+  template <In kAdded, In kStored>
+  static void finish(Finisher& f, int count) {
+    const D d;
+    const AmxJob<Number>& job = *f.job_;
+    V bias[kVectors], scale[kVectors];
+    __mmask16
+        there[kVectors];  // no sums elsewhere, but anything, which may be slow to compute with
+    for (int v = 0; v < kVectors; ++v) {
+      const bool is_there = v * kAmxFilters < job.columns;
+      there[v] = is_there ? 0xffff : 0;
+      bias[v] = is_there ? hn::LoadU(d, job.bias + v * kAmxFilters) : hn::Zero(d);
+      scale[v] = is_there && kIsScaled ? hn::LoadU(d, job.scale + v * kAmxFilters) : hn::Zero(d);
+    }
+    const V slope = hn::Set(d, job.finish.slope), later = hn::Set(d, job.finish.residual_slope);
+    auto& at = f.left_;
+    FloatCells numbers(job.out, job.pitch, job.columns, at);
+    FloatCells residual(job.finish.residual, job.pitch, job.columns, at);
+    NarrowCells first(job.rounded[0], at), second(job.rounded[1], at), added(job.residual, at);
+    const auto sum = [&](const Sum<Number>* from, int v) {
+      V y;
+      if constexpr (kIsScaled)
+        y = hn::MulAdd(V{_mm512_cvtepi32_ps(_mm512_maskz_load_epi32(there[v], from))}, scale[v],
+                       bias[v]);
+      else
+        y = hn::Add(V{_mm512_maskz_load_ps(there[v], from)}, bias[v]);
+      return activate(d, y, slope);
+    };
+    const auto with = [&](const Pair& y, const Pair& more) {
+      return Pair{activate(d, hn::Add(y.first, more.first), later),
+                  activate(d, hn::Add(y.second, more.second), later)};
+    };
+    const auto* from = f.from_;
+    int column = at.column;
+    at.count -= count;
+    for (; count > 0; --count, from += kVectors * kAmxFilters) {
+      if (column < at.width) {
+        Pair y{sum(from, 0), sum(from + kAmxFilters, 1)};
+        if constexpr (kAdded == In::kHalves) y = with(y, added.load_halves());
+        if constexpr (kAdded == In::kAny) y = with(y, residual.load());
+        if constexpr (kStored == In::kHalves) first.store_halves(y);
+        if constexpr (kStored == In::kBytes || kStored == In::kBytesAndHalves) first.store_bytes(y);
+        if constexpr (kStored == In::kBytesAndHalves) second.store_halves(y);
+        if constexpr (kStored == In::kAny) {
+          if (job.out != nullptr) numbers.store(y);
+          for (std::size_t m = 0; m < job.rounded.size(); ++m) {
+            const auto& map = m == 0 ? first : second;
+            if (job.rounded[m].data == nullptr) continue;
+            if (job.rounded[m].is_bytes)
+              map.store_bytes(y);
+            else
+              map.store_halves(y);
+          }
+        }
+        numbers.next();
+        residual.next();
+        for (auto* map : {&first, &second, &added}) map->next();
+      }
+      if (++column < at.across) continue;
+      column = 0;
+      ++at.row;
+      for (auto* map : {&first, &second, &added}) map->next_row();
+    }
+    at.column = column;
+    f.from_ = from;
+  }
+
+  const AmxJob<Number>* job_;
   const Sum<Number>* from_;
-  const std::int32_t *cells_, *end_;
-  float* out_;
-  std::ptrdiff_t pitch_;
-  int columns_;
-  Finish finish_;
-  hn::Vec<D> bias_[kVectors], scale_[kVectors];
+  AmxPositions left_;
+  Finish finish_ = nullptr;
 };
 
 template <class Number>
 void end(AmxPipeline<Number>& pipeline) {
   Finisher<Number>(pipeline).rest();
-  pipeline.rows = 0;
+  pipeline.is_full = false;
   _tile_release();
 }
 
@@ -126,8 +279,11 @@ template <class Number, int Tiles, int Vectors>
 void multiply(const AmxJob<Number>& job, AmxPipeline<Number>& pipeline) {
   constexpr int kLine = 64;
   Finisher<Number> finisher(pipeline);
-  const auto steps = static_cast<std::ptrdiff_t>(job.steps.size()),
-             share = steps == 0 ? 0 : (pipeline.rows + steps - 1) / steps;
+  // Some of the sums of the job before are finished every few steps.
+  const int steps = static_cast<int>(job.steps.size()), positions = finisher.left(),
+            share = std::max(8, steps == 0 ? 0 : (positions + steps - 1) / steps),
+            every = positions == 0 ? steps : std::max(1, steps * share / positions);
+  int until = every;
   const auto position = job.position_step * std::ptrdiff_t{sizeof(Number)};
   // Of the weights that are asked for ahead, each step has its share, in lines of the cache.
   auto ahead = job.ahead;
@@ -160,12 +316,15 @@ void multiply(const AmxJob<Number>& job, AmxPipeline<Number>& pipeline) {
       __builtin_prefetch(ahead.data(), 0, 2);
       ahead = ahead.subspan(std::min<std::size_t>(ahead.size(), kAmxDepth<Number>));
     }
-    finisher.rows(share);
+    if (--until == 0) {
+      finisher.some(share);
+      until = every;
+    }
   }
   finisher.rest();
 
   pipeline.now = 1 - pipeline.now;
-  pipeline.rows = Tiles * kAmxRows;
+  pipeline.is_full = true;
   pipeline.before = job;
   auto& sums = pipeline.sums[pipeline.now];
   constexpr int kPitch = AmxPipeline<Number>::kMostVectors * kLine;

@@ -87,6 +87,11 @@ struct DotKernels : ProductKernels<Number> {
   /// Rounds n numbers of a map.
   void (*round)(const Rounding<Number>& rounding, const float* from, std::int64_t n,
                 Number* to) = nullptr;
+  /// The same of each of `cells` cells of `channels` numbers, which lie `depth` apart in `to`, with
+  /// what 0 becomes behind them up to `filled`.
+  void (*round_cells)(const Rounding<Number>& rounding, const float* from, std::int64_t cells,
+                      std::int64_t channels, std::int64_t filled, std::int64_t depth,
+                      Number* to) = nullptr;
 };
 
 }  // namespace serpette::deploy

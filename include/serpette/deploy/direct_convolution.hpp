@@ -185,7 +185,10 @@ class DirectConvolutionOf {
 
   void run_block(const RowMaps<Number>& maps, std::int64_t first, std::int64_t last,
                  std::int64_t first_panel, std::int64_t last_panel) const {
-    const auto& [x, y, residual, finish] = maps;
+    const auto& x = maps.x;
+    const auto& y = maps.y;
+    const auto& residual = maps.residual;
+    const auto& finish = maps.finish;
     const RowBlocks rows(last - first, *kernels_);
     const int taps = conv_.size * conv_.size, size = rows.size();
     thread_local std::vector<const Number*> places;

@@ -130,6 +130,45 @@ inline void tile_in(const TileInJob<BFloat16>& job) {
   }
 }
 
+/// So many first lanes.
+HWY_INLINE __mmask16 first_lanes(std::int64_t n) {
+  return static_cast<__mmask16>((1U << std::clamp<std::int64_t>(n, 0, 16)) - 1);
+}
+
+HWY_INLINE void store_rounded(const Rounding<BFloat16>&, __m512 v, __mmask16 lanes, BFloat16* to) {
+  _mm256_mask_storeu_epi16(to, lanes, (__m256i)_mm512_cvtneps_pbh(v));
+}
+HWY_INLINE void store_rounded(const Rounding<Int8>& rounding, __m512 v, __mmask16 lanes, Int8* to) {
+  const D d;
+  // As Quantization: in float up to the end, where every byte is exact.
+  const V near = hn::Add(hn::Round(hn::Mul(V{v}, hn::Set(d, 1 / rounding.by.scale))),
+                         hn::Set(d, static_cast<float>(rounding.by.zero_point)));
+  const V inside = hn::Min(hn::Max(near, hn::Zero(d)), hn::Set(d, 255.0F));
+  _mm512_mask_cvtepi32_storeu_epi8(to, lanes, hn::ConvertTo(hn::RebindToSigned<D>(), inside).raw);
+}
+
+template <class Number>
+void round_cells(const Rounding<Number>& rounding, const float* from, std::int64_t cells,
+                 std::int64_t channels, std::int64_t filled, std::int64_t depth, Number* to) {
+  std::int64_t cell = 0;
+  if (filled == depth && 16 % depth == 0) {  // several cells of few channels at a time
+    const auto of_vector = 16 / depth;
+    unsigned spread = 0;
+    for (std::int64_t i = 0; i < of_vector; ++i) spread |= ((1U << channels) - 1) << (i * depth);
+    const auto wanted = first_lanes(of_vector * channels);
+    for (; cell + of_vector <= cells; cell += of_vector)
+      store_rounded(rounding,
+                    _mm512_maskz_expand_ps(static_cast<__mmask16>(spread),
+                                           _mm512_maskz_loadu_ps(wanted, from + cell * channels)),
+                    0xffff, to + cell * depth);
+  }
+  for (; cell < cells; ++cell)
+    for (std::int64_t c = 0; c < filled; c += 16)
+      store_rounded(rounding,
+                    _mm512_maskz_loadu_ps(first_lanes(channels - c), from + cell * channels + c),
+                    first_lanes(filled - c), to + cell * depth + c);
+}
+
 inline void round_bfloat16(const Rounding<BFloat16>& rounding, const float* from, std::int64_t n,
                            BFloat16* to) {
   const D d;
@@ -180,12 +219,14 @@ inline DotKernels<BFloat16> bfloat16_kernels() {
   auto k = dot::products<BFloat16>();
   k.tile_in = &dot::tile_in;
   k.round = &dot::round_bfloat16;
+  k.round_cells = &dot::round_cells<BFloat16>;
   return k;
 }
 inline DotKernels<Int8> int8_kernels() {
   if (!cpu_has(CpuFeature::kAvx512Vnni)) return {};
   auto k = dot::products<Int8>();
   k.round = &dot::round_int8;
+  k.round_cells = &dot::round_cells<Int8>;
   return k;
 }
 }  // namespace serpette::deploy::HWY_NAMESPACE

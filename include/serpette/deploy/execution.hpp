@@ -23,6 +23,7 @@
 #include "serpette/deploy/finished_shortcuts.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/form_list.hpp"
+#include "serpette/deploy/kept_maps.hpp"
 #include "serpette/deploy/layer_chains.hpp"
 #include "serpette/deploy/map.hpp"
 #include "serpette/deploy/map_layers.hpp"
@@ -32,6 +33,7 @@
 #include "serpette/deploy/plan_options.hpp"
 #include "serpette/deploy/plan_precision.hpp"
 #include "serpette/deploy/quantization.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/slice_chain.hpp"
 #include "serpette/deploy/workers.hpp"
@@ -231,22 +233,27 @@ class Execution {
   template <class PreparedOf>
   void prepare(const std::vector<std::size_t>& forms, const PreparedOf& prepared) {
     const auto convolutions = graph_.convolutions();
-    std::vector<bool> adds_residual(graph_.layers.size());
+    std::vector<bool> adds_residual(graph_.layers.size()), rounds(graph_.layers.size());
     steps_.resize(graph_.layers.size());
     for (std::size_t c = 0; c < convolutions.size(); ++c) {
       const auto i = static_cast<std::size_t>(convolutions[c]);
       const auto slope = slope_of(graph_.convolution(convolutions[c]).activation);
       steps_[i].emplace(Step{prepared(c), static_cast<float>(slope)});
       adds_residual[i] = List::kAddsResidual[forms[c]];
+      rounds[i] = List::kRounds[forms[c]];
     }
     std::vector<std::vector<Slice>> slices(graph_.layers.size());
-    for (const int i : convolutions)
+    std::vector<std::optional<RoundedLayout>> reads(graph_.layers.size());
+    for (const int i : convolutions) {
       slices[static_cast<std::size_t>(i)] = List::slices(step(i).prepared);
+      reads[static_cast<std::size_t>(i)] = List::reads(step(i).prepared);
+    }
     finished_ = FinishedShortcuts(graph_, adds_residual);
+    kept_ = KeptMaps(graph_, finished_, reads, rounds);
     const auto layouts = assignment({}).layouts(forms);
-    chains_ = find_chains(graph_, finished_, layouts, slices);
+    chains_ = find_chains(graph_, finished_, layouts, slices, kept_);
     chain_seconds_.resize(graph_.layers.size());
-    memory_ = PlanMemory(graph_, layouts, finished_, chains_);
+    memory_ = PlanMemory(graph_, layouts, finished_, kept_, chains_);
   }
 
   [[nodiscard]] std::vector<std::size_t> given(const std::vector<FoldedLayer>& layers,
@@ -287,8 +294,7 @@ class Execution {
     const auto input = [&](int j) { return in(j, layout); };
     const Map& y = memory_.output(i);
     return visit(
-        layer,
-        [&](const Convolutional& conv) { return convolve(i, conv, input(layer.inputs.front())); },
+        layer, [&](const Convolutional& conv) { return convolve(i, conv); },
         [&](const Shortcut& shortcut) -> ConstMap {
           add(input(layer.inputs.front()), input(layer.inputs.back()), y, shortcut.activation,
               layout);
@@ -331,19 +337,44 @@ class Execution {
           static_cast<float>(slope_of(std::get<Shortcut>(graph_[sum].operation).activation));
     return finish;
   }
-  /// What convolution i adds; null if nothing, or what its chain holds in slices.
-  [[nodiscard]] const float* residual_of(int i) {
+  /// What convolution i reads, if it is floats.
+  [[nodiscard]] ConstMap input_of(int i) {
+    const int from = graph_[i].inputs.front();
+    if (kept_.read_by(i) != KeptMaps::kNumbers) return {nullptr, graph_.shape(from)};
+    return in(from, memory_.layout(i));
+  }
+  /// The layer whose output convolution i adds; kNone: it adds none.
+  [[nodiscard]] int added_to(int i) const {
     const int sum = finished_.by(i);
-    if (sum == FinishedShortcuts::kNone) return nullptr;
-    return in(std::ranges::min(graph_[sum].inputs), memory_.layout(i)).data;
+    return sum == FinishedShortcuts::kNone ? sum : std::ranges::min(graph_[sum].inputs);
+  }
+  /// What convolution i adds, if it is floats: null if nothing.
+  [[nodiscard]] const float* residual_of(int i) {
+    const int from = added_to(i);
+    if (from == FinishedShortcuts::kNone || kept_.added_from(from) != KeptMaps::kNumbers)
+      return nullptr;
+    return in(from, memory_.layout(i)).data;
+  }
+  /// What convolution i reads and writes rounded, as whole maps.
+  [[nodiscard]] RoundedMaps rounded_of(int i) const {
+    RoundedMaps maps;
+    const int written = finished_.written_by(i), from = added_to(i);
+    if (kept_.read_by(i) == KeptMaps::kOperands)
+      maps.x = memory_.rounded(graph_[i].inputs.front(), KeptMaps::kOperands);
+    maps.y = {memory_.rounded(written, KeptMaps::kOperands),
+              memory_.rounded(written, KeptMaps::kAddends)};
+    if (from != FinishedShortcuts::kNone)
+      if (const auto way = kept_.added_from(from); way != KeptMaps::kNumbers)
+        maps.residual = memory_.rounded(from, way);
+    return maps;
   }
 
   /// A convolution in its form, and the shortcut that it finishes.
-  ConstMap convolve(int i, const Convolutional& conv, const ConstMap& x) {
+  ConstMap convolve(int i, const Convolutional& conv) {
     const Map& y = memory_.output(finished_.written_by(i));
     Finish finish = finish_of(i);
     finish.residual = residual_of(i);
-    List::run(step(i).prepared, {x, y, finish});
+    List::run(step(i).prepared, {input_of(i), y, finish, rounded_of(i)});
     if (!is_piecewise_linear(conv.activation)) activate(y, conv.activation);
     return y;
   }
@@ -351,35 +382,60 @@ class Execution {
   /// The convolutions of a chain, and the shortcuts that they finish: the output of the last.
   ConstMap run_chain(const LayerChain& chain) {
     const auto& nodes = chain.convolutions;
-    const auto layout = memory_.layout(nodes.front());
-    const ConstMap x = in(graph_[nodes.front()].inputs.front(), layout);
-    const Map& y = memory_.output(finished_.written_by(nodes.back()));
+    const ConstMap x = input_of(nodes.front());
+    const int written = finished_.written_by(nodes.back());
+    const Map& y = memory_.output(written);
     std::array<RowMaps<>, SliceChain::kMostNodes> maps;
     for (std::size_t n = 0; n < nodes.size(); ++n) {
       maps[n].finish = finish_of(nodes[n]);
       if (chain.slices.residual(n) == SliceChain::kNone)
         maps[n].residual =
             MapRows<const float>::whole(residual_of(nodes[n]), graph_.shape(nodes[n]));
+      maps[n].rounded = rounded_of(nodes[n]);  // the windows' have no whole map
       chain_seconds_[static_cast<std::size_t>(nodes[n])] = 0;
     }
     maps.front().x = MapRows<const float>::whole(x.data, x.shape);
     maps[nodes.size() - 1].y = MapRows<float>::whole(y.data, y.shape);
     const auto count = static_cast<std::int64_t>(chain.slices.slices());
-    workers_for(y.numbers())(count, [&](std::int64_t begin, std::int64_t end) {
-      auto mine = maps;
-      chain.slices.run(begin, end, [&](std::size_t n, std::size_t k, const auto& windows) {
-        auto& of = mine[n];
-        if (n > 0) of.x = windows[n - 1];
-        if (n + 1 < nodes.size()) of.y = windows[n];
-        if (const auto from = chain.slices.residual(n); from != SliceChain::kNone)
-          of.residual = windows[from];
-        const auto start = std::chrono::steady_clock::now();
-        List::run_slice(step(nodes[n]).prepared, k, of);
-        if (begin == 0)
-          chain_seconds_[static_cast<std::size_t>(nodes[n])] +=
-              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      });
-    });
+    workers_for(ConstMap{nullptr, graph_.shape(written)}.numbers())(
+        count, [&](std::int64_t begin, std::int64_t end) {
+          auto mine = maps;
+          chain.slices.run(begin, end, [&](std::size_t n, std::size_t k, const auto& windows) {
+            auto& of = mine[n];
+            const auto numbers = [&](std::size_t node) -> MapRows<float> {
+              const auto rows = windows(node, KeptMaps::kNumbers);
+              return {reinterpret_cast<float*>(rows.data), rows.first,
+                      rows.plane / std::int64_t{sizeof(float)}};
+            };
+            const auto rounded = [&](std::size_t node, KeptMaps::Way way) -> RoundedRows {
+              const auto* layout = kept_.rounded(finished_.written_by(nodes[node]), way);
+              if (layout == nullptr) return {};
+              const auto rows = windows(node, way);
+              return {rows.data, rows.first, layout};
+            };
+            if (n > 0) {
+              of.x = numbers(n - 1);
+              if (kept_.read_by(nodes[n]) == KeptMaps::kOperands)
+                of.rounded.x = rounded(n - 1, KeptMaps::kOperands);
+            }
+            if (n + 1 < nodes.size()) {
+              of.y = numbers(n);
+              of.rounded.y = {rounded(n, KeptMaps::kOperands), rounded(n, KeptMaps::kAddends)};
+            }
+            if (const auto from = chain.slices.residual(n); from != SliceChain::kNone) {
+              const auto way = kept_.added_from(finished_.written_by(nodes[from]));
+              if (way == KeptMaps::kNumbers)
+                of.residual = numbers(from);
+              else
+                of.rounded.residual = rounded(from, way);
+            }
+            const auto start = std::chrono::steady_clock::now();
+            List::run_slice(step(nodes[n]).prepared, k, of);
+            if (begin == 0)
+              chain_seconds_[static_cast<std::size_t>(nodes[n])] +=
+                  std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+          });
+        });
     const auto activation = graph_.convolution(nodes.back()).activation;
     if (!is_piecewise_linear(activation)) activate(y, activation);
     return y;
@@ -389,6 +445,7 @@ class Execution {
   PlanPrecision precision_ = PlanPrecision::kFloat32;
   std::vector<std::optional<Step>> steps_;  // by graph index: the convolutions
   FinishedShortcuts finished_;
+  KeptMaps kept_;
   std::vector<LayerChain> chains_;
   PlanMemory memory_;
   std::vector<LayerChoice> choices_;

@@ -14,6 +14,7 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/plan_precision.hpp"
 #include "serpette/deploy/quantization.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -66,6 +67,7 @@ struct FormInput {
   ConstMap x;  ///< [C_in, H, W] in the form's layout, dense.
   Map y;       ///< [C_out, H', W'] likewise, to be filled.
   Finish finish;
+  RoundedMaps rounded = {};  ///< Of a RoundedForm alone; what is there instead of x or y is null.
 };
 
 namespace req {
@@ -114,6 +116,14 @@ concept SlicedForm = Form<F> && requires(const typename F::Prepared& prepared, s
                                          const RowMaps<>& maps) {
   { F::slices(prepared) } -> std::same_as<std::vector<Slice>>;
   { F::run_slice(prepared, k, maps) } -> std::same_as<void>;
+};
+
+/// A form that multiplies rounded numbers, reads its input already rounded so, and can write its
+/// output in any RoundedLayout and add a residual in bfloat16: between two such layers a plan keeps
+/// the rounded map alone. `reads` says how the input has to lie; none: only as float.
+template <class F>
+concept RoundedForm = Form<F> && requires(const typename F::Prepared& prepared) {
+  { F::reads(prepared) } -> std::same_as<std::optional<RoundedLayout>>;
 };
 
 /// A form whose layers a plan file can hold.

@@ -20,6 +20,7 @@
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/map.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_array.hpp"
 
@@ -52,6 +53,17 @@ class FormList {
 
   static void run(const Prepared& prepared, const FormInput& input) {
     with_form(prepared.index(), [&]<std::size_t I> { At<I>::run(std::get<I>(prepared), input); });
+  }
+
+  /// Whether a form writes rounded maps, and adds them.
+  static constexpr std::array<bool, sizeof...(Forms)> kRounds{RoundedForm<Forms>...};
+  /// How it wants its input rounded; none: it does not.
+  static std::optional<RoundedLayout> reads(const Prepared& prepared) {
+    std::optional<RoundedLayout> found;
+    with_form(prepared.index(), [&]<std::size_t I> {
+      if constexpr (RoundedForm<At<I>>) found = At<I>::reads(std::get<I>(prepared));
+    });
+    return found;
   }
 
   /// The rows that can be computed by themselves; none of a form that cannot.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "serpette/deploy/finished_shortcuts.hpp"
+#include "serpette/deploy/kept_maps.hpp"
 #include "serpette/deploy/map.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/slice_chain.hpp"
@@ -47,9 +48,11 @@ inline bool is_read_within(const Graph& graph, const FinishedShortcuts& finished
 /// The chains of a network, whose maps between are all large (kSlicedMap), and lie in one layout.
 /// @param layouts  by graph index, of the outputs.
 /// @param slices   by graph index, of convolutions whose form can slice them.
+/// @param kept     of the outputs.
 inline std::vector<LayerChain> find_chains(const Graph& graph, const FinishedShortcuts& finished,
                                            const std::vector<Layout>& layouts,
-                                           const std::vector<std::vector<Slice>>& slices) {
+                                           const std::vector<std::vector<Slice>>& slices,
+                                           const KeptMaps& kept) {
   const auto of = [](const auto& values, int i) { return values[static_cast<std::size_t>(i)]; };
   std::vector<LayerChain> chains;
   for (int first = 0; first < graph.size(); ++first) {
@@ -82,9 +85,18 @@ inline std::vector<LayerChain> find_chains(const Graph& graph, const FinishedSho
         for (std::size_t n = 0; n < nodes.size(); ++n)
           if (finished.written_by(found[n]) == std::ranges::min(graph[sum].inputs))
             node.residual = n;
+      const int written = finished.written_by(i);
+      if (kept.contain(written, KeptMaps::kNumbers))
+        node.copies[KeptMaps::kNumbers] =
+            SliceChain::Copy::numbers(graph.shape(written), of(layouts, first));
+      for (const auto way : {KeptMaps::kOperands, KeptMaps::kAddends})
+        if (const auto* rounded = kept.rounded(written, way)) {
+          node.copies[way] = SliceChain::Copy::rounded(*rounded);
+          node.around = std::max(node.around, rounded->padding);
+        }
       nodes.push_back(std::move(node));
     }
-    chains.push_back({found, SliceChain(std::move(nodes), of(layouts, first))});
+    chains.push_back({found, SliceChain(std::move(nodes))});
     first = found.back();
   }
   return chains;

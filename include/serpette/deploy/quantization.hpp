@@ -27,6 +27,8 @@ struct Quantization {
   float scale = 1;
   std::int32_t zero_point = 0;
 
+  bool operator==(const Quantization&) const = default;
+
   /// The finest that holds a range, and zero; what lies beyond is clipped.
   static Quantization of(const ValueRange& range) {
     const double least = std::min(range.least, 0.0F), most = std::max(range.most, 0.0F);

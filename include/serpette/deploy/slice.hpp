@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "serpette/deploy/finish.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -72,6 +73,7 @@ struct RowMaps {
   MapRows<float> y;
   MapRows<const float> residual;  ///< Null if none is added.
   Finish finish;                  ///< But for its residual.
+  RoundedMaps rounded = {};
 };
 
 }  // namespace serpette::deploy

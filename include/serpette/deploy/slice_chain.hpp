@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/deploy/kept_maps.hpp"
 #include "serpette/deploy/map.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_array.hpp"
 #include "serpette/graph/graph.hpp"
@@ -29,25 +31,61 @@ class SliceChain {
   static constexpr std::size_t kMostNodes = 6;
   static constexpr std::size_t kNone = kMostNodes;
 
+  /// How a node's output is kept, in one of the ways that a plan keeps maps.
+  struct Copy {
+    std::int64_t row = 0;     ///< Bytes of a row of a plane; 0: it is not kept so.
+    std::int64_t planes = 1;  ///< That lie one behind the other.
+    std::int64_t behind = 0;  ///< Bytes behind the last row that may be read.
+
+    /// Floats in a layout.
+    static Copy numbers(const Shape& s, Layout layout) {
+      const auto row = std::int64_t{sizeof(float)} * s.width;
+      if (layout == Layout::kPlanes) return {.row = row, .planes = s.channels};
+      return {.row = row * s.channels};
+    }
+    static Copy rounded(const RoundedLayout& layout) {
+      return {.row = layout.row(), .behind = layout.behind * layout.of_number()};
+    }
+  };
+  using Copies = std::array<Copy, KeptMaps::kWays>;
+
   struct Node {
     std::vector<Slice> slices;  ///< Of its output, from the top down.
     Shape out;
     int size = 1, stride = 1, padding = 0;  ///< Of its kernel.
     std::size_t residual = kNone;           ///< The node whose output it adds, if it is one.
+    Copies copies = {};                     ///< Of its output; the last node's is a whole map.
+    int around = 0;  ///< Rows of padding above and below it that are kept, too.
+
+    /// The rows that are kept of a slice.
+    [[nodiscard]] Slice kept(std::size_t k) const {
+      Slice slice = slices[k];
+      if (k == 0) slice.first -= around;
+      if (k + 1 == slices.size()) slice.last += around;
+      return slice;
+    }
   };
 
   /// What of the nodes' outputs is in memory, for one thread.
   class Windows {
    public:
-    [[nodiscard]] MapRows<float> operator[](std::size_t node) const {
-      return {at_[node].data, at_[node].rows.first, at_[node].plane};
+    /// Where rows are in memory, from row `first` on.
+    struct Rows {
+      std::byte* data;
+      std::int64_t first;
+      std::int64_t plane;  ///< Bytes from one plane to the next.
+    };
+    /// @param way  in which the node's output is kept; null if it is not.
+    [[nodiscard]] Rows operator()(std::size_t node, std::size_t way) const {
+      const auto& window = at_[node];
+      return {window.data[way], window.rows.first, window.planes[way]};
     }
 
    private:
     friend SliceChain;
     struct Window {
-      float* data = nullptr;
-      std::int64_t plane = 0;
+      std::array<std::byte*, KeptMaps::kWays> data{};
+      std::array<std::int64_t, KeptMaps::kWays> planes{};
       Slice rows;
       std::size_t next = 0;  // of the node's slices
       int most = 0;          // rows that were needed at a time
@@ -55,23 +93,22 @@ class SliceChain {
     std::array<Window, kMostNodes> at_;
   };
 
-  /// @param nodes   two at least, each with slices.
-  /// @param layout  of all maps.
-  SliceChain(std::vector<Node> nodes, Layout layout) : nodes_(std::move(nodes)), layout_(layout) {
+  /// @param nodes  two at least, each with slices.
+  explicit SliceChain(std::vector<Node> nodes) : nodes_(std::move(nodes)) {
     require(nodes_.size() >= 2 && nodes_.size() <= kMostNodes, "chain",
             "should be of 2 to {} convolutions, got {}", kMostNodes, nodes_.size());
-    for (const Node& node : nodes_) rooms_.push_back(node.out.height);
+    for (std::size_t n = 0; n < nodes_.size(); ++n) rooms_.push_back(height(n));
     // Once without computing anything, to see how many rows are needed.
     Windows windows;
     make_all(0, slices(), windows, [](std::size_t, std::size_t, const Windows&) {});
     for (std::size_t n = 0; n < last(); ++n) {
-      int height = 0;
+      int tallest = 0;
       for (const Slice& slice : nodes_[n].slices)
-        height = std::max(height, slice.last - slice.first);
+        tallest = std::max(tallest, slice.last - slice.first);
       // Where many rows stay, they do not move at every slice.
-      const int most = windows.at_[n].most, stay = most - height;
-      rooms_[n] = std::min(most + (4 * stay > height ? 2 * height : 0), nodes_[n].out.height);
-      numbers_ += aligned(numbers(n));
+      const int most = windows.at_[n].most, stay = most - tallest;
+      rooms_[n] = std::min(most + (4 * stay > tallest ? 2 * tallest : 0), height(n));
+      for (const Copy& copy : nodes_[n].copies) bytes_ += bytes(n, copy);
     }
   }
 
@@ -89,40 +126,47 @@ class SliceChain {
   ///                   nodes before it, and into its own, if it is not the last.
   template <class RunSlice>
   void run(std::size_t begin, std::size_t end, const RunSlice& run_slice) const {
-    thread_local AlignedZeros<float> memory(0);
-    if (memory.size < numbers_) memory = AlignedZeros<float>(numbers_);
+    thread_local AlignedZeros<std::byte> memory(0);
+    if (memory.size < bytes_) memory = AlignedZeros<std::byte>(bytes_);
     Windows windows;
-    float* to = memory.data;
-    for (std::size_t n = 0; n < last(); ++n) {
-      windows.at_[n].data = to;
-      windows.at_[n].plane = std::int64_t{rooms_[n]} * nodes_[n].out.width;
-      to += aligned(numbers(n));
-    }
+    std::byte* to = memory.data;
+    for (std::size_t n = 0; n < last(); ++n)
+      for (std::size_t way = 0; way < KeptMaps::kWays; ++way) {
+        const Copy& copy = nodes_[n].copies[way];
+        if (copy.row == 0) continue;
+        windows.at_[n].data[way] = to;
+        windows.at_[n].planes[way] = rooms_[n] * copy.row;
+        to += bytes(n, copy);
+      }
     make_all(begin, end, windows, run_slice);
   }
 
  private:
-  /// Of a window, [floats].
-  [[nodiscard]] std::size_t numbers(std::size_t n) const {
-    const Shape& s = nodes_[n].out;
-    return static_cast<std::size_t>(rooms_[n]) * static_cast<std::size_t>(s.width) *
-           static_cast<std::size_t>(s.channels);
+  /// Rows of node n's output, with those of the padding that are kept.
+  [[nodiscard]] int height(std::size_t n) const {
+    return nodes_[n].out.height + 2 * nodes_[n].around;
   }
-  /// To lines of the cache.
-  static std::size_t aligned(std::size_t numbers) { return (numbers + 15) / 16 * 16; }
+  /// Of a window, in whole lines of the cache.
+  [[nodiscard]] std::size_t bytes(std::size_t n, const Copy& copy) const {
+    constexpr std::int64_t kLine = 64;
+    if (copy.row == 0) return 0;
+    return static_cast<std::size_t>((rooms_[n] * copy.row * copy.planes + copy.behind + kLine - 1) /
+                                    kLine * kLine);
+  }
 
   /// The first row of node n's output that a slice of the next node's reads, and the one behind the
   /// last.
   [[nodiscard]] Slice read(std::size_t n, const Slice& slice) const {
     const Node& reader = nodes_[n + 1];
-    return {.first = std::max(0, slice.from * reader.stride - reader.padding),
+    const int around = nodes_[n].around;
+    return {.first = std::max(-around, slice.from * reader.stride - reader.padding),
             .last = std::min((slice.last - 1) * reader.stride - reader.padding + reader.size,
-                             nodes_[n].out.height)};
+                             nodes_[n].out.height + around)};
   }
 
   /// The first row of node n's output that will be read from now on.
   [[nodiscard]] int still_read(std::size_t n, const Windows& windows) const {
-    int row = nodes_[n].out.height;
+    int row = nodes_[n].out.height + nodes_[n].around;
     const auto next_of = [&](std::size_t reader, const auto& first_read) {
       const auto k = windows.at_[reader].next;
       if (k < nodes_[reader].slices.size())
@@ -140,10 +184,10 @@ class SliceChain {
     // Each node begins with the first slice that is read: the last one, where only padding is.
     windows.at_[last()].next = begin;
     for (auto n = last(); n-- > 0;) {
-      const auto& slices = nodes_[n].slices;
+      const Node& node = nodes_[n];
       auto& next = windows.at_[n].next;
       const int row = still_read(n, windows);
-      while (next + 1 < slices.size() && slices[next].last <= row) ++next;
+      while (next + 1 < node.slices.size() && node.kept(next).last <= row) ++next;
     }
     make(last(), end == 0 ? 0 : nodes_.back().slices[end - 1].last, windows, run_slice);
   }
@@ -158,12 +202,12 @@ class SliceChain {
       if (n > 0) make(n - 1, read(n - 1, slice).last, windows, run_slice);
       if (const auto from = nodes_[n].residual; from != kNone)
         make(from, slice.last, windows, run_slice);  // nearly always there already
-      if (n < last()) make_room(n, slice, windows);
+      if (n < last()) make_room(n, nodes_[n].kept(window.next), windows);
       run_slice(n, window.next, std::as_const(windows));
     }
   }
 
-  /// Drops rows that no one reads any more, if there is no room for a slice.
+  /// Drops rows that no one reads any more, if there is no room for those of a slice.
   void make_room(std::size_t n, const Slice& slice, Windows& windows) const {
     auto& window = windows.at_[n];
     const int keep = std::min(still_read(n, windows), slice.first);
@@ -178,20 +222,20 @@ class SliceChain {
 
   /// Moves the rows of a window from `first` on to its beginning.
   void move(std::size_t n, int first, Windows::Window& window) const {
-    const Shape& shape = nodes_[n].out;
-    const bool planes = layout_ == Layout::kPlanes;
-    const std::int64_t row = std::int64_t{shape.width} * (planes ? 1 : shape.channels);
-    for (int c = 0; c < (planes ? shape.channels : 1) && first < window.rows.last; ++c) {
-      float* to = window.data + c * window.plane;
-      std::copy(to + (first - window.rows.first) * row,
-                to + (window.rows.last - window.rows.first) * row, to);
+    if (first >= window.rows.last) return;
+    for (std::size_t way = 0; way < KeptMaps::kWays; ++way) {
+      const Copy& copy = nodes_[n].copies[way];
+      for (std::int64_t p = 0; p < (copy.row == 0 ? 0 : copy.planes); ++p) {
+        std::byte* to = window.data[way] + p * window.planes[way];
+        std::copy(to + (first - window.rows.first) * copy.row,
+                  to + (window.rows.last - window.rows.first) * copy.row, to);
+      }
     }
   }
 
   std::vector<Node> nodes_;
-  Layout layout_;
-  std::vector<int> rooms_;   // rows of each window
-  std::size_t numbers_ = 0;  // of all windows
+  std::vector<int> rooms_;  // rows of each window
+  std::size_t bytes_ = 0;   // of all windows
 };
 
 }  // namespace serpette::deploy

@@ -322,7 +322,10 @@ class SparseConvolutionOf {
 
   void run_tile(const RowMaps<Together<Number>>& maps, const SparseTiling::Tile& tile,
                 std::int64_t first_unit, std::int64_t last_unit) const {
-    const auto& [x, y, residual, finish] = maps;
+    const auto& x = maps.x;
+    const auto& y = maps.y;
+    const auto& residual = maps.residual;
+    const auto& finish = maps.finish;
     const SparseStrip& strip = tiling_.strips[tile.strip];
     const std::int64_t cells = std::int64_t{out_.height} * out_.width;
     const auto origin_in = [&](const auto& rows) {

@@ -6,6 +6,7 @@
 #include "support/convolution_error.hpp"
 #include "support/integer_case.hpp"
 #include "support/narrow_plan.hpp"
+#include "support/need_amx.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
 #include "support/refused_bytes.hpp"
@@ -18,13 +19,10 @@ using deploy::BFloat16;
 using deploy::CpuFeature;
 using deploy::Int8;
 using serpette::test::ConvolutionCase;
+using serpette::test::need_amx;
 using serpette::test::ReferenceNetwork;
 
 namespace {
-
-void need_amx() {
-  if (!deploy::has_amx<BFloat16>() || !deploy::has_amx<Int8>()) SKIP("this processor has no AMX");
-}
 
 /// Whole chunks of channels, an odd and an even number of them, and not; one tile and several, that
 /// end within a row and with it; one vector of filters, two, and a third; wide steps and none.

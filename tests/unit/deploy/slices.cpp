@@ -5,9 +5,11 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <span>
 
 #include "serpette/deploy/amx_convolution.hpp"
 #include "serpette/deploy/direct_convolution.hpp"
+#include "serpette/deploy/kept_maps.hpp"
 #include "serpette/deploy/kernel_winograd_convolution.hpp"
 #include "serpette/deploy/layer_chains.hpp"
 #include "serpette/deploy/plan.hpp"
@@ -18,6 +20,7 @@
 #include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/graph_builder.hpp"
+#include "support/need_amx.hpp"
 #include "support/pruned_network.hpp"
 #include "support/reference_network.hpp"
 
@@ -138,6 +141,11 @@ struct NumberChain {
       }
       chain.nodes.push_back(std::move(node));
     }
+    // Some are kept with the padding of who reads them.
+    for (std::size_t n = 0; n + 1 < chain.nodes.size(); ++n) {
+      const auto& reader = chain.nodes[n + 1];
+      if (reader.padding < reader.size && in(0, 1) == 1) chain.nodes[n].around = reader.padding;
+    }
     for (std::size_t n = 0; n < chain.nodes.size(); ++n) {
       std::vector<double> rows;
       for (int r = 0; r < chain.nodes[n].out.height; ++r)
@@ -173,7 +181,10 @@ std::vector<std::vector<int>> chains_of(const Graph& graph, const std::vector<La
                          : std::vector<Slice>{});
   const FinishedShortcuts finished(graph, std::vector<bool>(is_sliced.size(), true));
   std::vector<std::vector<int>> found;
-  for (const auto& chain : deploy::find_chains(graph, finished, layouts, slices))
+  const deploy::KeptMaps kept(graph, finished,
+                              std::vector<std::optional<deploy::RoundedLayout>>(is_sliced.size()),
+                              is_sliced);
+  for (const auto& chain : deploy::find_chains(graph, finished, layouts, slices, kept))
     found.push_back(chain.convolutions);
   return found;
 }
@@ -201,8 +212,7 @@ TEST_CASE("slices of a convolution are its rows, to the bit", "[deploy][slices]"
 }
 
 TEST_CASE("slices of a convolution by tiles are its rows, to the bit", "[deploy][slices][amx]") {
-  if (!deploy::has_amx<deploy::BFloat16>() || !deploy::has_amx<deploy::Int8>())
-    SKIP("this processor has no AMX");
+  test::need_amx();
   at::manual_seed(6);
   const int stride = GENERATE(1, 2), size = GENERATE(1, 3), channels = GENERATE(5, 64);
   const bool adds = GENERATE(false, true);
@@ -237,18 +247,31 @@ TEST_CASE("a chain computes what its nodes mean, wherever it begins, with few ro
   const auto layout = GENERATE(Layout::kPlanes, Layout::kChannelsLast);
   int saved = 0;
   for (int round = 0; round < 300; ++round) {
-    const auto numbers = NumberChain::random(engine);
+    auto numbers = NumberChain::random(engine);
     if (numbers.nodes.size() < 2) continue;
-    const auto& nodes = numbers.nodes;
-    const SliceChain chain(nodes, layout);
+    auto& nodes = numbers.nodes;
+    using deploy::KeptMaps;
+    constexpr std::int64_t kRow = 24;  // bytes
+    for (auto& node : nodes) {
+      node.copies[KeptMaps::kNumbers] = SliceChain::Copy::numbers(node.out, layout);
+      if (node.around > 0) node.copies[KeptMaps::kOperands] = {.row = kRow, .behind = 5};
+    }
+    const SliceChain chain(nodes);
     const auto count = chain.slices();
     const auto begin = std::uniform_int_distribution<std::size_t>(0, count - 1)(engine),
                end = std::uniform_int_distribution(begin, count)(engine);
-    const auto cell = [&](const MapRows<float>& rows, std::size_t n, int c, int row, int x) {
+    const auto cell = [&](const SliceChain::Windows::Rows& rows, std::size_t n, int c, int row,
+                          int x) {
       const auto& out = nodes[n].out;
       const auto r = row - rows.first;
-      return layout == Layout::kPlanes ? rows.data + c * rows.plane + r * out.width + x
-                                       : rows.data + (r * out.width + x) * out.channels + c;
+      auto* from = reinterpret_cast<float*>(rows.data);
+      return layout == Layout::kPlanes ? from + c * rows.plane / 4 + r * out.width + x
+                                       : from + (r * out.width + x) * out.channels + c;
+    };
+    // A row with its padding: what it is in all its bytes.
+    const auto mark = [](int row) { return static_cast<std::byte>(100 + row); };
+    const auto row_of = [&](const SliceChain::Windows::Rows& rows, int row) {
+      return std::span(rows.data + (row - rows.first) * kRow, kRow);
     };
     std::vector<bool> is_made(static_cast<std::size_t>(nodes.back().out.height), false);
     std::vector<int> made(nodes.size(), 0);
@@ -256,11 +279,25 @@ TEST_CASE("a chain computes what its nodes mean, wherever it begins, with few ro
       const Slice& slice = nodes[n].slices[k];
       made[n] += slice.last - slice.first;
       const auto in_all_cells = [&](std::size_t of, int row) {
-        const auto at = [&](int c, int x) { return double(*cell(windows[of], of, c, row, x)); };
+        const auto rows = windows(of, KeptMaps::kNumbers);
+        const auto at = [&](int c, int x) { return double(*cell(rows, of, c, row, x)); };
         for (int c = 0; c < nodes[of].out.channels; ++c)
           for (int x = 0; x < nodes[of].out.width; ++x) REQUIRE(at(c, x) == at(0, 0));
         return at(0, 0);
       };
+      if (n > 0 && nodes[n - 1].around > 0) {  // all that is read, to the last row of padding
+        const auto rows = windows(n - 1, KeptMaps::kOperands);
+        const auto& node = nodes[n];
+        for (int row = slice.from * node.stride - node.padding;
+             row < (slice.last - 1) * node.stride - node.padding + node.size; ++row)
+          for (const auto byte : row_of(rows, row)) REQUIRE(byte == mark(row));
+      }
+      if (n < chain.last() && nodes[n].around > 0) {
+        const auto rows = windows(n, KeptMaps::kOperands);
+        const auto kept = nodes[n].kept(k);
+        for (int row = kept.first; row < kept.last; ++row)
+          std::ranges::fill(row_of(rows, row), mark(row));
+      }
       for (int row = slice.first; row < slice.last; ++row) {
         const double value = numbers.value(
             n, row, [&](int r) { return n == 0 ? r + 1.0 : in_all_cells(n - 1, r); },
@@ -273,7 +310,7 @@ TEST_CASE("a chain computes what its nodes mean, wherever it begins, with few ro
         }
         for (int c = 0; c < nodes[n].out.channels; ++c)
           for (int x = 0; x < nodes[n].out.width; ++x)
-            *cell(windows[n], n, c, row, x) = static_cast<float>(right);
+            *cell(windows(n, KeptMaps::kNumbers), n, c, row, x) = static_cast<float>(right);
       }
       saved += n < chain.last() && chain.room(n) < nodes[n].out.height ? 1 : 0;
     });

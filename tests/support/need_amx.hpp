@@ -1,0 +1,14 @@
+#pragma once
+
+#include "serpette/deploy/amx_kernels.hpp"
+#include "support/catch.hpp"
+
+namespace serpette::test {
+
+/// Skips a test where no tiles are.
+inline void need_amx() {
+  if (!deploy::has_amx<deploy::BFloat16>() || !deploy::has_amx<deploy::Int8>())
+    SKIP("this processor has no AMX");
+}
+
+}  // namespace serpette::test

@@ -1,0 +1,477 @@
+#include "serpette/deploy/rounded_map.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "serpette/deploy/amx_convolution.hpp"
+#include "serpette/deploy/calibration.hpp"
+#include "serpette/deploy/kept_maps.hpp"
+#include "serpette/deploy/plan.hpp"
+#include "support/allocations.hpp"
+#include "support/catch.hpp"
+#include "support/convolution_error.hpp"
+#include "support/graph_builder.hpp"
+#include "support/need_amx.hpp"
+#include "support/pieces.hpp"
+#include "support/random_graph.hpp"
+#include "support/reference_network.hpp"
+
+using namespace serpette;
+using deploy::AmxConvolutionOf;
+using deploy::BFloat16;
+using deploy::Int8;
+using deploy::KeptMaps;
+using deploy::Quantization;
+using deploy::RoundedLayout;
+using deploy::RoundedRows;
+using test::ConvolutionCase;
+using test::GraphBuilder;
+using test::need_amx;
+
+namespace {
+
+constexpr std::byte kUntouched{0xa5};
+constexpr std::size_t kGuard = 256;
+
+/// Memory of some rows of a rounded map, padding included, with guards around it.
+struct RoundedWindow {
+  RoundedWindow(const RoundedLayout& layout_, std::int64_t first_, std::int64_t last)
+      : layout(layout_),
+        first(first_),
+        bytes(kGuard +
+                  static_cast<std::size_t>((last - first) * layout.row() +
+                                           layout.behind * layout.of_number()) +
+                  kGuard,
+              kUntouched) {}
+  explicit RoundedWindow(const RoundedLayout& layout)
+      : RoundedWindow(layout, -layout.padding, layout.shape.height + layout.padding) {}
+
+  [[nodiscard]] RoundedRows rows() { return {bytes.data() + kGuard, first, &layout}; }
+
+  /// A number's bytes by plain arithmetic.
+  [[nodiscard]] std::byte* number(std::int64_t row, std::int64_t column, std::int64_t n) {
+    const std::int64_t across = layout.shape.width + 2 * layout.padding;
+    return bytes.data() + kGuard +
+           (((row - first) * across + column + layout.padding) * layout.depth + n) *
+               layout.of_number();
+  }
+  void set(std::int64_t row, std::int64_t column, std::int64_t n, float value) {
+    if (layout.bytes) {
+      const auto byte = (*layout.bytes)(value);
+      std::memcpy(number(row, column, n), &byte, 1);
+    } else {
+      const BFloat16 half(value);
+      std::memcpy(number(row, column, n), &half, 2);
+    }
+  }
+  /// What a map [H, W, C] becomes in rows begin … end − 1, those of the padding included.
+  void fill(const at::Tensor& map, std::int64_t begin, std::int64_t end) {
+    const auto x = map.accessor<float, 3>();
+    const std::int64_t p = layout.padding, height = map.size(0), width = map.size(1),
+                       channels = map.size(2);
+    for (auto row = begin; row < end; ++row)
+      for (auto column = -p; column < width + p; ++column) {
+        const bool is_inside = row >= 0 && row < height && column >= 0 && column < width;
+        // Beside the map all numbers of a cell are set; in it those that are filled.
+        for (std::int64_t n = 0; n < (is_inside ? layout.filled : layout.depth); ++n)
+          set(row, column, n, is_inside && n < channels ? x[row][column][n] : 0.0F);
+      }
+  }
+
+  RoundedLayout layout;
+  std::int64_t first;
+  std::vector<std::byte> bytes;
+};
+
+template <class Number>
+deploy::Rounding<Number> some_rounding(float least) {
+  deploy::Rounding<Number> rounding;
+  if constexpr (deploy::kTogether<Number> == 4) rounding.by = Quantization::of({least, 3});
+  return rounding;
+}
+
+/// Numbers that bfloat16 holds exactly.
+at::Tensor exact(at::IntArrayRef sizes) {
+  return at::randn(sizes).to(at::kBFloat16).to(at::kFloat);
+}
+
+/// Convolutions whose last panels have one vector of filters and a part of one; strides; chunks of
+/// channels that are whole, and others.
+ConvolutionCase rounded_case() {
+  return GENERATE(
+      ConvolutionCase{64, 13, 13, 100, 1, 1, 0}, ConvolutionCase{64, 13, 13, 48, 3, 1, 1},
+      ConvolutionCase{45, 20, 11, 45, 3, 1, 1}, ConvolutionCase{192, 9, 21, 40, 3, 2, 1},
+      ConvolutionCase{70, 40, 37, 64, 3, 2, 1}, ConvolutionCase{256, 6, 5, 255, 3, 1, 0},
+      ConvolutionCase{128, 3, 40, 530, 1, 1, 0}, ConvolutionCase{33, 26, 50, 16, 5, 1, 2});
+}
+
+/// What other convolutions may want of an output: padding or none, gaps between cells or none,
+/// zeros behind the channels, bytes or halves.
+std::vector<RoundedLayout> wanted_layouts(const Shape& s) {
+  const std::int64_t c = s.channels, even = (c + 1) / 2 * 2, by_four = (c + 3) / 4 * 4;
+  const auto bytes = Quantization::of({-1, 5});
+  return {{.shape = s, .depth = c, .filled = c},
+          {.shape = s, .padding = 1, .depth = even + 32, .filled = even, .behind = 77},
+          {.shape = s, .padding = 2, .depth = by_four, .filled = by_four, .bytes = bytes},
+          {.shape = s, .depth = by_four + 64, .filled = c, .bytes = bytes}};
+}
+
+/// Checks that a convolution reads, adds and writes rounded maps as if they were floats.
+template <class Number>
+void check_rounded(const ConvolutionCase& k) {
+  const Convolutional c{.filters = k.filters,
+                        .size = k.size,
+                        .stride = k.stride,
+                        .padding = k.padding,
+                        .activation = Activation::kLeaky};
+  const Shape in{k.channels, k.height, k.width};
+  const auto x = at::randn({k.height, k.width, k.channels}), bias = at::randn({k.filters}),
+             weight = at::randn({k.filters, k.channels, k.size, k.size});
+  const AmxConvolutionOf<Number> form(c, in, weight.const_data_ptr<float>(),
+                                      bias.const_data_ptr<float>(), some_rounding<Number>(-2));
+  const Shape out = form.output();
+  const at::Tensor residual = exact({out.height, out.width, out.channels});
+  const bool adds = GENERATE(false, true);
+  deploy::Finish finish{.slope = 0.1F, .residual_slope = 0.2F};
+  auto floats = finish;
+  if (adds) floats.residual = residual.const_data_ptr<float>();
+  auto expected = at::empty({out.height, out.width, out.channels});
+  form.run(x.const_data_ptr<float>(), expected.mutable_data_ptr<float>(), floats,
+           deploy::on_one_thread, 1);
+
+  const auto reads = form.reads();
+  REQUIRE(reads.has_value());
+  CHECK(reads->shape == in);
+  RoundedWindow from(*reads);
+  from.fill(x, -k.padding, k.height + k.padding);
+  RoundedWindow added(
+      {.shape = out, .padding = 1, .depth = out.channels + 3, .filled = out.channels});
+  added.fill(residual, -1, out.height + 1);
+
+  const auto all = wanted_layouts(out);
+  for (std::size_t a = 0; a < all.size(); ++a)
+    for (const auto& other : {std::optional<RoundedLayout>(), std::optional(all[(a + 1) % 4])}) {
+      const bool has_numbers = a % 2 == 0;
+      const auto maps_of = [&](RoundedWindow& first, RoundedWindow& second) {
+        deploy::RoundedMaps maps{.x = from.rows(), .y = {first.rows()}, .residual = {}};
+        if (other) maps.y[1] = second.rows();
+        if (adds) maps.residual = added.rows();
+        return maps;
+      };
+      for (const int threads : {1, 2, 5}) {
+        RoundedWindow first(all[a]), second(other.value_or(all[0])), right(all[a]),
+            right_second(second.layout);
+        auto y = at::empty_like(expected);
+        form.run(nullptr, has_numbers ? y.mutable_data_ptr<float>() : nullptr, finish,
+                 test::Pieces{threads}, threads, maps_of(first, second));
+        right.fill(expected, -all[a].padding, out.height + all[a].padding);
+        CHECK((first.bytes == right.bytes));
+        if (other) right_second.fill(expected, -other->padding, out.height + other->padding);
+        CHECK((second.bytes == right_second.bytes));
+        if (has_numbers) CHECK(y.equal(expected));
+      }
+      // The same slice by slice, from and into windows.
+      for (const auto& slices = form.slices(); const auto& slice : slices) {
+        const auto nth = static_cast<std::size_t>(&slice - slices.data());
+        const auto kept = [&](const RoundedLayout& layout) {
+          return std::pair(slice.first - (nth == 0 ? layout.padding : 0),
+                           slice.last + (nth + 1 == slices.size() ? layout.padding : 0));
+        };
+        const auto window = [&](const RoundedLayout& layout) {
+          const auto [begin, end] = kept(layout);
+          return RoundedWindow(layout, begin, end);
+        };
+        const auto made = [&](const RoundedLayout& layout) {
+          auto rows = window(layout);
+          const auto [begin, end] = kept(layout);
+          rows.fill(expected, begin, end);
+          return rows.bytes;
+        };
+        const auto& second_layout = other.value_or(all[0]);
+        RoundedWindow first = window(all[a]), second = window(second_layout);
+        form.run_slice(nth, {{}, {}, {}, finish, maps_of(first, second)});
+        CHECK((first.bytes == made(all[a])));
+        if (other) CHECK((second.bytes == made(second_layout)));
+      }
+    }
+}
+
+RoundedLayout wish(const Shape& shape, int padding, std::optional<Quantization> bytes = {}) {
+  return {.shape = shape,
+          .padding = padding,
+          .depth = shape.channels,
+          .filled = shape.channels,
+          .behind = 8,
+          .bytes = bytes};
+}
+
+/// A network of 1×1 and 3×3 convolutions with a shortcut, a route and two heads.
+GraphBuilder residual_network() {
+  const auto conv = [](int filters, int size, int stride = 1) {
+    return Convolutional{.filters = filters,
+                         .size = size,
+                         .stride = stride,
+                         .padding = size / 2,
+                         .activation = Activation::kLeaky};
+  };
+  GraphBuilder network({3, 40, 44});
+  network.conv(conv(64, 3))
+      .conv(conv(32, 1))
+      .conv(conv(64, 3))
+      .shortcut(0)  // 3
+      .conv(conv(32, 1))
+      .conv(conv(64, 3))
+      .shortcut(3, Activation::kRelu)  // 6
+      .conv(conv(96, 3, 2))            // 7
+      .conv(conv(48, 1))               // 8
+      .conv(conv(96, 3))               // 9
+      .head(2)                         // 11
+      .route({7, 9})                   // 12
+      .conv(conv(64, 1))               // 13
+      .head(2);                        // 15
+  return network;
+}
+
+/// Forms that compute as ours do, and keep to floats.
+template <class Form>
+struct InFloats : Form {
+  static std::optional<RoundedLayout> reads(const typename Form::Prepared&) { return {}; }
+};
+
+template <template <class> class As>
+using PlanIn =
+    deploy::PlanOf<As<deploy::AmxBFloat16Form>, As<deploy::AmxInt8Form>, deploy::WeightsForm>;
+template <class Form>
+using AsItIs = Form;
+
+/// Choices of tiles, in bytes where there is a range; and the options that they need.
+deploy::PlanOptions tiles(const test::ReferenceNetwork& network, deploy::PlanPrecision precision,
+                          const at::Tensor& images) {
+  deploy::PlanOptions options{.measure = false, .precision = precision};
+  if (precision == deploy::PlanPrecision::kInt8) {
+    deploy::Calibration calibration(network);
+    calibration.observe(images);
+    options.ranges = calibration.ranges();
+  }
+  for (const int i : network.graph().convolutions()) {
+    const auto layer = deploy::folded_layer(network.graph(), i);
+    const auto& name = network.graph()[i].name;
+    const bool fits = AmxConvolutionOf<Int8>::fits(layer.settings, layer.in);
+    options.choices[name] = !fits                                              ? "weights"
+                            : options.ranges && options.ranges->contains(name) ? "amx_int8"
+                                                                               : "amx_bf16";
+  }
+  return options;
+}
+
+double furthest(const std::vector<at::Tensor>& heads, const std::vector<at::Tensor>& wanted) {
+  double furthest = 0;
+  for (std::size_t h = 0; h < heads.size(); ++h)
+    furthest = std::max(
+        furthest, ((heads[h] - wanted[h]).abs().max() / wanted[h].abs().max()).item<double>());
+  return furthest;
+}
+
+}  // namespace
+
+TEST_CASE("convolutions by tiles read, add and write rounded maps as if they were floats, bfloat16",
+          "[deploy][amx][rounded]") {
+  need_amx();
+  at::manual_seed(11);
+  const auto k = rounded_case();
+  INFO(k);
+  check_rounded<BFloat16>(k);
+}
+
+TEST_CASE("convolutions by tiles read, add and write rounded maps as if they were floats, int8",
+          "[deploy][amx][rounded]") {
+  need_amx();
+  at::manual_seed(12);
+  const auto k = rounded_case();
+  INFO(k);
+  check_rounded<Int8>(k);
+}
+
+TEST_CASE("a convolution whose taps are shorter than a chunk reads floats",
+          "[deploy][amx][rounded]") {
+  need_amx();
+  const auto reads = [](int channels, int size) {
+    const std::vector<float> weight(static_cast<std::size_t>(channels * size * size), 0.5F),
+        bias(1, 0.0F);
+    return AmxConvolutionOf<BFloat16>({.filters = 1, .size = size}, {channels, 8, 8}, weight.data(),
+                                      bias.data())
+        .reads()
+        .has_value();
+  };
+  CHECK_FALSE(reads(3, 3));
+  CHECK_FALSE(reads(29, 1));
+  CHECK(reads(32, 1));
+  CHECK(reads(11, 3));
+}
+
+TEST_CASE("maps are kept as those who read them want them", "[deploy][rounded]") {
+  const auto graph = residual_network().done();
+  const auto n = graph.layers.size();
+  const deploy::FinishedShortcuts finished(graph, std::vector<bool>(n, true));
+  std::vector<std::optional<RoundedLayout>> reads(n);
+  std::vector<bool> rounds(n, false);
+  for (const int i : graph.convolutions()) {
+    if (i == 0) continue;
+    reads[static_cast<std::size_t>(i)] =
+        wish(graph.shape(graph[i].inputs.front()), graph.convolution(i).padding);
+  }
+  for (const int i : graph.convolutions()) rounds[static_cast<std::size_t>(i)] = true;
+  const auto ways = [&](const KeptMaps& kept, int i) {
+    std::string text;
+    for (const auto way : {KeptMaps::kNumbers, KeptMaps::kOperands, KeptMaps::kAddends})
+      if (kept.contain(i, way)) text += "noa"[way];
+    return text;
+  };
+  SECTION("in bfloat16 sums add what the next convolution multiplies") {
+    const KeptMaps kept(graph, finished, reads, rounds);
+    for (const int i : {0, 1, 3, 4, 6, 8}) CHECK(ways(kept, i) == "o");
+    CHECK(*kept.rounded(1, KeptMaps::kOperands) == *reads[2]);
+    CHECK(kept.added_from(0) == KeptMaps::kOperands);
+    CHECK(kept.added_from(3) == KeptMaps::kOperands);
+    CHECK(ways(kept, 7) == "no");  // a route reads it, too
+    CHECK(ways(kept, 9) == "no");
+    for (const int i : {10, 12, 13, 14}) CHECK(ways(kept, i) == (i == 13 ? "o" : "n"));
+    CHECK(kept.read_by(4) == KeptMaps::kOperands);
+    CHECK(kept.read_by(13) == KeptMaps::kNumbers);  // from a route
+    CHECK(kept.read_by(0) == KeptMaps::kNumbers);   // the image
+  }
+  SECTION("in bytes they add bfloat16") {
+    if (!deploy::has_bfloat16()) SKIP("this processor has no AVX512-BF16");
+    for (auto& layout : reads)
+      if (layout) layout->bytes = Quantization::of({-1, 1});
+    const KeptMaps kept(graph, finished, reads, rounds);
+    CHECK(ways(kept, 0) == "oa");
+    CHECK(kept.added_from(0) == KeptMaps::kAddends);
+    CHECK(*kept.rounded(0, KeptMaps::kAddends) ==
+          RoundedLayout{.shape = graph.shape(0), .depth = 64, .filled = 64});
+    CHECK(ways(kept, 6) == "o");  // nobody adds it
+  }
+  SECTION("who writes floats alone is read in floats, and so is what such a one adds") {
+    rounds[1] = rounds[5] = false;
+    const KeptMaps kept(graph, finished, reads, rounds);
+    CHECK(ways(kept, 1) == "n");
+    CHECK(kept.read_by(2) == KeptMaps::kNumbers);
+    CHECK(ways(kept, 3) == "no");
+    CHECK(kept.added_from(3) == KeptMaps::kNumbers);
+    CHECK(ways(kept, 6) == "n");
+  }
+  SECTION("two that read alike share; who reads otherwise has floats") {
+    auto builder = residual_network();
+    const auto both = builder.route({6}).done();  // a route hands on what it reads
+    const KeptMaps of_route(
+        both, deploy::FinishedShortcuts(both, std::vector<bool>(n + 1, true)),
+        [&] {
+          auto more = reads;
+          more.resize(n + 1);
+          return more;
+        }(),
+        [&] {
+          auto more = rounds;
+          more.resize(n + 1);
+          return more;
+        }());
+    CHECK(ways(of_route, 6) == "no");
+    Graph twice = graph;  // 8 reads what 7 reads
+    twice.layers[8].inputs = {6};
+    const KeptMaps kept(twice, finished, reads, rounds);
+    CHECK(ways(kept, 6) == "no");
+    CHECK(kept.read_by(7) == KeptMaps::kOperands);
+    CHECK(kept.read_by(8) == KeptMaps::kNumbers);
+    auto alike = reads;
+    alike[8] = alike[7];
+    CHECK(ways(KeptMaps(twice, finished, alike, rounds), 6) == "o");
+  }
+}
+
+TEST_CASE("plans that keep rounded maps compute what plans in floats compute",
+          "[deploy][amx][rounded]") {
+  need_amx();
+  const auto precision = GENERATE(deploy::PlanPrecision::kBFloat16, deploy::PlanPrecision::kInt8);
+  const bool adds = GENERATE(false, true);
+  GraphBuilder plain({3, 40, 44});
+  for (const auto& [filters, size] : {std::pair{64, 3}, {40, 1}, {64, 3}, {33, 3}, {64, 1}})
+    plain.conv(
+        {.filters = filters, .size = size, .padding = size / 2, .activation = Activation::kLeaky});
+  plain.head(2);
+  const test::ReferenceNetwork network((adds ? residual_network() : plain).done(), Seed(3));
+  const auto images = test::images_for(network.graph(), 2);
+  const auto options = tiles(network, precision, images);
+  auto rounded = deploy::make_plan<PlanIn<AsItIs>>(network, options);
+  auto floats = deploy::make_plan<PlanIn<InFloats>>(network, options);
+  const auto heads = rounded.forward(images), wanted = floats.forward(images);
+  if (adds) {  // sums are rounded on the way
+    CHECK(furthest(heads, wanted) < 0.04);
+    CHECK(furthest(heads, network.forward(images)) <
+          1.5 * furthest(wanted, network.forward(images)) + 0.005);
+  } else {
+    for (std::size_t h = 0; h < heads.size(); ++h) CHECK(heads[h].equal(wanted[h]));
+  }
+  const int before = at::get_num_threads();
+  for (const int threads : {2, 3, 1}) {
+    at::set_num_threads(threads);
+    const auto again = rounded.forward(images);
+    for (std::size_t h = 0; h < heads.size(); ++h) CHECK(again[h].equal(heads[h]));
+    if (!test::counts_allocations()) continue;
+    double sum = 0;
+    CHECK(test::allocations_in([&] {
+            rounded.run(images.const_data_ptr<float>(),
+                        [&](std::size_t, const deploy::ConstMap& logits) { sum += *logits.data; });
+          }) == 0);
+  }
+  at::set_num_threads(before);
+}
+
+TEST_CASE("chains of rounded maps compute what whole maps do", "[deploy][amx][rounded][slices]") {
+  need_amx();
+  const auto precision = GENERATE(deploy::PlanPrecision::kBFloat16, deploy::PlanPrecision::kInt8);
+  const auto conv = [](int filters, int size, int stride) {
+    return Convolutional{.filters = filters,
+                         .size = size,
+                         .stride = stride,
+                         .padding = size / 2,
+                         .activation = Activation::kLeaky};
+  };
+  GraphBuilder large({3, 208, 416});
+  large.conv(conv(16, 3, 1)).conv(conv(64, 3, 2)).conv(conv(60, 1, 1)).conv(conv(64, 3, 1));
+  large.shortcut(1, Activation::kLeaky).conv(conv(32, 3, 2)).conv(conv(64, 1, 1)).head(2);
+  const test::ReferenceNetwork network(large.done(), Seed(2));
+  const auto images = test::images_for(network.graph(), 1);
+  const auto options = tiles(network, precision, images);
+  auto rounded = deploy::make_plan<PlanIn<AsItIs>>(network, options);
+  auto floats = deploy::make_plan<PlanIn<InFloats>>(network, options);
+  REQUIRE(rounded.chains().size() == 1);
+  CHECK(rounded.chains().front().convolutions == std::vector{0, 1, 2, 3, 5});
+  const auto heads = rounded.forward(images);
+  CHECK(furthest(heads, floats.forward(images)) < 0.04);
+  const int before = at::get_num_threads();
+  for (const int threads : {2, 3, 1}) {
+    at::set_num_threads(threads);
+    const auto again = rounded.forward(images);
+    for (std::size_t h = 0; h < heads.size(); ++h) CHECK(again[h].equal(heads[h]));
+  }
+  at::set_num_threads(before);
+}
+
+TEST_CASE("random networks whose maps are kept rounded stay near those in floats",
+          "[deploy][amx][rounded]") {
+  need_amx();
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    const test::ReferenceNetwork network(test::random_graph(Seed(i)), Seed(i));
+    INFO("graph " << i << "\n" << write_cfg(network.graph()));
+    const auto images = test::images_for(network.graph(), 1);
+    for (const auto precision : {deploy::PlanPrecision::kBFloat16, deploy::PlanPrecision::kInt8}) {
+      const auto options = tiles(network, precision, images);
+      auto rounded = deploy::make_plan<PlanIn<AsItIs>>(network, options);
+      auto floats = deploy::make_plan<PlanIn<InFloats>>(network, options);
+      CHECK(furthest(rounded.forward(images), floats.forward(images)) < 0.05);
+    }
+  }
+}
