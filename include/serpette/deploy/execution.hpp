@@ -225,7 +225,10 @@ class Execution {
   }
 
   [[nodiscard]] Assignment assignment(std::vector<std::vector<double>> costs) const {
-    return {graph_, std::move(costs), {List::kLayouts.begin(), List::kLayouts.end()}};
+    return {graph_,
+            std::move(costs),
+            {List::kLayouts.begin(), List::kLayouts.end()},
+            std::vector<bool>(List::kRounds.begin(), List::kRounds.end())};
   }
 
   /// Makes the steps, and lays out the memory.

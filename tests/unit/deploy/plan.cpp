@@ -219,11 +219,37 @@ TEST_CASE("layouts that change between layers count, so that lone gains do not",
   std::vector<std::vector<double>> costs(5, {10 * change, 11 * change});
   costs[2][1] = 9 * change;
   const std::vector<Layout> layouts{Layout::kChannelsLast, Layout::kPlanes};
-  CHECK(deploy::Assignment(graph, costs, layouts).best() ==
+  CHECK(deploy::Assignment(graph, costs, layouts, {false, false}).best() ==
         std::vector<std::size_t>{0, 0, 0, 0, 0});
   costs[2][1] = 7 * change;
-  CHECK(deploy::Assignment(graph, costs, layouts).best() ==
+  CHECK(deploy::Assignment(graph, costs, layouts, {false, false}).best() ==
         std::vector<std::size_t>{0, 0, 1, 0, 0});
+}
+
+TEST_CASE("what two layers keep rounded counts, so that a form may be worth it for its neighbours",
+          "[deploy][plan]") {
+  using deploy::Layout;
+  test::GraphBuilder builder({8, 20, 20});
+  for (int i = 0; i < 4; ++i) builder.conv({.filters = 8, .size = 3, .padding = 1});
+  builder.shortcut(1).conv({.filters = 8, .size = 3, .padding = 1});
+  const Graph graph = builder.done();
+  const double saved = deploy::kStaysRounded * 8 * 20 * 20;
+  // Form 1 rounds: better at both ends, worse between, by less and by more than it saves there.
+  std::vector<std::vector<double>> costs(5, {10 * saved, 9 * saved});
+  costs[2][1] = 11.9 * saved;
+  const auto best = [&] {
+    return deploy::Assignment(graph, costs, {Layout::kChannelsLast, Layout::kChannelsLast},
+                              {false, true})
+        .best();
+  };
+  CHECK(best() == std::vector<std::size_t>{1, 1, 1, 1, 1});
+  costs[2][1] = 12.1 * saved;
+  CHECK(best() == std::vector<std::size_t>{1, 1, 0, 1, 1});
+  // Through a shortcut, which the convolution before it finishes.
+  costs[4][1] = 10.9 * saved;
+  CHECK(best() == std::vector<std::size_t>{1, 1, 0, 1, 1});
+  costs[4][1] = 11.1 * saved;
+  CHECK(best() == std::vector<std::size_t>{1, 1, 0, 1, 0});
 }
 
 TEST_CASE("equal plans by rule give equal bits, whatever the threads", "[deploy][plan]") {
