@@ -66,6 +66,8 @@ class AmxConvolutionOf {
     starts_ = from.array<std::int64_t>(static_cast<std::size_t>(weights_.panels()) + 1);
     require_starts("steps", starts_.values(), 0, static_cast<std::int64_t>(left_.size()),
                    from.place());
+    for (std::int64_t panel = 0; panel < weights_.panels(); ++panel)
+      require_ascending("steps", steps_left(panel), from.place());
   }
 
   void write(PlanWriter& to) const {
@@ -95,7 +97,7 @@ class AmxConvolutionOf {
     if (steps_.reads_on()) return {};
     RoundedLayout layout{.shape = in_,
                          .padding = conv_.padding,
-                         .depth = depth_,
+                         .depth = depth(),
                          .filled = steps_.filled(),
                          .behind = behind()};
     if constexpr (kTogether<Number> == 4) layout.bytes = rounding_.by;
@@ -171,7 +173,6 @@ class AmxConvolutionOf {
         in_(in),
         out_(output_shape(c, in)),
         steps_(c, in),
-        depth_(steps_.depth()),
         rounding_(rounding),
         weights_(weights(steps_)) {
     places_ = steps_.places(row_numbers());
@@ -214,11 +215,13 @@ class AmxConvolutionOf {
   [[nodiscard]] std::int64_t padded_width() const {
     return std::int64_t{in_.width} + 2 * conv_.padding;
   }
-  [[nodiscard]] std::int64_t row_numbers() const { return padded_width() * depth_; }
+  /// From one cell of the rounded input to the next.
+  [[nodiscard]] std::int64_t depth() const { return steps_.depth(); }
+  [[nodiscard]] std::int64_t row_numbers() const { return padded_width() * depth(); }
 
   /// Numbers behind the operands that are read where tiles end that are not full.
   [[nodiscard]] std::int64_t behind() const {
-    return kAmxRows * conv_.stride * depth_ + steps_.reach();
+    return kAmxRows * conv_.stride * depth() + steps_.reach();
   }
 
   /// Room for some rows of operands in this thread's scratch, and behind them; zeros, where it
@@ -236,7 +239,7 @@ class AmxConvolutionOf {
   }
 
   /// @param row  of the input with its padding.
-  /// @param to   [padded_width(), depth_]
+  /// @param to   [padded_width(), depth()]
   void round_row(const MapRows<const float>& x, std::int64_t row, Number* to) const {
     const auto zero = rounding_(0.0F);
     const auto inner = row - conv_.padding;
@@ -244,16 +247,16 @@ class AmxConvolutionOf {
       std::fill_n(to, row_numbers(), zero);
       return;
     }
-    const std::int64_t channels = in_.channels, width = in_.width, around = conv_.padding * depth_;
+    const std::int64_t channels = in_.channels, width = in_.width, around = conv_.padding * depth();
     const float* from = x.data + (inner - x.first) * width * channels;
     std::fill_n(to, around, zero);
     to += around;
-    if (depth_ == channels)
+    if (depth() == channels)
       dot_kernels_here<Number>().round(rounding_, from, width * channels, to);
     else
       dot_kernels_here<Number>().round_cells(rounding_, from, width, channels, steps_.filled(),
-                                             depth_, to);
-    std::fill_n(to + width * depth_, around, zero);
+                                             depth(), to);
+    std::fill_n(to + width * depth(), around, zero);
   }
 
   /// From the positions of a row of the output to the next row's. With stride 1 all rows are one
@@ -273,12 +276,12 @@ class AmxConvolutionOf {
     const auto* from = x.data + (first * conv_.stride - x.first) * row_numbers();
     const auto in = [&](std::int64_t position) {
       return from + position / across * conv_.stride * row_numbers() +
-             position % across * conv_.stride * depth_;
+             position % across * conv_.stride * depth();
     };
     const auto& kernels = amx_kernels_here<Number>();
 
     AmxJob<Number> job;
-    job.position_step = conv_.stride * depth_;
+    job.position_step = conv_.stride * depth();
     job.places = places_.data();
     job.pitch = out_.channels;
     job.finish = finish;
@@ -305,7 +308,7 @@ class AmxConvolutionOf {
         std::span<const Number> tiles;  // of the next pair, what no tile has read yet
         if (weights.empty() && pair + 1 < pairs)
           tiles = {in(begin + kPair) + (conv_.size - 1) * row_numbers(),
-                   static_cast<std::size_t>(kPair * conv_.stride * depth_)};
+                   static_cast<std::size_t>(kPair * conv_.stride * depth())};
         for (auto panel = kept; panel < end; ++panel) {
           const auto nth = static_cast<std::size_t>(panel - kept);
           weights_.give(panel, job);
@@ -360,7 +363,6 @@ class AmxConvolutionOf {
   Convolutional conv_;
   Shape in_, out_;
   AmxSteps<Number> steps_;
-  std::int64_t depth_;                  // from one cell of the rounded input to the next
   std::vector<std::ptrdiff_t> places_;  // where each step begins to read
   std::int64_t blocks_ = 1, panels_kept_ = 1;
   Rounding<Number> rounding_;         // of the input

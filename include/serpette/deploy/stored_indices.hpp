@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <string_view>
@@ -26,6 +27,15 @@ inline void require_indices(std::string_view what, std::span<const std::int32_t>
   if (signs >> 31 == 0) return;
   const auto found = std::ranges::find_if(indices, [&](auto i) { return i < 0 || i > most; });
   fail(place, "should hold {} from 0 to {}, got {}", what, most, *found);
+}
+
+/// @throws Error  unless each is larger than the one before it.
+inline void require_ascending(std::string_view what, std::span<const std::int32_t> indices,
+                              std::string_view place) {
+  const auto found = std::ranges::adjacent_find(indices, std::ranges::greater_equal());
+  if (found == indices.end()) return;
+  fail(place, "should hold lists of {} in ascending order, got {} behind {}", what, found[1],
+       found[0]);
 }
 
 /// @param starts  where lists begin, and the end of the last; at least one.

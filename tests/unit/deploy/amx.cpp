@@ -117,6 +117,9 @@ TEST_CASE("steps without weights are left out, down to none", "[deploy][amx]") {
                     steps = 3 * line + 36 * 32 * 96 * sizeof(BFloat16) + 96 * 4;
   refused(steps, std::int32_t{36}, "should hold steps from 0 to 35, got 36");
   refused(steps, std::int32_t{-1}, "should hold steps from 0 to 35, got -1");
+  // Of the first 32 filters steps 0, 3, 6, … are left.
+  refused(steps + 4, std::int32_t{0}, "lists of steps in ascending order, got 0 behind 0");
+  refused(steps + 8, std::int32_t{1}, "lists of steps in ascending order, got 1 behind 3");
 }
 
 TEST_CASE("threads do not change a bit of a convolution by tiles", "[deploy][amx]") {
