@@ -37,8 +37,9 @@ namespace serpette::deploy {
 /// in one row of the map and end in the next, so that narrow maps fill tiles, too; what is computed
 /// in the padding is dropped. Steps of which all weights are zero are left out: those of 32 filters
 /// and kAmxDepth channels at one cell of the kernel. The order of summation depends on nothing but
-/// the layer. Where channels do not fill chunks, zero weights multiply the numbers of the next
-/// cells: of BFloat16 one that is infinite makes more sums NaN than its own.
+/// the layer. Where channels do not fill chunks, zero weights multiply some numbers: of BFloat16 an
+/// infinite one makes a sum NaN that has it, and where a tap is shorter than a chunk, the sums of
+/// the cells before it.
 /// @tparam Number  BFloat16, with sums in float, or Int8, exact in 32 bits.
 template <class Number>
 class AmxConvolutionOf {
@@ -339,7 +340,7 @@ class AmxConvolutionOf {
   /// The cells of a rounded map from a row and a filter on.
   static RoundedCells cells_of(const RoundedRows& map, std::int64_t row, std::int64_t filter) {
     if (map.data == nullptr) return {};
-    const auto& layout = *map.layout;
+    const auto& layout = map.layout;
     RoundedCells cells{.data = map.cells(row) + filter * layout.of_number(),
                        .depth = layout.depth,
                        .around = 2 * layout.padding,

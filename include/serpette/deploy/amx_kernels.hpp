@@ -7,7 +7,6 @@
 
 #include "serpette/deploy/amx_job.hpp"
 #include "serpette/deploy/cpu_features.hpp"
-#include "serpette/deploy/dense_kernels.hpp"  // what finishes a sum
 #include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/detail/kernels.hpp"
 

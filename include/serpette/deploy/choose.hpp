@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <mutex>
 #include <numeric>
@@ -15,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "serpette/deploy/finished_shortcuts.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/graph/graph.hpp"
 
@@ -121,16 +123,29 @@ class Assignment {
       : graph_(graph),
         costs_(std::move(costs)),
         layouts_(std::move(layouts)),
-        rounds_(std::move(rounds)) {}
+        rounds_(std::move(rounds)),
+        finished_(graph, convolutions(graph)),
+        readers_(graph.layers.size()) {
+    for (int i = 0; i < graph.size(); ++i)
+      for (const int j : graph[i].inputs)
+        if (j != kImage) readers_[static_cast<std::size_t>(j)].push_back(i);
+  }
 
-  /// By position in graph.convolutions(). From the best form of each layer by itself, and from the
-  /// best of each layout, layers change one by one as long as it helps; the best end counts.
+  /// By position in graph.convolutions(). From the best form of each layer by itself, the best of
+  /// each layout, and the best of those that round, layers change one by one as long as it helps;
+  /// the best end counts.
   [[nodiscard]] std::vector<std::size_t> best() const {
     std::vector<std::size_t> found;
     double least = std::numeric_limits<double>::infinity();
-    for (const auto only : {std::optional<Layout>(), std::optional(Layout::kChannelsLast),
-                            std::optional(Layout::kPlanes)}) {
-      auto forms = improved(start(only));
+    const auto lies = [this](Layout layout) {
+      return [this, layout](std::size_t form) { return layouts_[form] == layout; };
+    };
+    using Allowed = std::function<bool(std::size_t)>;
+    for (const Allowed& allowed :
+         {Allowed([](std::size_t) { return true; }), Allowed(lies(Layout::kChannelsLast)),
+          Allowed(lies(Layout::kPlanes)),
+          Allowed([this](std::size_t form) { return rounds_[form]; })}) {
+      auto forms = improved(start(allowed));
       if (const double cost = total(forms); found.empty() || cost < least) {
         least = cost;
         found = std::move(forms);
@@ -147,22 +162,15 @@ class Assignment {
     const auto layout_of = [&](int i) {
       return i == kImage ? Layout::kPlanes : made[static_cast<std::size_t>(i)];
     };
-    std::vector<bool> is_rounded(graph_.layers.size(), false);  // its output may be
     std::size_t position = 0;
+    std::vector<bool> rounds(graph_.layers.size(), false);  // by graph index: a convolution's form
     for (int i = 0; i < graph_.size(); ++i) {
       const auto& inputs = graph_[i].inputs;
-      const auto was_rounded = [&](int j) {
-        return j != kImage && is_rounded[static_cast<std::size_t>(j)];
-      };
       if (graph_[i].as<Convolutional>()) {
         const auto form = forms[position];
         sum += costs_[position++][form];
-        is_rounded[static_cast<std::size_t>(i)] = rounds_[form];
-        if (rounds_[form] && was_rounded(inputs.front()))
-          sum -= kStaysRounded * numbers(graph_.shape(inputs.front()));
+        rounds[static_cast<std::size_t>(i)] = rounds_[form];
       }
-      if (graph_[i].as<Shortcut>())  // finished by the later one
-        is_rounded[static_cast<std::size_t>(i)] = was_rounded(std::max(inputs[0], inputs[1]));
       if (graph_[i].as<Yolo>()) continue;  // heads are copied whatever their layout
       for (const int j : inputs) {
         if (layout_of(j) == layout_of(i) || changed[static_cast<std::size_t>(j + 1)]) continue;
@@ -170,6 +178,7 @@ class Assignment {
         sum += kLayoutChange * numbers(graph_.shape(j));
       }
     }
+    for (int i = 0; i < graph_.size(); ++i) sum -= saved(i, rounds);
     return sum;
   }
 
@@ -189,21 +198,46 @@ class Assignment {
   }
 
  private:
+  /// By graph index, which layers are convolutions.
+  static std::vector<bool> convolutions(const Graph& graph) {
+    std::vector<bool> are(graph.layers.size());
+    for (const int i : graph.convolutions()) are[static_cast<std::size_t>(i)] = true;
+    return are;
+  }
   static double numbers(const Shape& s) { return 1.0 * s.channels * s.height * s.width; }
 
-  [[nodiscard]] std::vector<std::size_t> start(std::optional<Layout> only) const {
+  /// What is saved where layer i's output may stay rounded, as KeptMaps decides that knows how the
+  /// forms' layers read it; half of it where somebody needs floats, too.
+  /// @param rounds  by graph index, whether a convolution's form does.
+  [[nodiscard]] double saved(int i, const std::vector<bool>& rounds) const {
+    const auto of = [](const auto& values, int k) { return values[static_cast<std::size_t>(k)]; };
+    const auto later = [&](int sum) { return std::ranges::max(graph_[sum].inputs); };
+    const int writer = finished_.contain(i) ? later(i) : i;
+    if (!of(rounds, writer) || !is_piecewise_linear(graph_.convolution(writer).activation))
+      return 0;
+    bool is_read = false, is_alone = true;
+    for (const int reader : of(readers_, i))
+      if (of(rounds, reader))
+        is_read = true;
+      else if (!finished_.contain(reader) || !of(rounds, later(reader)))
+        is_alone = false;
+    if (!is_read) return 0;
+    return (is_alone ? 1 : 0.5) * kStaysRounded * numbers(graph_.shape(i));
+  }
+
+  /// The cheapest of the forms that are allowed, or of all where none of them fits.
+  template <class Allowed>
+  [[nodiscard]] std::vector<std::size_t> start(const Allowed& allowed) const {
     std::vector<std::size_t> forms;
     for (const auto& costs : costs_) {
-      const auto cheapest = [&](std::optional<Layout> layout) {
+      const auto cheapest = [&](const auto& may) {
         std::optional<std::size_t> found;
         for (std::size_t f = 0; f < costs.size(); ++f)
-          if ((!layout || layouts_[f] == *layout) && costs[f] < kImpossible &&
-              (!found || costs[f] < costs[*found]))
-            found = f;
+          if (may(f) && costs[f] < kImpossible && (!found || costs[f] < costs[*found])) found = f;
         return found;
       };
-      const auto wanted = cheapest(only);
-      forms.push_back(wanted ? *wanted : cheapest({}).value());
+      const auto wanted = cheapest(allowed);
+      forms.push_back(wanted ? *wanted : cheapest([](std::size_t) { return true; }).value());
     }
     return forms;
   }
@@ -233,6 +267,8 @@ class Assignment {
   std::vector<std::vector<double>> costs_;
   std::vector<Layout> layouts_;
   std::vector<bool> rounds_;
+  FinishedShortcuts finished_;             // if all forms add residuals, as those do that round
+  std::vector<std::vector<int>> readers_;  // by graph index
 };
 
 }  // namespace serpette::deploy

@@ -169,29 +169,12 @@ void round_cells(const Rounding<Number>& rounding, const float* from, std::int64
                     first_lanes(filled - c), to + cell * depth + c);
 }
 
-inline void round_bfloat16(const Rounding<BFloat16>& rounding, const float* from, std::int64_t n,
-                           BFloat16* to) {
-  const D d;
+template <class Number>
+void round(const Rounding<Number>& rounding, const float* from, std::int64_t n, Number* to) {
   std::int64_t i = 0;
-  for (; i + 16 <= n; i += 16) store_rounded(hn::LoadU(d, from + i), to + i);
-  for (; i < n; ++i) to[i] = rounding(from[i]);
-}
-
-inline void round_int8(const Rounding<Int8>& rounding, const float* from, std::int64_t n,
-                       Int8* to) {
-  const D d;
-  const V steps = hn::Set(d, 1 / rounding.by.scale),
-          zero = hn::Set(d, static_cast<float>(rounding.by.zero_point)), most = hn::Set(d, 255.0F);
-  std::int64_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    // As Quantization: in float up to the end, where every byte is exact.
-    const V near = hn::Add(hn::Round(hn::Mul(hn::LoadU(d, from + i), steps)), zero);
-    const V inside = hn::Min(hn::Max(near, hn::Zero(d)), most);
-    const auto bytes =
-        _mm512_maskz_cvtepi32_epi8(0xffff, hn::ConvertTo(hn::RebindToSigned<D>(), inside).raw);
-    std::memcpy(static_cast<void*>(to + i), &bytes, sizeof bytes);
-  }
-  for (; i < n; ++i) to[i] = rounding(from[i]);
+  for (; i + 16 <= n; i += 16) store_rounded(rounding, _mm512_loadu_ps(from + i), 0xffff, to + i);
+  const auto rest = first_lanes(n - i);
+  if (rest != 0) store_rounded(rounding, _mm512_maskz_loadu_ps(rest, from + i), rest, to + i);
 }
 
 template <class Number, bool kFetches, std::size_t... I>
@@ -218,14 +201,14 @@ inline DotKernels<BFloat16> bfloat16_kernels() {
   if (!cpu_has(CpuFeature::kAvx512Bf16)) return {};
   auto k = dot::products<BFloat16>();
   k.tile_in = &dot::tile_in;
-  k.round = &dot::round_bfloat16;
+  k.round = &dot::round<BFloat16>;
   k.round_cells = &dot::round_cells<BFloat16>;
   return k;
 }
 inline DotKernels<Int8> int8_kernels() {
   if (!cpu_has(CpuFeature::kAvx512Vnni)) return {};
   auto k = dot::products<Int8>();
-  k.round = &dot::round_int8;
+  k.round = &dot::round<Int8>;
   k.round_cells = &dot::round_cells<Int8>;
   return k;
 }

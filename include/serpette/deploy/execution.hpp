@@ -142,6 +142,9 @@ class Execution {
   /// Per convolution, in the order of `graph().convolutions()`. `write_choices` makes text of them.
   [[nodiscard]] const std::vector<LayerChoice>& choices() const { return choices_; }
 
+  /// In which ways it keeps the maps between its layers.
+  [[nodiscard]] const KeptMaps& kept() const { return kept_; }
+
   /// The layers that it computes together, slice by slice, since their maps are large.
   [[nodiscard]] const std::vector<LayerChain>& chains() const { return chains_; }
 
@@ -252,7 +255,7 @@ class Execution {
       reads[static_cast<std::size_t>(i)] = List::reads(step(i).prepared);
     }
     finished_ = FinishedShortcuts(graph_, adds_residual);
-    kept_ = KeptMaps(graph_, finished_, reads, rounds);
+    kept_ = KeptMaps(graph_, finished_, reads, rounds, has_bfloat16());
     const auto layouts = assignment({}).layouts(forms);
     chains_ = find_chains(graph_, finished_, layouts, slices, kept_);
     chain_seconds_.resize(graph_.layers.size());
@@ -414,7 +417,7 @@ class Execution {
               const auto* layout = kept_.rounded(finished_.written_by(nodes[node]), way);
               if (layout == nullptr) return {};
               const auto rows = windows(node, way);
-              return {rows.data, rows.first, layout};
+              return {rows.data, rows.first, *layout};
             };
             if (n > 0) {
               of.x = numbers(n - 1);

@@ -67,7 +67,7 @@ struct FormInput {
   ConstMap x;  ///< [C_in, H, W] in the form's layout, dense.
   Map y;       ///< [C_out, H', W'] likewise, to be filled.
   Finish finish;
-  RoundedMaps rounded = {};  ///< Of a RoundedForm alone; what is there instead of x or y is null.
+  RoundedMaps rounded = {};  ///< Of a RoundedForm alone: then x's or y's data may be null.
 };
 
 namespace req {
@@ -118,9 +118,11 @@ concept SlicedForm = Form<F> && requires(const typename F::Prepared& prepared, s
   { F::run_slice(prepared, k, maps) } -> std::same_as<void>;
 };
 
-/// A form that multiplies rounded numbers, reads its input already rounded so, and can write its
-/// output in any RoundedLayout and add a residual in bfloat16: between two such layers a plan keeps
-/// the rounded map alone. `reads` says how the input has to lie; none: only as float.
+/// A form that multiplies rounded numbers: between two layers of such forms a plan keeps the
+/// rounded map alone. `reads` says how the input has to lie; none: only as float. `run` and
+/// `run_slice` then read input.rounded.x if that is there, else x; write y, if it has memory, and
+/// each of rounded.y that is there, in its layout: `filled` numbers of each cell, and the padding
+/// (RoundedRows::pad); and add rounded.residual, which is bfloat16, if it is there.
 template <class F>
 concept RoundedForm = Form<F> && requires(const typename F::Prepared& prepared) {
   { F::reads(prepared) } -> std::same_as<std::optional<RoundedLayout>>;

@@ -8,7 +8,6 @@
 #include <optional>
 #include <vector>
 
-#include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/finished_shortcuts.hpp"
 #include "serpette/deploy/rounded_map.hpp"
 #include "serpette/graph/graph.hpp"
@@ -26,22 +25,24 @@ class KeptMaps {
   KeptMaps() = default;
   /// @param reads   by graph index, how a convolution wants its input rounded.
   /// @param rounds  by graph index, whether a convolution writes and adds rounded maps.
+  /// @param halves  whether this machine rounds to bfloat16.
   KeptMaps(const Graph& graph, const FinishedShortcuts& finished,
-           const std::vector<std::optional<RoundedLayout>>& reads, const std::vector<bool>& rounds)
+           const std::vector<std::optional<RoundedLayout>>& reads, const std::vector<bool>& rounds,
+           bool halves)
       : kept_(graph.layers.size()), reads_operands_(graph.layers.size(), false) {
     for (const int i : graph.convolutions())
       if (rounds[static_cast<std::size_t>(i)] &&
           is_piecewise_linear(graph.convolution(i).activation))
-        decide(graph, finished, reads, rounds, finished.written_by(i));
+        decide(graph, finished, reads, rounds, halves, finished.written_by(i));
   }
 
   [[nodiscard]] bool contain(int i, Way way) const {
     const auto& kept = of(i);
-    return way == kNumbers ? kept.numbers : kept.rounded[way - 1].has_value();
+    return way == kNumbers ? kept.numbers : kept.rounded[way].has_value();
   }
   /// How layer i's output lies in a way that is not floats; null if it is not kept so.
   [[nodiscard]] const RoundedLayout* rounded(int i, Way way) const {
-    const auto& layout = of(i).rounded[way - 1];
+    const auto& layout = of(i).rounded[way];
     return layout ? &*layout : nullptr;
   }
   /// How convolution i reads its input.
@@ -54,7 +55,7 @@ class KeptMaps {
  private:
   struct Kept {
     bool numbers = true;
-    std::array<std::optional<RoundedLayout>, kWays - 1> rounded = {};
+    std::array<std::optional<RoundedLayout>, kWays> rounded = {};  // none in floats
     Way added_from = kNumbers;
   };
 
@@ -62,9 +63,9 @@ class KeptMaps {
 
   void decide(const Graph& graph, const FinishedShortcuts& finished,
               const std::vector<std::optional<RoundedLayout>>& reads,
-              const std::vector<bool>& rounds, int written) {
+              const std::vector<bool>& rounds, bool halves, int written) {
     Kept kept{.numbers = false};
-    auto& [operands, addends] = kept.rounded;
+    auto &operands = kept.rounded[kOperands], &addends = kept.rounded[kAddends];
     bool is_added = false;
     std::vector<int> readers;  // of operands
     for (int r = written + 1; r < graph.size(); ++r) {
@@ -76,8 +77,10 @@ class KeptMaps {
         continue;
       }
       const auto& wanted = reads[static_cast<std::size_t>(r)];
-      if (wanted && (!operands || *operands == *wanted)) {
+      if (wanted && (!operands || operands->lies_as(*wanted))) {
+        const auto behind = operands ? operands->behind : 0;
         operands = wanted;
+        operands->behind = std::max(operands->behind, behind);
         readers.push_back(r);
       } else {
         kept.numbers = true;
@@ -87,7 +90,7 @@ class KeptMaps {
     if (is_added && !kept.numbers) {
       if (!operands->bytes) {
         kept.added_from = kOperands;
-      } else if (has_bfloat16()) {
+      } else if (halves) {
         kept.added_from = kAddends;
         const Shape& shape = operands->shape;
         addends = RoundedLayout{.shape = shape, .depth = shape.channels, .filled = shape.channels};

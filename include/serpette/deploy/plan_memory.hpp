@@ -47,12 +47,12 @@ class PlanMemory {
   }
   /// The layer in whose turn i is computed: itself, or the last of its chain.
   [[nodiscard]] int turn(int i) const { return turns_[static_cast<std::size_t>(i)]; }
-  /// The buffer of layer i; none where it hands on its input's, a chain has it in slices, or nobody
-  /// reads floats.
+  /// The buffer of layer i; without memory where it hands on its input's, a chain has it in slices,
+  /// or nobody reads floats.
   [[nodiscard]] const Map& output(int i) const { return outputs_[static_cast<std::size_t>(i)]; }
   /// The buffer of layer i's output in a way that is not floats; none where it is not kept so.
   [[nodiscard]] const RoundedRows& rounded(int i, KeptMaps::Way way) const {
-    return rounded_[static_cast<std::size_t>(i)][way - 1];
+    return rounded_[static_cast<std::size_t>(i)][way];
   }
   /// The buffer of a change of layout, by `place`.
   [[nodiscard]] const Map& changed(std::size_t place) const { return changed_[place]; }
@@ -87,12 +87,12 @@ class PlanMemory {
   void place_outputs(const Graph& graph, const FinishedShortcuts& finished, const KeptMaps& kept) {
     const auto n = graph.layers.size();
     std::vector<Use> uses(2 * (n + 1));
-    std::vector<std::array<Use, KeptMaps::kWays - 1>> rounded_uses(n);
+    std::vector<std::array<Use, KeptMaps::kWays>> rounded_uses(n);
     const auto read = [&](int j, KeptMaps::Way way, Layout wanted, int turn) {
       if (way == KeptMaps::kNumbers)
         uses[place(j, wanted)].in(turn);
       else
-        rounded_uses[static_cast<std::size_t>(j)][way - 1].in(turn);
+        rounded_uses[static_cast<std::size_t>(j)][way].in(turn);
     };
     for (int i = 0; i < graph.size(); ++i) {
       const auto& inputs = graph[i].inputs;
@@ -128,15 +128,15 @@ class PlanMemory {
       if (hands_on(graph[i]) || finished.contain(i) || turn(i) != i) continue;
       const int written = finished.written_by(i);
       const auto w = static_cast<std::size_t>(written);
+      outputs_[w].shape = graph.shape(written);
       if (kept.contain(written, KeptMaps::kNumbers))
         live(outputs_[w], graph.shape(written), layout(written), i, std::max(i, last_read[w]));
       for (const auto way : {KeptMaps::kOperands, KeptMaps::kAddends})
         if (const auto* rounded = kept.rounded(written, way))
-          lives.emplace_back(
-              Lifetime{rounded->all(), i, std::max(i, rounded_uses[w][way - 1].last)},
-              [&to = rounded_[w][way - 1], rounded](std::byte* data) {
-                to = RoundedRows::whole(data, *rounded);
-              });
+          lives.emplace_back(Lifetime{rounded->all(), i, std::max(i, rounded_uses[w][way].last)},
+                             [&to = rounded_[w][way], rounded](std::byte* data) {
+                               to = RoundedRows::whole(data, *rounded);
+                             });
     }
     for (int j = kImage; j < graph.size(); ++j)
       for (const auto wanted : {Layout::kPlanes, Layout::kChannelsLast}) {
@@ -157,7 +157,7 @@ class PlanMemory {
   std::vector<Layout> layouts_;  // by graph index, of the outputs
   std::vector<int> turns_;       // by graph index
   std::vector<Map> outputs_;     // by graph index: buffers for what we write
-  std::vector<std::array<RoundedRows, KeptMaps::kWays - 1>> rounded_;  // by graph index, likewise
+  std::vector<std::array<RoundedRows, KeptMaps::kWays>> rounded_;  // by graph index, likewise
   std::vector<Map> changed_;  // by place: buffers for changes of layout
   std::vector<AlignedZeros<std::byte>> memory_;
 };

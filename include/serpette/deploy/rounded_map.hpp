@@ -27,6 +27,11 @@ struct RoundedLayout {
   std::int64_t behind = 0;  ///< Numbers behind the last row that may be read, whatever they are.
   std::optional<Quantization> bytes = {};  ///< How bytes stand for its numbers; none: bfloat16.
 
+  /// Whether the same numbers lie in the same places.
+  [[nodiscard]] bool lies_as(RoundedLayout other) const {
+    other.behind = behind;
+    return *this == other;
+  }
   bool operator==(const RoundedLayout&) const = default;
 
   /// Bytes of a number.
@@ -45,34 +50,33 @@ struct RoundedLayout {
 struct RoundedRows {
   std::byte* data = nullptr;  ///< Where row `first` begins, with the padding before it.
   std::int64_t first = 0;  ///< Of the map's rows; those of the padding above it are −1, −2, ….
-  const RoundedLayout* layout = nullptr;
+  RoundedLayout layout;
 
   static RoundedRows whole(std::byte* data, const RoundedLayout& layout) {
-    return {data, -layout.padding, &layout};
+    return {data, -layout.padding, layout};
   }
 
   /// Where a row's cells begin, behind the padding.
   [[nodiscard]] std::byte* cells(std::int64_t row) const {
-    return data + (row - first) * layout->row() +
-           layout->padding * layout->depth * layout->of_number();
+    return data + (row - first) * layout.row() + layout.padding * layout.depth * layout.of_number();
   }
 
   /// Writes the padding of rows begin … end − 1 of the map, and that above or below it where they
   /// are the first or the last.
   void pad(std::int64_t begin, std::int64_t end) const {
-    const std::int64_t padding = layout->padding;
+    const std::int64_t padding = layout.padding;
     if (padding == 0) return;
-    const int zero = layout->bytes ? layout->bytes->zero_point : 0;
-    const auto side = static_cast<std::size_t>(padding * layout->depth * layout->of_number()),
-               row = static_cast<std::size_t>(layout->row());
-    const auto at = [&](std::int64_t r) { return data + (r - first) * layout->row(); };
+    const int zero = layout.bytes ? layout.bytes->zero_point : 0;
+    const auto side = static_cast<std::size_t>(padding * layout.depth * layout.of_number()),
+               row = static_cast<std::size_t>(layout.row());
+    const auto at = [&](std::int64_t r) { return data + (r - first) * layout.row(); };
     for (auto r = begin; r < end; ++r) {
       std::memset(at(r), zero, side);
       std::memset(at(r) + row - side, zero, side);
     }
     const auto rows = static_cast<std::size_t>(padding) * row;
     if (begin == 0) std::memset(at(-padding), zero, rows);
-    if (end == layout->shape.height) std::memset(at(end), zero, rows);
+    if (end == layout.shape.height) std::memset(at(end), zero, rows);
   }
 };
 

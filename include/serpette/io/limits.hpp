@@ -31,8 +31,8 @@ inline constexpr std::int64_t kWebpPixelsPerByte = 1024;
 
 /// Of all maps of a plan, and as many more a byte of its file: a few weights may make large maps,
 /// as those of a heavily pruned network do, but not out of nothing. And of what a layer computes on
-/// the way in each of a thread's buffers, where that is in proportion neither to its maps nor to
-/// its weights.
+/// the way in each of a thread's buffers, or reads with padding around it, where that is in
+/// proportion neither to its maps nor to its weights.
 inline constexpr std::int64_t kPlanNumbers = std::int64_t{1} << 24;
 inline constexpr std::int64_t kPlanNumbersPerByte = 4096;
 

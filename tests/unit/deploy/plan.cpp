@@ -230,8 +230,9 @@ TEST_CASE("what two layers keep rounded counts, so that a form may be worth it f
           "[deploy][plan]") {
   using deploy::Layout;
   test::GraphBuilder builder({8, 20, 20});
-  for (int i = 0; i < 4; ++i) builder.conv({.filters = 8, .size = 3, .padding = 1});
-  builder.shortcut(1).conv({.filters = 8, .size = 3, .padding = 1});
+  const Convolutional conv{.filters = 8, .size = 3, .padding = 1, .activation = Activation::kLeaky};
+  for (int i = 0; i < 4; ++i) builder.conv(conv);
+  builder.shortcut(1).conv(conv);
   const Graph graph = builder.done();
   const double saved = deploy::kStaysRounded * 8 * 20 * 20;
   // Form 1 rounds: better at both ends, worse between, by less and by more than it saves there.
@@ -250,6 +251,41 @@ TEST_CASE("what two layers keep rounded counts, so that a form may be worth it f
   CHECK(best() == std::vector<std::size_t>{1, 1, 0, 1, 1});
   costs[4][1] = 11.1 * saved;
   CHECK(best() == std::vector<std::size_t>{1, 1, 0, 1, 0});
+  // All of them, though none by itself.
+  for (auto& of_layer : costs) of_layer[1] = 10.3 * saved;
+  CHECK(best() == std::vector<std::size_t>{1, 1, 1, 1, 1});
+}
+
+TEST_CASE("what cannot stay rounded saves nothing, and half where floats are wanted, too",
+          "[deploy][plan]") {
+  using deploy::Layout;
+  const double saved = deploy::kStaysRounded * 8 * 20 * 20;
+  const auto total = [&](const Graph& graph) {
+    const std::size_t n = graph.convolutions().size();
+    return deploy::Assignment(graph, std::vector<std::vector<double>>(n, {10 * saved}),
+                              {Layout::kChannelsLast}, {true})
+               .total(std::vector<std::size_t>(n, 0)) /
+           saved;
+  };
+  const auto conv = [](Activation activation) {
+    return Convolutional{.filters = 8, .size = 3, .padding = 1, .activation = activation};
+  };
+  const auto three = [&](Activation activation) {
+    test::GraphBuilder builder({8, 20, 20});
+    for (int i = 0; i < 3; ++i) builder.conv(conv(activation));
+    return builder;
+  };
+  const auto near = [](double wanted) { return Catch::Matchers::WithinAbs(wanted, 1e-9); };
+  const double image = deploy::kLayoutChange / deploy::kStaysRounded;  // into channels-last
+  CHECK_THAT(total(three(Activation::kLeaky).done()), near(30 + image - 2));
+  CHECK_THAT(total(three(Activation::kMish).done()), near(30 + image));
+  CHECK_THAT(total(three(Activation::kLeaky).route({0, 2}).done()), near(30 + image - 1.5));
+  // A shortcut that a convolution finishes has its map; one behind a map that others read has none.
+  CHECK_THAT(total(three(Activation::kLeaky).shortcut(0).conv(conv(Activation::kLeaky)).done()),
+             near(40 + image - 3));
+  CHECK_THAT(
+      total(three(Activation::kLeaky).shortcut(0).conv(conv(Activation::kLeaky)).route({2}).done()),
+      near(40 + image - 1.5));
 }
 
 TEST_CASE("equal plans by rule give equal bits, whatever the threads", "[deploy][plan]") {

@@ -16,7 +16,6 @@
 #include "support/graph_builder.hpp"
 #include "support/need_amx.hpp"
 #include "support/pieces.hpp"
-#include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
 
 using namespace serpette;
@@ -33,7 +32,7 @@ using test::need_amx;
 
 namespace {
 
-constexpr std::byte kUntouched{0xa5};
+constexpr std::byte kUntouched{0xff};  // as bfloat16 none
 constexpr std::size_t kGuard = 256;
 
 /// Memory of some rows of a rounded map, padding included, with guards around it.
@@ -49,7 +48,7 @@ struct RoundedWindow {
   explicit RoundedWindow(const RoundedLayout& layout)
       : RoundedWindow(layout, -layout.padding, layout.shape.height + layout.padding) {}
 
-  [[nodiscard]] RoundedRows rows() { return {bytes.data() + kGuard, first, &layout}; }
+  [[nodiscard]] RoundedRows rows() { return {bytes.data() + kGuard, first, layout}; }
 
   /// A number's bytes by plain arithmetic.
   [[nodiscard]] std::byte* number(std::int64_t row, std::int64_t column, std::int64_t n) {
@@ -241,6 +240,12 @@ struct InFloats : Form {
   static std::optional<RoundedLayout> reads(const typename Form::Prepared&) { return {}; }
 };
 
+/// Forms that compute as ours do, and whole maps alone.
+template <class Form>
+struct InOnePiece : Form {
+  static std::vector<deploy::Slice> slices(const typename Form::Prepared&) { return {}; }
+};
+
 template <template <class> class As>
 using PlanIn =
     deploy::PlanOf<As<deploy::AmxBFloat16Form>, As<deploy::AmxInt8Form>, deploy::WeightsForm>;
@@ -267,11 +272,22 @@ deploy::PlanOptions tiles(const test::ReferenceNetwork& network, deploy::PlanPre
   return options;
 }
 
+/// Maps that a plan keeps rounded.
+template <class Plan>
+int kept_rounded(const Plan& plan) {
+  int count = 0;
+  for (int i = 0; i < plan.graph().size(); ++i)
+    count += plan.kept().contain(i, KeptMaps::kOperands) ? 1 : 0;
+  return count;
+}
+
 double furthest(const std::vector<at::Tensor>& heads, const std::vector<at::Tensor>& wanted) {
   double furthest = 0;
-  for (std::size_t h = 0; h < heads.size(); ++h)
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    REQUIRE(heads[h].isfinite().all().item<bool>());
     furthest = std::max(
         furthest, ((heads[h] - wanted[h]).abs().max() / wanted[h].abs().max()).item<double>());
+  }
   return furthest;
 }
 
@@ -331,7 +347,7 @@ TEST_CASE("maps are kept as those who read them want them", "[deploy][rounded]")
     return text;
   };
   SECTION("in bfloat16 sums add what the next convolution multiplies") {
-    const KeptMaps kept(graph, finished, reads, rounds);
+    const KeptMaps kept(graph, finished, reads, rounds, true);
     for (const int i : {0, 1, 3, 4, 6, 8}) CHECK(ways(kept, i) == "o");
     CHECK(*kept.rounded(1, KeptMaps::kOperands) == *reads[2]);
     CHECK(kept.added_from(0) == KeptMaps::kOperands);
@@ -344,19 +360,35 @@ TEST_CASE("maps are kept as those who read them want them", "[deploy][rounded]")
     CHECK(kept.read_by(0) == KeptMaps::kNumbers);   // the image
   }
   SECTION("in bytes they add bfloat16") {
-    if (!deploy::has_bfloat16()) SKIP("this processor has no AVX512-BF16");
     for (auto& layout : reads)
       if (layout) layout->bytes = Quantization::of({-1, 1});
-    const KeptMaps kept(graph, finished, reads, rounds);
+    const KeptMaps kept(graph, finished, reads, rounds, true);
     CHECK(ways(kept, 0) == "oa");
     CHECK(kept.added_from(0) == KeptMaps::kAddends);
     CHECK(*kept.rounded(0, KeptMaps::kAddends) ==
           RoundedLayout{.shape = graph.shape(0), .depth = 64, .filled = 64});
-    CHECK(ways(kept, 6) == "o");  // nobody adds it
+    CHECK(ways(kept, 6) == "o");                                    // nobody adds it
+    const KeptMaps without(graph, finished, reads, rounds, false);  // no bfloat16 here
+    CHECK(ways(without, 0) == "no");
+    CHECK(without.added_from(0) == KeptMaps::kNumbers);
+    CHECK(ways(without, 6) == "o");
+  }
+  SECTION("before an activation that follows the form there are floats") {
+    Graph mish = graph;
+    for (const int i : {1, 5})
+      std::get<Convolutional>(mish.layers[static_cast<std::size_t>(i)].operation).activation =
+          Activation::kMish;
+    const KeptMaps kept(mish, deploy::FinishedShortcuts(mish, std::vector<bool>(n, true)), reads,
+                        rounds, true);
+    CHECK(ways(kept, 1) == "n");
+    CHECK(ways(kept, 5) == "n");
+    CHECK(ways(kept, 6) == "n");  // a shortcut of its own
+    CHECK(ways(kept, 3) == "no");
+    CHECK(kept.added_from(3) == KeptMaps::kNumbers);
   }
   SECTION("who writes floats alone is read in floats, and so is what such a one adds") {
     rounds[1] = rounds[5] = false;
-    const KeptMaps kept(graph, finished, reads, rounds);
+    const KeptMaps kept(graph, finished, reads, rounds, true);
     CHECK(ways(kept, 1) == "n");
     CHECK(kept.read_by(2) == KeptMaps::kNumbers);
     CHECK(ways(kept, 3) == "no");
@@ -364,30 +396,19 @@ TEST_CASE("maps are kept as those who read them want them", "[deploy][rounded]")
     CHECK(ways(kept, 6) == "n");
   }
   SECTION("two that read alike share; who reads otherwise has floats") {
-    auto builder = residual_network();
-    const auto both = builder.route({6}).done();  // a route hands on what it reads
-    const KeptMaps of_route(
-        both, deploy::FinishedShortcuts(both, std::vector<bool>(n + 1, true)),
-        [&] {
-          auto more = reads;
-          more.resize(n + 1);
-          return more;
-        }(),
-        [&] {
-          auto more = rounds;
-          more.resize(n + 1);
-          return more;
-        }());
-    CHECK(ways(of_route, 6) == "no");
     Graph twice = graph;  // 8 reads what 7 reads
     twice.layers[8].inputs = {6};
-    const KeptMaps kept(twice, finished, reads, rounds);
+    const KeptMaps kept(twice, finished, reads, rounds, true);
     CHECK(ways(kept, 6) == "no");
     CHECK(kept.read_by(7) == KeptMaps::kOperands);
     CHECK(kept.read_by(8) == KeptMaps::kNumbers);
     auto alike = reads;
     alike[8] = alike[7];
-    CHECK(ways(KeptMaps(twice, finished, alike, rounds), 6) == "o");
+    alike[8]->behind = alike[7]->behind + 5;  // the room that is larger serves both
+    const KeptMaps shared(twice, finished, alike, rounds, true);
+    CHECK(ways(shared, 6) == "o");
+    CHECK(shared.read_by(8) == KeptMaps::kOperands);
+    CHECK(shared.rounded(6, KeptMaps::kOperands)->behind == alike[8]->behind);
   }
 }
 
@@ -406,7 +427,14 @@ TEST_CASE("plans that keep rounded maps compute what plans in floats compute",
   const auto options = tiles(network, precision, images);
   auto rounded = deploy::make_plan<PlanIn<AsItIs>>(network, options);
   auto floats = deploy::make_plan<PlanIn<InFloats>>(network, options);
+  CHECK(kept_rounded(rounded) >= 4);
+  CHECK(kept_rounded(floats) == 0);
   const auto heads = rounded.forward(images), wanted = floats.forward(images);
+  // What another image leaves behind does not show.
+  for (const float left : {std::nanf(""), -1.0F / 0.0F, 1e30F})
+    (void)rounded.forward(at::full_like(images, left));
+  const auto after = rounded.forward(images);
+  for (std::size_t h = 0; h < heads.size(); ++h) CHECK(after[h].equal(heads[h]));
   if (adds) {  // sums are rounded on the way
     CHECK(furthest(heads, wanted) < 0.04);
     CHECK(furthest(heads, network.forward(images)) <
@@ -449,7 +477,11 @@ TEST_CASE("chains of rounded maps compute what whole maps do", "[deploy][amx][ro
   auto floats = deploy::make_plan<PlanIn<InFloats>>(network, options);
   REQUIRE(rounded.chains().size() == 1);
   CHECK(rounded.chains().front().convolutions == std::vector{0, 1, 2, 3, 5});
-  const auto heads = rounded.forward(images);
+  auto whole = deploy::make_plan<PlanIn<InOnePiece>>(network, options);
+  CHECK(whole.chains().empty());
+  CHECK(kept_rounded(rounded) == kept_rounded(whole));
+  const auto heads = rounded.forward(images), wanted = whole.forward(images);
+  for (std::size_t h = 0; h < heads.size(); ++h) CHECK(heads[h].equal(wanted[h]));
   CHECK(furthest(heads, floats.forward(images)) < 0.04);
   const int before = at::get_num_threads();
   for (const int threads : {2, 3, 1}) {
@@ -463,14 +495,42 @@ TEST_CASE("chains of rounded maps compute what whole maps do", "[deploy][amx][ro
 TEST_CASE("random networks whose maps are kept rounded stay near those in floats",
           "[deploy][amx][rounded]") {
   need_amx();
+  Generator rng{Seed(4)};
+  const auto in = [&](int low, int high) {
+    return at::randint(low, high + 1, {1}, rng.torch()).item<int>();
+  };
   for (std::uint64_t i = 0; i < 12; ++i) {
-    const test::ReferenceNetwork network(test::random_graph(Seed(i)), Seed(i));
+    GraphBuilder builder({3, in(14, 40), in(14, 40)});
+    std::vector<int> alike;  // layers of the last one's shape
+    for (int layer = 0; layer < 8; ++layer) {
+      const int size = 2 * in(0, 1) + 1, stride = in(0, 4) == 0 ? 2 : 1;
+      Convolutional c{.filters = in(32, 90),
+                      .size = size,
+                      .stride = stride,
+                      .padding = size / 2,
+                      .activation = in(0, 5) == 0 ? Activation::kMish : Activation::kLeaky};
+      const auto shape_of = [&](int k) { return builder.done().shape(k); };
+      const auto last = [&] { return builder.done().size() - 1; };
+      const bool adds = stride == 1 && !alike.empty() && in(0, 1) == 1;
+      if (adds) c.filters = shape_of(last()).channels;
+      builder.conv(c);
+      if (adds) builder.shortcut(alike[static_cast<std::size_t>(in(0, int(alike.size()) - 1))]);
+      if (!adds) alike.clear();
+      alike.push_back(last());
+      if (in(0, 5) == 0) builder.head(1);
+      if (in(0, 4) == 0) {
+        builder.route({last(), alike.front()});
+        alike.clear();
+      }
+    }
+    const test::ReferenceNetwork network(builder.head(2).done(), Seed(i));
     INFO("graph " << i << "\n" << write_cfg(network.graph()));
     const auto images = test::images_for(network.graph(), 1);
     for (const auto precision : {deploy::PlanPrecision::kBFloat16, deploy::PlanPrecision::kInt8}) {
       const auto options = tiles(network, precision, images);
       auto rounded = deploy::make_plan<PlanIn<AsItIs>>(network, options);
       auto floats = deploy::make_plan<PlanIn<InFloats>>(network, options);
+      CHECK(kept_rounded(rounded) > 0);
       CHECK(furthest(rounded.forward(images), floats.forward(images)) < 0.05);
     }
   }

@@ -183,7 +183,7 @@ std::vector<std::vector<int>> chains_of(const Graph& graph, const std::vector<La
   std::vector<std::vector<int>> found;
   const deploy::KeptMaps kept(graph, finished,
                               std::vector<std::optional<deploy::RoundedLayout>>(is_sliced.size()),
-                              is_sliced);
+                              is_sliced, true);
   for (const auto& chain : deploy::find_chains(graph, finished, layouts, slices, kept))
     found.push_back(chain.convolutions);
   return found;
