@@ -385,12 +385,45 @@ class Execution {
     return y;
   }
 
+  /// Where node n of a chain finds what it reads and adds of the nodes before it, and writes what
+  /// it makes for those behind it.
+  void in_windows(const LayerChain& chain, std::size_t n, const SliceChain::Windows& windows,
+                  RowMaps<>& maps) const {
+    const auto& nodes = chain.convolutions;
+    const auto numbers = [&](std::size_t node) -> MapRows<float> {
+      const auto rows = windows(node, KeptMaps::kNumbers);
+      return {reinterpret_cast<float*>(rows.data), rows.first,
+              rows.plane / std::int64_t{sizeof(float)}};
+    };
+    const auto rounded = [&](std::size_t node, KeptMaps::Way way) -> RoundedRows {
+      const auto* layout = kept_.rounded(finished_.written_by(nodes[node]), way);
+      if (layout == nullptr) return {};
+      const auto rows = windows(node, way);
+      return {rows.data, rows.first, *layout};
+    };
+    if (n > 0) {
+      maps.x = numbers(n - 1);
+      if (kept_.read_by(nodes[n]) == KeptMaps::kOperands)
+        maps.rounded.x = rounded(n - 1, KeptMaps::kOperands);
+    }
+    if (n + 1 < nodes.size()) {
+      maps.y = numbers(n);
+      maps.rounded.y = {rounded(n, KeptMaps::kOperands), rounded(n, KeptMaps::kAddends)};
+    }
+    if (const auto from = chain.slices.residual(n); from != SliceChain::kNone) {
+      const auto way = kept_.added_from(finished_.written_by(nodes[from]));
+      if (way == KeptMaps::kNumbers)
+        maps.residual = numbers(from);
+      else
+        maps.rounded.residual = rounded(from, way);
+    }
+  }
+
   /// The convolutions of a chain, and the shortcuts that they finish: the output of the last.
   ConstMap run_chain(const LayerChain& chain) {
     const auto& nodes = chain.convolutions;
     const ConstMap x = input_of(nodes.front());
-    const int written = finished_.written_by(nodes.back());
-    const Map& y = memory_.output(written);
+    const Map& y = memory_.output(finished_.written_by(nodes.back()));
     std::array<RowMaps<>, SliceChain::kMostNodes> maps;
     for (std::size_t n = 0; n < nodes.size(); ++n) {
       maps[n].finish = finish_of(nodes[n]);
@@ -403,45 +436,17 @@ class Execution {
     maps.front().x = MapRows<const float>::whole(x.data, x.shape);
     maps[nodes.size() - 1].y = MapRows<float>::whole(y.data, y.shape);
     const auto count = static_cast<std::int64_t>(chain.slices.slices());
-    workers_for(ConstMap{nullptr, graph_.shape(written)}.numbers())(
-        count, [&](std::int64_t begin, std::int64_t end) {
-          auto mine = maps;
-          chain.slices.run(begin, end, [&](std::size_t n, std::size_t k, const auto& windows) {
-            auto& of = mine[n];
-            const auto numbers = [&](std::size_t node) -> MapRows<float> {
-              const auto rows = windows(node, KeptMaps::kNumbers);
-              return {reinterpret_cast<float*>(rows.data), rows.first,
-                      rows.plane / std::int64_t{sizeof(float)}};
-            };
-            const auto rounded = [&](std::size_t node, KeptMaps::Way way) -> RoundedRows {
-              const auto* layout = kept_.rounded(finished_.written_by(nodes[node]), way);
-              if (layout == nullptr) return {};
-              const auto rows = windows(node, way);
-              return {rows.data, rows.first, *layout};
-            };
-            if (n > 0) {
-              of.x = numbers(n - 1);
-              if (kept_.read_by(nodes[n]) == KeptMaps::kOperands)
-                of.rounded.x = rounded(n - 1, KeptMaps::kOperands);
-            }
-            if (n + 1 < nodes.size()) {
-              of.y = numbers(n);
-              of.rounded.y = {rounded(n, KeptMaps::kOperands), rounded(n, KeptMaps::kAddends)};
-            }
-            if (const auto from = chain.slices.residual(n); from != SliceChain::kNone) {
-              const auto way = kept_.added_from(finished_.written_by(nodes[from]));
-              if (way == KeptMaps::kNumbers)
-                of.residual = numbers(from);
-              else
-                of.rounded.residual = rounded(from, way);
-            }
-            const auto start = std::chrono::steady_clock::now();
-            List::run_slice(step(nodes[n]).prepared, k, of);
-            if (begin == 0)
-              chain_seconds_[static_cast<std::size_t>(nodes[n])] +=
-                  std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-          });
-        });
+    workers_for(y.numbers())(count, [&](std::int64_t begin, std::int64_t end) {
+      auto mine = maps;
+      chain.slices.run(begin, end, [&](std::size_t n, std::size_t k, const auto& windows) {
+        in_windows(chain, n, windows, mine[n]);
+        const auto start = std::chrono::steady_clock::now();
+        List::run_slice(step(nodes[n]).prepared, k, mine[n]);
+        if (begin == 0)
+          chain_seconds_[static_cast<std::size_t>(nodes[n])] +=
+              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      });
+    });
     const auto activation = graph_.convolution(nodes.back()).activation;
     if (!is_piecewise_linear(activation)) activate(y, activation);
     return y;
