@@ -211,15 +211,14 @@ class Assignment {
   /// @param rounds  by graph index, whether a convolution's form does.
   [[nodiscard]] double saved(int i, const std::vector<bool>& rounds) const {
     const auto of = [](const auto& values, int k) { return values[static_cast<std::size_t>(k)]; };
-    const auto later = [&](int sum) { return std::ranges::max(graph_[sum].inputs); };
-    const int writer = finished_.contain(i) ? later(i) : i;
+    const int writer = finished_.writer_of(i);
     if (!of(rounds, writer) || !is_piecewise_linear(graph_.convolution(writer).activation))
       return 0;
     bool is_read = false, is_alone = true;
     for (const int reader : of(readers_, i))
       if (of(rounds, reader))
         is_read = true;
-      else if (!finished_.contain(reader) || !of(rounds, later(reader)))
+      else if (!of(rounds, finished_.writer_of(reader)))
         is_alone = false;
     if (!is_read) return 0;
     return (is_alone ? 1 : 0.5) * kStaysRounded * numbers(graph_.shape(i));

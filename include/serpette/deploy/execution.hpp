@@ -160,11 +160,10 @@ class Execution {
     is_changed_.assign(memory_.places(), false);
     std::size_t heads = 0;
     for (int i = 0; i < graph_.size(); ++i) {
-      const auto& inputs = graph_[i].inputs;
       if (graph_[i].template as<Yolo>())  // now: its buffer may serve a later layer
-        head(heads++, output(inputs.front()));
-      if (finished_.contain(i))  // by the later of its inputs
-        output(i) = output(std::max(inputs[0], inputs[1]));
+        head(heads++, output(graph_[i].inputs.front()));
+      if (finished_.contain(i))
+        output(i) = output(finished_.writer_of(i));
       else if (const auto chain = std::ranges::find(chains_, i, &LayerChain::last);
                chain != chains_.end())
         output(i) = run_chain(*chain);
@@ -349,29 +348,23 @@ class Execution {
     if (kept_.read_by(i) != KeptMaps::kNumbers) return {nullptr, graph_.shape(from)};
     return in(from, memory_.layout(i));
   }
-  /// The layer whose output convolution i adds; kNone: it adds none.
-  [[nodiscard]] int added_to(int i) const {
-    const int sum = finished_.by(i);
-    return sum == FinishedShortcuts::kNone ? sum : std::ranges::min(graph_[sum].inputs);
-  }
   /// What convolution i adds, if it is floats: null if nothing.
   [[nodiscard]] const float* residual_of(int i) {
-    const int from = added_to(i);
-    if (from == FinishedShortcuts::kNone || kept_.added_from(from) != KeptMaps::kNumbers)
-      return nullptr;
-    return in(from, memory_.layout(i)).data;
+    const auto from = finished_.added_by(i);
+    if (!from || kept_.added_from(*from) != KeptMaps::kNumbers) return nullptr;
+    return in(*from, memory_.layout(i)).data;
   }
   /// What convolution i reads and writes rounded, as whole maps.
   [[nodiscard]] RoundedMaps rounded_of(int i) const {
     RoundedMaps maps;
-    const int written = finished_.written_by(i), from = added_to(i);
+    const int written = finished_.written_by(i);
     if (kept_.read_by(i) == KeptMaps::kOperands)
       maps.x = memory_.rounded(graph_[i].inputs.front(), KeptMaps::kOperands);
     maps.y = {memory_.rounded(written, KeptMaps::kOperands),
               memory_.rounded(written, KeptMaps::kAddends)};
-    if (from != FinishedShortcuts::kNone)
-      if (const auto way = kept_.added_from(from); way != KeptMaps::kNumbers)
-        maps.residual = memory_.rounded(from, way);
+    if (const auto from = finished_.added_by(i))
+      if (const auto way = kept_.added_from(*from); way != KeptMaps::kNumbers)
+        maps.residual = memory_.rounded(*from, way);
     return maps;
   }
 

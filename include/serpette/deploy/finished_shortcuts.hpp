@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -20,7 +22,10 @@ class FinishedShortcuts {
   FinishedShortcuts() = default;
   /// @param adds_residual  by graph index, whether the convolution's form can.
   FinishedShortcuts(const Graph& graph, const std::vector<bool>& adds_residual)
-      : is_finished_(graph.layers.size(), false), shortcut_of_(graph.layers.size(), kNone) {
+      : writer_of_(graph.layers.size()),
+        shortcut_of_(graph.layers.size(), kNone),
+        added_by_(graph.layers.size()) {
+    std::iota(writer_of_.begin(), writer_of_.end(), 0);
     std::vector<int> readers(graph.layers.size(), 0);
     for (const Layer& layer : graph.layers)
       for (const int j : layer.inputs)
@@ -35,20 +40,28 @@ class FinishedShortcuts {
           !is_piecewise_linear(std::get<Shortcut>(graph[i].operation).activation))
         continue;
       shortcut_of_[static_cast<std::size_t>(last)] = i;
-      is_finished_[static_cast<std::size_t>(i)] = true;
+      added_by_[static_cast<std::size_t>(last)] = other;
+      writer_of_[static_cast<std::size_t>(i)] = last;
     }
   }
 
   /// Whether a convolution finishes shortcut i.
-  [[nodiscard]] bool contain(int i) const { return is_finished_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] bool contain(int i) const { return writer_of(i) != i; }
+  /// The layer that writes layer i's output: that convolution, or itself.
+  [[nodiscard]] int writer_of(int i) const { return writer_of_[static_cast<std::size_t>(i)]; }
   /// The shortcut that convolution i finishes, or kNone.
   [[nodiscard]] int by(int i) const { return shortcut_of_[static_cast<std::size_t>(i)]; }
+  /// The layer, or kImage, whose output convolution i adds for the shortcut, if it finishes one.
+  [[nodiscard]] std::optional<int> added_by(int i) const {
+    return added_by_[static_cast<std::size_t>(i)];
+  }
   /// The layer whose output convolution i writes: that shortcut, or itself.
   [[nodiscard]] int written_by(int i) const { return by(i) == kNone ? i : by(i); }
 
  private:
-  std::vector<bool> is_finished_;  // by graph index
-  std::vector<int> shortcut_of_;   // by graph index
+  // By graph index.
+  std::vector<int> writer_of_, shortcut_of_;
+  std::vector<std::optional<int>> added_by_;
 };
 
 }  // namespace serpette::deploy

@@ -73,7 +73,7 @@ class KeptMaps {
       if (std::ranges::find(inputs, written) == inputs.end()) continue;
       if (finished.contain(r)) {
         is_added = true;
-        if (!rounds[static_cast<std::size_t>(std::max(inputs[0], inputs[1]))]) kept.numbers = true;
+        if (!rounds[static_cast<std::size_t>(finished.writer_of(r))]) kept.numbers = true;
         continue;
       }
       const auto& wanted = reads[static_cast<std::size_t>(r)];

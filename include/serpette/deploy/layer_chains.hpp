@@ -37,8 +37,8 @@ inline bool is_read_within(const Graph& graph, const FinishedShortcuts& finished
   for (int reader = written + 1; reader < graph.size(); ++reader) {
     const auto& inputs = graph[reader].inputs;
     if (std::ranges::find(inputs, written) == inputs.end()) continue;
-    const int by = finished.contain(reader) ? std::max(inputs[0], inputs[1]) : reader;
-    if (std::ranges::find(convolutions, by) == convolutions.end()) return false;
+    if (std::ranges::find(convolutions, finished.writer_of(reader)) == convolutions.end())
+      return false;
   }
   return true;
 }
@@ -81,10 +81,8 @@ inline std::vector<LayerChain> find_chains(const Graph& graph, const FinishedSho
     for (const int i : found) {
       const Convolutional& c = graph.convolution(i);
       SliceChain::Node node{of(slices, i), graph.shape(i), c.size, c.stride, c.padding};
-      if (const int sum = finished.by(i); sum != FinishedShortcuts::kNone)
-        for (std::size_t n = 0; n < nodes.size(); ++n)
-          if (finished.written_by(found[n]) == std::ranges::min(graph[sum].inputs))
-            node.residual = n;
+      for (std::size_t n = 0; n < nodes.size(); ++n)
+        if (finished.written_by(found[n]) == finished.added_by(i)) node.residual = n;
       const int written = finished.written_by(i);
       if (kept.contain(written, KeptMaps::kNumbers))
         node.copies[KeptMaps::kNumbers] =

@@ -35,7 +35,7 @@ class PlanMemory {
     for (int i = 0; i < graph.size(); ++i) {
       turns_[static_cast<std::size_t>(i)] = i;
       if (finished.contain(i))
-        layouts_[static_cast<std::size_t>(i)] = layout(std::ranges::max(graph[i].inputs));
+        layouts_[static_cast<std::size_t>(i)] = layout(finished.writer_of(i));
     }
     for (const LayerChain& chain : chains)
       for (const int i : chain.convolutions) turns_[static_cast<std::size_t>(i)] = chain.last();
@@ -97,7 +97,7 @@ class PlanMemory {
     for (int i = 0; i < graph.size(); ++i) {
       const auto& inputs = graph[i].inputs;
       if (finished.contain(i)) {  // in the turn of the later input
-        const auto [other, last] = std::minmax(inputs[0], inputs[1]);
+        const int last = finished.writer_of(i), other = finished.added_by(last).value();
         read(other, kept.added_from(other), layout(i), turn(last));
         continue;
       }

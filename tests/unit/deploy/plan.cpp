@@ -209,6 +209,21 @@ TEST_CASE("one thing is timed at a time, whatever its type", "[deploy][plan]") {
   CHECK(most == 1);
 }
 
+TEST_CASE("a shortcut that a convolution finishes may add the image", "[deploy][plan]") {
+  const Convolutional conv{.filters = 3, .size = 3, .padding = 1, .activation = Activation::kLeaky};
+  const ReferenceNetwork network(
+      test::GraphBuilder({3, 20, 24}).conv(conv).shortcut(kImage).conv(conv).head(2).done(),
+      Seed(5));
+  const auto images = test::images_for(network.graph(), 2);
+  const std::string form = GENERATE("direct", "winograd", "weights");
+  deploy::PlanOptions options{.measure = false};
+  for (const int i : network.graph().convolutions())
+    options.choices[network.graph()[i].name] =
+        network.graph().convolution(i).size == 1 && form == "winograd" ? "direct" : form;
+  auto plan = deploy::make_plan(network, options);
+  CHECK(relative_error(plan.forward(images), network.forward(images)) < 1e-4);
+}
+
 TEST_CASE("layouts that change between layers count, so that lone gains do not", "[deploy][plan]") {
   using deploy::Layout;
   test::GraphBuilder builder({8, 20, 20});
