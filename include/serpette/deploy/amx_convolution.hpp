@@ -4,10 +4,12 @@
 /// Dense convolution over channels-last maps by tiles (AMX). No LibTorch.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -96,13 +98,7 @@ class AmxConvolutionOf {
   /// somebody else writes knows nothing.
   [[nodiscard]] std::optional<RoundedLayout> reads() const {
     if (steps_.reads_on()) return {};
-    RoundedLayout layout{.shape = in_,
-                         .padding = conv_.padding,
-                         .depth = depth(),
-                         .filled = steps_.filled(),
-                         .behind = behind()};
-    if constexpr (kTogether<Number> == 4) layout.bytes = rounding_.by;
-    return layout;
+    return layout_;
   }
 
   /// Computes one image; as WinogradConvolution::run.
@@ -112,18 +108,11 @@ class AmxConvolutionOf {
   template <class Parallel>
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel, int threads,
            const RoundedMaps& rounded = {}) const {
-    RowMaps<Number> maps{{}, {y}, {finish.residual}, finish, rounded};
-    if (rounded.x.data != nullptr) {
-      maps.x = operands(rounded.x);
-    } else {
-      const auto from = MapRows<const float>::whole(x, in_);
-      const int height = in_.height + 2 * conv_.padding;
-      auto* to = room(height);
-      parallel(height, [&](std::int64_t begin, std::int64_t end) {
-        for (auto row = begin; row < end; ++row) round_row(from, row, to + row * row_numbers());
-      });
-      maps.x = {to};
-    }
+    const auto in = rounded.x.data != nullptr
+                        ? rounded.x
+                        : round(MapRows<const float>::whole(x, in_), -conv_.padding,
+                                in_.height + conv_.padding, parallel);
+    const RowMaps<Number> maps{operands(in), {y}, {finish.residual}, finish, rounded};
     weights_.in_pieces(blocks_, parallel, threads,
                        [&](std::int64_t block, std::int64_t first_panel, std::int64_t last_panel) {
                          const auto rows = std::int64_t{out_.height};
@@ -138,17 +127,11 @@ class AmxConvolutionOf {
   void run_slice(std::size_t k, const RowMaps<>& maps) const {
     const auto first = static_cast<std::int64_t>(k) * kSliceRows,
                last = std::min<std::int64_t>(first + kSliceRows, out_.height),
-               top = first * conv_.stride, end = (last - 1) * conv_.stride + conv_.size;
-    MapRows<const Number> in;
-    if (maps.rounded.x.data != nullptr) {
-      in = operands(maps.rounded.x);
-    } else {
-      auto* to = room(end - top);
-      for (auto row = top; row < end; ++row)
-        round_row(maps.x, row, to + (row - top) * row_numbers());
-      in = {to, top};
-    }
-    run_block({in, maps.y, maps.residual, maps.finish, maps.rounded}, first, last, 0,
+               top = first * conv_.stride - conv_.padding,
+               end = (last - 1) * conv_.stride - conv_.padding + conv_.size;
+    const auto in =
+        maps.rounded.x.data != nullptr ? maps.rounded.x : round(maps.x, top, end, on_one_thread);
+    run_block({operands(in), maps.y, maps.residual, maps.finish, maps.rounded}, first, last, 0,
               weights_.panels());
   }
 
@@ -175,7 +158,13 @@ class AmxConvolutionOf {
         out_(output_shape(c, in)),
         steps_(c, in),
         rounding_(rounding),
+        layout_{.shape = in,
+                .padding = c.padding,
+                .depth = steps_.depth(),
+                .filled = steps_.filled(),
+                .behind = kAmxRows * c.stride * steps_.depth() + steps_.reach()},
         weights_(weights(steps_)) {
+    if constexpr (std::is_same_v<Number, Int8>) layout_.bytes = rounding.by;
     places_ = steps_.places(row_numbers());
     // Measured on YOLOv3's layers (a Xeon with 2 MB of nearer cache, weights from memory).
     constexpr std::int64_t kInput = 512 << 10,  // bytes of it that stay while weights pass by,
@@ -212,58 +201,49 @@ class AmxConvolutionOf {
                                   static_cast<std::size_t>(starts_[p + 1] - starts_[p]));
   }
 
-  /// Cells of a row with its padding.
-  [[nodiscard]] std::int64_t padded_width() const {
-    return std::int64_t{in_.width} + 2 * conv_.padding;
-  }
-  /// From one cell of the rounded input to the next.
-  [[nodiscard]] std::int64_t depth() const { return steps_.depth(); }
-  [[nodiscard]] std::int64_t row_numbers() const { return padded_width() * depth(); }
-
-  /// Numbers behind the operands that are read where tiles end that are not full.
-  [[nodiscard]] std::int64_t behind() const {
-    return kAmxRows * conv_.stride * depth() + steps_.reach();
-  }
-
-  /// Room for some rows of operands in this thread's scratch, and behind them; zeros, where it
-  /// matters.
-  [[nodiscard]] Number* room(std::int64_t rows) const {
-    const auto numbers = rows * row_numbers();
-    auto* to = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(numbers + behind()));
-    if (steps_.reads_on()) std::fill_n(to + numbers, behind(), Number());
-    return to;
-  }
+  /// Numbers from one cell of the rounded input to the next, and from one row to the next.
+  [[nodiscard]] std::int64_t depth() const { return layout_.depth; }
+  [[nodiscard]] std::int64_t row_numbers() const { return layout_.across() * depth(); }
 
   /// Rows that are rounded already; those of the padding count.
   [[nodiscard]] MapRows<const Number> operands(const RoundedRows& x) const {
     return {reinterpret_cast<const Number*>(x.data), x.first + conv_.padding};
   }
 
-  /// @param row  of the input with its padding.
-  /// @param to   [padded_width(), depth()]
-  void round_row(const MapRows<const float>& x, std::int64_t row, Number* to) const {
-    const auto zero = rounding_(0.0F);
-    const auto inner = row - conv_.padding;
-    if (inner < 0 || inner >= in_.height) {
-      std::fill_n(to, row_numbers(), zero);
-      return;
-    }
-    const std::int64_t channels = in_.channels, width = in_.width, around = conv_.padding * depth();
-    const float* from = x.data + (inner - x.first) * width * channels;
-    std::fill_n(to, around, zero);
-    to += around;
-    if (depth() == channels)
-      dot_kernels_here<Number>().round(rounding_, from, width * channels, to);
-    else
-      dot_kernels_here<Number>().round_cells(rounding_, from, width, channels, steps_.filled(),
-                                             depth(), to);
-    std::fill_n(to + width * depth(), around, zero);
+  /// Rounds rows first … last − 1 of the input, those of the padding among them, into this thread's
+  /// scratch.
+  template <class Parallel>
+  [[nodiscard]] RoundedRows round(const MapRows<const float>& x, std::int64_t first,
+                                  std::int64_t last, const Parallel& parallel) const {
+    const std::int64_t channels = in_.channels, width = in_.width,
+                       begin = std::max<std::int64_t>(first, 0),
+                       end = std::min<std::int64_t>(last, in_.height);
+    // The padding above and below comes as a whole.
+    if (begin == 0) first = -conv_.padding;
+    if (end == in_.height) last = in_.height + conv_.padding;
+    const auto numbers = (last - first) * row_numbers();
+    auto* to = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(numbers + layout_.behind));
+    if (steps_.reads_on()) std::fill_n(to + numbers, layout_.behind, Number());
+    const RoundedRows rows{reinterpret_cast<std::byte*>(to), first, layout_};
+    parallel(end - begin, [&](std::int64_t from_row, std::int64_t to_row) {
+      for (auto row = begin + from_row; row < begin + to_row; ++row) {
+        const float* from = x.data + (row - x.first) * width * channels;
+        auto* cells = reinterpret_cast<Number*>(rows.cells(row));
+        if (depth() == channels)
+          dot_kernels_here<Number>().round(rounding_, from, width * channels, cells);
+        else
+          dot_kernels_here<Number>().round_cells(rounding_, from, width, channels, layout_.filled,
+                                                 depth(), cells);
+      }
+      rows.pad(begin + from_row, begin + to_row);
+    });
+    return rows;
   }
 
   /// From the positions of a row of the output to the next row's. With stride 1 all rows are one
   /// run of positions, those in the padding between them included; else each has tiles of its own.
   [[nodiscard]] std::int64_t across() const {
-    if (conv_.stride == 1) return padded_width();
+    if (conv_.stride == 1) return layout_.across();
     return std::int64_t{out_.width + kAmxRows - 1} / kAmxRows * kAmxRows;
   }
 
@@ -289,6 +269,8 @@ class AmxConvolutionOf {
     const auto of_cells = [&](const auto& map) {
       return map.data + (first - map.first) * out_.width * out_.channels;
     };
+    const std::array y_cells{cells_of(rounded.y[0], first), cells_of(rounded.y[1], first)};
+    const auto residual_cells = cells_of(rounded.residual, first);
     constexpr std::int64_t kPair = 2 * kAmxRows;
     const auto pairs = static_cast<std::size_t>((positions + kPair - 1) / kPair);
     AmxPipeline<Number> pipeline;
@@ -317,9 +299,8 @@ class AmxConvolutionOf {
           const auto filter = weights_.filter(panel);
           if (y.data != nullptr) job.out = of_cells(y) + filter;
           if (residual.data != nullptr) job.finish.residual = of_cells(residual) + filter;
-          for (std::size_t m = 0; m < rounded.y.size(); ++m)
-            job.rounded[m] = cells_of(rounded.y[m], first, filter);
-          job.residual = cells_of(rounded.residual, first, filter);
+          for (std::size_t m = 0; m < y_cells.size(); ++m) job.rounded[m] = y_cells[m].from(filter);
+          job.residual = residual_cells.from(filter);
           job.ahead = weights.empty() ? part(tiles, nth, panels)
                                       : part(weights, pair * panels + nth, pairs * panels);
           const auto vectors = static_cast<std::size_t>(weights_.vectors(panel));
@@ -337,14 +318,14 @@ class AmxConvolutionOf {
     return all.subspan(begin, all.size() * (nth + 1) / parts - begin);
   }
 
-  /// The cells of a rounded map from a row and a filter on.
-  static RoundedCells cells_of(const RoundedRows& map, std::int64_t row, std::int64_t filter) {
+  /// The cells of a rounded map from a row on.
+  static RoundedCells cells_of(const RoundedRows& map, std::int64_t row) {
     if (map.data == nullptr) return {};
     const auto& layout = map.layout;
-    RoundedCells cells{.data = map.cells(row) + filter * layout.of_number(),
+    RoundedCells cells{.data = map.cells(row),
                        .depth = layout.depth,
                        .around = 2 * layout.padding,
-                       .columns = static_cast<int>(layout.filled - filter),
+                       .columns = static_cast<int>(layout.filled),
                        .is_bytes = layout.bytes.has_value()};
     if (layout.bytes) {
       cells.steps = 1 / layout.bytes->scale;
@@ -367,6 +348,7 @@ class AmxConvolutionOf {
   std::vector<std::ptrdiff_t> places_;  // where each step begins to read
   std::int64_t blocks_ = 1, panels_kept_ = 1;
   Rounding<Number> rounding_;         // of the input
+  RoundedLayout layout_;              // of the rounded input; behind it tiles end that are not full
   DenseWeights<Number> weights_;      // [steps_.rows(), C_out]
   StoredArray<std::int32_t> left_;    // steps, panel by panel
   StoredArray<std::int64_t> starts_;  // of a panel's, and the end of the last's

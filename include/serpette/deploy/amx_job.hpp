@@ -38,6 +38,15 @@ struct RoundedCells {
   int columns = 0;            ///< Numbers that are stored, or added, of each cell.
   bool is_bytes = false;      ///< Else bfloat16.
   float steps = 1, zero = 0;  ///< Of bytes: round(steps · sum) + zero.
+
+  /// The same from a filter on.
+  [[nodiscard]] RoundedCells from(std::int64_t filter) const {
+    RoundedCells rest = *this;
+    if (data == nullptr) return rest;
+    rest.data += is_bytes ? filter : 2 * filter;
+    rest.columns -= static_cast<int>(filter);
+    return rest;
+  }
 };
 
 /// A block of a matrix product of one or two tiles of positions with one or two vectors of filters:

@@ -36,6 +36,8 @@ namespace serpette::deploy::HWY_NAMESPACE::amx {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using serpette::detail::HWY_NAMESPACE::activate;
+using serpette::detail::HWY_NAMESPACE::first_bits;
+using serpette::detail::HWY_NAMESPACE::quantized;
 using D = hn::FixedTag<float, 16>;
 
 /// Eight tiles of full size: as LDTILECFG reads it.
@@ -58,12 +60,6 @@ struct Pair {
   V first, second;
 };
 
-/// The first `columns` of a pair's lanes.
-HWY_INLINE __mmask32 first_lanes(std::ptrdiff_t columns) {
-  return static_cast<__mmask32>((std::uint64_t{1} << std::clamp<std::ptrdiff_t>(columns, 0, 32)) -
-                                1);
-}
-
 /// Floats of a job's cells: what it adds, or where it stores. They go on from cell to cell.
 template <class Float>
 struct FloatCells {
@@ -72,7 +68,7 @@ struct FloatCells {
                ? data
                : data + (std::ptrdiff_t{from.row} * from.width + from.before()) * pitch_),
         pitch(data == nullptr ? 0 : pitch_),
-        lanes(first_lanes(columns)) {}
+        lanes(first_bits(columns)) {}
 
   HWY_INLINE void next() { at += pitch; }
   HWY_INLINE Pair load() const {
@@ -95,7 +91,7 @@ struct NarrowCells {
       : pitch(map.is_bytes ? map.depth : 2 * map.depth),
         between(map.around * pitch),
         at(map.data + from.row * (from.width * pitch + between) + from.before() * pitch),
-        lanes(first_lanes(map.columns)),
+        lanes(first_bits(map.columns)),
         steps(hn::Set(D(), map.steps)),
         zero(hn::Set(D(), map.zero)) {}
 
@@ -126,12 +122,9 @@ struct NarrowCells {
   /// Whether one vector is there: then no store may lie across a line of the cache for the sake of
   /// lanes that are not.
   [[nodiscard]] HWY_INLINE bool is_one() const { return lanes <= 0xffff; }
-  /// As Quantization: in float up to the end, where every byte is exact.
   HWY_INLINE __m128i bytes(V y) const {
-    const D d;
-    const V near = hn::Add(hn::Round(hn::Mul(y, steps)), zero);
-    const V inside = hn::Min(hn::Max(near, hn::Zero(d)), hn::Set(d, 255.0F));
-    return _mm512_maskz_cvtepi32_epi8(0xffff, hn::ConvertTo(hn::RebindToSigned<D>(), inside).raw);
+    return _mm512_maskz_cvtepi32_epi8(
+        0xffff, hn::ConvertTo(hn::RebindToSigned<D>(), quantized(D(), y, steps, zero)).raw);
   }
 
   std::ptrdiff_t pitch, between;  // from cell to cell, and between rows [bytes]
@@ -193,8 +186,8 @@ class Finisher {
     const D d;
     const AmxJob<Number>& job = *f.job_;
     V bias[kVectors], scale[kVectors];
-    __mmask16
-        there[kVectors];  // no sums elsewhere, but anything, which may be slow to compute with
+    // No sums are where no vector is, but anything, which may be slow to compute with.
+    __mmask16 there[kVectors];
     for (int v = 0; v < kVectors; ++v) {
       const bool is_there = v * kAmxFilters < job.columns;
       there[v] = is_there ? 0xffff : 0;

@@ -109,14 +109,26 @@ void multiply(const MultiplyJob<Number>& job) {
     }
 }
 
-HWY_INLINE void store_rounded(V v, BFloat16* to) {
-  const auto rounded = _mm512_cvtneps_pbh(v.raw);
-  std::memcpy(static_cast<void*>(to), &rounded, sizeof rounded);
+/// So many first lanes.
+HWY_INLINE __mmask16 first_lanes(std::int64_t n) {
+  return static_cast<__mmask16>(serpette::detail::HWY_NAMESPACE::first_bits(n));
+}
+
+HWY_INLINE void store_rounded(const Rounding<BFloat16>&, __m512 v, __mmask16 lanes, BFloat16* to) {
+  _mm256_mask_storeu_epi16(to, lanes, (__m256i)_mm512_cvtneps_pbh(v));
+}
+HWY_INLINE void store_rounded(const Rounding<Int8>& rounding, __m512 v, __mmask16 lanes, Int8* to) {
+  const D d;
+  const V inside = serpette::detail::HWY_NAMESPACE::quantized(
+      d, V{v}, hn::Set(d, 1 / rounding.by.scale),
+      hn::Set(d, static_cast<float>(rounding.by.zero_point)));
+  _mm512_mask_cvtepi32_storeu_epi8(to, lanes, hn::ConvertTo(hn::RebindToSigned<D>(), inside).raw);
 }
 
 inline void tile_in(const TileInJob<BFloat16>& job) {
   const D d;
   const dense::TileCells cells(job);
+  const Rounding<BFloat16> rounding;
   V half_done[6][6];
   for (int c = 0; c < job.channels; c += 16) {
     const auto count = static_cast<std::size_t>(std::min(16, job.channels - c));
@@ -125,26 +137,9 @@ inline void tile_in(const TileInJob<BFloat16>& job) {
     for (const auto& row : half_done) {
       V y[6];
       dense::rows_in(d, row, y);
-      for (int j = 0; j < 6; ++j, to += job.step) store_rounded(y[j], to);
+      for (int j = 0; j < 6; ++j, to += job.step) store_rounded(rounding, y[j].raw, 0xffff, to);
     }
   }
-}
-
-/// So many first lanes.
-HWY_INLINE __mmask16 first_lanes(std::int64_t n) {
-  return static_cast<__mmask16>((1U << std::clamp<std::int64_t>(n, 0, 16)) - 1);
-}
-
-HWY_INLINE void store_rounded(const Rounding<BFloat16>&, __m512 v, __mmask16 lanes, BFloat16* to) {
-  _mm256_mask_storeu_epi16(to, lanes, (__m256i)_mm512_cvtneps_pbh(v));
-}
-HWY_INLINE void store_rounded(const Rounding<Int8>& rounding, __m512 v, __mmask16 lanes, Int8* to) {
-  const D d;
-  // As Quantization: in float up to the end, where every byte is exact.
-  const V near = hn::Add(hn::Round(hn::Mul(V{v}, hn::Set(d, 1 / rounding.by.scale))),
-                         hn::Set(d, static_cast<float>(rounding.by.zero_point)));
-  const V inside = hn::Min(hn::Max(near, hn::Zero(d)), hn::Set(d, 255.0F));
-  _mm512_mask_cvtepi32_storeu_epi8(to, lanes, hn::ConvertTo(hn::RebindToSigned<D>(), inside).raw);
 }
 
 template <class Number>

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #if defined(SERPETTE_OPERATIONS_PER_TARGET) == defined(HWY_TARGET_TOGGLE)
@@ -76,6 +77,20 @@ HWY_INLINE void store_first(D d, hn::Vec<D> v, float* to, std::size_t count) {
 template <class D>
 HWY_INLINE hn::Vec<D> activate(D d, hn::Vec<D> v, hn::Vec<D> slope) {
   return hn::IfThenElse(hn::Gt(v, hn::Zero(d)), v, hn::Mul(v, slope));
+}
+
+/// What becomes a byte by deploy::Quantization: in float up to the end, where every byte is exact.
+/// @param steps  1 ÷ its scale.
+template <class D>
+HWY_INLINE hn::Vec<D> quantized(D d, hn::Vec<D> v, hn::Vec<D> steps, hn::Vec<D> zero) {
+  const auto near = hn::Add(hn::Round(hn::Mul(v, steps)), zero);
+  return hn::Min(hn::Max(near, hn::Zero(d)), hn::Set(d, 255.0F));
+}
+
+/// A mask of the first lanes of up to 32; of fewer it is cut off.
+HWY_INLINE std::uint32_t first_bits(std::ptrdiff_t count) {
+  return static_cast<std::uint32_t>((std::uint64_t{1} << std::clamp<std::ptrdiff_t>(count, 0, 32)) -
+                                    1);
 }
 
 }  // namespace serpette::detail::HWY_NAMESPACE
