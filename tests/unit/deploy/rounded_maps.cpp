@@ -1,7 +1,5 @@
 #include "serpette/deploy/rounded_map.hpp"
 
-#include <ATen/Parallel.h>
-
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -10,13 +8,14 @@
 #include "serpette/deploy/calibration.hpp"
 #include "serpette/deploy/kept_maps.hpp"
 #include "serpette/deploy/plan.hpp"
-#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/convolution_error.hpp"
 #include "support/graph_builder.hpp"
+#include "support/large_network.hpp"
 #include "support/need_amx.hpp"
 #include "support/pieces.hpp"
 #include "support/reference_network.hpp"
+#include "support/steady_plan.hpp"
 
 using namespace serpette;
 using deploy::AmxConvolutionOf;
@@ -28,6 +27,7 @@ using deploy::RoundedLayout;
 using deploy::RoundedRows;
 using test::ConvolutionCase;
 using test::GraphBuilder;
+using test::leaky;
 using test::need_amx;
 
 namespace {
@@ -209,27 +209,20 @@ RoundedLayout wish(const Shape& shape, int padding, std::optional<Quantization> 
 
 /// A network of 1×1 and 3×3 convolutions with a shortcut, a route and two heads.
 GraphBuilder residual_network() {
-  const auto conv = [](int filters, int size, int stride = 1) {
-    return Convolutional{.filters = filters,
-                         .size = size,
-                         .stride = stride,
-                         .padding = size / 2,
-                         .activation = Activation::kLeaky};
-  };
   GraphBuilder network({3, 40, 44});
-  network.conv(conv(64, 3))
-      .conv(conv(32, 1))
-      .conv(conv(64, 3))
+  network.conv(leaky(64, 3))
+      .conv(leaky(32, 1))
+      .conv(leaky(64, 3))
       .shortcut(0)  // 3
-      .conv(conv(32, 1))
-      .conv(conv(64, 3))
+      .conv(leaky(32, 1))
+      .conv(leaky(64, 3))
       .shortcut(3, Activation::kRelu)  // 6
-      .conv(conv(96, 3, 2))            // 7
-      .conv(conv(48, 1))               // 8
-      .conv(conv(96, 3))               // 9
+      .conv(leaky(96, 3, 2))           // 7
+      .conv(leaky(48, 1))              // 8
+      .conv(leaky(96, 3))              // 9
       .head(2)                         // 11
       .route({7, 9})                   // 12
-      .conv(conv(64, 1))               // 13
+      .conv(leaky(64, 1))              // 13
       .head(2);                        // 15
   return network;
 }
@@ -293,22 +286,13 @@ double furthest(const std::vector<at::Tensor>& heads, const std::vector<at::Tens
 
 }  // namespace
 
-TEST_CASE("convolutions by tiles read, add and write rounded maps as if they were floats, bfloat16",
-          "[deploy][amx][rounded]") {
+TEMPLATE_TEST_CASE("convolutions by tiles read, add and write rounded maps as if they were floats",
+                   "[deploy][amx][rounded]", BFloat16, Int8) {
   need_amx();
   at::manual_seed(11);
   const auto k = rounded_case();
   INFO(k);
-  check_rounded<BFloat16>(k);
-}
-
-TEST_CASE("convolutions by tiles read, add and write rounded maps as if they were floats, int8",
-          "[deploy][amx][rounded]") {
-  need_amx();
-  at::manual_seed(12);
-  const auto k = rounded_case();
-  INFO(k);
-  check_rounded<Int8>(k);
+  check_rounded<TestType>(k);
 }
 
 TEST_CASE("a convolution whose taps are shorter than a chunk reads floats",
@@ -419,8 +403,7 @@ TEST_CASE("plans that keep rounded maps compute what plans in floats compute",
   const bool adds = GENERATE(false, true);
   GraphBuilder plain({3, 40, 44});
   for (const auto& [filters, size] : {std::pair{64, 3}, {40, 1}, {64, 3}, {33, 3}, {64, 1}})
-    plain.conv(
-        {.filters = filters, .size = size, .padding = size / 2, .activation = Activation::kLeaky});
+    plain.conv(leaky(filters, size));
   plain.head(2);
   const test::ReferenceNetwork network((adds ? residual_network() : plain).done(), Seed(3));
   const auto images = test::images_for(network.graph(), 2);
@@ -442,34 +425,14 @@ TEST_CASE("plans that keep rounded maps compute what plans in floats compute",
   } else {
     for (std::size_t h = 0; h < heads.size(); ++h) CHECK(heads[h].equal(wanted[h]));
   }
-  const int before = at::get_num_threads();
-  for (const int threads : {2, 3, 1}) {
-    at::set_num_threads(threads);
-    const auto again = rounded.forward(images);
-    for (std::size_t h = 0; h < heads.size(); ++h) CHECK(again[h].equal(heads[h]));
-    if (!test::counts_allocations()) continue;
-    double sum = 0;
-    CHECK(test::allocations_in([&] {
-            rounded.run(images.const_data_ptr<float>(),
-                        [&](std::size_t, const deploy::ConstMap& logits) { sum += *logits.data; });
-          }) == 0);
-  }
-  at::set_num_threads(before);
+  test::steady(rounded, images, heads);
 }
 
 TEST_CASE("chains of rounded maps compute what whole maps do", "[deploy][amx][rounded][slices]") {
   need_amx();
   const auto precision = GENERATE(deploy::PlanPrecision::kBFloat16, deploy::PlanPrecision::kInt8);
-  const auto conv = [](int filters, int size, int stride) {
-    return Convolutional{.filters = filters,
-                         .size = size,
-                         .stride = stride,
-                         .padding = size / 2,
-                         .activation = Activation::kLeaky};
-  };
-  GraphBuilder large({3, 208, 416});
-  large.conv(conv(16, 3, 1)).conv(conv(64, 3, 2)).conv(conv(60, 1, 1)).conv(conv(64, 3, 1));
-  large.shortcut(1, Activation::kLeaky).conv(conv(32, 3, 2)).conv(conv(64, 1, 1)).head(2);
+  auto large = test::large_network();
+  large.shortcut(1, Activation::kLeaky).conv(leaky(32, 3, 2)).conv(leaky(64, 1)).head(2);
   const test::ReferenceNetwork network(large.done(), Seed(2));
   const auto images = test::images_for(network.graph(), 1);
   const auto options = tiles(network, precision, images);
@@ -483,13 +446,7 @@ TEST_CASE("chains of rounded maps compute what whole maps do", "[deploy][amx][ro
   const auto heads = rounded.forward(images), wanted = whole.forward(images);
   for (std::size_t h = 0; h < heads.size(); ++h) CHECK(heads[h].equal(wanted[h]));
   CHECK(furthest(heads, floats.forward(images)) < 0.04);
-  const int before = at::get_num_threads();
-  for (const int threads : {2, 3, 1}) {
-    at::set_num_threads(threads);
-    const auto again = rounded.forward(images);
-    for (std::size_t h = 0; h < heads.size(); ++h) CHECK(again[h].equal(heads[h]));
-  }
-  at::set_num_threads(before);
+  test::steady(rounded, images, heads);
 }
 
 TEST_CASE("random networks whose maps are kept rounded stay near those in floats",
@@ -504,11 +461,8 @@ TEST_CASE("random networks whose maps are kept rounded stay near those in floats
     std::vector<int> alike;  // layers of the last one's shape
     for (int layer = 0; layer < 8; ++layer) {
       const int size = 2 * in(0, 1) + 1, stride = in(0, 4) == 0 ? 2 : 1;
-      Convolutional c{.filters = in(32, 90),
-                      .size = size,
-                      .stride = stride,
-                      .padding = size / 2,
-                      .activation = in(0, 5) == 0 ? Activation::kMish : Activation::kLeaky};
+      auto c = leaky(in(32, 90), size, stride);
+      if (in(0, 5) == 0) c.activation = Activation::kMish;
       const auto shape_of = [&](int k) { return builder.done().shape(k); };
       const auto last = [&] { return builder.done().size() - 1; };
       const bool adds = stride == 1 && !alike.empty() && in(0, 1) == 1;

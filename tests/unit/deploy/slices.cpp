@@ -1,7 +1,5 @@
 #include "serpette/deploy/slice.hpp"
 
-#include <ATen/Parallel.h>
-
 #include <cmath>
 #include <limits>
 #include <random>
@@ -17,12 +15,13 @@
 #include "serpette/deploy/sparse_convolution.hpp"
 #include "serpette/deploy/winograd_convolution.hpp"
 #include "serpette/prune/weight.hpp"
-#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/graph_builder.hpp"
+#include "support/large_network.hpp"
 #include "support/need_amx.hpp"
 #include "support/pruned_network.hpp"
 #include "support/reference_network.hpp"
+#include "support/steady_plan.hpp"
 
 using namespace serpette;
 using deploy::FinishedShortcuts;
@@ -32,6 +31,7 @@ using deploy::RowMaps;
 using deploy::Slice;
 using deploy::SliceChain;
 using test::GraphBuilder;
+using test::large_network;
 
 namespace {
 
@@ -157,20 +157,6 @@ struct NumberChain {
     return chain;
   }
 };
-
-/// Four layers whose maps are large: enlarged, halved, squeezed and added to.
-GraphBuilder large_network() {
-  const auto conv = [](int filters, int size, int stride) {
-    return Convolutional{.filters = filters,
-                         .size = size,
-                         .stride = stride,
-                         .padding = size / 2,
-                         .activation = Activation::kLeaky};
-  };
-  GraphBuilder network({3, 208, 416});
-  network.conv(conv(16, 3, 1)).conv(conv(64, 3, 2)).conv(conv(60, 1, 1)).conv(conv(64, 3, 1));
-  return network;
-}
 
 std::vector<std::vector<int>> chains_of(const Graph& graph, const std::vector<Layout>& layouts,
                                         const std::vector<bool>& is_sliced) {
@@ -376,19 +362,7 @@ TEST_CASE("a plan with chains computes what the network computes, equally on any
   CHECK(plan.chains().front().convolutions.front() == 0);
   const auto first = plan.forward(images);
   CHECK(test::relative_error(first, expected) < 1e-4);
-  const int before = at::get_num_threads();
-  for (const int threads : {2, 3, 1}) {
-    at::set_num_threads(threads);
-    const auto heads = plan.forward(images);
-    for (std::size_t h = 0; h < heads.size(); ++h) CHECK(heads[h].equal(first[h]));
-    if (!test::counts_allocations()) continue;
-    double sum = 0;
-    CHECK(test::allocations_in([&] {
-            plan.run(images.const_data_ptr<float>(),
-                     [&](std::size_t, const deploy::ConstMap& logits) { sum += *logits.data; });
-          }) == 0);
-  }
-  at::set_num_threads(before);
+  test::steady(plan, images, first);
   // Its time is told apart by layer.
   const auto seconds = plan.layer_seconds(images);
   for (const auto& chain : plan.chains())
