@@ -269,8 +269,9 @@ class AmxConvolutionOf {
     const auto of_cells = [&](const auto& map) {
       return map.data + (first - map.first) * out_.width * out_.channels;
     };
-    const std::array y_cells{cells_of(rounded.y[0], first), cells_of(rounded.y[1], first)};
-    const auto residual_cells = cells_of(rounded.residual, first);
+    const std::array y_cells{RoundedCells::of(rounded.y[0], first),
+                             RoundedCells::of(rounded.y[1], first)};
+    const auto residual_cells = RoundedCells::of(rounded.residual, first);
     constexpr std::int64_t kPair = 2 * kAmxRows;
     const auto pairs = static_cast<std::size_t>((positions + kPair - 1) / kPair);
     AmxPipeline<Number> pipeline;
@@ -316,22 +317,6 @@ class AmxConvolutionOf {
                                       std::size_t parts) {
     const auto begin = all.size() * nth / parts;
     return all.subspan(begin, all.size() * (nth + 1) / parts - begin);
-  }
-
-  /// The cells of a rounded map from a row on.
-  static RoundedCells cells_of(const RoundedRows& map, std::int64_t row) {
-    if (map.data == nullptr) return {};
-    const auto& layout = map.layout;
-    RoundedCells cells{.data = map.cells(row),
-                       .depth = layout.depth,
-                       .around = 2 * layout.padding,
-                       .columns = static_cast<int>(layout.filled),
-                       .is_bytes = layout.bytes.has_value()};
-    if (layout.bytes) {
-      cells.steps = 1 / layout.bytes->scale;
-      cells.zero = static_cast<float>(layout.bytes->zero_point);
-    }
-    return cells;
   }
 
   /// The weights of some panels, if they are worth being asked for ahead: all of them are read, and

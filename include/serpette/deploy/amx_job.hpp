@@ -2,13 +2,12 @@
 
 /// @internal What the convolutions by tiles hand their kernels.
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-#include "serpette/deploy/finish.hpp"
+#include "serpette/deploy/cell_finish.hpp"
 #include "serpette/deploy/narrow_numbers.hpp"
 
 namespace serpette::deploy {
@@ -19,42 +18,12 @@ inline constexpr int kAmxRows = 16, kAmxFilters = 16;
 template <class Number>
 inline constexpr int kAmxDepth = 64 / int{sizeof(Number)};
 
-/// Positions of tiles, row by row of the output: its cells, and then some that are none, up to
-/// where the next row's begin.
-struct AmxPositions {
-  int row = 0, column = 0;    ///< Of the first position.
-  int count = 0;              ///< From it on, as far as there are any.
-  int width = 0, across = 0;  ///< Cells, and positions, of a row.
-
-  /// Cells of its row before the first position.
-  [[nodiscard]] int before() const { return std::min(column, width); }
-};
-
-/// Where in a rounded map a job's sums lie.
-struct RoundedCells {
-  std::byte* data = nullptr;  ///< The first filter's number in cell (0, 0); null: no such map.
-  std::ptrdiff_t depth = 0;   ///< Numbers from one cell to the next.
-  std::ptrdiff_t around = 0;  ///< Cells of padding between two rows.
-  int columns = 0;            ///< Numbers that are stored, or added, of each cell.
-  bool is_bytes = false;      ///< Else bfloat16.
-  float steps = 1, zero = 0;  ///< Of bytes: round(steps · sum) + zero.
-
-  /// The same from a filter on.
-  [[nodiscard]] RoundedCells from(std::int64_t filter) const {
-    RoundedCells rest = *this;
-    if (data == nullptr) return rest;
-    rest.data += is_bytes ? filter : 2 * filter;
-    rest.columns -= static_cast<int>(filter);
-    return rest;
-  }
-};
-
 /// A block of a matrix product of one or two tiles of positions with one or two vectors of filters:
 ///   out[r][n] = finish(bias[n] + Σ_s Σ_k in[r][places[s] + k] · weights[K · s + k][n])
 /// over the steps s that are left, K being kAmxDepth, and r those of the positions that are cells.
 /// @tparam Number  BFloat16 or Int8; sums are scaled before the bias as in MultiplyJob.
 template <class Number>
-struct AmxJob {
+struct AmxJob : CellFinish {
   std::array<const Number*, 2> in{};    ///< Where the numbers of each tile's first position begin.
   std::ptrdiff_t position_step = 0;     ///< Numbers from one position to the next.
   std::span<const std::int32_t> steps;  ///< Those that are left.
@@ -62,13 +31,6 @@ struct AmxJob {
   const Number* weights = nullptr;         ///< Of a panel of PackedMatrix.
   const float* bias = nullptr;             ///< [whole vectors]
   const float* scale = nullptr;            ///< Of Int8, [whole vectors]: what 1 in a sum is worth.
-  AmxPositions positions;
-  float* out = nullptr;      ///< Of cell (0, 0); null if no floats are stored.
-  std::ptrdiff_t pitch = 0;  ///< From one cell of `out` (and of the residual) to the next.
-  int columns = 0;           ///< That are stored of each cell.
-  Finish finish;
-  std::array<RoundedCells, 2> rounded;  ///< The same, stored in fewer bits.
-  RoundedCells residual;                ///< Of bfloat16, instead of Finish's.
   std::span<const Number> ahead;  ///< Weights that a later job reads, to be asked for meanwhile.
 };
 

@@ -22,9 +22,9 @@
 #define SERPETTE_HAS_AMX 1
 #include <immintrin.h>
 #ifdef HWY_TARGET_STR
-HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",amx-tile,amx-bf16,amx-int8,avx512bf16")
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",amx-tile,amx-bf16,amx-int8,avx512bf16,avx512vnni")
 #else
-HWY_PUSH_ATTRIBUTES("amx-tile,amx-bf16,amx-int8,avx512bf16")
+HWY_PUSH_ATTRIBUTES("amx-tile,amx-bf16,amx-int8,avx512bf16,avx512vnni")
 #endif
 #else
 #define SERPETTE_HAS_AMX 0
@@ -35,10 +35,9 @@ HWY_BEFORE_NAMESPACE();
 namespace serpette::deploy::HWY_NAMESPACE::amx {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using serpette::detail::HWY_NAMESPACE::activate;
-using serpette::detail::HWY_NAMESPACE::first_bits;
-using serpette::detail::HWY_NAMESPACE::quantized;
-using D = hn::FixedTag<float, 16>;
+using cells::D;
+using cells::In;
+using cells::V;
 
 /// Eight tiles of full size: as LDTILECFG reads it.
 struct Shapes {
@@ -53,86 +52,6 @@ inline void begin() {
   _tile_loadconfig(&shapes);
 }
 
-using V = hn::Vec<D>;
-
-/// What the two vectors of sums of a cell became.
-struct Pair {
-  V first, second;
-};
-
-/// Floats of a job's cells: what it adds, or where it stores. They go on from cell to cell.
-template <class Float>
-struct FloatCells {
-  HWY_INLINE FloatCells(Float* data, std::ptrdiff_t pitch_, int columns, const AmxPositions& from)
-      : at(data == nullptr
-               ? data
-               : data + (std::ptrdiff_t{from.row} * from.width + from.before()) * pitch_),
-        pitch(data == nullptr ? 0 : pitch_),
-        lanes(first_bits(columns)) {}
-
-  HWY_INLINE void next() { at += pitch; }
-  HWY_INLINE Pair load() const {
-    return {V{_mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes), at)},
-            V{_mm512_maskz_loadu_ps(static_cast<__mmask16>(lanes >> 16), at + 16)}};
-  }
-  HWY_INLINE void store(const Pair& y) const {
-    _mm512_mask_storeu_ps(at, static_cast<__mmask16>(lanes), y.first.raw);
-    _mm512_mask_storeu_ps(at + 16, static_cast<__mmask16>(lanes >> 16), y.second.raw);
-  }
-
-  Float* at;
-  std::ptrdiff_t pitch;
-  __mmask32 lanes;
-};
-
-/// The same of a rounded map.
-struct NarrowCells {
-  HWY_INLINE NarrowCells(const RoundedCells& map, const AmxPositions& from)
-      : pitch(map.is_bytes ? map.depth : 2 * map.depth),
-        between(map.around * pitch),
-        at(map.data + from.row * (from.width * pitch + between) + from.before() * pitch),
-        lanes(first_bits(map.columns)),
-        steps(hn::Set(D(), map.steps)),
-        zero(hn::Set(D(), map.zero)) {}
-
-  HWY_INLINE void next() { at += pitch; }
-  HWY_INLINE void next_row() { at += between; }
-  HWY_INLINE Pair load_halves() const {
-    const auto bits = _mm512_maskz_loadu_epi16(lanes, at);
-    const auto floats = [](__m256i halves) {
-      return V{_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))};
-    };
-    return {floats(_mm512_castsi512_si256(bits)), floats(_mm512_extracti64x4_epi64(bits, 1))};
-  }
-  HWY_INLINE void store_halves(const Pair& y) const {
-    const auto both = (__m512i)_mm512_cvtne2ps_pbh(y.second.raw, y.first.raw);
-    if (is_one())
-      _mm256_mask_storeu_epi16(at, static_cast<__mmask16>(lanes), _mm512_castsi512_si256(both));
-    else
-      _mm512_mask_storeu_epi16(at, lanes, both);
-  }
-  HWY_INLINE void store_bytes(const Pair& y) const {
-    const auto first = bytes(y.first);
-    if (is_one())
-      _mm_mask_storeu_epi8(at, static_cast<__mmask16>(lanes), first);
-    else
-      _mm256_mask_storeu_epi8(
-          at, lanes, _mm256_inserti128_si256(_mm256_castsi128_si256(first), bytes(y.second), 1));
-  }
-  /// Whether one vector is there: then no store may lie across a line of the cache for the sake of
-  /// lanes that are not.
-  [[nodiscard]] HWY_INLINE bool is_one() const { return lanes <= 0xffff; }
-  HWY_INLINE __m128i bytes(V y) const {
-    return _mm512_maskz_cvtepi32_epi8(
-        0xffff, hn::ConvertTo(hn::RebindToSigned<D>(), quantized(D(), y, steps, zero)).raw);
-  }
-
-  std::ptrdiff_t pitch, between;  // from cell to cell, and between rows [bytes]
-  std::byte* at;
-  __mmask32 lanes;
-  V steps, zero;
-};
-
 /// Finishes the sums of the job before, some positions at a time.
 template <class Number>
 class Finisher {
@@ -142,7 +61,7 @@ class Finisher {
         from_(&pipeline.sums[pipeline.now][0][0][0]),
         left_(job_->positions) {
     if (pipeline.is_full)
-      finish_ = finish_of(*job_);
+      finish_ = cells::finish_of<Finisher>(*job_);
     else
       left_.count = 0;
   }
@@ -153,34 +72,7 @@ class Finisher {
   }
   HWY_INLINE void rest() { some(left_.count); }
 
- private:
-  using Finish = void (*)(Finisher&, int);
-  static constexpr bool kIsScaled = std::is_same_v<Number, Int8>;
-  static constexpr int kVectors = AmxPipeline<Number>::kMostVectors;
-  static_assert(kVectors == 2);
-
-  /// In which numbers sums are stored, or what is added to them: those of plans that are all tiles
-  /// have loops of their own.
-  enum class In { kNone, kHalves, kBytes, kBytesAndHalves, kAny };
-  template <In kIn>
-  using Constant = std::integral_constant<In, kIn>;
-
-  static Finish finish_of(const AmxJob<Number>& job) {
-    if (job.residual.data != nullptr) return finish_of(job, Constant<In::kHalves>());
-    if (job.finish.residual != nullptr) return finish_of(job, Constant<In::kAny>());
-    return finish_of(job, Constant<In::kNone>());
-  }
-  template <In kAdded>
-  static Finish finish_of(const AmxJob<Number>& job, Constant<kAdded>) {
-    const auto& [first, second] = job.rounded;
-    const bool is_one = second.data == nullptr;
-    if (job.out != nullptr || first.data == nullptr) return &finish<kAdded, In::kAny>;
-    if (is_one && !first.is_bytes) return &finish<kAdded, In::kHalves>;
-    if (is_one) return &finish<kAdded, In::kBytes>;
-    if (first.is_bytes && !second.is_bytes) return &finish<kAdded, In::kBytesAndHalves>;
-    return &finish<kAdded, In::kAny>;
-  }
-
+  /// As cells::finish_of wants it.
   template <In kAdded, In kStored>
   static void finish(Finisher& f, int count) {
     const D d;
@@ -194,63 +86,27 @@ class Finisher {
       bias[v] = is_there ? hn::LoadU(d, job.bias + v * kAmxFilters) : hn::Zero(d);
       scale[v] = is_there && kIsScaled ? hn::LoadU(d, job.scale + v * kAmxFilters) : hn::Zero(d);
     }
-    const V slope = hn::Set(d, job.finish.slope), later = hn::Set(d, job.finish.residual_slope);
-    auto& at = f.left_;
-    FloatCells numbers(job.out, job.pitch, job.columns, at);
-    FloatCells residual(job.finish.residual, job.pitch, job.columns, at);
-    NarrowCells first(job.rounded[0], at), second(job.rounded[1], at), added(job.residual, at);
-    const auto sum = [&](const Sum<Number>* from, int v) {
-      V y;
-      if constexpr (kIsScaled)
-        y = hn::MulAdd(V{_mm512_cvtepi32_ps(_mm512_maskz_load_epi32(there[v], from))}, scale[v],
-                       bias[v]);
-      else
-        y = hn::Add(V{_mm512_maskz_load_ps(there[v], from)}, bias[v]);
-      return activate(d, y, slope);
-    };
-    const auto with = [&](const Pair& y, const Pair& more) {
-      return Pair{activate(d, hn::Add(y.first, more.first), later),
-                  activate(d, hn::Add(y.second, more.second), later)};
-    };
     const auto* from = f.from_;
-    int column = at.column;
-    at.count -= count;
-    for (; count > 0; --count, from += kVectors * kAmxFilters) {
-      if (column < at.width) {
-        Pair y{sum(from, 0), sum(from + kAmxFilters, 1)};
-        if constexpr (kAdded == In::kHalves) y = with(y, added.load_halves());
-        if constexpr (kAdded == In::kAny) y = with(y, residual.load());
-        if constexpr (kStored == In::kHalves) first.store_halves(y);
-        if constexpr (kStored == In::kBytes || kStored == In::kBytesAndHalves) first.store_bytes(y);
-        if constexpr (kStored == In::kBytesAndHalves) second.store_halves(y);
-        if constexpr (kStored == In::kAny) {
-          if (job.out != nullptr) numbers.store(y);
-          for (std::size_t m = 0; m < job.rounded.size(); ++m) {
-            const auto& map = m == 0 ? first : second;
-            if (job.rounded[m].data == nullptr) continue;
-            if (job.rounded[m].is_bytes)
-              map.store_bytes(y);
-            else
-              map.store_halves(y);
-          }
-        }
-        numbers.next();
-        residual.next();
-        for (auto* map : {&first, &second, &added}) map->next();
-      }
-      if (++column < at.across) continue;
-      column = 0;
-      ++at.row;
-      for (auto* map : {&first, &second, &added}) map->next_row();
-    }
-    at.column = column;
-    f.from_ = from;
+    cells::finish<kAdded, kStored>(job, f.left_, count, [&](int i, int v) {
+      const auto* sums = from + (std::ptrdiff_t{kVectors} * i + v) * kAmxFilters;
+      if constexpr (kIsScaled)
+        return hn::MulAdd(V{_mm512_cvtepi32_ps(_mm512_maskz_load_epi32(there[v], sums))}, scale[v],
+                          bias[v]);
+      else
+        return hn::Add(V{_mm512_maskz_load_ps(there[v], sums)}, bias[v]);
+    });
+    f.from_ = from + std::ptrdiff_t{kVectors} * count * kAmxFilters;
   }
+
+ private:
+  static constexpr bool kIsScaled = std::is_same_v<Number, Int8>;
+  static constexpr int kVectors = AmxPipeline<Number>::kMostVectors;
+  static_assert(kVectors == 2);
 
   const AmxJob<Number>* job_;
   const Sum<Number>* from_;
-  AmxPositions left_;
-  Finish finish_ = nullptr;
+  CellPositions left_;
+  void (*finish_)(Finisher&, int) = nullptr;
 };
 
 template <class Number>

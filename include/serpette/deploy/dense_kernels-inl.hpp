@@ -76,13 +76,14 @@ void multiply(const MultiplyJob<float>& job) {
       }
     }
   }
+  const auto at = job.to(job.positions);
 #pragma GCC unroll 12
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) {
       const std::ptrdiff_t first = v * static_cast<std::ptrdiff_t>(lanes);
       if (first >= job.columns) break;
-      finish(d, sum[r][v], job.finish, job.out, r * job.pitch + first,
+      finish(d, sum[r][v], job.finish, job.out, at + r * job.pitch + first,
              static_cast<std::size_t>(job.columns - first));
     }
 }
@@ -119,43 +120,51 @@ HWY_INLINE void rows_out(D d, const hn::Vec<D> (&m)[6], hn::Vec<D> (&y)[4]) {
 }
 
 /// Where the 36 cells of a tile of the input begin.
+template <class Number>
 struct TileCells {
-  const float* at[6][6];
+  const Number* at[6][6];
+  std::ptrdiff_t ahead;  // to the cells of the next tile
 
   template <class Job>
-  explicit TileCells(const Job& job) {
+  explicit TileCells(const Job& job) : ahead(4 * job.depth) {
     for (int i = 0; i < 6; ++i)
       for (int j = 0; j < 6; ++j) {
         const int y = job.row + i, x = job.column + j;
         const bool inside = y >= 0 && y < job.height && x >= 0 && x < job.width;
         at[i][j] =
-            inside ? job.image + ((y - job.image_row) * job.width + x) * job.channels : job.zeros;
+            inside ? job.image + ((y - job.image_row) * job.width + x) * job.depth : job.zeros;
       }
   }
 };
 
-/// Bᵀ d of up to a vector of channels from c on.
-template <class D>
-HWY_INLINE void columns_in(D d, const TileCells& cells, int c, std::size_t count,
-                           hn::Vec<D> (&half_done)[6][6]) {
+/// Bᵀ d of up to a vector of channels from c on. The processor does not see that the cells of the
+/// next tile are wanted next: they are asked for, but for the two columns that both have.
+/// @param load  (from, count) → the numbers as floats.
+template <class D, class Number, class Load>
+HWY_INLINE void columns_in(D, const TileCells<Number>& cells, int c, std::size_t count,
+                           hn::Vec<D> (&half_done)[6][6], const Load& load) {
   for (int j = 0; j < 6; ++j) {
     hn::Vec<D> x[6], y[6];
-    for (int i = 0; i < 6; ++i) x[i] = load_first(d, cells.at[i][j] + c, count);
-    rows_in(d, x, y);
+    for (int i = 0; i < 6; ++i) {
+      x[i] = load(cells.at[i][j] + c, count);
+      if (j >= 2) __builtin_prefetch(cells.at[i][j] + c + cells.ahead, 0, 3);
+    }
+    rows_in(D(), x, y);
     for (int i = 0; i < 6; ++i) half_done[i][j] = y[i];
   }
 }
 
 template <class D>
-void tile_in(const TileInJob<float>& job) {
+void tile_in(const TileInJob<float, float>& job) {
   const D d;
   using V = hn::Vec<D>;
   const int lanes = static_cast<int>(hn::Lanes(d));
-  const TileCells cells(job);
+  const TileCells<float> cells(job);
   V half_done[6][6];
   for (int c = 0; c < job.channels; c += lanes) {
     const auto count = static_cast<std::size_t>(std::min(lanes, job.channels - c));
-    columns_in(d, cells, c, count, half_done);
+    columns_in(d, cells, c, count, half_done,
+               [d](const float* from, std::size_t n) { return load_first(d, from, n); });
     float* to = job.to + c;
     for (const auto& row : half_done) {
       V y[6];
@@ -173,6 +182,12 @@ void tile_out(const TileOutJob& job) {
   V half_done[4][6];
   for (int c = 0; c < job.channels; c += lanes) {
     const auto count = static_cast<std::size_t>(job.channels - c);
+    for (int i = 0; i < 4; ++i)
+      for (int j = 4; j < 8; ++j) {
+        const auto at = (std::ptrdiff_t{i} * job.width + j) * job.pitch + c;
+        if (job.finish.residual != nullptr) __builtin_prefetch(job.finish.residual + at, 0, 3);
+        __builtin_prefetch(job.out + at, 1, 3);
+      }
     for (int j = 0; j < 6; ++j) {
       V m[6], y[4];
       for (int i = 0; i < 6; ++i) m[i] = hn::LoadU(d, job.from + (i * 6 + j) * job.step + c);
@@ -185,7 +200,7 @@ void tile_out(const TileOutJob& job) {
       rows_out(d, half_done[i], y);
       for (int j = 0; j < job.columns; ++j)
         finish(d, hn::Add(y[j], bias), job.finish, job.out,
-               (std::ptrdiff_t{i} * job.width + j) * job.channels + c, count);
+               (std::ptrdiff_t{i} * job.width + j) * job.pitch + c, count);
     }
   }
 }

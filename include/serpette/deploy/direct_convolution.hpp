@@ -4,16 +4,21 @@
 /// Dense convolution over channels-last maps as a matrix product. No LibTorch.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/deploy/cell_finish.hpp"
 #include "serpette/deploy/dense_weights.hpp"
 #include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_rounding.hpp"
@@ -62,13 +67,30 @@ class DirectConvolutionOf {
 
   [[nodiscard]] const Shape& output() const { return out_; }
 
+  /// How the input lies rounded.
+  [[nodiscard]] std::optional<RoundedLayout> reads() const
+    requires(kTogether<Number> > 1)
+  {
+    RoundedLayout layout{.shape = in_, .depth = depth_, .filled = depth_};
+    if constexpr (std::is_same_v<Number, Int8>) layout.bytes = rounding_.by;
+    return layout;
+  }
+
   /// Computes one image; as WinogradConvolution::run.
-  /// @param x  [H, W, C_in]
-  /// @param y  [H', W', C_out]
+  /// @param x        [H, W, C_in]
+  /// @param y        [H', W', C_out]
+  /// @param rounded  as a RoundedForm (form.hpp); x as `reads` says.
   template <class Parallel>
-  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
-           int threads) const {
-    const RowMaps<Number> maps{{operand(x, parallel)}, {y}, {finish.residual}, finish};
+  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel, int threads,
+           const RoundedMaps& rounded = {}) const {
+    for (const auto& map : rounded.y)
+      if (map.data != nullptr) map.pad(0, out_.height);
+    const RowMaps<Number> maps{
+        operands(MapRows<const float>::whole(x, in_), rounded.x, 0, in_.height, parallel),
+        {y},
+        {finish.residual},
+        finish,
+        rounded};
     weights_.in_pieces(blocks_, parallel, threads,
                        [&](std::int64_t block, std::int64_t first_panel, std::int64_t last_panel) {
                          run_block(maps, cells() * block / blocks_, cells() * (block + 1) / blocks_,
@@ -77,21 +99,22 @@ class DirectConvolutionOf {
   }
 
   /// The rows that can be computed by themselves.
-  [[nodiscard]] std::vector<Slice> slices() const
-    requires(kTogether<Number> == 1)
-  {
-    return even_slices(out_.height, kSliceRows);
-  }
+  [[nodiscard]] std::vector<Slice> slices() const { return even_slices(out_.height, kSliceRows); }
   /// Computes slice k on this thread.
-  void run_slice(std::size_t k, const RowMaps<>& maps) const
-    requires(kTogether<Number> == 1)
-  {
+  void run_slice(std::size_t k, const RowMaps<>& maps) const {
     const auto row = static_cast<std::int64_t>(k) * kSliceRows, width = std::int64_t{out_.width},
-               first = row * width,
-               count = std::min<std::int64_t>(kSliceRows, out_.height - row) * width,
+               end = std::min<std::int64_t>(row + kSliceRows, out_.height), first = row * width,
+               count = (end - row) * width,
                blocks = std::max<std::int64_t>(1, count * blocks_ / cells());
+    for (const auto& map : maps.rounded.y)
+      if (map.data != nullptr) map.pad(row, end);
+    const auto top = row * conv_.stride - conv_.padding,
+               bottom = (end - 1) * conv_.stride - conv_.padding + conv_.size;
+    const RowMaps<Number> mine{operands(maps.x, maps.rounded.x, std::max<std::int64_t>(top, 0),
+                                        std::min<std::int64_t>(bottom, in_.height), on_one_thread),
+                               maps.y, maps.residual, maps.finish, maps.rounded};
     for (std::int64_t b = 0; b < blocks; ++b)
-      run_block(maps, first + count * b / blocks, first + count * (b + 1) / blocks, 0,
+      run_block(mine, first + count * b / blocks, first + count * (b + 1) / blocks, 0,
                 weights_.panels());
   }
 
@@ -130,28 +153,34 @@ class DirectConvolutionOf {
 
   [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
 
-  /// The input as the kernels read it, [cells][depth_]: itself, or rounded in this thread's
-  /// scratch.
+  /// The input as the kernels read it, [cells][depth_]: itself, if it is floats that are multiplied
+  /// or rounded already; or rows begin … end − 1, rounded in this thread's scratch.
   template <class Parallel>
-  [[nodiscard]] const Number* operand(const float* x, const Parallel& parallel) const {
+  [[nodiscard]] MapRows<const Number> operands(const MapRows<const float>& x,
+                                               [[maybe_unused]] const RoundedRows& rounded,
+                                               [[maybe_unused]] std::int64_t begin,
+                                               [[maybe_unused]] std::int64_t end,
+                                               [[maybe_unused]] const Parallel& parallel) const {
     if constexpr (kTogether<Number> == 1) {
       return x;
     } else {
-      const auto cells = std::int64_t{in_.height} * in_.width,
-                 channels = std::int64_t{in_.channels};
-      auto* to = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(cells * depth_));
-      parallel(cells, [&](std::int64_t begin, std::int64_t end) {
-        const auto& round = dot_kernels_here<Number>().round;
-        if (depth_ == channels) {
-          round(rounding_, x + begin * channels, (end - begin) * channels, to + begin * channels);
-          return;
-        }
-        for (auto cell = begin; cell < end; ++cell) {
-          std::fill_n(to + cell * depth_, depth_, Number());
-          round(rounding_, x + cell * channels, channels, to + cell * depth_);
-        }
+      if (rounded.data != nullptr)
+        return {reinterpret_cast<const Number*>(rounded.data), rounded.first};
+      if (end <= begin) return {nullptr, begin};
+      const std::int64_t width = in_.width, channels = in_.channels;
+      auto* to = scratch<Number>(Scratch::kFirst,
+                                 static_cast<std::size_t>((end - begin) * width * depth_));
+      const float* from = x.data + (begin - x.first) * width * channels;
+      parallel((end - begin) * width, [&](std::int64_t first, std::int64_t last) {
+        const auto& kernels = dot_kernels_here<Number>();
+        if (depth_ == channels)
+          kernels.round(rounding_, from + first * channels, (last - first) * channels,
+                        to + first * channels);
+        else
+          kernels.round_cells(rounding_, from + first * channels, last - first, channels, depth_,
+                              depth_, to + first * depth_);
       });
-      return to;
+      return {to, begin};
     }
   }
 
@@ -161,17 +190,18 @@ class DirectConvolutionOf {
   void find_places(const MapRows<const Number>& x, std::int64_t first,
                    const RowBlocks<Number>& rows, const Number** to) const {
     const int size = conv_.size, taps = size * size;
-    for (std::int64_t b = 0; b < rows.count(); ++b, to += taps * rows.size()) {
+    for (std::int64_t b = 0; b < rows.count(); ++b) {
       const auto cell = first + rows.first(b);
+      const int of_block = rows.size(b);
       auto y = cell / out_.width, column = cell % out_.width;
-      for (int r = 0; r < rows.size(); ++r) {
+      for (int r = 0; r < of_block; ++r) {
         const auto top = y * conv_.stride - conv_.padding,
                    left = column * conv_.stride - conv_.padding;
         const bool is_within =
             top >= 0 && left >= 0 && top + size <= in_.height && left + size <= in_.width;
         const Number** place = to + r;
         for (auto i = top; i < top + size; ++i)
-          for (auto j = left; j < left + size; ++j, place += rows.size()) {
+          for (auto j = left; j < left + size; ++j, place += of_block) {
             const bool inside = is_within || (i >= 0 && i < in_.height && j >= 0 && j < in_.width);
             *place = inside ? x.data + ((i - x.first) * in_.width + j) * depth_ : zeros_.data();
           }
@@ -180,39 +210,46 @@ class DirectConvolutionOf {
           ++y;
         }
       }
+      to += taps * of_block;
     }
   }
 
   void run_block(const RowMaps<Number>& maps, std::int64_t first, std::int64_t last,
                  std::int64_t first_panel, std::int64_t last_panel) const {
-    const auto& x = maps.x;
-    const auto& y = maps.y;
-    const auto& residual = maps.residual;
-    const auto& finish = maps.finish;
+    const auto& [x, y, residual, finish, rounded] = maps;
     const RowBlocks rows(last - first, *kernels_);
-    const int taps = conv_.size * conv_.size, size = rows.size();
+    const int taps = conv_.size * conv_.size;
     thread_local std::vector<const Number*> places;
-    places.resize(static_cast<std::size_t>(rows.count() * taps * size));
+    places.resize(static_cast<std::size_t>(rows.count() * taps * rows.size(0)));
     find_places(x, first, rows, places.data());
 
+    const auto first_row = first / out_.width;
     MultiplyJob<Number> job;
     job.taps = taps;
     job.depth = depth_;
     job.pitch = out_.channels;
     job.finish = finish;
+    job.positions.width = job.positions.across = out_.width;
+    const auto of_cells = [&](const auto& map) {
+      return map.data + (first_row - map.first) * out_.width * out_.channels;
+    };
+    const std::array y_cells{RoundedCells::of(rounded.y[0], first_row),
+                             RoundedCells::of(rounded.y[1], first_row)};
+    const auto residual_cells = RoundedCells::of(rounded.residual, first_row);
     for (auto panel = first_panel; panel < last_panel; ++panel) {
-      const auto kernel = rows.kernel(weights_.vectors(panel));
-      const auto column = weights_.filter(panel);
+      const auto filter = weights_.filter(panel);
       weights_.give(panel, job);
+      if (y.data != nullptr) job.out = of_cells(y) + filter;
+      if (residual.data != nullptr) job.finish.residual = of_cells(residual) + filter;
+      for (std::size_t m = 0; m < y_cells.size(); ++m) job.rounded[m] = y_cells[m].from(filter);
+      job.residual = residual_cells.from(filter);
       for (std::int64_t b = 0; b < rows.count(); ++b) {
         const auto cell = first + rows.first(b);
-        const auto in = [&](const auto& map) {
-          return map.data + (cell - map.first * out_.width) * out_.channels + column;
-        };
-        job.in = places.data() + b * taps * size;
-        job.out = in(y);
-        if (residual.data != nullptr) job.finish.residual = in(residual);
-        kernel(job);
+        job.in = places.data() + b * taps * rows.size(0);
+        job.positions.row = static_cast<int>(cell / out_.width - first_row);
+        job.positions.column = static_cast<int>(cell % out_.width);
+        job.positions.count = rows.size(b);
+        rows.kernel(b, weights_.vectors(panel))(job);
       }
     }
   }

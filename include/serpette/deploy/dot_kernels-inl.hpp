@@ -99,13 +99,25 @@ void multiply(const MultiplyJob<Number>& job) {
         for (int v = 0; v < Vectors; ++v) sum[r][v] = Sums<Number>::add(sum[r][v], in[r] + k, w[v]);
     }
   }
+  if (job.has_rounded()) {
+    alignas(64) float all[Rows][2][16];
+#pragma GCC unroll 12
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v)
+        hn::Store(v < Vectors ? Sums<Number>::end(job, sum[r][v % Vectors], v * 16) : hn::Zero(d),
+                  d, all[r][v]);
+    cells::finish(job, all[0][0]);
+    return;
+  }
+  const auto at = job.to(job.positions);
 #pragma GCC unroll 12
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) {
       if (v * 16 >= job.columns) break;
       dense::finish(d, Sums<Number>::end(job, sum[r][v], v * 16), job.finish, job.out,
-                    r * job.pitch + v * 16, static_cast<std::size_t>(job.columns - v * 16));
+                    at + r * job.pitch + v * 16, static_cast<std::size_t>(job.columns - v * 16));
     }
 }
 
@@ -125,14 +137,22 @@ HWY_INLINE void store_rounded(const Rounding<Int8>& rounding, __m512 v, __mmask1
   _mm512_mask_cvtepi32_storeu_epi8(to, lanes, hn::ConvertTo(hn::RebindToSigned<D>(), inside).raw);
 }
 
-inline void tile_in(const TileInJob<BFloat16>& job) {
+template <class Number>
+void tile_in(const TileInJob<Number, BFloat16>& job) {
   const D d;
-  const dense::TileCells cells(job);
+  const dense::TileCells<Number> at(job);
+  const auto load = [](const Number* from, std::size_t count) {
+    const auto lanes = first_lanes(static_cast<std::int64_t>(count));
+    if constexpr (kTogether<Number> == 1)
+      return V{_mm512_maskz_loadu_ps(lanes, from)};
+    else
+      return cells::NarrowCells::floats(_mm256_maskz_loadu_epi16(lanes, from));
+  };
   const Rounding<BFloat16> rounding;
   V half_done[6][6];
   for (int c = 0; c < job.channels; c += 16) {
     const auto count = static_cast<std::size_t>(std::min(16, job.channels - c));
-    dense::columns_in(d, cells, c, count, half_done);
+    dense::columns_in(d, at, c, count, half_done, load);
     BFloat16* to = job.to + c;
     for (const auto& row : half_done) {
       V y[6];
@@ -184,6 +204,7 @@ DotKernels<Number> products() {
   DotKernels<Number> k;
   k.lanes = 16;
   k.most_rows = 12;
+  k.finish = &cells::finish;
   constexpr auto sizes = std::make_index_sequence<kBlockRows.size()>{};
   k.multiply = {multiplies<Number, false>(sizes), multiplies<Number, true>(sizes)};
   return k;
@@ -195,7 +216,8 @@ namespace serpette::deploy::HWY_NAMESPACE {
 inline DotKernels<BFloat16> bfloat16_kernels() {
   if (!cpu_has(CpuFeature::kAvx512Bf16)) return {};
   auto k = dot::products<BFloat16>();
-  k.tile_in = &dot::tile_in;
+  k.tile_in = &dot::tile_in<float>;
+  k.rounded_tile_in = &dot::tile_in<BFloat16>;
   k.round = &dot::round<BFloat16>;
   k.round_cells = &dot::round_cells<BFloat16>;
   return k;

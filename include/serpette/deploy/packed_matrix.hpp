@@ -22,15 +22,10 @@ class PackedMatrix {
   /// Zeros, to be filled.
   /// @param rows  a multiple of kTogether.
   PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes)
-      : PackedMatrix(rows, columns, lanes, AlignedZeros<Number>(size(rows, columns, lanes)), 0) {}
-  /// The i-th of as many matrices as there are zeros for.
-  PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes,
-               const AlignedZeros<Number>& zeros, std::size_t i)
-      : rows_(rows),
-        lanes_(lanes),
-        vectors_((columns + lanes - 1) / lanes),
-        filled_(zeros.data + i * size(rows, columns, lanes)) {
-    data_ = {zeros.memory, std::span<const Number>(filled_, size(rows, columns, lanes))};
+      : rows_(rows), lanes_(lanes), vectors_((columns + lanes - 1) / lanes) {
+    const AlignedZeros<Number> zeros(size(rows, columns, lanes));
+    filled_ = zeros.data;
+    data_ = {zeros.memory, std::span<const Number>(filled_, zeros.size)};
   }
   /// What `write` wrote of one of these extents.
   PackedMatrix(std::int64_t rows, std::int64_t columns, int lanes, PlanReader& from)
@@ -79,39 +74,55 @@ class PackedMatrix {
   Number* filled_ = nullptr;
 };
 
-/// Rows of a product cut into blocks of one size that registers hold, with the least of them
-/// computed twice: the last block ends with the last row.
+/// How the last block of rows ends with the last row: it is as large as the others and repeats some
+/// of their rows; or as small as it may be, which is worth it where weights are near, and are not
+/// what a block waits for.
+enum class LastBlock { kEqual, kSmall };
+
+/// Rows of a product cut into blocks of one size that registers hold, but perhaps for the last.
 template <class Number>
 class RowBlocks {
  public:
-  RowBlocks(std::int64_t rows, const ProductKernels<Number>& kernels)
+  RowBlocks(std::int64_t rows, const ProductKernels<Number>& kernels,
+            LastBlock how = LastBlock::kEqual)
       : rows_(rows), kernels_(&kernels) {
     std::int64_t least = 0;
     for (std::size_t i = 0; i < kBlockRows.size(); ++i) {
-      const std::int64_t size = kBlockRows[i], blocks = (rows + size - 1) / size;
+      const std::int64_t size = kBlockRows[i], rest = rows % size;
       if (size > rows || size > kernels.most_rows) break;
-      // A block costs about one row more than it has.
-      if (const auto cost = blocks * (size + 1); i == 0 || cost <= least) {
-        least = cost;
-        which_ = i;
-      }
+      std::size_t last = i;
+      if (rest != 0 && how == LastBlock::kSmall)
+        for (last = 0; kBlockRows[last] < rest;) ++last;
+      // A block costs about one row more than it has; of what costs the same, equal blocks are
+      // preferred, and large ones.
+      const auto cost = (rows - 1) / size * (size + 1) + kBlockRows[last] + 1;
+      if (i > 0 && (last != i ? cost >= least : cost > least)) continue;
+      least = cost;
+      which_ = i;
+      last_ = last;
     }
   }
 
-  [[nodiscard]] int size() const { return kBlockRows[which_]; }
-  [[nodiscard]] std::int64_t count() const { return (rows_ + size() - 1) / size(); }
-  [[nodiscard]] std::int64_t first(std::int64_t block) const {
-    return std::min(block * size(), rows_ - size());
+  [[nodiscard]] std::int64_t count() const {
+    return (rows_ + kBlockRows[which_] - 1) / kBlockRows[which_];
   }
-  [[nodiscard]] typename ProductKernels<Number>::Multiply kernel(int vectors,
+  [[nodiscard]] int size(std::int64_t block) const { return kBlockRows[which(block)]; }
+  [[nodiscard]] std::int64_t first(std::int64_t block) const {
+    return std::min<std::int64_t>(block * kBlockRows[which_], rows_ - size(block));
+  }
+  [[nodiscard]] typename ProductKernels<Number>::Multiply kernel(std::int64_t block, int vectors,
                                                                  bool fetches = false) const {
-    return kernels_->multiply[fetches ? 1 : 0][which_][static_cast<std::size_t>(vectors - 1)];
+    return kernels_->multiply[fetches ? 1 : 0][which(block)][static_cast<std::size_t>(vectors - 1)];
   }
 
  private:
+  [[nodiscard]] std::size_t which(std::int64_t block) const {
+    return block + 1 < count() ? which_ : last_;
+  }
+
   std::int64_t rows_;
   const ProductKernels<Number>* kernels_;
-  std::size_t which_ = 0;
+  std::size_t which_ = 0, last_ = 0;  // in kBlockRows: of all blocks, and of the last
 };
 
 }  // namespace serpette::deploy

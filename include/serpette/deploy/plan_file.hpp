@@ -33,7 +33,7 @@
 namespace serpette::deploy {
 
 /// Of the bytes in a plan file: raised whenever what a form prepares changes.
-inline constexpr std::uint32_t kPlanVersion = 9;
+inline constexpr std::uint32_t kPlanVersion = 10;
 
 /// The kind of CPU that plans are prepared for here: its instruction set, and the widths of vectors
 /// that weights are laid out in.

@@ -5,16 +5,20 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
+#include "serpette/deploy/cell_finish.hpp"
 #include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_array.hpp"
@@ -44,28 +48,41 @@ class WinogradConvolutionOf {
   /// @param bias    [C_out]
   WinogradConvolutionOf(const Convolutional& c, const Shape& in, const float* weight,
                         const float* bias)
-      : WinogradConvolutionOf(c, in) {
-    std::vector<float> whole_bias(static_cast<std::size_t>(whole(out_.channels)), 0.0F);
-    std::copy_n(bias, out_.channels, whole_bias.begin());
-    bias_ = std::move(whole_bias);
+      : WinogradConvolutionOf(
+            c, in,
+            [&](std::size_t whole) {
+              std::vector<float> biases(whole, 0.0F);
+              std::copy_n(bias, c.filters, biases.begin());
+              return biases;
+            },
+            [&](std::int64_t rows, int lanes) {
+              return PackedMatrix<Number>(rows, c.filters, lanes);
+            }) {
     transform(weight);
   }
   /// What `write` wrote of the same convolution.
   WinogradConvolutionOf(const Convolutional& c, const Shape& in, PlanReader& from)
-      : WinogradConvolutionOf(c, in) {
-    bias_ = from.array<float>(static_cast<std::size_t>(whole(out_.channels)));
-    for (int k = 0; k < 36; ++k)
-      weights_.emplace_back(depth(), out_.channels, kernels_->lanes, from);
-  }
+      : WinogradConvolutionOf(
+            c, in, [&](std::size_t whole) { return from.array<float>(whole); },
+            [&](std::int64_t rows, int lanes) {
+              return PackedMatrix<Number>(rows, c.filters, lanes, from);
+            }) {}
 
   void write(PlanWriter& to) const {
     to.array(bias_);
-    for (const auto& matrix : weights_) matrix.write(to);
+    weights_.write(to);
   }
 
   static bool fits(const Convolutional& c) { return fits_winograd(c); }
 
   [[nodiscard]] const Shape& output() const { return out_; }
+
+  /// How the input lies rounded.
+  [[nodiscard]] std::optional<RoundedLayout> reads() const
+    requires(kTogether<Number> > 1)
+  {
+    return RoundedLayout{.shape = in_, .depth = depth(), .filled = depth()};
+  }
 
   /// Computes one image.
   /// @param x         [H, W, C_in]
@@ -74,20 +91,22 @@ class WinogradConvolutionOf {
   /// @param parallel  parallel(count, f) calls f(begin, end) for ranges that make up [0, count),
   ///                  perhaps at the same time.
   /// @param threads   that `parallel` uses.
+  /// @param rounded   as a RoundedForm (form.hpp); x as `reads` says.
   template <class Parallel>
-  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel,
-           int threads) const {
-    const RowMaps<> maps{{x}, {y}, {finish.residual}, finish};
+  void run(const float* x, float* y, const Finish& finish, const Parallel& parallel, int threads,
+           const RoundedMaps& rounded = {}) const {
+    const RowMaps<> maps{{x}, {y}, {finish.residual}, finish, rounded};
+    pad(rounded, 0, out_.height);
     if (threads == 1 || blocks_ >= 4 * threads) {
       const auto rounds = (blocks_ + threads - 1) / threads * threads;  // as many for each thread
       parallel(rounds, [&](std::int64_t begin, std::int64_t end) {
         for (auto b = begin; b < end; ++b)
-          run_block(maps, tiles() * b / rounds, tiles() * (b + 1) / rounds, on_one_thread);
+          run_block(maps, cut(tiles(), b, rounds), cut(tiles(), b + 1, rounds), on_one_thread);
       });
       return;
     }
     for (std::int64_t b = 0; b < blocks_; ++b)
-      run_block(maps, tiles() * b / blocks_, tiles() * (b + 1) / blocks_, parallel);
+      run_block(maps, cut(tiles(), b, blocks_), cut(tiles(), b + 1, blocks_), parallel);
   }
 
   /// The rows that can be computed by themselves: so many rows of tiles as make a block.
@@ -98,28 +117,44 @@ class WinogradConvolutionOf {
                first = static_cast<std::int64_t>(k) * of_slice,
                count = std::min(of_slice, tiles() - first),
                blocks = std::max<std::int64_t>(1, count * blocks_ / tiles());
+    const auto row = first / tile_columns() * 4;
+    pad(maps.rounded, row, std::min<std::int64_t>(row + slice_rows(), out_.height));
     for (std::int64_t b = 0; b < blocks; ++b)
-      run_block(maps, first + count * b / blocks, first + count * (b + 1) / blocks, on_one_thread);
+      run_block(maps, first + cut(count, b, blocks), first + cut(count, b + 1, blocks),
+                on_one_thread);
   }
 
  private:
-  static constexpr std::int64_t kFewBlocks = 2;  // of tiles: those of YOLOv3's last maps
+  // Panels that are computed together: what is made of them lies in the cache until it is taken
+  // back, and rows of the transformed input that do not stay in the nearest one pass by less often.
+  static constexpr std::int64_t kPanels = 4;
+  static constexpr std::int64_t kFewTiles = 24;    // as YOLOv3's last maps have
+  static constexpr std::int64_t kNear = 16 << 10;  // bytes: half of the nearest cache
 
-  WinogradConvolutionOf(const Convolutional& c, const Shape& in)
-      : kernels_(&product_kernels_here<Number>()),
-        in_(in),
-        out_(output_shape(c, in)),
-        padding_(c.padding) {
+  static Convolutional fitting(const Convolutional& c) {
     require(fits(c), "Winograd convolution",
             "should be 3×3 with stride 1 in one group, got {}×{} with stride {} in {} groups",
             c.size, c.size, c.stride, c.groups);
-    zeros_.assign(static_cast<std::size_t>(whole(in_.channels)), 0.0F);
-    weights_.reserve(36);
+    return c;
+  }
+
+  /// @param bias     (so many, whole vectors) → the biases.
+  /// @param weights  (rows, lanes) → their matrix.
+  template <std::invocable<std::size_t> BiasOf, class WeightsOf>
+  WinogradConvolutionOf(const Convolutional& c, const Shape& in, const BiasOf& bias,
+                        const WeightsOf& weights)
+      : kernels_(&product_kernels_here<Number>()),
+        in_(in),
+        out_(output_shape(fitting(c), in)),
+        padding_(c.padding),
+        bias_(bias(static_cast<std::size_t>(whole(c.filters)))),
+        weights_(weights(std::int64_t{36} * depth(), kernels_->lanes)),
+        zeros_(static_cast<std::size_t>(whole(in.channels)), 0.0F) {
     // Tiles whose transforms stay in the cache; more where the weights would pass by too often.
-    constexpr std::int64_t kCache = 768 << 10;
-    const std::int64_t bytes =
-        36 * (std::int64_t{sizeof(Number)} * whole(in_.channels) + 4 * whole(out_.channels));
+    constexpr std::int64_t kCache = 640 << 10;
     const std::int64_t least = in_.channels * out_.channels < 65'536 ? 24 : 64;
+    const std::int64_t bytes =
+        36 * (std::int64_t{sizeof(Number)} * whole(in_.channels) + 4 * 2 * kernels_->lanes);
     const auto wanted = std::clamp<std::int64_t>(kCache / bytes, least, 480);
     blocks_ = (tiles() + wanted - 1) / wanted;
   }
@@ -131,6 +166,20 @@ class WinogradConvolutionOf {
   [[nodiscard]] int depth() const {
     return (in_.channels + kTogether<Number> - 1) / kTogether<Number> * kTogether<Number>;
   }
+  /// Where the b-th of so many blocks of tiles begins: whole blocks of rows of the products lie
+  /// before it, where there are as many.
+  [[nodiscard]] std::int64_t cut(std::int64_t tiles, std::int64_t b, std::int64_t blocks) const {
+    const std::int64_t rows = kernels_->most_rows, whole = tiles / rows;
+    if (b == blocks) return tiles;
+    return whole < blocks ? tiles * b / blocks : whole * b / blocks * rows;
+  }
+  /// The first row and column of tile t.
+  [[nodiscard]] int tile_row(std::int64_t t) const {
+    return static_cast<int>(t / tile_columns()) * 4;
+  }
+  [[nodiscard]] int tile_column(std::int64_t t) const {
+    return static_cast<int>(t % tile_columns()) * 4;
+  }
   [[nodiscard]] int tile_columns() const { return WinogradTiles(out_).columns; }
   [[nodiscard]] std::int64_t tiles() const { return WinogradTiles(out_).count(); }
   [[nodiscard]] int slice_rows() const {
@@ -139,11 +188,8 @@ class WinogradConvolutionOf {
   }
 
   void transform(const float* weight) {
-    // All in one block: of huge pages, where that is worth it.
-    const int filters = out_.channels, lanes = kernels_->lanes;
-    const AlignedZeros<Number> zeros(36 * PackedMatrix<Number>::size(depth(), filters, lanes));
-    for (std::size_t k = 0; k < 36; ++k) weights_.emplace_back(depth(), filters, lanes, zeros, k);
-    const int side = std::min(KernelTransform::kMost, weights_.front().side_by_side());
+    const int filters = out_.channels,
+              side = std::min(KernelTransform::kMost, weights_.side_by_side());
     KernelTransform transform;
     for (int first = 0; first < filters; first += side) {
       const int count = std::min(side, filters - first);
@@ -152,99 +198,186 @@ class WinogradConvolutionOf {
           transform.set(f, weight + (std::int64_t{first + f} * in_.channels + c) * 9);
         transform.run();
         for (std::size_t k = 0; k < 36; ++k)
-          weights_[k].fill(c, first, count,
-                           [&](int f) { return transform.point(k)[static_cast<std::size_t>(f)]; });
+          weights_.fill(static_cast<std::int64_t>(k) * depth() + c, first, count,
+                        [&](int f) { return transform.point(k)[static_cast<std::size_t>(f)]; });
       }
     }
+  }
+
+  static void pad(const RoundedMaps& rounded, std::int64_t begin, std::int64_t end) {
+    for (const auto& map : rounded.y)
+      if (map.data != nullptr) map.pad(begin, end);
   }
 
   template <class Parallel>
   void run_block(const RowMaps<>& maps, std::int64_t first, std::int64_t last,
                  const Parallel& parallel) const {
     const auto count = last - first;
-    const auto c_in = whole(in_.channels), c_out = whole(out_.channels);
     // One line of the cache more, or the 36 matrices would lie in the same places of it.
-    const auto step_in = count * c_in + std::int64_t{64 / sizeof(Number)},
-               step_out = count * c_out + 16;
-    auto* in = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(36 * step_in));
-    float* products = scratch(Scratch::kSecond, static_cast<std::size_t>(36 * step_out));
-
+    const auto step = count * whole(in_.channels) + std::int64_t{64 / sizeof(Number)};
+    auto* in = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(36 * step));
     parallel(count, [&](std::int64_t begin, std::int64_t end) {
-      TileInJob<Number> job;
-      job.image = maps.x.data;
-      job.image_row = maps.x.first;
-      job.height = in_.height;
-      job.width = in_.width;
-      job.channels = in_.channels;
-      job.zeros = zeros_.data();
-      job.step = step_in;
-      for (auto t = begin; t < end; ++t) {
-        job.row = static_cast<int>((first + t) / tile_columns()) * 4 - padding_;
-        job.column = static_cast<int>((first + t) % tile_columns()) * 4 - padding_;
-        job.to = in + t * c_in;
-        kernels_->tile_in(job);
-      }
+      if constexpr (kTogether<Number> > 1)
+        if (const auto& x = maps.rounded.x; x.data != nullptr) {
+          const MapRows<const Number> rows{reinterpret_cast<const Number*>(x.data), x.first};
+          transform_tiles(rows, depth(), dot_kernels_here<Number>().rounded_tile_in, first, begin,
+                          end, in, step);
+          return;
+        }
+      transform_tiles(maps.x, in_.channels, kernels_->tile_in, first, begin, end, in, step);
     });
-    const RowBlocks rows(count, *kernels_);
-    const auto panels = weights_.front().panels();
-    parallel(36 * panels, [&](std::int64_t begin, std::int64_t end) {
-      for (auto piece = begin; piece < end; ++piece) {
-        const auto k = piece / panels, panel = piece % panels;
-        const auto& matrix = weights_[static_cast<std::size_t>(k)];
-        std::array<const Number*, 16> from{};
-        MultiplyJob<Number> job;
-        job.in = from.data();
-        job.depth = depth();
-        job.weights = matrix.panel(panel);
-        job.pitch = c_out;
-        job.columns = matrix.vectors(panel) * kernels_->lanes;
-        // With few tiles the weights are what is waited for: each block asks for its share of the
-        // next panel.
-        const auto next = piece + 1;
-        const bool fetches = rows.count() <= kFewBlocks && next < end;
-        const auto kernel = rows.kernel(matrix.vectors(panel), fetches);
+    parallel(weights_.panels(), [&](std::int64_t begin, std::int64_t end) {
+      for (auto panel = begin; panel < end; panel += kPanels)
+        run_panels(maps, first, count, in, step, panel, std::min(panel + kPanels, end));
+    });
+  }
+
+  /// Takes tiles first + begin … first + end − 1 to the transform domain.
+  /// @param depth  numbers from one cell of x to the next.
+  template <class In, class TileIn>
+  void transform_tiles(const MapRows<const In>& x, std::int64_t depth, const TileIn& tile_in,
+                       std::int64_t first, std::int64_t begin, std::int64_t end, Number* to,
+                       std::int64_t step) const {
+    TileInJob<In, Number> job;
+    job.image = x.data;
+    job.image_row = x.first;
+    job.height = in_.height;
+    job.width = in_.width;
+    job.channels = in_.channels;
+    job.depth = depth;
+    job.zeros = reinterpret_cast<const In*>(zeros_.data());
+    job.step = step;
+    for (auto t = begin; t < end; ++t) {
+      job.row = tile_row(first + t) - padding_;
+      job.column = tile_column(first + t) - padding_;
+      job.to = to + t * whole(in_.channels);
+      tile_in(job);
+    }
+  }
+
+  /// The filters of some panels, of `count` tiles whose input is transformed.
+  void run_panels(const RowMaps<>& maps, std::int64_t first, std::int64_t count, const Number* in,
+                  std::int64_t step_in, std::int64_t begin, std::int64_t end) const {
+    const auto width = [&](std::int64_t panel) {
+      return std::int64_t{weights_.vectors(panel)} * kernels_->lanes;
+    };
+    const auto columns = weights_.column(end - 1) + width(end - 1) - weights_.column(begin),
+               step = count * columns + 16;
+    float* products = scratch(Scratch::kSecond, static_cast<std::size_t>(36 * step));
+    const RowBlocks rows(count, *kernels_, LastBlock::kSmall);
+    std::array<const Number*, 16> from{};
+    MultiplyJob<Number> job;
+    job.in = from.data();
+    job.depth = depth();
+    job.pitch = columns;
+    for (int k = 0; k < 36; ++k)
+      for (auto panel = begin; panel < end; ++panel) {
+        job.columns = static_cast<int>(width(panel));
+        const std::int64_t of_point = depth() * width(panel);
+        job.weights = weights_.panel(panel) + k * of_point;
+        // Weights that leave room in the nearest cache, or are all that is waited for since tiles
+        // are few, are asked for ahead: by each block its share of those that come next.
+        const bool is_last = panel + 1 == end;
+        const bool fetches =
+            !(is_last && k == 35) &&
+            (count <= kFewTiles || std::int64_t{sizeof(Number)} * of_point <= kNear);
+        const Number* next = is_last ? weights_.panel(begin) + (k + 1) * depth() * width(begin)
+                                     : weights_.panel(panel + 1) + k * depth() * width(panel + 1);
         job.ahead_step = job.columns * kTogether<Number> / rows.count();
         for (std::int64_t b = 0; b < rows.count(); ++b) {
           const auto row = rows.first(b);
-          if (fetches)
-            job.ahead = weights_[static_cast<std::size_t>(next / panels)].panel(next % panels) +
-                        b * job.ahead_step * depth() / kTogether<Number>;
-          for (int r = 0; r < rows.size(); ++r)
-            from[static_cast<std::size_t>(r)] = in + k * step_in + (row + r) * c_in;
-          job.out = products + k * step_out + row * c_out + matrix.column(panel);
-          kernel(job);
+          job.ahead = next + b * job.ahead_step * depth() / kTogether<Number>;
+          for (int r = 0; r < rows.size(b); ++r)
+            from[static_cast<std::size_t>(r)] = in + k * step_in + (row + r) * whole(in_.channels);
+          job.out =
+              products + k * step + row * columns + weights_.column(panel) - weights_.column(begin);
+          rows.kernel(b, weights_.vectors(panel), fetches)(job);
         }
       }
-    });
-    parallel(count, [&](std::int64_t begin, std::int64_t end) {
-      TileOutJob job;
-      job.step = step_out;
-      job.bias = bias_.data();
-      job.channels = out_.channels;
-      job.width = out_.width;
-      job.finish = maps.finish;
-      for (auto t = begin; t < end; ++t) {
-        const int row = static_cast<int>((first + t) / tile_columns()) * 4,
-                  column = static_cast<int>((first + t) % tile_columns()) * 4;
-        const auto in = [&](const auto& map) {
-          return map.data + ((row - map.first) * out_.width + column) * out_.channels;
-        };
-        job.from = products + t * c_out;
-        job.out = in(maps.y);
-        if (maps.residual.data != nullptr) job.finish.residual = in(maps.residual);
-        job.rows = std::min(4, out_.height - row);
-        job.columns = std::min(4, out_.width - column);
-        dense_kernels_here().tile_out(job);
-      }
-    });
+    for (auto panel = begin; panel < end; ++panel) {
+      const auto filter = weights_.column(panel);
+      TileOutJob job_out;
+      job_out.from = products + filter - weights_.column(begin);
+      job_out.step = step;
+      job_out.bias = bias_.data() + filter;
+      job_out.channels = static_cast<int>(std::min(width(panel), out_.channels - filter));
+      if (!maps.rounded.y[0].data && !maps.rounded.residual.data)
+        store_tiles(maps, first, count, filter, columns, job_out);
+      else if constexpr (kTogether<Number> > 1)
+        store_rounded_tiles(maps, first, count, filter, columns, job_out);
+    }
+  }
+
+  /// Takes `count` tiles of up to two vectors of filters back.
+  /// @param columns  from one tile's products to the next's.
+  void store_tiles(const RowMaps<>& maps, std::int64_t first, std::int64_t count,
+                   std::int64_t filter, std::int64_t columns, TileOutJob job) const {
+    job.pitch = out_.channels;
+    job.width = out_.width;
+    job.finish = maps.finish;
+    for (auto t = first; t < first + count; ++t, job.from += columns) {
+      const auto in = [&](const auto& map) {
+        return map.data +
+               ((tile_row(t) - map.first) * out_.width + tile_column(t)) * out_.channels + filter;
+      };
+      job.out = in(maps.y);
+      if (maps.residual.data != nullptr) job.finish.residual = in(maps.residual);
+      job.rows = std::min(4, out_.height - tile_row(t));
+      job.columns = std::min(4, out_.width - tile_column(t));
+      dense_kernels_here().tile_out(job);
+    }
+  }
+
+  /// The same into rounded maps, by way of floats in the nearest cache.
+  void store_rounded_tiles(const RowMaps<>& maps, std::int64_t first, std::int64_t count,
+                           std::int64_t filter, std::int64_t columns, TileOutJob job) const {
+    constexpr int kPair = 32;  // filters of a cell, as the kernel wants them
+    alignas(64) float sums[16 * kPair] = {};
+    job.out = sums;
+    job.pitch = kPair;
+    CellFinish cells;
+    cells.pitch = out_.channels;
+    cells.columns = job.channels;
+    cells.finish = maps.finish;
+    const auto& y = maps.rounded.y;
+    const std::int64_t first_row = tile_row(first);
+    const auto of = [&](const RoundedRows& map) {
+      return RoundedCells::of(map, first_row).from(filter);
+    };
+    const std::array first_cells{of(y[0]), of(y[1]), of(maps.rounded.residual)};
+    for (auto t = first; t < first + count; ++t, job.from += columns) {
+      const int row = tile_row(t), column = tile_column(t);
+      job.rows = std::min(4, out_.height - row);
+      job.columns = job.width = std::min(4, out_.width - column);
+      dense_kernels_here().tile_out(job);
+
+      // The tile by itself, with the rest of its rows around it.
+      cells.positions = {0, 0, job.rows * job.columns, job.columns, job.columns};
+      cells.around = out_.width - job.columns;
+      const auto floats = [&](const auto& map) {
+        return map.data + ((row - map.first) * out_.width + column) * out_.channels + filter;
+      };
+      if (maps.y.data != nullptr) cells.out = floats(maps.y);
+      if (maps.residual.data != nullptr) cells.finish.residual = floats(maps.residual);
+      const auto of_tile = [&](RoundedCells map) {
+        const auto across = out_.width + map.around;
+        if (map.data != nullptr)
+          map.data += ((row - first_row) * across + column) * map.depth * (map.is_bytes ? 1 : 2);
+        map.around = across - job.columns;
+        return map;
+      };
+      cells.rounded = {of_tile(first_cells[0]), of_tile(first_cells[1])};
+      cells.residual = of_tile(first_cells[2]);
+      dot_kernels_here<Number>().finish(cells, sums);
+    }
   }
 
   const ProductKernels<Number>* kernels_;
   Shape in_, out_;
   int padding_;
   std::int64_t blocks_ = 1;
-  std::vector<PackedMatrix<Number>> weights_;  // 36
-  StoredArray<float> bias_;                    // in whole vectors, as
+  StoredArray<float> bias_;       // in whole vectors, as
+  PackedMatrix<Number> weights_;  // [36 · depth, C_out], point by point
   std::vector<float> zeros_;
 };
 

@@ -2,12 +2,17 @@
 
 #include <cstring>
 #include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "serpette/deploy/amx_convolution.hpp"
 #include "serpette/deploy/calibration.hpp"
+#include "serpette/deploy/direct_convolution.hpp"
 #include "serpette/deploy/kept_maps.hpp"
 #include "serpette/deploy/plan.hpp"
+#include "serpette/deploy/winograd_convolution.hpp"
 #include "support/catch.hpp"
 #include "support/convolution_error.hpp"
 #include "support/graph_builder.hpp"
@@ -20,11 +25,13 @@
 using namespace serpette;
 using deploy::AmxConvolutionOf;
 using deploy::BFloat16;
+using deploy::DirectConvolutionOf;
 using deploy::Int8;
 using deploy::KeptMaps;
 using deploy::Quantization;
 using deploy::RoundedLayout;
 using deploy::RoundedRows;
+using deploy::WinogradConvolutionOf;
 using test::ConvolutionCase;
 using test::GraphBuilder;
 using test::leaky;
@@ -97,14 +104,64 @@ at::Tensor exact(at::IntArrayRef sizes) {
   return at::randn(sizes).to(at::kBFloat16).to(at::kFloat);
 }
 
+/// The kinds of convolution that read and write rounded maps.
+template <class>
+struct Kind;
+template <class Number_>
+struct Kind<AmxConvolutionOf<Number_>> {
+  using Number = Number_;
+};
+template <class Number_>
+struct Kind<DirectConvolutionOf<Number_>> {
+  using Number = Number_;
+};
+template <class Number_>
+struct Kind<WinogradConvolutionOf<Number_>> {
+  using Number = Number_;
+};
+template <class Form>
+constexpr bool kIsWinograd = std::is_same_v<Form, WinogradConvolutionOf<BFloat16>>;
+template <class Form>
+constexpr bool kIsTiles = std::is_same_v<Form, AmxConvolutionOf<BFloat16>> ||
+                          std::is_same_v<Form, AmxConvolutionOf<Int8>>;
+
+void need_dots() {
+  if (!deploy::has_bfloat16() || !deploy::has_int8())
+    SKIP("this processor has no AVX512-BF16, or no VNNI");
+}
+
+/// Skips a test where a kind of convolution cannot be computed.
+template <class Form>
+void need() {
+  if (kIsTiles<Form>) need_amx();
+  need_dots();
+}
+
+template <class Form>
+Form make_form(const Convolutional& c, const Shape& in, const at::Tensor& weight,
+               const at::Tensor& bias) {
+  const auto *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
+  if constexpr (kIsWinograd<Form>)
+    return {c, in, w, b};
+  else
+    return {c, in, w, b, some_rounding<typename Kind<Form>::Number>(-2)};
+}
+
 /// Convolutions whose last panels have one vector of filters and a part of one; strides; chunks of
-/// channels that are whole, and others.
+/// channels that are whole, and others; maps that fill no whole number of Winograd's tiles.
+template <class Form>
 ConvolutionCase rounded_case() {
-  return GENERATE(
-      ConvolutionCase{64, 13, 13, 100, 1, 1, 0}, ConvolutionCase{64, 13, 13, 48, 3, 1, 1},
-      ConvolutionCase{45, 20, 11, 45, 3, 1, 1}, ConvolutionCase{192, 9, 21, 40, 3, 2, 1},
-      ConvolutionCase{70, 40, 37, 64, 3, 2, 1}, ConvolutionCase{256, 6, 5, 255, 3, 1, 0},
-      ConvolutionCase{128, 3, 40, 530, 1, 1, 0}, ConvolutionCase{33, 26, 50, 16, 5, 1, 2});
+  const auto fits = [](const ConvolutionCase& k) {
+    return !kIsWinograd<Form> || (k.size == 3 && k.stride == 1);
+  };
+  return GENERATE_REF(filter(fits, values<ConvolutionCase>({{64, 13, 13, 100, 1, 1, 0},
+                                                            {64, 13, 13, 48, 3, 1, 1},
+                                                            {45, 20, 11, 45, 3, 1, 1},
+                                                            {192, 9, 21, 40, 3, 2, 1},
+                                                            {70, 40, 37, 64, 3, 2, 1},
+                                                            {256, 6, 5, 255, 3, 1, 0},
+                                                            {128, 3, 40, 530, 1, 1, 0},
+                                                            {33, 26, 50, 16, 5, 1, 2}})));
 }
 
 /// What other convolutions may want of an output: padding or none, gaps between cells or none,
@@ -119,7 +176,7 @@ std::vector<RoundedLayout> wanted_layouts(const Shape& s) {
 }
 
 /// Checks that a convolution reads, adds and writes rounded maps as if they were floats.
-template <class Number>
+template <class Form>
 void check_rounded(const ConvolutionCase& k) {
   const Convolutional c{.filters = k.filters,
                         .size = k.size,
@@ -127,10 +184,13 @@ void check_rounded(const ConvolutionCase& k) {
                         .padding = k.padding,
                         .activation = Activation::kLeaky};
   const Shape in{k.channels, k.height, k.width};
-  const auto x = at::randn({k.height, k.width, k.channels}), bias = at::randn({k.filters}),
+  const std::vector<std::int64_t> of_x{k.height, k.width, k.channels};
+  // Winograd's rounds what it has transformed: only of numbers that are round already it makes the
+  // same.
+  const at::Tensor x = kIsWinograd<Form> ? exact(of_x) : at::randn(of_x);
+  const auto bias = at::randn({k.filters}),
              weight = at::randn({k.filters, k.channels, k.size, k.size});
-  const AmxConvolutionOf<Number> form(c, in, weight.const_data_ptr<float>(),
-                                      bias.const_data_ptr<float>(), some_rounding<Number>(-2));
+  const Form form = make_form<Form>(c, in, weight, bias);
   const Shape out = form.output();
   const at::Tensor residual = exact({out.height, out.width, out.channels});
   const bool adds = GENERATE(false, true);
@@ -145,7 +205,7 @@ void check_rounded(const ConvolutionCase& k) {
   REQUIRE(reads.has_value());
   CHECK(reads->shape == in);
   RoundedWindow from(*reads);
-  from.fill(x, -k.padding, k.height + k.padding);
+  from.fill(x, -reads->padding, k.height + reads->padding);
   RoundedWindow added(
       {.shape = out, .padding = 1, .depth = out.channels + 3, .filled = out.channels});
   added.fill(residual, -1, out.height + 1);
@@ -239,15 +299,48 @@ struct InOnePiece : Form {
   static std::vector<deploy::Slice> slices(const typename Form::Prepared&) { return {}; }
 };
 
-template <template <class> class As>
-using PlanIn =
-    deploy::PlanOf<As<deploy::AmxBFloat16Form>, As<deploy::AmxInt8Form>, deploy::WeightsForm>;
 template <class Form>
 using AsItIs = Form;
 
-/// Choices of tiles, in bytes where there is a range; and the options that they need.
-deploy::PlanOptions tiles(const test::ReferenceNetwork& network, deploy::PlanPrecision precision,
-                          const at::Tensor& images) {
+/// Plans of which every layer that can be is computed from rounded maps: by tiles; by direct forms;
+/// or by these and Winograd's.
+struct Tiles {
+  static constexpr bool kIsExact = true;
+  static void need() { need_amx(); }
+  template <template <class> class As>
+  using Plan =
+      deploy::PlanOf<As<deploy::AmxBFloat16Form>, As<deploy::AmxInt8Form>, deploy::WeightsForm>;
+  static std::string form(const deploy::FoldedLayer& layer, bool in_bytes) {
+    if (!AmxConvolutionOf<Int8>::fits(layer.settings, layer.in)) return "weights";
+    return in_bytes ? "amx_int8" : "amx_bf16";
+  }
+};
+struct Direct {
+  static constexpr bool kIsExact = true;
+  static void need() { need_dots(); }
+  template <template <class> class As>
+  using Plan = deploy::PlanOf<As<deploy::DirectBFloat16Form>, As<deploy::DirectInt8Form>>;
+  static std::string form(const deploy::FoldedLayer&, bool in_bytes) {
+    return in_bytes ? "direct_int8" : "direct_bf16";
+  }
+};
+struct WithWinograd {
+  static constexpr bool kIsExact = false;  // transforms of what is rounded are rounded
+  static void need() { need_dots(); }
+  template <template <class> class As>
+  using Plan = deploy::PlanOf<As<deploy::DirectBFloat16Form>, As<deploy::DirectInt8Form>,
+                              As<deploy::WinogradBFloat16Form>>;
+  static std::string form(const deploy::FoldedLayer& layer, bool in_bytes) {
+    return deploy::fits_winograd(layer.settings) && layer.settings.size == 3
+               ? "winograd_bf16"
+               : Direct::form(layer, in_bytes);
+  }
+};
+
+/// Choices of a kind of forms, in bytes where there is a range; and the options that they need.
+template <class Forms>
+deploy::PlanOptions choices_of(const test::ReferenceNetwork& network,
+                               deploy::PlanPrecision precision, const at::Tensor& images) {
   deploy::PlanOptions options{.measure = false, .precision = precision};
   if (precision == deploy::PlanPrecision::kInt8) {
     deploy::Calibration calibration(network);
@@ -255,12 +348,9 @@ deploy::PlanOptions tiles(const test::ReferenceNetwork& network, deploy::PlanPre
     options.ranges = calibration.ranges();
   }
   for (const int i : network.graph().convolutions()) {
-    const auto layer = deploy::folded_layer(network.graph(), i);
     const auto& name = network.graph()[i].name;
-    const bool fits = AmxConvolutionOf<Int8>::fits(layer.settings, layer.in);
-    options.choices[name] = !fits                                              ? "weights"
-                            : options.ranges && options.ranges->contains(name) ? "amx_int8"
-                                                                               : "amx_bf16";
+    options.choices[name] = Forms::form(deploy::folded_layer(network.graph(), i),
+                                        options.ranges && options.ranges->contains(name));
   }
   return options;
 }
@@ -286,11 +376,13 @@ double furthest(const std::vector<at::Tensor>& heads, const std::vector<at::Tens
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("convolutions by tiles read, add and write rounded maps as if they were floats",
-                   "[deploy][amx][rounded]", BFloat16, Int8) {
-  need_amx();
+TEMPLATE_TEST_CASE("convolutions read, add and write rounded maps as if they were floats",
+                   "[deploy][amx][rounded]", AmxConvolutionOf<BFloat16>, AmxConvolutionOf<Int8>,
+                   DirectConvolutionOf<BFloat16>, DirectConvolutionOf<Int8>,
+                   WinogradConvolutionOf<BFloat16>) {
+  need<TestType>();
   at::manual_seed(11);
-  const auto k = rounded_case();
+  const auto k = rounded_case<TestType>();
   INFO(k);
   check_rounded<TestType>(k);
 }
@@ -396,9 +488,9 @@ TEST_CASE("maps are kept as those who read them want them", "[deploy][rounded]")
   }
 }
 
-TEST_CASE("plans that keep rounded maps compute what plans in floats compute",
-          "[deploy][amx][rounded]") {
-  need_amx();
+TEMPLATE_TEST_CASE("plans that keep rounded maps compute what plans in floats compute",
+                   "[deploy][amx][rounded]", Tiles, Direct, WithWinograd) {
+  TestType::need();
   const auto precision = GENERATE(deploy::PlanPrecision::kBFloat16, deploy::PlanPrecision::kInt8);
   const bool adds = GENERATE(false, true);
   GraphBuilder plain({3, 40, 44});
@@ -407,9 +499,9 @@ TEST_CASE("plans that keep rounded maps compute what plans in floats compute",
   plain.head(2);
   const test::ReferenceNetwork network((adds ? residual_network() : plain).done(), Seed(3));
   const auto images = test::images_for(network.graph(), 2);
-  const auto options = tiles(network, precision, images);
-  auto rounded = deploy::make_plan<PlanIn<AsItIs>>(network, options);
-  auto floats = deploy::make_plan<PlanIn<InFloats>>(network, options);
+  const auto options = choices_of<TestType>(network, precision, images);
+  auto rounded = deploy::make_plan<typename TestType::template Plan<AsItIs>>(network, options);
+  auto floats = deploy::make_plan<typename TestType::template Plan<InFloats>>(network, options);
   CHECK(kept_rounded(rounded) >= 4);
   CHECK(kept_rounded(floats) == 0);
   const auto heads = rounded.forward(images), wanted = floats.forward(images);
@@ -422,25 +514,28 @@ TEST_CASE("plans that keep rounded maps compute what plans in floats compute",
     CHECK(furthest(heads, wanted) < 0.04);
     CHECK(furthest(heads, network.forward(images)) <
           1.5 * furthest(wanted, network.forward(images)) + 0.005);
+  } else if (!TestType::kIsExact) {
+    CHECK(furthest(heads, wanted) < 0.02);
   } else {
     for (std::size_t h = 0; h < heads.size(); ++h) CHECK(heads[h].equal(wanted[h]));
   }
   test::steady(rounded, images, heads);
 }
 
-TEST_CASE("chains of rounded maps compute what whole maps do", "[deploy][amx][rounded][slices]") {
-  need_amx();
+TEMPLATE_TEST_CASE("chains of rounded maps compute what whole maps do",
+                   "[deploy][amx][rounded][slices]", Tiles, Direct, WithWinograd) {
+  TestType::need();
   const auto precision = GENERATE(deploy::PlanPrecision::kBFloat16, deploy::PlanPrecision::kInt8);
   auto large = test::large_network();
   large.shortcut(1, Activation::kLeaky).conv(leaky(32, 3, 2)).conv(leaky(64, 1)).head(2);
   const test::ReferenceNetwork network(large.done(), Seed(2));
   const auto images = test::images_for(network.graph(), 1);
-  const auto options = tiles(network, precision, images);
-  auto rounded = deploy::make_plan<PlanIn<AsItIs>>(network, options);
-  auto floats = deploy::make_plan<PlanIn<InFloats>>(network, options);
+  const auto options = choices_of<TestType>(network, precision, images);
+  auto rounded = deploy::make_plan<typename TestType::template Plan<AsItIs>>(network, options);
+  auto floats = deploy::make_plan<typename TestType::template Plan<InFloats>>(network, options);
   REQUIRE(rounded.chains().size() == 1);
   CHECK(rounded.chains().front().convolutions == std::vector{0, 1, 2, 3, 5});
-  auto whole = deploy::make_plan<PlanIn<InOnePiece>>(network, options);
+  auto whole = deploy::make_plan<typename TestType::template Plan<InOnePiece>>(network, options);
   CHECK(whole.chains().empty());
   CHECK(kept_rounded(rounded) == kept_rounded(whole));
   const auto heads = rounded.forward(images), wanted = whole.forward(images);
@@ -449,9 +544,9 @@ TEST_CASE("chains of rounded maps compute what whole maps do", "[deploy][amx][ro
   test::steady(rounded, images, heads);
 }
 
-TEST_CASE("random networks whose maps are kept rounded stay near those in floats",
-          "[deploy][amx][rounded]") {
-  need_amx();
+TEMPLATE_TEST_CASE("random networks whose maps are kept rounded stay near those in floats",
+                   "[deploy][amx][rounded]", Tiles, Direct, WithWinograd) {
+  TestType::need();
   Generator rng{Seed(4)};
   const auto in = [&](int low, int high) {
     return at::randint(low, high + 1, {1}, rng.torch()).item<int>();
@@ -481,9 +576,9 @@ TEST_CASE("random networks whose maps are kept rounded stay near those in floats
     INFO("graph " << i << "\n" << write_cfg(network.graph()));
     const auto images = test::images_for(network.graph(), 1);
     for (const auto precision : {deploy::PlanPrecision::kBFloat16, deploy::PlanPrecision::kInt8}) {
-      const auto options = tiles(network, precision, images);
-      auto rounded = deploy::make_plan<PlanIn<AsItIs>>(network, options);
-      auto floats = deploy::make_plan<PlanIn<InFloats>>(network, options);
+      const auto options = choices_of<TestType>(network, precision, images);
+      auto rounded = deploy::make_plan<typename TestType::template Plan<AsItIs>>(network, options);
+      auto floats = deploy::make_plan<typename TestType::template Plan<InFloats>>(network, options);
       CHECK(kept_rounded(rounded) > 0);
       CHECK(furthest(rounded.forward(images), floats.forward(images)) < 0.05);
     }

@@ -213,6 +213,26 @@ TEST_CASE("slices of a convolution by tiles are its rows, to the bit", "[deploy]
       in, Layout::kChannelsLast, adds);
 }
 
+TEST_CASE("slices of a convolution in fewer bits are its rows, to the bit", "[deploy][slices]") {
+  if (!deploy::has_bfloat16() || !deploy::has_int8())
+    SKIP("this processor has no AVX512-BF16, or no VNNI");
+  at::manual_seed(7);
+  const int stride = GENERATE(1, 2), size = GENERATE(1, 3), channels = GENERATE(5, 64);
+  const bool adds = GENERATE(false, true);
+  const Convolutional c{.filters = 70, .size = size, .stride = stride, .padding = size / 2};
+  const Shape in{channels, 53 * stride, 45};
+  const auto weight = at::randn({70, channels, size, size}), bias = at::randn({70});
+  const auto *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
+  check_slices(deploy::DirectConvolutionOf<deploy::BFloat16>(c, in, w, b), c, in,
+               Layout::kChannelsLast, adds);
+  check_slices(
+      deploy::DirectConvolutionOf<deploy::Int8>(c, in, w, b, {deploy::Quantization::of({-3, 3})}),
+      c, in, Layout::kChannelsLast, adds);
+  if (deploy::fits_winograd(c))
+    check_slices(deploy::WinogradConvolutionOf<deploy::BFloat16>(c, in, w, b), c, in,
+                 Layout::kChannelsLast, adds);
+}
+
 TEST_CASE("sparse convolutions of maps that are small, or whose rows leave lanes idle, are whole",
           "[deploy][slices]") {
   const auto slices = [](int filters, int width) {

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "serpette/deploy/amx_convolution.hpp"
@@ -12,7 +11,6 @@
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/forms/number.hpp"
 #include "serpette/deploy/forms/own.hpp"
-#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/workers.hpp"
 
 namespace serpette::deploy {
@@ -40,14 +38,6 @@ struct AmxFormOf : OwnForm<AmxConvolutionOf<Number>, Layout::kChannelsLast> {
     return {AmxConvolutionOf<Number>(layer.settings, layer.in, layer.weight.data(),
                                      layer.bias.data(), rounding_of<Number>(layer)),
             Workers(layer.macs() / (4 * kTogether<Number>))};
-  }
-
-  static std::optional<RoundedLayout> reads(const typename AmxFormOf::Prepared& p) {
-    return p.convolution.reads();
-  }
-  static void run(const typename AmxFormOf::Prepared& p, const FormInput& input) {
-    p.convolution.run(input.x.data, input.y.data, input.finish, p.workers, p.workers.threads(),
-                      input.rounded);
   }
 
  private:

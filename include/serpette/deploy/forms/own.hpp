@@ -3,11 +3,13 @@
 /// @internal The frame of our own forms.
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "serpette/core/contract.hpp"
 #include "serpette/deploy/form.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/workers.hpp"
 
@@ -30,7 +32,21 @@ struct OwnForm {
   };
 
   static void run(const Prepared& p, const FormInput& input) {
-    p.convolution.run(input.x.data, input.y.data, input.finish, p.workers, p.workers.threads());
+    const auto run = [&](const auto&... rounded) {
+      p.convolution.run(input.x.data, input.y.data, input.finish, p.workers, p.workers.threads(),
+                        rounded...);
+    };
+    if constexpr (requires { p.convolution.reads(); })
+      run(input.rounded);
+    else
+      run();
+  }
+
+  /// Where the convolution reads rounded maps.
+  static std::optional<RoundedLayout> reads(const Prepared& p)
+    requires requires(const Convolution& c) { c.reads(); }
+  {
+    return p.convolution.reads();
   }
 
   /// Where the convolution has them.
