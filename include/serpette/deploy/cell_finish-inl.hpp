@@ -11,9 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3  // clang warns of attributes for nothing
 #include "serpette/detail/before_dots-inl.hpp"
 #if SERPETTE_HAS_DOTS
-#include <immintrin.h>
 namespace serpette::deploy::HWY_NAMESPACE::cells {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -190,5 +190,6 @@ inline void finish(const CellFinish& job, const float* sums) {
 }  // namespace serpette::deploy::HWY_NAMESPACE::cells
 #endif
 HWY_AFTER_NAMESPACE();
+#endif
 
 #endif  // SERPETTE_EACH_TARGET
