@@ -27,6 +27,10 @@ USER_CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home(
 CACHE = pathlib.Path(os.environ.get("PEERS_CACHE") or USER_CACHE / "serpette/peers")  # as setup.sh has it
 
 
+# Several threads that have no work left wait for more of it on their cores, 200 ms with LLVM's OpenMP: nobody is asked meanwhile [s].
+PAUSE = 0.25
+
+
 def python_of(engine):
     if engine in ("deepsparse", "mnn"):
         return os.environ.get(f"{engine.upper()}_PYTHON", str(CACHE / engine / "bin/python"))
@@ -160,6 +164,8 @@ def main():
     leave_out("did not start")
     for _ in range(o.rounds):
         for peer in peers:
+            if o.threads > 1:
+                time.sleep(PAUSE)
             peer.ask()
         leave_out("has died")
     rows = []

@@ -97,7 +97,7 @@ class WinogradConvolutionOf {
            const RoundedMaps& rounded = {}) const {
     const RowMaps<> maps{{x}, {y}, {finish.residual}, finish, rounded};
     pad(rounded, 0, out_.height);
-    if (threads == 1 || blocks_ >= 4 * threads) {
+    if (threads == 1 || blocks_ >= 2 * threads) {
       const auto rounds = (blocks_ + threads - 1) / threads * threads;  // as many for each thread
       parallel(rounds, [&](std::int64_t begin, std::int64_t end) {
         for (auto b = begin; b < end; ++b)
