@@ -71,9 +71,7 @@ class DirectConvolutionOf {
   [[nodiscard]] std::optional<RoundedLayout> reads() const
     requires(kTogether<Number> > 1)
   {
-    RoundedLayout layout{.shape = in_, .depth = depth_, .filled = depth_};
-    if constexpr (std::is_same_v<Number, Int8>) layout.bytes = rounding_.by;
-    return layout;
+    return layout_;
   }
 
   /// Computes one image; as WinogradConvolution::run.
@@ -139,8 +137,16 @@ class DirectConvolutionOf {
         out_(output_shape(c, in)),
         depth_((in.channels + kTogether<Number> - 1) / kTogether<Number> * kTogether<Number>),
         rounding_(rounding),
-        weights_(weights(depth_, kernels_->lanes)),
-        zeros_(static_cast<std::size_t>(depth_), rounding(0.0F)) {
+        layout_{.shape = in, .depth = depth_, .filled = depth_},
+        weights_(weights(depth_, kernels_->lanes)) {
+    if constexpr (std::is_same_v<Number, Int8>) layout_.bytes = rounding.by;
+    // Of few channels a tap is too short: those of a row of the kernel, side by side in an input
+    // that is rounded anyway, are one then, with padding around the rows.
+    constexpr std::int64_t kShort = 32;
+    const bool is_short = kTogether<Number> > 1 && c.padding < c.size && c.size * depth_ <= kShort;
+    if (is_short) layout_.padding = c.padding;
+    taps_ = is_short ? c.size : c.size * c.size;
+    zeros_.assign(static_cast<std::size_t>(c.size * depth_), rounding(0.0F));
     // So much of the input stays in the cache while the weights pass by; where these are many, they
     // had better pass by once.
     const auto weight_bytes =
@@ -153,8 +159,9 @@ class DirectConvolutionOf {
 
   [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
 
-  /// The input as the kernels read it, [cells][depth_]: itself, if it is floats that are multiplied
-  /// or rounded already; or rows begin … end − 1, rounded in this thread's scratch.
+  /// The input as the kernels read it, [rows][cells and padding][depth_]: itself, if it is floats
+  /// that are multiplied or rounded already; or rows begin … end − 1, rounded in this thread's
+  /// scratch.
   template <class Parallel>
   [[nodiscard]] MapRows<const Number> operands(const MapRows<const float>& x,
                                                [[maybe_unused]] const RoundedRows& rounded,
@@ -167,29 +174,35 @@ class DirectConvolutionOf {
       if (rounded.data != nullptr)
         return {reinterpret_cast<const Number*>(rounded.data), rounded.first};
       if (end <= begin) return {nullptr, begin};
-      const std::int64_t width = in_.width, channels = in_.channels;
-      auto* to = scratch<Number>(Scratch::kFirst,
-                                 static_cast<std::size_t>((end - begin) * width * depth_));
+      const std::int64_t padding = layout_.padding, width = in_.width, channels = in_.channels;
+      auto* to = scratch<Number>(
+          Scratch::kFirst,
+          static_cast<std::size_t>((end - begin + 2 * padding) * layout_.across() * depth_));
+      const RoundedRows rows{reinterpret_cast<std::byte*>(to), begin - padding, layout_};
       const float* from = x.data + (begin - x.first) * width * channels;
-      parallel((end - begin) * width, [&](std::int64_t first, std::int64_t last) {
-        const auto& kernels = dot_kernels_here<Number>();
-        if (depth_ == channels)
-          kernels.round(rounding_, from + first * channels, (last - first) * channels,
-                        to + first * channels);
-        else
-          kernels.round_cells(rounding_, from + first * channels, last - first, channels, depth_,
-                              depth_, to + first * depth_);
+      const auto& kernels = dot_kernels_here<Number>();
+      parallel(end - begin, [&](std::int64_t first, std::int64_t last) {
+        if (depth_ == channels && padding == 0) {
+          kernels.round(rounding_, from + first * width * channels,
+                        (last - first) * width * channels, to + first * width * channels);
+          return;
+        }
+        for (auto row = first; row < last; ++row)
+          kernels.round_cells(rounding_, from + row * width * channels, width, channels, depth_,
+                              depth_, reinterpret_cast<Number*>(rows.cells(begin + row)));
+        rows.pad(begin + first, begin + last);
       });
-      return {to, begin};
+      return {to, rows.first};
     }
   }
 
   /// Where the operands of a block's cells lie: those under each tap of each cell of the output, or
-  /// zeros outside the map.
+  /// zeros outside the map. With padding around the input a row of the kernel is one tap.
   /// @param to  [blocks of rows][tap][row]
   void find_places(const MapRows<const Number>& x, std::int64_t first,
                    const RowBlocks<Number>& rows, const Number** to) const {
-    const int size = conv_.size, taps = size * size;
+    const int size = conv_.size, across_taps = taps_ / size;
+    const std::int64_t padding = layout_.padding, across = layout_.across();
     for (std::int64_t b = 0; b < rows.count(); ++b) {
       const auto cell = first + rows.first(b);
       const int of_block = rows.size(b);
@@ -197,20 +210,22 @@ class DirectConvolutionOf {
       for (int r = 0; r < of_block; ++r) {
         const auto top = y * conv_.stride - conv_.padding,
                    left = column * conv_.stride - conv_.padding;
-        const bool is_within =
-            top >= 0 && left >= 0 && top + size <= in_.height && left + size <= in_.width;
+        const bool is_within = top >= 0 && left >= -padding && top + size <= in_.height &&
+                               left + size <= in_.width + padding;
         const Number** place = to + r;
         for (auto i = top; i < top + size; ++i)
-          for (auto j = left; j < left + size; ++j, place += of_block) {
-            const bool inside = is_within || (i >= 0 && i < in_.height && j >= 0 && j < in_.width);
-            *place = inside ? x.data + ((i - x.first) * in_.width + j) * depth_ : zeros_.data();
+          for (auto j = left; j < left + across_taps; ++j, place += of_block) {
+            const bool inside =
+                is_within || (i >= 0 && i < in_.height && j >= -padding && j < in_.width + padding);
+            *place =
+                inside ? x.data + ((i - x.first) * across + j + padding) * depth_ : zeros_.data();
           }
         if (++column == out_.width) {
           column = 0;
           ++y;
         }
       }
-      to += taps * of_block;
+      to += taps_ * of_block;
     }
   }
 
@@ -218,15 +233,14 @@ class DirectConvolutionOf {
                  std::int64_t first_panel, std::int64_t last_panel) const {
     const auto& [x, y, residual, finish, rounded] = maps;
     const RowBlocks rows(last - first, *kernels_);
-    const int taps = conv_.size * conv_.size;
     thread_local std::vector<const Number*> places;
-    places.resize(static_cast<std::size_t>(rows.count() * taps * rows.size(0)));
+    places.resize(static_cast<std::size_t>(rows.count() * taps_ * rows.size(0)));
     find_places(x, first, rows, places.data());
 
     const auto first_row = first / out_.width;
     MultiplyJob<Number> job;
-    job.taps = taps;
-    job.depth = depth_;
+    job.taps = taps_;
+    job.depth = conv_.size * conv_.size / taps_ * depth_;
     job.pitch = out_.channels;
     job.finish = finish;
     job.positions.width = job.positions.across = out_.width;
@@ -245,7 +259,7 @@ class DirectConvolutionOf {
       job.residual = residual_cells.from(filter);
       for (std::int64_t b = 0; b < rows.count(); ++b) {
         const auto cell = first + rows.first(b);
-        job.in = places.data() + b * taps * rows.size(0);
+        job.in = places.data() + b * taps_ * rows.size(0);
         job.positions.row = static_cast<int>(cell / out_.width - first_row);
         job.positions.column = static_cast<int>(cell % out_.width);
         job.positions.count = rows.size(b);
@@ -259,7 +273,9 @@ class DirectConvolutionOf {
   Shape in_, out_;
   std::int64_t depth_;  // C_in in whole operands of an instruction
   std::int64_t blocks_ = 1;
+  int taps_ = 1;                  // one behind the other in a kernel's row are one
   Rounding<Number> rounding_;     // of the input
+  RoundedLayout layout_;          // of the input, with padding where rows of the kernel are taps
   DenseWeights<Number> weights_;  // [taps · depth, C_out]
   std::vector<Number> zeros_;     // what lies outside the map
 };

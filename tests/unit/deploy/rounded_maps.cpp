@@ -148,11 +148,13 @@ Form make_form(const Convolutional& c, const Shape& in, const at::Tensor& weight
 }
 
 /// Convolutions whose last panels have one vector of filters and a part of one; strides; chunks of
-/// channels that are whole, and others; maps that fill no whole number of Winograd's tiles.
+/// channels that are whole, and others; few channels; maps that fill no whole number of Winograd's
+/// tiles.
 template <class Form>
 ConvolutionCase rounded_case() {
   const auto fits = [](const ConvolutionCase& k) {
-    return !kIsWinograd<Form> || (k.size == 3 && k.stride == 1);
+    return (!kIsWinograd<Form> || (k.size == 3 && k.stride == 1)) &&
+           (!kIsTiles<Form> || k.channels >= 30);  // of fewer they read floats
   };
   return GENERATE_REF(filter(fits, values<ConvolutionCase>({{64, 13, 13, 100, 1, 1, 0},
                                                             {64, 13, 13, 48, 3, 1, 1},
@@ -161,7 +163,10 @@ ConvolutionCase rounded_case() {
                                                             {70, 40, 37, 64, 3, 2, 1},
                                                             {256, 6, 5, 255, 3, 1, 0},
                                                             {128, 3, 40, 530, 1, 1, 0},
-                                                            {33, 26, 50, 16, 5, 1, 2}})));
+                                                            {33, 26, 50, 16, 5, 1, 2},
+                                                            {3, 31, 22, 40, 3, 2, 1},
+                                                            {8, 15, 18, 33, 3, 1, 1},
+                                                            {5, 12, 9, 20, 5, 1, 2}})));
 }
 
 /// What other convolutions may want of an output: padding or none, gaps between cells or none,
