@@ -27,7 +27,6 @@
 #include "serpette/deploy/stored_indices.hpp"
 #include "serpette/deploy/stored_rounding.hpp"
 #include "serpette/graph/graph.hpp"
-#include "serpette/io/limits.hpp"
 
 namespace serpette::deploy {
 
@@ -85,10 +84,7 @@ class AmxConvolutionOf {
   /// bits can add up.
   static bool fits(const Convolutional& c, const Shape& in) {
     if (c.groups != 1 || c.padding >= c.size || c.stride > 8) return false;
-    const auto cells = std::int64_t{in.height} * in.width,
-               padded = (std::int64_t{in.height} + 2 * c.padding) * (in.width + 2 * c.padding);
-    return (padded <= 2 * cells ||
-            padded * AmxSteps<Number>(c, in).depth() <= limits::kPlanNumbers) &&
+    return pads_little(in, c.padding, AmxSteps<Number>(c, in).depth()) &&
            can_add_up<Number>(std::int64_t{in.channels} * c.size * c.size);
   }
 
@@ -249,10 +245,8 @@ class AmxConvolutionOf {
 
   void run_block(const RowMaps<Number>& maps, std::int64_t first, std::int64_t last,
                  std::int64_t first_panel, std::int64_t last_panel) const {
-    const auto& [x, y, residual, finish, rounded] = maps;
-    if (first_panel == 0)
-      for (const auto& map : rounded.y)
-        if (map.data != nullptr) map.pad(first, last);
+    if (first_panel == 0) maps.rounded.pad(first, last);
+    const auto& x = maps.x;
     const auto across = this->across(), positions = (last - first - 1) * across + out_.width;
     const auto* from = x.data + (first * conv_.stride - x.first) * row_numbers();
     const auto in = [&](std::int64_t position) {
@@ -264,14 +258,7 @@ class AmxConvolutionOf {
     AmxJob<Number> job;
     job.position_step = conv_.stride * depth();
     job.places = places_.data();
-    job.pitch = out_.channels;
-    job.finish = finish;
-    const auto of_cells = [&](const auto& map) {
-      return map.data + (first - map.first) * out_.width * out_.channels;
-    };
-    const std::array y_cells{RoundedCells::of(rounded.y[0], first),
-                             RoundedCells::of(rounded.y[1], first)};
-    const auto residual_cells = RoundedCells::of(rounded.residual, first);
+    const CellMaps cells(maps, out_, first);
     constexpr std::int64_t kPair = 2 * kAmxRows;
     const auto pairs = static_cast<std::size_t>((positions + kPair - 1) / kPair);
     AmxPipeline<Number> pipeline;
@@ -297,11 +284,7 @@ class AmxConvolutionOf {
           const auto nth = static_cast<std::size_t>(panel - kept);
           weights_.give(panel, job);
           job.steps = steps_left(panel);
-          const auto filter = weights_.filter(panel);
-          if (y.data != nullptr) job.out = of_cells(y) + filter;
-          if (residual.data != nullptr) job.finish.residual = of_cells(residual) + filter;
-          for (std::size_t m = 0; m < y_cells.size(); ++m) job.rounded[m] = y_cells[m].from(filter);
-          job.residual = residual_cells.from(filter);
+          cells.give(weights_.filter(panel), job);
           job.ahead = weights.empty() ? part(tiles, nth, panels)
                                       : part(weights, pair * panels + nth, pairs * panels);
           const auto vectors = static_cast<std::size_t>(weights_.vectors(panel));

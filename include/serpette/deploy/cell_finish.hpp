@@ -12,7 +12,9 @@
 
 #include "serpette/deploy/finish.hpp"
 #include "serpette/deploy/rounded_map.hpp"
+#include "serpette/deploy/slice.hpp"
 #include "serpette/detail/kernels.hpp"
+#include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
 
@@ -75,12 +77,52 @@ struct CellFinish {
 
   /// Whether there is more to it than floats.
   [[nodiscard]] bool has_rounded() const {
-    return rounded[0].data != nullptr || residual.data != nullptr;
+    return rounded[0].data != nullptr || rounded[1].data != nullptr || residual.data != nullptr;
   }
   /// From where `out` and Finish's residual begin to a position.
   [[nodiscard]] std::ptrdiff_t to(const CellPositions& at) const {
     return (at.row * (at.width + around) + at.before()) * pitch;
   }
+};
+
+/// Where the maps that a convolution writes and adds lie from a row of theirs on.
+template <class Number>
+class CellMaps {
+ public:
+  /// @param out  shape of the output.
+  CellMaps(const RowMaps<Number>& maps, const Shape& out, std::int64_t row)
+      : maps_(&maps),
+        channels_(out.channels),
+        y_(numbers(maps.y, out, row)),
+        residual_(numbers(maps.residual, out, row)),
+        rounded_y_{RoundedCells::of(maps.rounded.y[0], row),
+                   RoundedCells::of(maps.rounded.y[1], row)},
+        rounded_residual_(RoundedCells::of(maps.rounded.residual, row)) {}
+
+  /// Gives a job all but its positions and columns.
+  /// @param filter  the first of its.
+  void give(std::int64_t filter, CellFinish& job) const {
+    job.pitch = channels_;
+    job.finish = maps_->finish;
+    job.out = y_ == nullptr ? nullptr : y_ + filter;
+    job.finish.residual = residual_ == nullptr ? nullptr : residual_ + filter;
+    for (std::size_t m = 0; m < rounded_y_.size(); ++m) job.rounded[m] = rounded_y_[m].from(filter);
+    job.residual = rounded_residual_.from(filter);
+  }
+
+ private:
+  template <class Float>
+  static Float* numbers(const MapRows<Float>& map, const Shape& out, std::int64_t row) {
+    if (map.data == nullptr) return nullptr;
+    return map.data + (row - map.first) * out.width * out.channels;
+  }
+
+  const RowMaps<Number>* maps_;
+  std::int64_t channels_;
+  float* y_;
+  const float* residual_;
+  std::array<RoundedCells, 2> rounded_y_;
+  RoundedCells rounded_residual_;
 };
 
 }  // namespace serpette::deploy

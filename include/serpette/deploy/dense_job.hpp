@@ -57,6 +57,7 @@ struct TileOutJob {
   int width = 0;                ///< Of the output.
   int rows = 4, columns = 4;    ///< Of the tile that lie inside.
   Finish finish;                ///< Its residual begins where `out` does.
+  bool asks_ahead = false;      ///< For the cells of the tile to the right.
 };
 
 /// A matrix turned:  to[c · to_pitch + r] = from[r · from_pitch + c].

@@ -182,7 +182,7 @@ void tile_out(const TileOutJob& job) {
   V half_done[4][6];
   for (int c = 0; c < job.channels; c += lanes) {
     const auto count = static_cast<std::size_t>(job.channels - c);
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; job.asks_ahead && i < 4; ++i)
       for (int j = 4; j < 8; ++j) {
         const auto at = (std::ptrdiff_t{i} * job.width + j) * job.pitch + c;
         if (job.finish.residual != nullptr) __builtin_prefetch(job.finish.residual + at, 0, 3);

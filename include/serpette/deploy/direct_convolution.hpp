@@ -4,7 +4,6 @@
 /// Dense convolution over channels-last maps as a matrix product. No LibTorch.
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -81,8 +80,7 @@ class DirectConvolutionOf {
   template <class Parallel>
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel, int threads,
            const RoundedMaps& rounded = {}) const {
-    for (const auto& map : rounded.y)
-      if (map.data != nullptr) map.pad(0, out_.height);
+    rounded.pad(0, out_.height);
     const RowMaps<Number> maps{
         operands(MapRows<const float>::whole(x, in_), rounded.x, 0, in_.height, parallel),
         {y},
@@ -104,8 +102,7 @@ class DirectConvolutionOf {
                end = std::min<std::int64_t>(row + kSliceRows, out_.height), first = row * width,
                count = (end - row) * width,
                blocks = std::max<std::int64_t>(1, count * blocks_ / cells());
-    for (const auto& map : maps.rounded.y)
-      if (map.data != nullptr) map.pad(row, end);
+    maps.rounded.pad(row, end);
     const auto top = row * conv_.stride - conv_.padding,
                bottom = (end - 1) * conv_.stride - conv_.padding + conv_.size;
     const RowMaps<Number> mine{operands(maps.x, maps.rounded.x, std::max<std::int64_t>(top, 0),
@@ -143,7 +140,8 @@ class DirectConvolutionOf {
     // Of few channels a tap is too short: those of a row of the kernel, side by side in an input
     // that is rounded anyway, are one then, with padding around the rows.
     constexpr std::int64_t kShort = 32;
-    const bool is_short = kTogether<Number> > 1 && c.padding < c.size && c.size * depth_ <= kShort;
+    const bool is_short = kTogether<Number> > 1 && c.size * depth_ <= kShort &&
+                          c.padding < c.size && pads_little(in, c.padding, depth_);
     if (is_short) layout_.padding = c.padding;
     taps_ = is_short ? c.size : c.size * c.size;
     zeros_.assign(static_cast<std::size_t>(c.size * depth_), rounding(0.0F));
@@ -197,7 +195,7 @@ class DirectConvolutionOf {
   }
 
   /// Where the operands of a block's cells lie: those under each tap of each cell of the output, or
-  /// zeros outside the map. With padding around the input a row of the kernel is one tap.
+  /// zeros outside the map.
   /// @param to  [blocks of rows][tap][row]
   void find_places(const MapRows<const Number>& x, std::int64_t first,
                    const RowBlocks<Number>& rows, const Number** to) const {
@@ -231,32 +229,20 @@ class DirectConvolutionOf {
 
   void run_block(const RowMaps<Number>& maps, std::int64_t first, std::int64_t last,
                  std::int64_t first_panel, std::int64_t last_panel) const {
-    const auto& [x, y, residual, finish, rounded] = maps;
     const RowBlocks rows(last - first, *kernels_);
     thread_local std::vector<const Number*> places;
     places.resize(static_cast<std::size_t>(rows.count() * taps_ * rows.size(0)));
-    find_places(x, first, rows, places.data());
+    find_places(maps.x, first, rows, places.data());
 
     const auto first_row = first / out_.width;
     MultiplyJob<Number> job;
     job.taps = taps_;
     job.depth = conv_.size * conv_.size / taps_ * depth_;
-    job.pitch = out_.channels;
-    job.finish = finish;
     job.positions.width = job.positions.across = out_.width;
-    const auto of_cells = [&](const auto& map) {
-      return map.data + (first_row - map.first) * out_.width * out_.channels;
-    };
-    const std::array y_cells{RoundedCells::of(rounded.y[0], first_row),
-                             RoundedCells::of(rounded.y[1], first_row)};
-    const auto residual_cells = RoundedCells::of(rounded.residual, first_row);
+    const CellMaps cells(maps, out_, first_row);
     for (auto panel = first_panel; panel < last_panel; ++panel) {
-      const auto filter = weights_.filter(panel);
       weights_.give(panel, job);
-      if (y.data != nullptr) job.out = of_cells(y) + filter;
-      if (residual.data != nullptr) job.finish.residual = of_cells(residual) + filter;
-      for (std::size_t m = 0; m < y_cells.size(); ++m) job.rounded[m] = y_cells[m].from(filter);
-      job.residual = residual_cells.from(filter);
+      cells.give(weights_.filter(panel), job);
       for (std::int64_t b = 0; b < rows.count(); ++b) {
         const auto cell = first + rows.first(b);
         job.in = places.data() + b * taps_ * rows.size(0);
@@ -273,7 +259,7 @@ class DirectConvolutionOf {
   Shape in_, out_;
   std::int64_t depth_;  // C_in in whole operands of an instruction
   std::int64_t blocks_ = 1;
-  int taps_ = 1;                  // one behind the other in a kernel's row are one
+  int taps_ = 1;                  // of the kernel: its cells, or its rows, where those are short
   Rounding<Number> rounding_;     // of the input
   RoundedLayout layout_;          // of the input, with padding where rows of the kernel are taps
   DenseWeights<Number> weights_;  // [taps · depth, C_out]

@@ -37,6 +37,11 @@ HWY_INLINE __m512i together(const Number* from) {
   return _mm512_set1_epi32(all);
 }
 
+/// So many first lanes.
+HWY_INLINE __mmask16 first_lanes(std::int64_t n) {
+  return static_cast<__mmask16>(serpette::detail::HWY_NAMESPACE::first_bits(n));
+}
+
 /// Sums of products of one kind of number: where they begin, what is added, and the float that
 /// comes of them.
 template <class Number>
@@ -105,7 +110,10 @@ void multiply(const MultiplyJob<Number>& job) {
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v)
-        hn::Store(v < Vectors ? Sums<Number>::end(job, sum[r][v % Vectors], v * 16) : hn::Zero(d),
+        hn::Store(v < Vectors ? V{_mm512_maskz_mov_ps(
+                                    first_lanes(job.columns - v * 16),
+                                    Sums<Number>::end(job, sum[r][v % Vectors], v * 16).raw)}
+                              : hn::Zero(d),
                   d, all[r][v]);
     cells::finish(job, all[0][0]);
     return;
@@ -119,11 +127,6 @@ void multiply(const MultiplyJob<Number>& job) {
       dense::finish(d, Sums<Number>::end(job, sum[r][v], v * 16), job.finish, job.out,
                     at + r * job.pitch + v * 16, static_cast<std::size_t>(job.columns - v * 16));
     }
-}
-
-/// So many first lanes.
-HWY_INLINE __mmask16 first_lanes(std::int64_t n) {
-  return static_cast<__mmask16>(serpette::detail::HWY_NAMESPACE::first_bits(n));
 }
 
 HWY_INLINE void store_rounded(const Rounding<BFloat16>&, __m512 v, __mmask16 lanes, BFloat16* to) {

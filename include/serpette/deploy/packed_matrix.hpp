@@ -100,12 +100,11 @@ class RowBlocks {
       least = cost;
       which_ = i;
       last_ = last;
+      count_ = (rows + size - 1) / size;
     }
   }
 
-  [[nodiscard]] std::int64_t count() const {
-    return (rows_ + kBlockRows[which_] - 1) / kBlockRows[which_];
-  }
+  [[nodiscard]] std::int64_t count() const { return count_; }
   [[nodiscard]] int size(std::int64_t block) const { return kBlockRows[which(block)]; }
   [[nodiscard]] std::int64_t first(std::int64_t block) const {
     return std::min<std::int64_t>(block * kBlockRows[which_], rows_ - size(block));
@@ -117,10 +116,10 @@ class RowBlocks {
 
  private:
   [[nodiscard]] std::size_t which(std::int64_t block) const {
-    return block + 1 < count() ? which_ : last_;
+    return block + 1 < count_ ? which_ : last_;
   }
 
-  std::int64_t rows_;
+  std::int64_t rows_, count_ = 0;
   const ProductKernels<Number>* kernels_;
   std::size_t which_ = 0, last_ = 0;  // in kBlockRows: of all blocks, and of the last
 };

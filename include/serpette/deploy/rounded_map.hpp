@@ -14,6 +14,7 @@
 
 #include "serpette/deploy/quantization.hpp"
 #include "serpette/graph/graph.hpp"
+#include "serpette/io/limits.hpp"
 
 namespace serpette::deploy {
 
@@ -23,7 +24,8 @@ struct RoundedLayout {
   Shape shape;              ///< Without padding.
   int padding = 0;          ///< Cells on each side, which hold what 0 becomes.
   std::int64_t depth = 0;   ///< Numbers from one cell to the next,
-  std::int64_t filled = 0;  ///< of which so many are written: the channels, and zeros behind them.
+  std::int64_t filled = 0;  ///< of which so many are written: the channels, and zeros behind them,
+                            ///< at most up to a multiple of 32.
   std::int64_t behind = 0;  ///< Numbers behind the last row that may be read, whatever they are.
   std::optional<Quantization> bytes = {};  ///< How bytes stand for its numbers; none: bfloat16.
 
@@ -86,6 +88,20 @@ struct RoundedMaps {
   RoundedRows x;                 ///< Instead of its input.
   std::array<RoundedRows, 2> y;  ///< Of its output, as well as or instead of the numbers.
   RoundedRows residual;          ///< Instead of Finish's; in bfloat16.
+
+  /// Writes the padding of what is written (RoundedRows::pad).
+  void pad(std::int64_t begin, std::int64_t end) const {
+    for (const auto& map : y)
+      if (map.data != nullptr) map.pad(begin, end);
+  }
 };
+
+/// Whether a map with padding around it is in proportion to the map, or small (io/limits.hpp).
+/// @param depth  numbers of a cell.
+inline bool pads_little(const Shape& map, std::int64_t padding, std::int64_t depth) {
+  const auto cells = std::int64_t{map.height} * map.width,
+             padded = (map.height + 2 * padding) * (map.width + 2 * padding);
+  return padded <= 2 * cells || padded * depth <= limits::kPlanNumbers;
+}
 
 }  // namespace serpette::deploy

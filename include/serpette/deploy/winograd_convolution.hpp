@@ -96,8 +96,10 @@ class WinogradConvolutionOf {
   void run(const float* x, float* y, const Finish& finish, const Parallel& parallel, int threads,
            const RoundedMaps& rounded = {}) const {
     const RowMaps<> maps{{x}, {y}, {finish.residual}, finish, rounded};
-    pad(rounded, 0, out_.height);
-    if (threads == 1 || blocks_ >= 2 * threads) {
+    rounded.pad(0, out_.height);
+    // Each thread its own blocks, if there are enough, or tiles but too few panels to be shared.
+    const bool are_few = weights_.panels() < threads && tiles() >= 12 * threads;
+    if (threads == 1 || blocks_ >= 2 * threads || are_few) {
       const auto rounds = (blocks_ + threads - 1) / threads * threads;  // as many for each thread
       parallel(rounds, [&](std::int64_t begin, std::int64_t end) {
         for (auto b = begin; b < end; ++b)
@@ -118,7 +120,7 @@ class WinogradConvolutionOf {
                count = std::min(of_slice, tiles() - first),
                blocks = std::max<std::int64_t>(1, count * blocks_ / tiles());
     const auto row = first / tile_columns() * 4;
-    pad(maps.rounded, row, std::min<std::int64_t>(row + slice_rows(), out_.height));
+    maps.rounded.pad(row, std::min<std::int64_t>(row + slice_rows(), out_.height));
     for (std::int64_t b = 0; b < blocks; ++b)
       run_block(maps, first + cut(count, b, blocks), first + cut(count, b + 1, blocks),
                 on_one_thread);
@@ -150,7 +152,8 @@ class WinogradConvolutionOf {
         bias_(bias(static_cast<std::size_t>(whole(c.filters)))),
         weights_(weights(std::int64_t{36} * depth(), kernels_->lanes)),
         zeros_(static_cast<std::size_t>(whole(in.channels)), 0.0F) {
-    // Tiles whose transforms stay in the cache; more where the weights would pass by too often.
+    // So many tiles that their transforms, and what becomes of one panel's, about stay in the cache
+    // (measured: Zen 4, 1 MB); more where the weights would pass by too often.
     constexpr std::int64_t kCache = 640 << 10;
     const std::int64_t least = in_.channels * out_.channels < 65'536 ? 24 : 64;
     const std::int64_t bytes =
@@ -202,11 +205,6 @@ class WinogradConvolutionOf {
                         [&](int f) { return transform.point(k)[static_cast<std::size_t>(f)]; });
       }
     }
-  }
-
-  static void pad(const RoundedMaps& rounded, std::int64_t begin, std::int64_t end) {
-    for (const auto& map : rounded.y)
-      if (map.data != nullptr) map.pad(begin, end);
   }
 
   template <class Parallel>
@@ -301,10 +299,14 @@ class WinogradConvolutionOf {
       job_out.step = step;
       job_out.bias = bias_.data() + filter;
       job_out.channels = static_cast<int>(std::min(width(panel), out_.channels - filter));
-      if (!maps.rounded.y[0].data && !maps.rounded.residual.data)
-        store_tiles(maps, first, count, filter, columns, job_out);
-      else if constexpr (kTogether<Number> > 1)
-        store_rounded_tiles(maps, first, count, filter, columns, job_out);
+      if constexpr (kTogether<Number> > 1) {
+        const auto& [x, y, residual] = maps.rounded;
+        if (y[0].data != nullptr || y[1].data != nullptr || residual.data != nullptr) {
+          store_rounded_tiles(maps, first, count, filter, columns, job_out);
+          continue;
+        }
+      }
+      store_tiles(maps, first, count, filter, columns, job_out);
     }
   }
 
@@ -315,6 +317,7 @@ class WinogradConvolutionOf {
     job.pitch = out_.channels;
     job.width = out_.width;
     job.finish = maps.finish;
+    job.asks_ahead = true;
     for (auto t = first; t < first + count; ++t, job.from += columns) {
       const auto in = [&](const auto& map) {
         return map.data +

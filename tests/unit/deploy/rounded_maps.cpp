@@ -1,5 +1,7 @@
 #include "serpette/deploy/rounded_map.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -134,7 +136,9 @@ void need_dots() {
 template <class Form>
 void need() {
   if (kIsTiles<Form>) need_amx();
-  need_dots();
+  const bool is_bytes = std::is_same_v<typename Kind<Form>::Number, Int8>;
+  if (is_bytes ? !deploy::has_int8() : !deploy::has_bfloat16())
+    SKIP("this processor has no products of such numbers");
 }
 
 template <class Form>
@@ -149,7 +153,7 @@ Form make_form(const Convolutional& c, const Shape& in, const at::Tensor& weight
 
 /// Convolutions whose last panels have one vector of filters and a part of one; strides; chunks of
 /// channels that are whole, and others; few channels; maps that fill no whole number of Winograd's
-/// tiles.
+/// tiles, and more than one block of them.
 template <class Form>
 ConvolutionCase rounded_case() {
   const auto fits = [](const ConvolutionCase& k) {
@@ -164,6 +168,8 @@ ConvolutionCase rounded_case() {
                                                             {256, 6, 5, 255, 3, 1, 0},
                                                             {128, 3, 40, 530, 1, 1, 0},
                                                             {33, 26, 50, 16, 5, 1, 2},
+                                                            {64, 53, 45, 70, 3, 1, 1},
+                                                            {20, 70, 61, 36, 3, 1, 1},
                                                             {3, 31, 22, 40, 3, 2, 1},
                                                             {8, 15, 18, 33, 3, 1, 1},
                                                             {5, 12, 9, 20, 5, 1, 2}})));
@@ -178,6 +184,23 @@ std::vector<RoundedLayout> wanted_layouts(const Shape& s) {
           {.shape = s, .padding = 1, .depth = even + 32, .filled = even, .behind = 77},
           {.shape = s, .padding = 2, .depth = by_four, .filled = by_four, .bytes = bytes},
           {.shape = s, .depth = by_four + 64, .filled = c, .bytes = bytes}};
+}
+
+/// Which maps a convolution writes.
+struct Outputs {
+  std::optional<RoundedLayout> first = {}, second = {};
+  bool has_numbers = false;
+};
+std::vector<Outputs> wanted_outputs(const Shape& out) {
+  auto all = wanted_layouts(out);
+  if (!deploy::has_bfloat16()) std::erase_if(all, [](const auto& layout) { return !layout.bytes; });
+  std::vector<Outputs> outputs{{.has_numbers = true}, {.second = all.back()}};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    outputs.push_back({.first = all[i], .has_numbers = i % 2 == 0});
+    outputs.push_back(
+        {.first = all[i], .second = all[(i + 1) % all.size()], .has_numbers = i % 2 == 0});
+  }
+  return outputs;
 }
 
 /// Checks that a convolution reads, adds and writes rounded maps as if they were floats.
@@ -198,69 +221,83 @@ void check_rounded(const ConvolutionCase& k) {
   const Form form = make_form<Form>(c, in, weight, bias);
   const Shape out = form.output();
   const at::Tensor residual = exact({out.height, out.width, out.channels});
-  const bool adds = GENERATE(false, true);
+  enum class Adds { kNothing, kFloats, kRounded };
+  const auto adds = GENERATE(Adds::kNothing, Adds::kFloats, Adds::kRounded);
+  if (adds == Adds::kRounded && !deploy::has_bfloat16()) SKIP("this processor has no AVX512-BF16");
   deploy::Finish finish{.slope = 0.1F, .residual_slope = 0.2F};
-  auto floats = finish;
-  if (adds) floats.residual = residual.const_data_ptr<float>();
+  auto with_floats = finish;
+  if (adds != Adds::kNothing) with_floats.residual = residual.const_data_ptr<float>();
   auto expected = at::empty({out.height, out.width, out.channels});
-  form.run(x.const_data_ptr<float>(), expected.mutable_data_ptr<float>(), floats,
+  form.run(x.const_data_ptr<float>(), expected.mutable_data_ptr<float>(), with_floats,
            deploy::on_one_thread, 1);
+  if (adds == Adds::kFloats) finish = with_floats;
 
   const auto reads = form.reads();
   REQUIRE(reads.has_value());
   CHECK(reads->shape == in);
-  RoundedWindow from(*reads);
-  from.fill(x, -reads->padding, k.height + reads->padding);
-  RoundedWindow added(
-      {.shape = out, .padding = 1, .depth = out.channels + 3, .filled = out.channels});
-  added.fill(residual, -1, out.height + 1);
-
-  const auto all = wanted_layouts(out);
-  for (std::size_t a = 0; a < all.size(); ++a)
-    for (const auto& other : {std::optional<RoundedLayout>(), std::optional(all[(a + 1) % 4])}) {
-      const bool has_numbers = a % 2 == 0;
-      const auto maps_of = [&](RoundedWindow& first, RoundedWindow& second) {
-        deploy::RoundedMaps maps{.x = from.rows(), .y = {first.rows()}, .residual = {}};
-        if (other) maps.y[1] = second.rows();
-        if (adds) maps.residual = added.rows();
-        return maps;
-      };
-      for (const int threads : {1, 2, 5}) {
-        RoundedWindow first(all[a]), second(other.value_or(all[0])), right(all[a]),
-            right_second(second.layout);
-        auto y = at::empty_like(expected);
-        form.run(nullptr, has_numbers ? y.mutable_data_ptr<float>() : nullptr, finish,
-                 test::Pieces{threads}, threads, maps_of(first, second));
-        right.fill(expected, -all[a].padding, out.height + all[a].padding);
-        CHECK((first.bytes == right.bytes));
-        if (other) right_second.fill(expected, -other->padding, out.height + other->padding);
-        CHECK((second.bytes == right_second.bytes));
-        if (has_numbers) CHECK(y.equal(expected));
-      }
-      // The same slice by slice, from and into windows.
-      for (const auto& slices = form.slices(); const auto& slice : slices) {
-        const auto nth = static_cast<std::size_t>(&slice - slices.data());
-        const auto kept = [&](const RoundedLayout& layout) {
-          return std::pair(slice.first - (nth == 0 ? layout.padding : 0),
-                           slice.last + (nth + 1 == slices.size() ? layout.padding : 0));
-        };
-        const auto window = [&](const RoundedLayout& layout) {
-          const auto [begin, end] = kept(layout);
-          return RoundedWindow(layout, begin, end);
-        };
-        const auto made = [&](const RoundedLayout& layout) {
-          auto rows = window(layout);
-          const auto [begin, end] = kept(layout);
-          rows.fill(expected, begin, end);
-          return rows.bytes;
-        };
-        const auto& second_layout = other.value_or(all[0]);
-        RoundedWindow first = window(all[a]), second = window(second_layout);
-        form.run_slice(nth, {{}, {}, {}, finish, maps_of(first, second)});
-        CHECK((first.bytes == made(all[a])));
-        if (other) CHECK((second.bytes == made(second_layout)));
-      }
+  const RoundedLayout adds_as{
+      .shape = out, .padding = 1, .depth = out.channels + 3, .filled = out.channels};
+  // Rows begin … end − 1 of maps; behind them and before them nothing that could be read.
+  const auto rows_of = [](const RoundedLayout& layout, const at::Tensor& map, std::int64_t begin,
+                          std::int64_t end) {
+    RoundedWindow window(layout, begin, end);
+    window.fill(map, begin, end);
+    return window;
+  };
+  auto whole_x = rows_of(*reads, x, -reads->padding, k.height + reads->padding),
+       whole_residual = rows_of(adds_as, residual, -1, out.height + 1);
+  const auto slices = form.slices();
+  for (const auto& [first, second, has_numbers] : wanted_outputs(out)) {
+    for (const int threads : {1, 2, 5}) {
+      auto y = at::empty_like(expected);
+      deploy::RoundedMaps maps{.x = whole_x.rows(), .y = {}, .residual = {}};
+      if (adds == Adds::kRounded) maps.residual = whole_residual.rows();
+      std::vector<RoundedWindow> made, right;
+      made.reserve(2);
+      for (const std::size_t m : {0U, 1U})
+        if (const auto& layout = m == 0 ? first : second) {
+          made.emplace_back(*layout);
+          maps.y[m] = made.back().rows();
+          right.push_back(
+              rows_of(*layout, expected, -layout->padding, out.height + layout->padding));
+        }
+      form.run(nullptr, has_numbers ? y.mutable_data_ptr<float>() : nullptr, finish,
+               test::Pieces{threads}, threads, maps);
+      for (std::size_t m = 0; m < made.size(); ++m) CHECK((made[m].bytes == right[m].bytes));
+      if (has_numbers) CHECK(y.equal(expected));
     }
+    // The same slice by slice, from and into windows.
+    for (std::size_t nth = 0; nth < slices.size(); ++nth) {
+      const auto& slice = slices[nth];
+      const std::int64_t top = slice.first * k.stride - k.padding,
+                         end = (slice.last - 1) * k.stride - k.padding + k.size,
+                         begin = std::max<std::int64_t>(top, -reads->padding);
+      auto from = rows_of(*reads, x, begin, std::min<std::int64_t>(end, k.height + reads->padding)),
+           added = rows_of(adds_as, residual, slice.first, slice.last);
+      deploy::RowMaps<> maps;
+      maps.finish = {.slope = finish.slope, .residual_slope = finish.residual_slope};
+      maps.rounded.x = from.rows();
+      if (adds == Adds::kRounded) maps.rounded.residual = added.rows();
+      if (adds == Adds::kFloats)
+        maps.residual = {static_cast<const float*>(residual[slice.first].const_data_ptr()),
+                         slice.first};
+      auto y = at::empty({slice.last - slice.first, out.width, out.channels});
+      if (has_numbers) maps.y = {static_cast<float*>(y.data_ptr()), slice.first};
+      std::vector<RoundedWindow> made, right;
+      made.reserve(2);
+      for (const std::size_t m : {0U, 1U})
+        if (const auto& layout = m == 0 ? first : second) {
+          const auto before = slice.first - (nth == 0 ? layout->padding : 0),
+                     behind = slice.last + (nth + 1 == slices.size() ? layout->padding : 0);
+          made.emplace_back(*layout, before, behind);
+          maps.rounded.y[m] = made.back().rows();
+          right.push_back(rows_of(*layout, expected, before, behind));
+        }
+      form.run_slice(nth, maps);
+      for (std::size_t m = 0; m < made.size(); ++m) CHECK((made[m].bytes == right[m].bytes));
+      if (has_numbers) CHECK(y.equal(expected.slice(0, slice.first, slice.last)));
+    }
+  }
 }
 
 RoundedLayout wish(const Shape& shape, int padding, std::optional<Quantization> bytes = {}) {
@@ -407,6 +444,22 @@ TEST_CASE("a convolution whose taps are shorter than a chunk reads floats",
   CHECK_FALSE(reads(29, 1));
   CHECK(reads(32, 1));
   CHECK(reads(11, 3));
+}
+
+TEST_CASE("a direct form wants padding around few channels, where that is little",
+          "[deploy][rounded]") {
+  need_dots();
+  const auto padding = [](const Convolutional& c, const Shape& in) {
+    const std::vector<float> weight(
+        static_cast<std::size_t>(c.filters * in.channels * c.size * c.size), 0.5F),
+        bias(static_cast<std::size_t>(c.filters), 0.0F);
+    return DirectConvolutionOf<BFloat16>(c, in, weight.data(), bias.data()).reads()->padding;
+  };
+  CHECK(padding({.filters = 1, .size = 3, .padding = 1}, {3, 8, 8}) == 1);
+  CHECK(padding({.filters = 1, .size = 3, .padding = 1}, {64, 8, 8}) == 0);
+  CHECK(padding({.filters = 1, .size = 3, .padding = 3}, {3, 8, 8}) == 0);
+  CHECK(padding({.filters = 1, .size = 15, .padding = 7}, {1, 1, 1 << 15}) == 7);
+  CHECK(padding({.filters = 1, .size = 15, .padding = 7}, {1, 1, 1 << 20}) == 0);
 }
 
 TEST_CASE("maps are kept as those who read them want them", "[deploy][rounded]") {

@@ -18,9 +18,8 @@ namespace serpette::deploy {
 /// What the forms share that compute in a class of ours: into the plan's buffers, with the residual
 /// added in passing, on as many threads as the layer is worth. A form derives from it and says its
 /// name, what it fits, what it costs, and how a layer is prepared.
-/// @tparam Convolution  offers run(x, y, finish, parallel, threads), write, and a constructor from
-/// a
-///                      PlanReader.
+/// @tparam Convolution  offers run(x, y, finish, parallel, threads), where it has `reads` also with
+///                      RoundedMaps, write, and a constructor from a PlanReader.
 template <class Convolution, Layout kLayout>
 struct OwnForm {
   static constexpr Layout layout = kLayout;
