@@ -28,8 +28,8 @@ struct PlanOptions {
   bool measure = true;
   int repeats = 3;  ///< Timings per form at least, of which the best counts.
   /// With kBFloat16 the dense forms may round the operands of their products, where that is faster,
-  /// and by tiles the sums of shortcuts, too: half the time, at an error of some 10⁻² of the
-  /// largest logit. With kInt8 the direct form may, by `ranges`, round them to bytes.
+  /// and maps between two of them, the sums of shortcuts among these: half the time, at an error of
+  /// some 10⁻² of the largest logit. With kInt8 some forms may, by `ranges`, round to bytes.
   PlanPrecision precision = PlanPrecision::kFloat32;
   /// Of kInt8: what calibration.hpp finds, be it that no convolution is worth it. Those that are
   /// not named stay as in kBFloat16.
