@@ -371,7 +371,7 @@ class WinogradConvolutionOf {
       };
       cells.rounded = {of_tile(first_cells[0]), of_tile(first_cells[1])};
       cells.residual = of_tile(first_cells[2]);
-      dot_kernels_here<Number>().finish(cells, sums);
+      bfloat16_kernels_here().finish(cells, sums);
     }
   }
 
