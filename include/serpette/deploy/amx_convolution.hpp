@@ -20,6 +20,7 @@
 #include "serpette/deploy/dot_kernels.hpp"
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/round_rows.hpp"
 #include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/slice.hpp"
@@ -211,9 +212,8 @@ class AmxConvolutionOf {
   template <class Parallel>
   [[nodiscard]] RoundedRows round(const MapRows<const float>& x, std::int64_t first,
                                   std::int64_t last, const Parallel& parallel) const {
-    const std::int64_t channels = in_.channels, width = in_.width,
-                       begin = std::max<std::int64_t>(first, 0),
-                       end = std::min<std::int64_t>(last, in_.height);
+    const auto begin = std::max<std::int64_t>(first, 0),
+               end = std::min<std::int64_t>(last, in_.height);
     // The padding above and below comes as a whole.
     if (begin == 0) first = -conv_.padding;
     if (end == in_.height) last = in_.height + conv_.padding;
@@ -221,18 +221,7 @@ class AmxConvolutionOf {
     auto* to = scratch<Number>(Scratch::kFirst, static_cast<std::size_t>(numbers + layout_.behind));
     if (steps_.reads_on()) std::fill_n(to + numbers, layout_.behind, Number());
     const RoundedRows rows{reinterpret_cast<std::byte*>(to), first, layout_};
-    parallel(end - begin, [&](std::int64_t from_row, std::int64_t to_row) {
-      for (auto row = begin + from_row; row < begin + to_row; ++row) {
-        const float* from = x.data + (row - x.first) * width * channels;
-        auto* cells = reinterpret_cast<Number*>(rows.cells(row));
-        if (depth() == channels)
-          dot_kernels_here<Number>().round(rounding_, from, width * channels, cells);
-        else
-          dot_kernels_here<Number>().round_cells(rounding_, from, width, channels, layout_.filled,
-                                                 depth(), cells);
-      }
-      rows.pad(begin + from_row, begin + to_row);
-    });
+    round_rows(rounding_, x, rows, begin, end, parallel);
     return rows;
   }
 

@@ -17,6 +17,7 @@
 #include "serpette/deploy/output_shape.hpp"
 #include "serpette/deploy/packed_matrix.hpp"
 #include "serpette/deploy/plan_archive.hpp"
+#include "serpette/deploy/round_rows.hpp"
 #include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/scratch.hpp"
 #include "serpette/deploy/slice.hpp"
@@ -172,24 +173,12 @@ class DirectConvolutionOf {
       if (rounded.data != nullptr)
         return {reinterpret_cast<const Number*>(rounded.data), rounded.first};
       if (end <= begin) return {nullptr, begin};
-      const std::int64_t padding = layout_.padding, width = in_.width, channels = in_.channels;
+      const std::int64_t padding = layout_.padding;
       auto* to = scratch<Number>(
           Scratch::kFirst,
           static_cast<std::size_t>((end - begin + 2 * padding) * layout_.across() * depth_));
       const RoundedRows rows{reinterpret_cast<std::byte*>(to), begin - padding, layout_};
-      const float* from = x.data + (begin - x.first) * width * channels;
-      const auto& kernels = dot_kernels_here<Number>();
-      parallel(end - begin, [&](std::int64_t first, std::int64_t last) {
-        if (depth_ == channels && padding == 0) {
-          kernels.round(rounding_, from + first * width * channels,
-                        (last - first) * width * channels, to + first * width * channels);
-          return;
-        }
-        for (auto row = first; row < last; ++row)
-          kernels.round_cells(rounding_, from + row * width * channels, width, channels, depth_,
-                              depth_, reinterpret_cast<Number*>(rows.cells(begin + row)));
-        rows.pad(begin + first, begin + last);
-      });
+      round_rows(rounding_, x, rows, begin, end, parallel);
       return {to, rows.first};
     }
   }

@@ -6,7 +6,7 @@
 #include "support/convolution_error.hpp"
 #include "support/integer_case.hpp"
 #include "support/narrow_plan.hpp"
-#include "support/need_amx.hpp"
+#include "support/need_cpu.hpp"
 #include "support/random_graph.hpp"
 #include "support/reference_network.hpp"
 #include "support/refused_bytes.hpp"

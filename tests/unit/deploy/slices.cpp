@@ -18,7 +18,7 @@
 #include "support/catch.hpp"
 #include "support/graph_builder.hpp"
 #include "support/large_network.hpp"
-#include "support/need_amx.hpp"
+#include "support/need_cpu.hpp"
 #include "support/pruned_network.hpp"
 #include "support/reference_network.hpp"
 #include "support/steady_plan.hpp"
@@ -96,6 +96,24 @@ void check_slices(const Convolution& convolution, const Convolutional& c, const 
     REQUIRE(at::equal(at::nan_to_num(to.memory, -1e9), at::nan_to_num(right.memory, -1e9)));
   }
   CHECK(row == out.height);
+}
+
+/// The same of convolutions in fewer bits, some of Winograd's among them.
+template <template <class> class Form>
+void check_narrow_slices() {
+  at::manual_seed(6);
+  const int stride = GENERATE(1, 2), size = GENERATE(1, 3), channels = GENERATE(5, 64);
+  const bool adds = GENERATE(false, true);
+  const Convolutional c{.filters = 70, .size = size, .stride = stride, .padding = size / 2};
+  const Shape in{channels, 53 * stride, 45};
+  const auto weight = at::randn({70, channels, size, size}), bias = at::randn({70});
+  const auto *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
+  check_slices(Form<deploy::BFloat16>(c, in, w, b), c, in, Layout::kChannelsLast, adds);
+  check_slices(Form<deploy::Int8>(c, in, w, b, {deploy::Quantization::of({-3, 3})}), c, in,
+               Layout::kChannelsLast, adds);
+  if (deploy::fits_winograd(c))
+    check_slices(deploy::WinogradConvolutionOf<deploy::BFloat16>(c, in, w, b), c, in,
+                 Layout::kChannelsLast, adds);
 }
 
 /// A chain of numbers: node n's row r is what it reads, each at its place, and what it adds.
@@ -199,38 +217,12 @@ TEST_CASE("slices of a convolution are its rows, to the bit", "[deploy][slices]"
 
 TEST_CASE("slices of a convolution by tiles are its rows, to the bit", "[deploy][slices][amx]") {
   test::need_amx();
-  at::manual_seed(6);
-  const int stride = GENERATE(1, 2), size = GENERATE(1, 3), channels = GENERATE(5, 64);
-  const bool adds = GENERATE(false, true);
-  const Convolutional c{.filters = 70, .size = size, .stride = stride, .padding = size / 2};
-  const Shape in{channels, 53 * stride, 45};
-  const auto weight = at::randn({70, channels, size, size}), bias = at::randn({70});
-  const auto *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
-  check_slices(deploy::AmxConvolutionOf<deploy::BFloat16>(c, in, w, b), c, in,
-               Layout::kChannelsLast, adds);
-  check_slices(
-      deploy::AmxConvolutionOf<deploy::Int8>(c, in, w, b, {deploy::Quantization::of({-3, 3})}), c,
-      in, Layout::kChannelsLast, adds);
+  check_narrow_slices<deploy::AmxConvolutionOf>();
 }
 
 TEST_CASE("slices of a convolution in fewer bits are its rows, to the bit", "[deploy][slices]") {
-  if (!deploy::has_bfloat16() || !deploy::has_int8())
-    SKIP("this processor has no AVX512-BF16, or no VNNI");
-  at::manual_seed(7);
-  const int stride = GENERATE(1, 2), size = GENERATE(1, 3), channels = GENERATE(5, 64);
-  const bool adds = GENERATE(false, true);
-  const Convolutional c{.filters = 70, .size = size, .stride = stride, .padding = size / 2};
-  const Shape in{channels, 53 * stride, 45};
-  const auto weight = at::randn({70, channels, size, size}), bias = at::randn({70});
-  const auto *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
-  check_slices(deploy::DirectConvolutionOf<deploy::BFloat16>(c, in, w, b), c, in,
-               Layout::kChannelsLast, adds);
-  check_slices(
-      deploy::DirectConvolutionOf<deploy::Int8>(c, in, w, b, {deploy::Quantization::of({-3, 3})}),
-      c, in, Layout::kChannelsLast, adds);
-  if (deploy::fits_winograd(c))
-    check_slices(deploy::WinogradConvolutionOf<deploy::BFloat16>(c, in, w, b), c, in,
-                 Layout::kChannelsLast, adds);
+  test::need_dots();
+  check_narrow_slices<deploy::DirectConvolutionOf>();
 }
 
 TEST_CASE("sparse convolutions of maps that are small, or whose rows leave lanes idle, are whole",
