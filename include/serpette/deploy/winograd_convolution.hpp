@@ -299,14 +299,13 @@ class WinogradConvolutionOf {
       job_out.step = step;
       job_out.bias = bias_.data() + filter;
       job_out.channels = static_cast<int>(std::min(width(panel), out_.channels - filter));
-      if constexpr (kTogether<Number> > 1) {
-        const auto& [x, y, residual] = maps.rounded;
-        if (y[0].data != nullptr || y[1].data != nullptr || residual.data != nullptr) {
-          store_rounded_tiles(maps, first, count, filter, columns, job_out);
-          continue;
-        }
-      }
-      store_tiles(maps, first, count, filter, columns, job_out);
+      CellFinish cells;
+      CellMaps(maps, out_, tile_row(first)).give(filter, cells);
+      cells.columns = job_out.channels;
+      if (cells.has_rounded())
+        store_rounded_tiles(cells, first, count, columns, job_out);
+      else
+        store_tiles(maps, first, count, filter, columns, job_out);
     }
   }
 
@@ -332,46 +331,33 @@ class WinogradConvolutionOf {
   }
 
   /// The same into rounded maps, by way of floats in the nearest cache.
-  void store_rounded_tiles(const RowMaps<>& maps, std::int64_t first, std::int64_t count,
-                           std::int64_t filter, std::int64_t columns, TileOutJob job) const {
+  /// @param maps  from the first tile's row on.
+  void store_rounded_tiles(const CellFinish& maps, std::int64_t first, std::int64_t count,
+                           std::int64_t columns, TileOutJob job) const {
     constexpr int kPair = 32;  // filters of a cell, as the kernel wants them
     alignas(64) float sums[16 * kPair] = {};
     job.out = sums;
     job.pitch = kPair;
-    CellFinish cells;
-    cells.pitch = out_.channels;
-    cells.columns = job.channels;
-    cells.finish = maps.finish;
-    const auto& y = maps.rounded.y;
-    const std::int64_t first_row = tile_row(first);
-    const auto of = [&](const RoundedRows& map) {
-      return RoundedCells::of(map, first_row).from(filter);
-    };
-    const std::array first_cells{of(y[0]), of(y[1]), of(maps.rounded.residual)};
     for (auto t = first; t < first + count; ++t, job.from += columns) {
-      const int row = tile_row(t), column = tile_column(t);
-      job.rows = std::min(4, out_.height - row);
+      const int row = tile_row(t) - tile_row(first), column = tile_column(t);
+      job.rows = std::min(4, out_.height - tile_row(t));
       job.columns = job.width = std::min(4, out_.width - column);
       dense_kernels_here().tile_out(job);
 
       // The tile by itself, with the rest of its rows around it.
-      cells.positions = {0, 0, job.rows * job.columns, job.columns, job.columns};
-      cells.around = out_.width - job.columns;
-      const auto floats = [&](const auto& map) {
-        return map.data + ((row - map.first) * out_.width + column) * out_.channels + filter;
-      };
-      if (maps.y.data != nullptr) cells.out = floats(maps.y);
-      if (maps.residual.data != nullptr) cells.finish.residual = floats(maps.residual);
-      const auto of_tile = [&](RoundedCells map) {
-        const auto across = out_.width + map.around;
-        if (map.data != nullptr)
-          map.data += ((row - first_row) * across + column) * map.depth * (map.is_bytes ? 1 : 2);
-        map.around = across - job.columns;
-        return map;
-      };
-      cells.rounded = {of_tile(first_cells[0]), of_tile(first_cells[1])};
-      cells.residual = of_tile(first_cells[2]);
-      bfloat16_kernels_here().finish(cells, sums);
+      CellFinish tile = maps;
+      tile.positions = {0, 0, job.rows * job.columns, job.columns, job.columns};
+      tile.around = out_.width - job.columns;
+      const auto begin = (std::int64_t{row} * out_.width + column) * maps.pitch;
+      if (tile.out != nullptr) tile.out += begin;
+      if (tile.finish.residual != nullptr) tile.finish.residual += begin;
+      for (auto* map : {&tile.rounded[0], &tile.rounded[1], &tile.residual}) {
+        if (map->data == nullptr) continue;
+        const auto across = out_.width + map->around;
+        map->data += (row * across + column) * map->depth * (map->is_bytes ? 1 : 2);
+        map->around = across - job.columns;
+      }
+      bfloat16_kernels_here().finish(tile, sums);
     }
   }
 
