@@ -14,8 +14,8 @@ inline Convolutional leaky(int filters, int size, int stride = 1) {
 }
 
 /// Four layers whose maps are large: enlarged, halved, squeezed, and as before, to be added to.
-inline GraphBuilder large_network() {
-  GraphBuilder network({3, 208, 416});
+inline GraphBuilder large_network(int width = 416) {
+  GraphBuilder network({3, 208, width});
   network.conv(leaky(16, 3)).conv(leaky(64, 3, 2)).conv(leaky(60, 1)).conv(leaky(64, 3));
   return network;
 }

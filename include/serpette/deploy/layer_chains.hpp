@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -28,6 +29,14 @@ struct LayerChain {
 };
 
 namespace detail {
+
+/// Of what is kept of layer i's output [bytes].
+inline std::int64_t bytes_kept(const Graph& graph, const KeptMaps& kept, int i) {
+  std::int64_t bytes = kept.contain(i, KeptMaps::kNumbers) ? bytes_of(graph.shape(i)) : 0;
+  for (const auto way : {KeptMaps::kOperands, KeptMaps::kAddends})
+    if (const auto* rounded = kept.rounded(i, way)) bytes += rounded->all();
+  return bytes;
+}
 
 /// Whether what convolution i writes is read by `convolutions` alone, the shortcuts that they
 /// finish included.
@@ -61,7 +70,7 @@ inline std::vector<LayerChain> find_chains(const Graph& graph, const FinishedSho
     std::vector<int> found{first};
     while (found.size() < SliceChain::kMostNodes) {
       const int last = found.back(), written = finished.written_by(last), next = written + 1;
-      if (bytes_of(graph.shape(written)) < kSlicedMap ||
+      if (detail::bytes_kept(graph, kept, written) < kSlicedMap ||
           !is_piecewise_linear(graph.convolution(last).activation))
         break;
       if (next >= graph.size() || of(slices, next).empty() ||

@@ -271,7 +271,8 @@ TEMPLATE_TEST_CASE("chains of rounded maps compute what whole maps do",
                    "[deploy][amx][rounded][slices]", Tiles, Direct, WithWinograd) {
   TestType::need();
   const auto precision = GENERATE(deploy::PlanPrecision::kBFloat16, deploy::PlanPrecision::kInt8);
-  auto large = test::large_network();
+  // Large as they are kept: bytes want twice the width.
+  auto large = test::large_network(precision == deploy::PlanPrecision::kInt8 ? 832 : 416);
   large.shortcut(1, Activation::kLeaky).conv(leaky(32, 3, 2)).conv(leaky(64, 1)).head(2);
   const test::ReferenceNetwork network(large.done(), Seed(2));
   const auto images = test::images_for(network.graph(), 1);
@@ -287,6 +288,22 @@ TEMPLATE_TEST_CASE("chains of rounded maps compute what whole maps do",
   for (std::size_t h = 0; h < heads.size(); ++h) CHECK(heads[h].equal(wanted[h]));
   CHECK(furthest(heads, floats.forward(images)) < 0.04);
   test::steady(rounded, images, heads);
+}
+
+TEST_CASE("maps that bytes make small are whole", "[deploy][rounded][slices]") {
+  need_dots();
+  auto large = test::large_network();
+  const test::ReferenceNetwork network(large.head(2).done(), Seed(2));
+  const auto images = test::images_for(network.graph(), 1);
+  const auto chained = [&](deploy::PlanPrecision precision) {
+    const auto options = choices_of<Direct>(network, precision, images);
+    const auto plan = deploy::make_plan<Direct::Plan<AsItIs>>(network, options);
+    REQUIRE(plan.chains().size() == 1);
+    return plan.chains().front().convolutions;
+  };
+  CHECK(chained(deploy::PlanPrecision::kBFloat16) == std::vector{0, 1, 2, 3, 4});
+  // What makes logits is in bfloat16, and so is what it reads.
+  CHECK(chained(deploy::PlanPrecision::kInt8) == std::vector{3, 4});
 }
 
 TEMPLATE_TEST_CASE("random networks whose maps are kept rounded stay near those in floats",
