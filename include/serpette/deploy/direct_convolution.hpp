@@ -156,6 +156,11 @@ class DirectConvolutionOf {
     blocks_ = (cells() + wanted - 1) / wanted;
   }
 
+  /// Whether a cell is computed from the one in the same place: where the rows of all lie one behind
+  /// the other.
+  [[nodiscard]] bool is_flat() const {
+    return conv_.size == 1 && conv_.stride == 1 && conv_.padding == 0;
+  }
   [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
 
   /// The input as the kernels read it, [rows][cells and padding][depth_]: itself, if it is floats
@@ -190,6 +195,12 @@ class DirectConvolutionOf {
                    const RowBlocks<Number>& rows, const Number** to) const {
     const int size = conv_.size, across_taps = taps_ / size;
     const std::int64_t padding = layout_.padding, across = layout_.across();
+    if (is_flat()) {
+      const Number* in = x.data + (first - x.first * out_.width) * depth_;
+      for (std::int64_t b = 0; b < rows.count(); ++b)
+        for (int r = 0; r < rows.size(b); ++r) *to++ = in + (rows.first(b) + r) * depth_;
+      return;
+    }
     for (std::int64_t b = 0; b < rows.count(); ++b) {
       const auto cell = first + rows.first(b);
       const int of_block = rows.size(b);
@@ -229,6 +240,10 @@ class DirectConvolutionOf {
     job.depth = conv_.size * conv_.size / taps_ * depth_;
     job.positions.width = job.positions.across = out_.width;
     const CellMaps cells(maps, out_, first_row);
+    // While a block of rows is computed for the first time, the next one's, which lie behind it, are
+    // asked for. Measured: of few channels that takes longer than it saves.
+    const bool asks = is_flat() && depth_ >= 128 * kTogether<Number>;
+    job.ahead_step = rows.size(0) * kTogether<Number>;
     for (auto panel = first_panel; panel < last_panel; ++panel) {
       weights_.give(panel, job);
       cells.give(weights_.filter(panel), job);
@@ -238,7 +253,9 @@ class DirectConvolutionOf {
         job.positions.row = static_cast<int>(cell / out_.width - first_row);
         job.positions.column = static_cast<int>(cell % out_.width);
         job.positions.count = rows.size(b);
-        rows.kernel(b, weights_.vectors(panel))(job);
+        const bool fetches = asks && panel == first_panel && b + 1 < rows.count();
+        if (fetches) job.ahead = places[static_cast<std::size_t>((b + 1) * rows.size(0))];
+        rows.kernel(b, weights_.vectors(panel), fetches)(job);
       }
     }
   }
