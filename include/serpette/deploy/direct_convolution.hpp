@@ -193,8 +193,6 @@ class DirectConvolutionOf {
   /// @param to  [blocks of rows][tap][row]
   void find_places(const MapRows<const Number>& x, std::int64_t first,
                    const RowBlocks<Number>& rows, const Number** to) const {
-    const int size = conv_.size, across_taps = taps_ / size;
-    const std::int64_t padding = layout_.padding, across = layout_.across();
     if (is_flat()) {
       const Number* in = x.data + (first - x.first * out_.width) * depth_;
       for (std::int64_t b = 0; b < rows.count(); ++b)
@@ -202,28 +200,43 @@ class DirectConvolutionOf {
       return;
     }
     for (std::int64_t b = 0; b < rows.count(); ++b) {
-      const auto cell = first + rows.first(b);
       const int of_block = rows.size(b);
-      auto y = cell / out_.width, column = cell % out_.width;
-      for (int r = 0; r < of_block; ++r) {
-        const auto top = y * conv_.stride - conv_.padding,
-                   left = column * conv_.stride - conv_.padding;
-        const bool is_within = top >= 0 && left >= -padding && top + size <= in_.height &&
-                               left + size <= in_.width + padding;
-        const Number** place = to + r;
-        for (auto i = top; i < top + size; ++i)
-          for (auto j = left; j < left + across_taps; ++j, place += of_block) {
-            const bool inside =
-                is_within || (i >= 0 && i < in_.height && j >= -padding && j < in_.width + padding);
-            *place =
-                inside ? x.data + ((i - x.first) * across + j + padding) * depth_ : zeros_.data();
-          }
-        if (++column == out_.width) {
-          column = 0;
-          ++y;
-        }
+      auto y = (first + rows.first(b)) / out_.width, column = (first + rows.first(b)) % out_.width;
+      for (int r = 0; r < of_block; ++y, column = 0) {
+        const auto count = std::min<std::int64_t>(of_block - r, out_.width - column);
+        find_places(x, y, column, count, of_block, to + r);
+        r += static_cast<int>(count);
       }
       to += taps_ * of_block;
+    }
+  }
+
+  /// The same for `count` cells that lie side by side in row y of the output.
+  /// @param pitch  from one tap's places to the next one's.
+  void find_places(const MapRows<const Number>& x, std::int64_t y, std::int64_t column,
+                   std::int64_t count, int pitch, const Number** to) const {
+    const std::int64_t padding = layout_.padding, across = layout_.across(),
+                       top = y * conv_.stride - conv_.padding,
+                       left = column * conv_.stride - conv_.padding,
+                       step = conv_.stride * depth_, taps = taps_ / conv_.size;
+    for (auto i = top; i < top + conv_.size; ++i) {
+      const Number* row = i >= 0 && i < in_.height
+                              ? x.data + ((i - x.first) * across + padding) * depth_
+                              : nullptr;
+      for (auto j = left; j < left + taps; ++j, to += pitch) {
+        const auto is_inside = [&](std::int64_t at) {
+          return at >= -padding && at < in_.width + padding;
+        };
+        if (row == nullptr) {
+          std::fill_n(to, count, zeros_.data());
+        } else if (is_inside(j) && is_inside(j + (count - 1) * conv_.stride)) {
+          for (std::int64_t k = 0; k < count; ++k) to[k] = row + j * depth_ + k * step;
+        } else {
+          for (std::int64_t k = 0; k < count; ++k)
+            to[k] =
+                is_inside(j + k * conv_.stride) ? row + j * depth_ + k * step : zeros_.data();
+        }
+      }
     }
   }
 
