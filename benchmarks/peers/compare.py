@@ -28,7 +28,8 @@ CACHE = pathlib.Path(os.environ.get("PEERS_CACHE") or USER_CACHE / "serpette/pee
 
 
 # Several threads that have no work left wait for more of it on their cores, 200 ms with LLVM's OpenMP: nobody is asked meanwhile [s].
-PAUSE = 0.25
+# Then those who are have gone to sleep, and are woken by times that do not count.
+PAUSE, WAKING = 0.25, 0.02
 
 
 def python_of(engine):
@@ -50,13 +51,20 @@ class Peer:
             self.ready = any(line.strip() == "READY" for line in self.process.stdout)
 
     def ask(self):
-        """One more time; a process that has died is ready no more."""
+        """One more time [ms]; of a process that has died, which is ready no more, none."""
         try:
             self.process.stdin.write("go\n")
             self.process.stdin.flush()
-            self.times.append(float(self.process.stdout.readline()))
+            return float(self.process.stdout.readline())
         except (OSError, ValueError):
             self.ready = False
+            return None
+
+    def wake(self):
+        """Asks for times that do not count."""
+        awake = time.monotonic() + WAKING
+        while self.ask() is not None and time.monotonic() < awake:
+            pass
 
     def quit(self):
         if self.process is None:
@@ -166,7 +174,8 @@ def main():
         for peer in peers:
             if o.threads > 1:
                 time.sleep(PAUSE)
-            peer.ask()
+                peer.wake()
+            peer.times.append(peer.ask())
         leave_out("has died")
     rows = []
     for peer in peers:

@@ -65,10 +65,9 @@ class Checks(unittest.TestCase):
         none.quit()
         mortal = compare.Peer("mortal", [sys.executable, "-c", "print('READY', flush=True); input(); print(2.5)"], {})
         self.assertTrue(mortal.ready)
-        mortal.ask()
-        self.assertEqual((mortal.ready, mortal.times), (True, [2.5]))
-        mortal.ask()
-        self.assertEqual((mortal.ready, mortal.times), (False, [2.5]))
+        self.assertEqual((mortal.ask(), mortal.ready), (2.5, True))
+        self.assertEqual((mortal.ask(), mortal.ready), (None, False))
+        mortal.wake()  # who is dead stays so
         mortal.quit()
 
     def test_sound_tree(self):

@@ -156,8 +156,8 @@ class DirectConvolutionOf {
     blocks_ = (cells() + wanted - 1) / wanted;
   }
 
-  /// Whether a cell is computed from the one in the same place: where the rows of all lie one behind
-  /// the other.
+  /// Whether a cell is computed from the one in the same place: where the rows of all lie one
+  /// behind the other.
   [[nodiscard]] bool is_flat() const {
     return conv_.size == 1 && conv_.stride == 1 && conv_.padding == 0;
   }
@@ -217,12 +217,11 @@ class DirectConvolutionOf {
                    std::int64_t count, int pitch, const Number** to) const {
     const std::int64_t padding = layout_.padding, across = layout_.across(),
                        top = y * conv_.stride - conv_.padding,
-                       left = column * conv_.stride - conv_.padding,
-                       step = conv_.stride * depth_, taps = taps_ / conv_.size;
+                       left = column * conv_.stride - conv_.padding, step = conv_.stride * depth_,
+                       taps = taps_ / conv_.size;
     for (auto i = top; i < top + conv_.size; ++i) {
-      const Number* row = i >= 0 && i < in_.height
-                              ? x.data + ((i - x.first) * across + padding) * depth_
-                              : nullptr;
+      const Number* row =
+          i >= 0 && i < in_.height ? x.data + ((i - x.first) * across + padding) * depth_ : nullptr;
       for (auto j = left; j < left + taps; ++j, to += pitch) {
         const auto is_inside = [&](std::int64_t at) {
           return at >= -padding && at < in_.width + padding;
@@ -233,8 +232,7 @@ class DirectConvolutionOf {
           for (std::int64_t k = 0; k < count; ++k) to[k] = row + j * depth_ + k * step;
         } else {
           for (std::int64_t k = 0; k < count; ++k)
-            to[k] =
-                is_inside(j + k * conv_.stride) ? row + j * depth_ + k * step : zeros_.data();
+            to[k] = is_inside(j + k * conv_.stride) ? row + j * depth_ + k * step : zeros_.data();
         }
       }
     }
@@ -253,8 +251,8 @@ class DirectConvolutionOf {
     job.depth = conv_.size * conv_.size / taps_ * depth_;
     job.positions.width = job.positions.across = out_.width;
     const CellMaps cells(maps, out_, first_row);
-    // While a block of rows is computed for the first time, the next one's, which lie behind it, are
-    // asked for. Measured: of few channels that takes longer than it saves.
+    // While a block of rows is computed for the first time, the next one's, which lie behind it,
+    // are asked for. Measured: of few channels that takes longer than it saves.
     const bool asks = is_flat() && depth_ >= 128 * kTogether<Number>;
     job.ahead_step = rows.size(0) * kTogether<Number>;
     for (auto panel = first_panel; panel < last_panel; ++panel) {

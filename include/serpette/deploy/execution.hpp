@@ -378,40 +378,6 @@ class Execution {
     return y;
   }
 
-  /// Where node n of a chain finds what it reads and adds of the nodes before it, and writes what
-  /// it makes for those behind it.
-  void in_windows(const LayerChain& chain, std::size_t n, const SliceChain::Windows& windows,
-                  RowMaps<>& maps) const {
-    const auto& nodes = chain.convolutions;
-    const auto numbers = [&](std::size_t node) -> MapRows<float> {
-      const auto rows = windows(node, KeptMaps::kNumbers);
-      return {reinterpret_cast<float*>(rows.data), rows.first,
-              rows.plane / std::int64_t{sizeof(float)}};
-    };
-    const auto rounded = [&](std::size_t node, KeptMaps::Way way) -> RoundedRows {
-      const auto* layout = kept_.rounded(finished_.written_by(nodes[node]), way);
-      if (layout == nullptr) return {};
-      const auto rows = windows(node, way);
-      return {rows.data, rows.first, *layout};
-    };
-    if (n > 0) {
-      maps.x = numbers(n - 1);
-      if (kept_.read_by(nodes[n]) == KeptMaps::kOperands)
-        maps.rounded.x = rounded(n - 1, KeptMaps::kOperands);
-    }
-    if (n + 1 < nodes.size()) {
-      maps.y = numbers(n);
-      maps.rounded.y = {rounded(n, KeptMaps::kOperands), rounded(n, KeptMaps::kAddends)};
-    }
-    if (const auto from = chain.slices.residual(n); from != SliceChain::kNone) {
-      const auto way = kept_.added_from(finished_.written_by(nodes[from]));
-      if (way == KeptMaps::kNumbers)
-        maps.residual = numbers(from);
-      else
-        maps.rounded.residual = rounded(from, way);
-    }
-  }
-
   /// The convolutions of a chain, and the shortcuts that they finish: the output of the last.
   ConstMap run_chain(const LayerChain& chain) {
     const auto& nodes = chain.convolutions;
@@ -432,7 +398,7 @@ class Execution {
     workers_for(y.numbers())(count, [&](std::int64_t begin, std::int64_t end) {
       auto mine = maps;
       chain.slices.run(begin, end, [&](std::size_t n, std::size_t k, const auto& windows) {
-        in_windows(chain, n, windows, mine[n]);
+        chain.in_windows(n, windows, finished_, kept_, mine[n]);
         const auto start = std::chrono::steady_clock::now();
         List::run_slice(step(nodes[n]).prepared, k, mine[n]);
         if (begin == 0)

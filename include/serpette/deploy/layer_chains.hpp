@@ -12,6 +12,7 @@
 #include "serpette/deploy/finished_shortcuts.hpp"
 #include "serpette/deploy/kept_maps.hpp"
 #include "serpette/deploy/map.hpp"
+#include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/slice_chain.hpp"
 #include "serpette/graph/graph.hpp"
@@ -26,6 +27,40 @@ struct LayerChain {
 
   /// In whose turn all are computed.
   [[nodiscard]] int last() const { return convolutions.back(); }
+
+  /// Says where convolution n finds what it reads and adds of those before it, and writes what it
+  /// makes for those behind it.
+  /// @param maps  of it; what is no window stays as it is.
+  void in_windows(std::size_t n, const SliceChain::Windows& windows,
+                  const FinishedShortcuts& finished, const KeptMaps& kept, RowMaps<>& maps) const {
+    const auto numbers = [&](std::size_t node) -> MapRows<float> {
+      const auto rows = windows(node, KeptMaps::kNumbers);
+      return {reinterpret_cast<float*>(rows.data), rows.first,
+              rows.plane / std::int64_t{sizeof(float)}};
+    };
+    const auto rounded = [&](std::size_t node, KeptMaps::Way way) -> RoundedRows {
+      const auto* layout = kept.rounded(finished.written_by(convolutions[node]), way);
+      if (layout == nullptr) return {};
+      const auto rows = windows(node, way);
+      return {rows.data, rows.first, *layout};
+    };
+    if (n > 0) {
+      maps.x = numbers(n - 1);
+      if (kept.read_by(convolutions[n]) == KeptMaps::kOperands)
+        maps.rounded.x = rounded(n - 1, KeptMaps::kOperands);
+    }
+    if (n + 1 < convolutions.size()) {
+      maps.y = numbers(n);
+      maps.rounded.y = {rounded(n, KeptMaps::kOperands), rounded(n, KeptMaps::kAddends)};
+    }
+    if (const auto from = slices.residual(n); from != SliceChain::kNone) {
+      const auto way = kept.added_from(finished.written_by(convolutions[from]));
+      if (way == KeptMaps::kNumbers)
+        maps.residual = numbers(from);
+      else
+        maps.rounded.residual = rounded(from, way);
+    }
+  }
 };
 
 namespace detail {
