@@ -1,5 +1,6 @@
 """The checks of this folder, checked: each must pass a sound tree and name the fault in an unsound one."""
 
+import math
 import pathlib
 import subprocess
 import sys
@@ -67,8 +68,16 @@ class Checks(unittest.TestCase):
         self.assertTrue(mortal.ready)
         self.assertEqual((mortal.ask(), mortal.ready), (2.5, True))
         self.assertEqual((mortal.ask(), mortal.ready), (None, False))
-        mortal.wake()  # who is dead stays so
+        self.assertTrue(math.isnan(mortal.ask_awake()))
+        self.assertEqual(mortal.ask_for_a_while(), [])
         mortal.quit()
+        counts = "print('READY', flush=True)\nfor i, _ in enumerate(iter(input, 'quit')): print(i, flush=True)"
+        alive = compare.Peer("alive", [sys.executable, "-c", counts], {})
+        first = alive.ask_for_a_while()
+        self.assertEqual(first, list(range(len(first))))
+        self.assertGreater(alive.ask_awake(), len(first))
+        self.assertEqual((alive.ready, alive.times), (True, []))
+        alive.quit()
 
     def test_sound_tree(self):
         for script in ("check_layers.py", "check_umbrella.py", "check_paths.py", "report_lengths.py", "check_snippets.py"):

@@ -25,8 +25,8 @@ struct MultiplyJob : CellFinish {
   const Number* weights = nullptr;    ///< [taps · K][whole vectors]
   const float* bias = nullptr;        ///< [whole vectors], or null for zeros.
   const float* scale = nullptr;       ///< Of Int8, [whole vectors]: what 1 in a sum is worth.
-  /// Of those that fetch ahead: weights that a later job reads, to be asked for meanwhile, so many
-  /// numbers on for every kTogether k.
+  /// Of those that fetch ahead: weights or rows that a later job reads, to be asked for meanwhile,
+  /// so many numbers on for every kTogether k of a tap.
   const Number* ahead = nullptr;
   std::ptrdiff_t ahead_step = 0;
 };

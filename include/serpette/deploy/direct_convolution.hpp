@@ -159,7 +159,7 @@ class DirectConvolutionOf {
   /// Whether a cell is computed from the one in the same place: where the rows of all lie one
   /// behind the other.
   [[nodiscard]] bool is_flat() const {
-    return conv_.size == 1 && conv_.stride == 1 && conv_.padding == 0;
+    return conv_.size == 1 && conv_.stride == 1 && conv_.padding == 0 && layout_.padding == 0;
   }
   [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
 
@@ -215,32 +215,30 @@ class DirectConvolutionOf {
   /// @param pitch  from one tap's places to the next one's.
   void find_places(const MapRows<const Number>& x, std::int64_t y, std::int64_t column,
                    std::int64_t count, int pitch, const Number** to) const {
-    const std::int64_t padding = layout_.padding, across = layout_.across(),
-                       top = y * conv_.stride - conv_.padding,
-                       left = column * conv_.stride - conv_.padding, step = conv_.stride * depth_,
+    const std::int64_t padding = layout_.padding, across = layout_.across(), stride = conv_.stride,
+                       top = y * stride - conv_.padding, left = column * stride - conv_.padding,
                        taps = taps_ / conv_.size;
-    for (auto i = top; i < top + conv_.size; ++i) {
-      const Number* row =
-          i >= 0 && i < in_.height ? x.data + ((i - x.first) * across + padding) * depth_ : nullptr;
-      for (auto j = left; j < left + taps; ++j, to += pitch) {
-        const auto is_inside = [&](std::int64_t at) {
-          return at >= -padding && at < in_.width + padding;
-        };
-        if (row == nullptr) {
-          std::fill_n(to, count, zeros_.data());
-        } else if (is_inside(j) && is_inside(j + (count - 1) * conv_.stride)) {
-          for (std::int64_t k = 0; k < count; ++k) to[k] = row + j * depth_ + k * step;
+    const auto is_inside = [&](std::int64_t j) { return j >= -padding && j < in_.width + padding; };
+    for (auto i = top; i < top + conv_.size; ++i)
+      for (auto j = left; j < left + taps; ++j) {
+        const Number** const places = to + ((i - top) * taps + j - left) * pitch;
+        if (i < 0 || i >= in_.height) {
+          std::fill_n(places, count, zeros_.data());
+          continue;
+        }
+        const Number* row = x.data + ((i - x.first) * across + padding) * depth_;
+        if (is_inside(j) && is_inside(j + (count - 1) * stride)) {
+          for (std::int64_t k = 0; k < count; ++k) places[k] = row + (j + k * stride) * depth_;
         } else {
           for (std::int64_t k = 0; k < count; ++k)
-            to[k] = is_inside(j + k * conv_.stride) ? row + j * depth_ + k * step : zeros_.data();
+            places[k] = is_inside(j + k * stride) ? row + (j + k * stride) * depth_ : zeros_.data();
         }
       }
-    }
   }
 
   void run_block(const RowMaps<Number>& maps, std::int64_t first, std::int64_t last,
                  std::int64_t first_panel, std::int64_t last_panel) const {
-    const RowBlocks rows(last - first, *kernels_);
+    const RowBlocks rows(last - first, *kernels_, LastBlock::kEqual);
     thread_local std::vector<const Number*> places;
     places.resize(static_cast<std::size_t>(rows.count() * taps_ * rows.size(0)));
     find_places(maps.x, first, rows, places.data());
@@ -265,7 +263,7 @@ class DirectConvolutionOf {
         job.positions.column = static_cast<int>(cell % out_.width);
         job.positions.count = rows.size(b);
         const bool fetches = asks && panel == first_panel && b + 1 < rows.count();
-        if (fetches) job.ahead = places[static_cast<std::size_t>((b + 1) * rows.size(0))];
+        if (fetches) job.ahead = job.in[taps_ * rows.size(b)];
         rows.kernel(b, weights_.vectors(panel), fetches)(job);
       }
     }

@@ -10,6 +10,7 @@
 #endif
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <exception>
 #include <utility>
@@ -53,8 +54,11 @@ class Workers {
 
   /// Threads that the work is worth.
   [[nodiscard]] int most() const { return most_; }
-  /// Of those that there are.
-  [[nodiscard]] int threads() const { return std::min(most_, available_threads()); }
+  /// Of those that there are. All are woken, which takes the longer the more they are.
+  [[nodiscard]] int threads() const {
+    const auto all = available_threads();
+    return most_ > std::bit_width(static_cast<unsigned>(all)) / 2 ? std::min(most_, all) : 1;
+  }
 
   /// Calls f(begin, end) for ranges that make up [0, count), at the same time. What one of them
   /// throws comes out here.
@@ -85,7 +89,7 @@ class Workers {
   }
 
  private:
-  static constexpr double kWorthAThread = 5e5;  // measured on two cores, awake
+  static constexpr double kWorthAThread = 5e5;  // measured on two cores whose threads are awake
 
   int most_;
 };

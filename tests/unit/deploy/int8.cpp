@@ -93,7 +93,7 @@ TEST_CASE("direct convolution in int8 equals plain loops over integers", "[deplo
                ConvolutionCase{3, 21, 17, 8, 3, 1, 1}, ConvolutionCase{64, 13, 13, 100, 1, 1, 0},
                ConvolutionCase{7, 40, 37, 9, 3, 2, 1}, ConvolutionCase{3, 33, 70, 5, 5, 2, 2},
                ConvolutionCase{3, 9, 30, 50, 3, 1, 0}, ConvolutionCase{56, 6, 5, 255, 3, 1, 1},
-               ConvolutionCase{1, 3, 3, 1, 3, 1, 1});
+               ConvolutionCase{1, 3, 3, 1, 3, 1, 1}, ConvolutionCase{512, 7, 11, 70, 1, 1, 0});
   const bool extreme = GENERATE(false, true);
   INFO(k << (extreme ? ", extreme" : ""));
   const IntegerCase of(k, extreme);

@@ -290,20 +290,24 @@ TEMPLATE_TEST_CASE("chains of rounded maps compute what whole maps do",
   test::steady(rounded, images, heads);
 }
 
-TEST_CASE("maps that bytes make small are whole", "[deploy][rounded][slices]") {
+TEST_CASE("chains are of maps that are large as they are kept", "[deploy][rounded][slices]") {
   need_dots();
-  auto large = test::large_network();
-  const test::ReferenceNetwork network(large.head(2).done(), Seed(2));
-  const auto images = test::images_for(network.graph(), 1);
-  const auto chained = [&](deploy::PlanPrecision precision) {
-    const auto options = choices_of<Direct>(network, precision, images);
+  const auto chained = [](GraphBuilder builder, deploy::PlanPrecision precision) {
+    const test::ReferenceNetwork network(builder.done(), Seed(2));
+    const auto options =
+        choices_of<Direct>(network, precision, test::images_for(network.graph(), 1));
     const auto plan = deploy::make_plan<Direct::Plan<AsItIs>>(network, options);
     REQUIRE(plan.chains().size() == 1);
     return plan.chains().front().convolutions;
   };
-  CHECK(chained(deploy::PlanPrecision::kBFloat16) == std::vector{0, 1, 2, 3, 4});
+  const auto large = test::large_network().head(2);
+  CHECK(chained(large, deploy::PlanPrecision::kBFloat16) == std::vector{0, 1, 2, 3, 4});
   // What makes logits is in bfloat16, and so is what it reads.
-  CHECK(chained(deploy::PlanPrecision::kInt8) == std::vector{3, 4});
+  CHECK(chained(large, deploy::PlanPrecision::kInt8) == std::vector{3, 4});
+  // A map that is added is kept in bfloat16, too.
+  GraphBuilder adds({3, 208, 416});
+  adds.conv(leaky(16, 3)).conv(leaky(64, 3, 2)).conv(leaky(100, 1)).conv(leaky(64, 3)).shortcut(1);
+  CHECK(chained(adds.head(2), deploy::PlanPrecision::kInt8) == std::vector{1, 2, 3, 5});
 }
 
 TEMPLATE_TEST_CASE("random networks whose maps are kept rounded stay near those in floats",

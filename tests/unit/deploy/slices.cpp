@@ -102,7 +102,7 @@ void check_slices(const Convolution& convolution, const Convolutional& c, const 
 template <template <class> class Form>
 void check_narrow_slices() {
   at::manual_seed(6);
-  const int stride = GENERATE(1, 2), size = GENERATE(1, 3), channels = GENERATE(5, 64);
+  const int stride = GENERATE(1, 2), size = GENERATE(1, 3), channels = GENERATE(5, 64, 520);
   const bool adds = GENERATE(false, true);
   const Convolutional c{.filters = 70, .size = size, .stride = stride, .padding = size / 2};
   const Shape in{channels, 53 * stride, 45};

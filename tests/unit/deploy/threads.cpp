@@ -1,6 +1,7 @@
 #include <ATen/Parallel.h>
 
 #include "serpette/deploy/plan.hpp"
+#include "serpette/deploy/workers.hpp"
 #include "serpette/detector/loss.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
 #include "serpette/laws/prune_granularity.hpp"
@@ -42,6 +43,20 @@ TEST_CASE("one OpenMP runtime is loaded, LibTorch's", "[deploy][threads]") {
   REQUIRE(loaded.size() == 1);
   CHECK(std::filesystem::canonical(*loaded.begin()) ==
         std::filesystem::canonical(SERPETTE_OPENMP_RUNTIME));
+}
+
+TEST_CASE("work is done by one thread where it is not worth waking all", "[deploy][threads]") {
+  const auto threads = [](int all, double multiply_adds) {
+    const deploy::WithThreads these(all);
+    return deploy::Workers(multiply_adds).threads();
+  };
+  CHECK(threads(1, 1e9) == 1);
+  CHECK(threads(2, 4.9e5) == 1);
+  CHECK(threads(2, 5e5) == 2);
+  CHECK(threads(16, 9e5) == 1);
+  CHECK(threads(16, 1e6) == 3);
+  CHECK(threads(16, 1e9) == 16);
+  CHECK(threads(64, 1.4e6) == 1);
 }
 
 TEST_CASE("a plan computes on as many threads as it is given", "[deploy][threads]") {
