@@ -56,8 +56,9 @@ class Workers {
   [[nodiscard]] int most() const { return most_; }
   /// Of those that there are. All are woken, which takes the longer the more they are.
   [[nodiscard]] int threads() const {
-    const auto all = available_threads();
-    return most_ > std::bit_width(static_cast<unsigned>(all)) / 2 ? std::min(most_, all) : 1;
+    const int all = available_threads(),
+              worth = static_cast<int>(std::bit_width(static_cast<unsigned>(all))) / 2;
+    return most_ > worth ? std::min(most_, all) : 1;
   }
 
   /// Calls f(begin, end) for ranges that make up [0, count), at the same time. What one of them
