@@ -28,8 +28,8 @@ CACHE = pathlib.Path(os.environ.get("PEERS_CACHE") or USER_CACHE / "serpette/pee
 
 
 # Several threads that have no work left wait for more of it on their cores, 200 ms with LLVM's OpenMP: nobody is asked meanwhile [s].
-# Then those who are have gone to sleep, and are woken by times that do not count; of those of a while after that the median does.
-PAUSE, WHILE = 0.25, 0.02
+# Then those who are have gone to sleep, and are woken by a burst of times that do not count; of a second one the median does.
+PAUSE, BURST = 0.25, 0.02
 
 
 def python_of(engine):
@@ -60,17 +60,17 @@ class Peer:
             self.ready = False
             return None
 
-    def ask_for_a_while(self):
+    def burst(self):
         """Times, one at least; none of a process that has died."""
-        times, end = [self.ask()], time.monotonic() + WHILE
+        times, end = [self.ask()], time.monotonic() + BURST
         while self.ready and time.monotonic() < end:
             times.append(self.ask())
         return [t for t in times if t is not None]
 
     def ask_awake(self):
         """One time [ms] of several threads, once they are awake."""
-        self.ask_for_a_while()
-        return statistics.median(self.ask_for_a_while() or [float("nan")])
+        self.burst()
+        return statistics.median(self.burst() or [float("nan")])
 
     def quit(self):
         if self.process is None:

@@ -69,11 +69,11 @@ class Checks(unittest.TestCase):
         self.assertEqual((mortal.ask(), mortal.ready), (2.5, True))
         self.assertEqual((mortal.ask(), mortal.ready), (None, False))
         self.assertTrue(math.isnan(mortal.ask_awake()))
-        self.assertEqual(mortal.ask_for_a_while(), [])
+        self.assertEqual(mortal.burst(), [])
         mortal.quit()
         counts = "print('READY', flush=True)\nfor i, _ in enumerate(iter(input, 'quit')): print(i, flush=True)"
         alive = compare.Peer("alive", [sys.executable, "-c", counts], {})
-        first = alive.ask_for_a_while()
+        first = alive.burst()
         self.assertEqual(first, list(range(len(first))))
         self.assertGreater(alive.ask_awake(), len(first))
         self.assertEqual((alive.ready, alive.times), (True, []))

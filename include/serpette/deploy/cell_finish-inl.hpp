@@ -56,7 +56,7 @@ struct FloatCells {
 /// The same of a rounded map.
 struct NarrowCells {
   HWY_INLINE NarrowCells(const RoundedCells& map, const CellPositions& from)
-      : pitch(map.is_bytes ? map.depth : 2 * map.depth),
+      : pitch(map.depth * map.of_number()),
         between(map.around * pitch),
         at(map.data + from.row * (from.width * pitch + between) + from.before() * pitch),
         lanes(first_bits(map.columns)),

@@ -38,6 +38,9 @@ struct RoundedCells {
   bool is_bytes = false;      ///< Else bfloat16.
   float steps = 1, zero = 0;  ///< Of bytes: round(steps · sum) + zero.
 
+  /// Bytes of a number.
+  [[nodiscard]] std::ptrdiff_t of_number() const { return is_bytes ? 1 : 2; }
+
   /// Those of a map from a row on; none if it is not kept.
   static RoundedCells of(const RoundedRows& map, std::int64_t row) {
     if (map.data == nullptr) return {};
@@ -58,7 +61,7 @@ struct RoundedCells {
   [[nodiscard]] RoundedCells from(std::int64_t filter) const {
     RoundedCells rest = *this;
     if (data == nullptr) return rest;
-    rest.data += is_bytes ? filter : 2 * filter;
+    rest.data += filter * of_number();
     rest.columns -= static_cast<int>(filter);
     return rest;
   }

@@ -250,7 +250,7 @@ class DirectConvolutionOf {
     job.positions.width = job.positions.across = out_.width;
     const CellMaps cells(maps, out_, first_row);
     // While a block of rows is computed for the first time, the next one's, which lie behind it,
-    // are asked for. Measured: of few channels that takes longer than it saves.
+    // are asked for. Measured (Zen 4): in less than 128 steps that takes longer than it saves.
     const bool asks = is_flat() && depth_ >= 128 * kTogether<Number>;
     job.ahead_step = rows.size(0) * kTogether<Number>;
     for (auto panel = first_panel; panel < last_panel; ++panel) {

@@ -354,7 +354,7 @@ class WinogradConvolutionOf {
       for (auto* map : {&tile.rounded[0], &tile.rounded[1], &tile.residual}) {
         if (map->data == nullptr) continue;
         const auto across = out_.width + map->around;
-        map->data += (row * across + column) * map->depth * (map->is_bytes ? 1 : 2);
+        map->data += (row * across + column) * map->depth * map->of_number();
         map->around = across - job.columns;
       }
       bfloat16_kernels_here().finish(tile, sums);
