@@ -8,6 +8,7 @@
 #include <link.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <ctime>
 #include <map>
 #include <mutex>
@@ -72,6 +73,10 @@ inline std::set<std::string> openmp_runtimes() {
       &found);
   return found;
 }
+
+/// Threads of a Team sleep while they wait, so that what a thread computes is all the time it
+/// takes. Our code looks when it first waits, which is later.
+inline const bool waits_asleep = ::setenv("OMP_WAIT_POLICY", "passive", 1) == 0;
 
 namespace detail {
 

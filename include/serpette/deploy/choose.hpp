@@ -6,6 +6,7 @@
 /// Which form each convolution of a plan gets.
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -34,7 +35,8 @@ inline constexpr double kStaysRounded = 12;
 /// Times of some ways to do the same, taking turns.
 struct Timing {
   std::vector<double> best;  ///< Of each [s].
-  double noise = 0;  ///< How far the same work's times lie apart: median ÷ best − 1, worst.
+  double noise = 0;  ///< How far the same work's bests of every other turn lie apart: their ratio
+                     ///< − 1, the worst.
 };
 
 namespace detail {
@@ -75,10 +77,13 @@ Timing time_in_turns(const std::vector<double>& model, int repeats, const Work& 
   for (int turns = 1; is_contest && (turns < repeats || spent < 3e-3); ++turns) spent += turn();
 
   Timing result;
-  for (auto& of_one : times) {
-    std::ranges::sort(of_one);
-    result.best.push_back(of_one.front());
-    result.noise = std::max(result.noise, of_one[of_one.size() / 2] / of_one.front() - 1);
+  for (const auto& of_one : times) {
+    std::array<double, 2> bests{of_one.front(), of_one[of_one.size() > 1 ? 1 : 0]};
+    for (std::size_t t = 0; t < of_one.size(); ++t)
+      bests[t % 2] = std::min(bests[t % 2], of_one[t]);
+    const auto [least, most] = std::ranges::minmax(bests);
+    result.best.push_back(least);
+    result.noise = std::max(result.noise, most / least - 1);
   }
   return result;
 }

@@ -77,6 +77,17 @@ void multiply(const MultiplyJob<float>& job) {
     }
   }
   const auto at = job.to(job.positions);
+  if (job.finish.residual == nullptr && job.columns == Vectors * static_cast<int>(lanes)) {
+    const V slope = hn::Set(d, job.finish.slope);
+    float* out = job.out + at;
+    const auto pitch = job.pitch;
+#pragma GCC unroll 12
+    for (int r = 0; r < Rows; ++r, out += pitch)
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v)
+        hn::StoreU(activate(d, sum[r][v], slope), d, out + v * lanes);
+    return;
+  }
 #pragma GCC unroll 12
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 2

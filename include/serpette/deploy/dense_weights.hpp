@@ -15,6 +15,7 @@
 #include "serpette/deploy/plan_archive.hpp"
 #include "serpette/deploy/quantization.hpp"
 #include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/workers.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -100,13 +101,11 @@ class DenseWeights {
   }
 
   /// Calls run(block, first_panel, last_panel) for every block of the output with all panels, or
-  /// with parts of them where there are fewer blocks than keep the threads busy.
+  /// with parts of them where the threads would not have as many blocks each.
   /// @param parallel  as of WinogradConvolution::run.
   template <class Parallel, class Run>
   void in_pieces(std::int64_t blocks, const Parallel& parallel, int threads, const Run& run) const {
-    const auto parts =
-        threads == 1 ? std::int64_t{1}
-                     : std::clamp<std::int64_t>((2 * threads + blocks - 1) / blocks, 1, panels());
+    const auto parts = parts_of_each(blocks, threads, panels());
     parallel(blocks * parts, [&](std::int64_t begin, std::int64_t end) {
       for (auto piece = begin; piece < end; ++piece) {
         const auto part = piece % parts;

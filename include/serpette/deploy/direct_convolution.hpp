@@ -88,10 +88,11 @@ class DirectConvolutionOf {
         {finish.residual},
         finish,
         rounded};
-    weights_.in_pieces(blocks_, parallel, threads,
+    const auto blocks = this->blocks(threads);
+    weights_.in_pieces(blocks, parallel, threads,
                        [&](std::int64_t block, std::int64_t first_panel, std::int64_t last_panel) {
-                         run_block(maps, cells() * block / blocks_, cells() * (block + 1) / blocks_,
-                                   first_panel, last_panel);
+                         run_block(maps, cut(cells(), block, blocks),
+                                   cut(cells(), block + 1, blocks), first_panel, last_panel);
                        });
   }
 
@@ -110,12 +111,13 @@ class DirectConvolutionOf {
                                         std::min<std::int64_t>(bottom, in_.height), on_one_thread),
                                maps.y, maps.residual, maps.finish, maps.rounded};
     for (std::int64_t b = 0; b < blocks; ++b)
-      run_block(mine, first + count * b / blocks, first + count * (b + 1) / blocks, 0,
+      run_block(mine, first + cut(count, b, blocks), first + cut(count, b + 1, blocks), 0,
                 weights_.panels());
   }
 
  private:
   static constexpr int kSliceRows = 7;
+  static constexpr std::int64_t kFewCells = 24;  // of a block: two of the largest blocks of rows
 
   static Convolutional fitting(const Convolutional& c, const Shape& in) {
     require(fits(c, in), "direct convolution",
@@ -150,9 +152,10 @@ class DirectConvolutionOf {
     // had better pass by once.
     const auto weight_bytes =
         static_cast<std::int64_t>(sizeof(Number)) * c.size * c.size * depth_ * c.filters;
+    are_few_weights_ = weight_bytes <= 512 << 10;
     const auto kept = std::max<std::int64_t>(256 << 10, weight_bytes / 8);
     const auto bytes = std::int64_t{sizeof(Number)} * depth_ * c.stride * c.stride;
-    const auto wanted = std::clamp<std::int64_t>(kept / bytes, 24, 480);
+    const auto wanted = std::clamp<std::int64_t>(kept / bytes, kFewCells, 480);
     blocks_ = (cells() + wanted - 1) / wanted;
   }
 
@@ -162,6 +165,21 @@ class DirectConvolutionOf {
     return conv_.size == 1 && conv_.stride == 1 && conv_.padding == 0 && layout_.padding == 0;
   }
   [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
+
+  /// Blocks of cells: those that the cache wants, and as many for each thread, unless that makes
+  /// them small, or each thread fetch many weights that it could share out.
+  [[nodiscard]] std::int64_t blocks(int threads) const {
+    const auto even = (blocks_ + threads - 1) / threads * threads;
+    const bool may_be = cells() >= even * kFewCells && (blocks_ >= threads || are_few_weights_);
+    return may_be ? even : blocks_;
+  }
+
+  /// The cell with which block b begins, of so many: where they are large, all but the last are
+  /// whole blocks of rows.
+  [[nodiscard]] std::int64_t cut(std::int64_t cells, std::int64_t b, std::int64_t blocks) const {
+    const std::int64_t at = cells * b / blocks, rows = std::min(kernels_->most_rows, 10);
+    return b == blocks || cells < 8 * rows * blocks ? at : at / rows * rows;
+  }
 
   /// The input as the kernels read it, [rows][cells and padding][depth_]: itself, if it is floats
   /// that are multiplied or rounded already; or rows begin … end − 1, rounded in this thread's
@@ -274,6 +292,7 @@ class DirectConvolutionOf {
   Shape in_, out_;
   std::int64_t depth_;  // C_in in whole operands of an instruction
   std::int64_t blocks_ = 1;
+  bool are_few_weights_ = false;
   int taps_ = 1;                  // of the kernel: its cells, or its rows, where those are short
   Rounding<Number> rounding_;     // of the input
   RoundedLayout layout_;          // of the input, with padding where rows of the kernel are taps

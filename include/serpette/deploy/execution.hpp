@@ -152,25 +152,14 @@ class Execution {
   /// @param image  [C, H, W] like the graph's input.
   /// @param head   head(k, logits) is called for each head, k its place in `graph().heads()`; the
   ///               logits, a ConstMap in either layout, are there during the call alone.
-  /// @param done   done(i) is called behind every layer, in order.
+  /// @param done   done(i) is called behind every layer, in order. Both are called on this thread,
+  ///               perhaps within a parallel region.
   template <class Head, class Done>
   void run(const float* image, const Head& head, const Done& done) {
-    outputs_.assign(graph_.layers.size() + 1, {});
-    outputs_.front() = ConstMap::dense(image, graph_.input, Layout::kPlanes);
-    is_changed_.assign(memory_.places(), false);
-    std::size_t heads = 0;
-    for (int i = 0; i < graph_.size(); ++i) {
-      if (graph_[i].template as<Yolo>())  // now: its buffer may serve a later layer
-        head(heads++, output(graph_[i].inputs.front()));
-      if (finished_.contain(i))
-        output(i) = output(finished_.writer_of(i));
-      else if (const auto chain = std::ranges::find(chains_, i, &LayerChain::last);
-               chain != chains_.end())
-        output(i) = run_chain(*chain);
-      else if (memory_.turn(i) == i)  // not one of a chain before its last
-        output(i) = run_layer(i);
-      done(i);
-    }
+    if constexpr (List::kAreWorkersForms)
+      widest_.stand_by([&] { compute(image, head, done); });
+    else
+      compute(image, head, done);
   }
   template <class Head>
   void run(const float* image, const Head& head) {
@@ -244,6 +233,8 @@ class Execution {
       const auto i = static_cast<std::size_t>(convolutions[c]);
       const auto slope = slope_of(graph_.convolution(convolutions[c]).activation);
       steps_[i].emplace(Step{prepared(c), static_cast<float>(slope)});
+      if constexpr (List::kAreWorkersForms)
+        widest_ = std::ranges::max(widest_, List::workers(steps_[i]->prepared), {}, &Workers::most);
       adds_residual[i] = List::kAddsResidual[forms[c]];
       rounds[i] = List::kRounds[forms[c]];
     }
@@ -280,6 +271,26 @@ class Execution {
 
   [[nodiscard]] const Step& step(int i) const { return *steps_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] ConstMap& output(int i) { return outputs_[static_cast<std::size_t>(i + 1)]; }
+
+  template <class Head, class Done>
+  void compute(const float* image, const Head& head, const Done& done) {
+    outputs_.assign(graph_.layers.size() + 1, {});
+    outputs_.front() = ConstMap::dense(image, graph_.input, Layout::kPlanes);
+    is_changed_.assign(memory_.places(), false);
+    std::size_t heads = 0;
+    for (int i = 0; i < graph_.size(); ++i) {
+      if (graph_[i].template as<Yolo>())  // now: its buffer may serve a later layer
+        head(heads++, output(graph_[i].inputs.front()));
+      if (finished_.contain(i))
+        output(i) = output(finished_.writer_of(i));
+      else if (const auto chain = std::ranges::find(chains_, i, &LayerChain::last);
+               chain != chains_.end())
+        output(i) = run_chain(*chain);
+      else if (memory_.turn(i) == i)  // not one of a chain before its last
+        output(i) = run_layer(i);
+      done(i);
+    }
+  }
 
   /// Output of a layer in the layout that is wanted, changed once.
   ConstMap in(int i, Layout wanted) {
@@ -419,6 +430,7 @@ class Execution {
   std::vector<LayerChain> chains_;
   PlanMemory memory_;
   std::vector<LayerChoice> choices_;
+  Workers widest_{0};  // of the convolutions'
   // Of the image that is computed: the outputs so far, the image's first, in the layout they have;
   // those that were changed, by place; inputs of a route.
   std::vector<ConstMap> outputs_;

@@ -16,6 +16,7 @@
 #include "serpette/deploy/quantization.hpp"
 #include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/slice.hpp"
+#include "serpette/deploy/workers.hpp"
 #include "serpette/graph/graph.hpp"
 
 namespace serpette::deploy {
@@ -126,6 +127,13 @@ concept SlicedForm = Form<F> && requires(const typename F::Prepared& prepared, s
 template <class F>
 concept RoundedForm = Form<F> && requires(const typename F::Prepared& prepared) {
   { F::reads(prepared) } -> std::same_as<std::optional<RoundedLayout>>;
+};
+
+/// A form that computes on no other threads than these, which has no parallel region of its own: a
+/// plan of such forms gathers its threads once for an image (team.hpp).
+template <class F>
+concept WorkersForm = Form<F> && requires(const typename F::Prepared& prepared) {
+  { F::workers(prepared) } -> std::same_as<const Workers&>;
 };
 
 /// A form whose layers a plan file can hold.

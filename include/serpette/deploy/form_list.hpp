@@ -66,6 +66,17 @@ class FormList {
     return found;
   }
 
+  /// Whether all forms compute on Workers alone; whose a layer is.
+  static constexpr bool kAreWorkersForms = (WorkersForm<Forms> && ...);
+  static const Workers& workers(const Prepared& prepared)
+    requires kAreWorkersForms
+  {
+    const Workers* found = nullptr;
+    with_form(prepared.index(),
+              [&]<std::size_t I> { found = &At<I>::workers(std::get<I>(prepared)); });
+    return *found;
+  }
+
   /// The rows that can be computed by themselves; none of a form that cannot.
   static std::vector<Slice> slices(const Prepared& prepared) {
     std::vector<Slice> found;
@@ -184,11 +195,18 @@ class FormList {
     };
     const AlignedZeros<float> in(numbers(layer.in)), out(numbers(layer.out));
     std::fill_n(in.data, in.size, 1.0F);
-    const auto timing = time_in_turns(expected, repeats, [&](std::size_t i) {
-      const auto layout = kLayouts[doubtful[i]];
-      run(prepared[i], {ConstMap::dense(in.data, layer.in, layout),
-                        Map::dense(out.data, layer.out, layout), Finish{.slope = 0.1F}});
-    });
+    Timing timing;
+    const auto take_turns = [&] {
+      timing = time_in_turns(expected, repeats, [&](std::size_t i) {
+        const auto layout = kLayouts[doubtful[i]];
+        run(prepared[i], {ConstMap::dense(in.data, layer.in, layout),
+                          Map::dense(out.data, layer.out, layout), Finish{.slope = 0.1F}});
+      });
+    };
+    if constexpr (kAreWorkersForms)
+      Team::gather(available_threads(), take_turns);  // as they will run
+    else
+      take_turns();
     std::vector<double> times(model.size(), 0);
     for (std::size_t i = 0; i < doubtful.size(); ++i) times[doubtful[i]] = timing.best[i];
     return settled_costs(model, times, timing.noise);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <ranges>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -109,16 +110,20 @@ class KernelWinogradConvolution {
            int threads) const {
     const auto maps = RowMaps<>{MapRows<const float>::whole(x, in_), MapRows<float>::whole(y, out_),
                                 MapRows<const float>::whole(finish.residual, out_), finish};
-    const auto of_block = kTileShapes[shape_].vectors * std::int64_t{table_->lanes};
-    const auto run = [&](std::int64_t b, const auto& within) {
-      run_block(maps, b * of_block, std::min((b + 1) * of_block, tiles()), within);
-    };
-    if (threads == 1 || blocks_ >= 4 * threads)
-      parallel(blocks_, [&](std::int64_t begin, std::int64_t end) {
-        for (auto b = begin; b < end; ++b) run(b, on_one_thread);
-      });
-    else
-      for (std::int64_t b = 0; b < blocks_; ++b) run(b, parallel);
+    // Each thread its own tiles, or some filters of them where those are few vectors: then it
+    // transforms them for itself, which takes no longer than to fetch them from another.
+    const auto of_tiles = std::clamp<std::int64_t>(vectors_ / kManyVectors, 1, threads),
+               of_filters = (threads + of_tiles - 1) / of_tiles;
+    parallel(of_tiles * of_filters, [&](std::int64_t begin, std::int64_t end) {
+      for (auto piece = begin; piece < end; ++piece) {
+        const auto tiles_at = [&](std::int64_t part) {
+          return std::min(vectors_ * part / of_tiles * table_->lanes, tiles());
+        };
+        const auto part = piece / of_filters, filter_part = piece % of_filters;
+        run_tiles(maps, tiles_at(part), tiles_at(part + 1), filter_at(filter_part, of_filters),
+                  filter_at(filter_part + 1, of_filters));
+      }
+    });
   }
 
   /// The rows that can be computed by themselves.
@@ -130,11 +135,7 @@ class KernelWinogradConvolution {
     const auto of_slice = std::int64_t{slice_tile_rows_} * tile_columns(),
                first = static_cast<std::int64_t>(k) * of_slice,
                last = std::min(first + of_slice, tiles());
-    const std::int64_t lanes = table_->lanes, vectors = (last - first + lanes - 1) / lanes,
-                       blocks = blocks_of(vectors);
-    for (std::int64_t b = 0; b < blocks; ++b)
-      run_block(maps, first + vectors * b / blocks * lanes,
-                std::min(first + vectors * (b + 1) / blocks * lanes, last), on_one_thread);
+    run_tiles(maps, first, last, 0, out_.channels);
   }
 
   /// Lanes of the tiles that are computed, idle ones among them, per channel.
@@ -166,7 +167,6 @@ class KernelWinogradConvolution {
   /// should not outgrow the cache.
   void choose_shape() {
     shape_ = vectors_ == 1 ? 0 : vectors_ <= kMaxTileVectors || in_.channels <= 64 ? 2 : 1;
-    blocks_ = blocks_of(vectors_);
   }
   [[nodiscard]] std::int64_t blocks_of(std::int64_t vectors) const {
     const std::int64_t most = kTileShapes[shape_].vectors;
@@ -185,6 +185,9 @@ class KernelWinogradConvolution {
       least = std::min(least, cost);
     }
   }
+
+  // Of a thread's tiles; what a filter's transform takes, in kernels.
+  static constexpr std::int64_t kManyVectors = 2, kFilterOut = 6;
 
   [[nodiscard]] int points() const { return kTileShapes[shape_].points; }
   [[nodiscard]] int tile_columns() const { return WinogradTiles(out_).columns; }
@@ -222,10 +225,30 @@ class KernelWinogradConvolution {
             limits::kPlanNumbers, most_scratch(), in_.channels, out_.channels, out_.width);
   }
 
+  /// The filter with which a part of the work begins, of so many that take about as long.
+  [[nodiscard]] std::int64_t filter_at(std::int64_t part, std::int64_t parts) const {
+    const auto work = [&](std::int64_t f) {
+      return starts_[static_cast<std::size_t>(f)] + kFilterOut * f;
+    };
+    const std::int64_t filters = out_.channels, wanted = work(filters) * part / parts;
+    const auto all = std::views::iota(std::int64_t{0}, filters);
+    return std::ranges::lower_bound(all, wanted, {}, work) - all.begin();
+  }
+
+  /// Some filters of tiles first … last − 1.
+  void run_tiles(const RowMaps<>& maps, std::int64_t first, std::int64_t last,
+                 std::int64_t first_filter, std::int64_t last_filter) const {
+    const std::int64_t lanes = table_->lanes, vectors = (last - first + lanes - 1) / lanes,
+                       blocks = blocks_of(vectors);
+    for (std::int64_t b = 0; b < blocks; ++b)
+      run_block(maps, first + vectors * b / blocks * lanes,
+                std::min(first + vectors * (b + 1) / blocks * lanes, last), first_filter,
+                last_filter);
+  }
+
   /// @param first, last  tiles, of no more vectors than a block has.
-  template <class Parallel>
   void run_block(const RowMaps<>& maps, std::int64_t first, std::int64_t last,
-                 const Parallel& parallel) const {
+                 std::int64_t first_filter, std::int64_t last_filter) const {
     const std::int64_t lanes = table_->lanes, vectors = (last - first + lanes - 1) / lanes;
     const auto& kernels = table_->kernels[shape_][static_cast<std::size_t>(vectors - 1)];
     const auto step = points() * vectors * lanes,  // from channel to channel, filter to filter
@@ -235,67 +258,65 @@ class KernelWinogradConvolution {
         scratch(Scratch::kFirst, static_cast<std::size_t>(rounds * (tiles_pitch + sums_pitch)));
     float* sums = tiles + rounds * tiles_pitch;
 
-    parallel(in_.channels, [&](std::int64_t begin, std::int64_t end) {
-      ChannelInJob job;
-      job.image_row = maps.x.first;
-      job.height = in_.height;
-      job.width = in_.width;
-      job.padding = padding_;
-      job.tile_columns = tile_columns();
-      job.tile_row = static_cast<int>(first / tile_columns());
-      job.tile_rows = static_cast<int>((last - 1) / tile_columns()) - job.tile_row + 1;
-      job.skipped = static_cast<int>(first % tile_columns());
-      job.to_pitch = tiles_pitch;
-      job.row_pitch = row_pitch();
-      job.phase_pitch = phase_pitch(vectors);
-      job.phases = scratch(Scratch::kSecond,
-                           static_cast<std::size_t>(channel_numbers(vectors, job.tile_rows)));
-      job.rows = job.phases + 24 * job.phase_pitch;
-      for (auto channel = begin; channel < end; ++channel) {
-        job.image = maps.x.data + channel * maps.x.plane;
-        job.to = tiles + channel * step;
-        kernels.channel_in(job);
-      }
-    });
-    parallel(out_.channels, [&](std::int64_t begin, std::int64_t end) {
-      FiltersOnTilesJob job;
-      job.starts = starts_.data();
-      job.channels = channels_.data();
-      job.first = begin;
-      job.last = end;
-      for (int round = 0; round < rounds; ++round) {
-        job.tiles = tiles + round * tiles_pitch;
-        job.weights = weights_.data() + round * std::ssize(channels_.values()) * points();
-        job.sums = sums + round * sums_pitch;
-        kernels.filters_on_tiles(job);
-      }
-      FilterOutJob out;
-      out.sums_pitch = sums_pitch;
-      out.rows = scratch(Scratch::kSecond, static_cast<std::size_t>(16 * vectors * lanes));
-      out.out_row = maps.y.first;
-      out.residual_row = maps.residual.first;
-      out.height = out_.height;
-      out.width = out_.width;
-      out.tile_columns = tile_columns();
-      out.first = first;
-      out.last = last;
-      out.finish = maps.finish;
-      for (auto f = begin; f < end; ++f) {
-        out.sums = sums + f * step;
-        out.bias = bias_[static_cast<std::size_t>(f)];
-        out.out = maps.y.data + f * maps.y.plane;
-        if (maps.residual.data != nullptr)
-          out.finish.residual = maps.residual.data + f * maps.residual.plane;
-        kernels.filter_out(out);
-      }
-    });
+    ChannelInJob in;
+    in.image_row = maps.x.first;
+    in.height = in_.height;
+    in.width = in_.width;
+    in.padding = padding_;
+    in.tile_columns = tile_columns();
+    in.tile_row = static_cast<int>(first / tile_columns());
+    in.tile_rows = static_cast<int>((last - 1) / tile_columns()) - in.tile_row + 1;
+    in.skipped = static_cast<int>(first % tile_columns());
+    in.to_pitch = tiles_pitch;
+    in.row_pitch = row_pitch();
+    in.phase_pitch = phase_pitch(vectors);
+    in.phases =
+        scratch(Scratch::kSecond, static_cast<std::size_t>(channel_numbers(vectors, in.tile_rows)));
+    in.rows = in.phases + 24 * in.phase_pitch;
+    for (std::int64_t channel = 0; channel < in_.channels; ++channel) {
+      in.image = maps.x.data + channel * maps.x.plane;
+      in.to = tiles + channel * step;
+      kernels.channel_in(in);
+    }
+
+    FiltersOnTilesJob job;
+    job.starts = starts_.data();
+    job.channels = channels_.data();
+    job.first = first_filter;
+    job.last = last_filter;
+    for (int round = 0; round < rounds; ++round) {
+      job.tiles = tiles + round * tiles_pitch;
+      job.weights = weights_.data() + round * std::ssize(channels_.values()) * points();
+      job.sums = sums + round * sums_pitch;
+      kernels.filters_on_tiles(job);
+    }
+
+    FilterOutJob out;
+    out.sums_pitch = sums_pitch;
+    out.rows = scratch(Scratch::kSecond, static_cast<std::size_t>(16 * vectors * lanes));
+    out.out_row = maps.y.first;
+    out.residual_row = maps.residual.first;
+    out.height = out_.height;
+    out.width = out_.width;
+    out.tile_columns = tile_columns();
+    out.first = first;
+    out.last = last;
+    out.finish = maps.finish;
+    for (auto f = first_filter; f < last_filter; ++f) {
+      out.sums = sums + f * step;
+      out.bias = bias_[static_cast<std::size_t>(f)];
+      out.out = maps.y.data + f * maps.y.plane;
+      if (maps.residual.data != nullptr)
+        out.finish.residual = maps.residual.data + f * maps.residual.plane;
+      kernels.filter_out(out);
+    }
   }
 
   Shape in_, out_;
   int padding_;
   const KernelWinogradTable* table_;
-  std::size_t shape_ = 0;                  // in kTileShapes
-  std::int64_t vectors_ = 1, blocks_ = 1;  // vectors of tiles, and blocks of those
+  std::size_t shape_ = 0;     // in kTileShapes
+  std::int64_t vectors_ = 1;  // of tiles
   int slice_tile_rows_ = 1;
   StoredArray<float> bias_;
   StoredArray<std::int64_t> starts_;  // [C_out + 1] into channels_

@@ -26,6 +26,7 @@
 #include "serpette/deploy/stored_array.hpp"
 #include "serpette/deploy/stored_indices.hpp"
 #include "serpette/deploy/stored_rounding.hpp"
+#include "serpette/deploy/workers.hpp"
 #include "serpette/graph/graph.hpp"
 #include "serpette/io/limits.hpp"
 
@@ -223,10 +224,8 @@ class SparseConvolutionOf {
   void run_tiles(std::span<const SparseTiling::Tile> tiles, const RowMaps<Together<Number>>& maps,
                  const Parallel& parallel, int threads) const {
     const auto count = std::ssize(tiles);
-    // Blocks of filters, where tiles are few.
-    const auto parts = threads <= 1 ? std::int64_t{1}
-                                    : std::clamp<std::int64_t>((2 * threads + count - 1) / count, 1,
-                                                               (out_.channels + 15) / 16);
+    // Blocks of filters, where the threads would not have as many tiles each.
+    const auto parts = parts_of_each(count, threads, (out_.channels + 15) / 16);
     parallel(count * parts, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t piece = begin; piece < end; ++piece) {
         const auto block = piece % parts;

@@ -12,8 +12,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <exception>
 #include <utility>
+
+#include "serpette/deploy/team.hpp"
 
 namespace serpette::deploy {
 
@@ -25,6 +26,7 @@ inline thread_local int thread_limit = 0;
 /// Threads that a plan may compute on here: 1 in a program that is compiled without OpenMP.
 inline int available_threads() {
 #ifdef _OPENMP
+  if (const auto* team = Team::at_hand()) return team->size();
   if (omp_in_parallel() != 0) return 1;
   return detail::thread_limit > 0 ? detail::thread_limit : omp_get_max_threads();
 #else
@@ -69,31 +71,46 @@ class Workers {
       if (count > 0) f(std::int64_t{0}, count);
       return;
     }
-#ifdef _OPENMP
-    std::exception_ptr error;
+    stand_by([&] {
+      auto& team = *Team::at_hand();
+      const std::int64_t parts = team.size();
+      team.share([&](std::int64_t part) {
+        const auto begin = count * part / parts, end = count * (part + 1) / parts;
+        if (begin < end) f(begin, end);
+      });
+    });
+  }
+
+  /// Does work() on this thread, with the threads at hand for such parts of it as this is the
+  /// largest of.
+  template <class Work>
+  void stand_by(const Work& work) const {
     // All of them, always: GCC's runtime ends threads that a smaller team does not need, and starts
     // them again for the next larger one.
-    const int all = available_threads();
-#pragma omp parallel num_threads(all)
-    {
-      const std::int64_t parts = omp_get_num_threads(), part = omp_get_thread_num();
-      const auto begin = count * part / parts, end = count * (part + 1) / parts;
-      try {
-        if (begin < end) f(begin, end);
-      } catch (...) {
-#pragma omp critical(serpette_workers)
-        if (!error) error = std::current_exception();
-      }
-    }
-    if (error) std::rethrow_exception(error);
-#endif
+    Team::gather(threads() > 1 ? available_threads() : 1, work);
   }
 
  private:
-  static constexpr double kWorthAThread = 5e5;  // measured on two cores whose threads are awake
+  static constexpr double kWorthAThread = 1e5;  // measured on two cores whose threads are awake
 
   int most_;
 };
+
+/// Into how many parts each piece of some work is cut, so that threads which take equal runs of the
+/// parts have about as much to do as each other.
+/// @param most  parts that a piece has.
+inline std::int64_t parts_of_each(std::int64_t pieces, int threads, std::int64_t most) {
+  constexpr double kEven = 0.95;
+  std::int64_t found = 1;
+  double evenest = 0;
+  for (std::int64_t parts = 1; parts <= most && evenest < kEven; ++parts) {
+    const auto all = pieces * parts, largest = (all + threads - 1) / threads;
+    const double even = static_cast<double>(all) / static_cast<double>(largest * threads);
+    if (even > evenest) found = parts;
+    evenest = std::max(evenest, even);
+  }
+  return found;
+}
 
 /// Threads for passing over numbers, each of which costs as a change of layout does.
 inline Workers workers_for(std::int64_t numbers) {

@@ -49,6 +49,8 @@ TEST_CASE("threads do not change a bit of a dense convolution", "[deploy][direct
   const auto *w = weight.const_data_ptr<float>(), *b = bias.const_data_ptr<float>();
   threads_change_no_bit(DirectConvolution(c, {24, 60, 52}, w, b), x);
   threads_change_no_bit(WinogradConvolution(c, {24, 60, 52}, w, b), x);
+  // Few cells, which threads share out as they are.
+  threads_change_no_bit(DirectConvolution(c, {24, 11, 9}, w, b), at::randn({11, 9, 24}));
 }
 
 TEST_CASE("what has no dense form of ours is refused", "[deploy][direct][winograd]") {

@@ -81,7 +81,8 @@ TEST_CASE("kernels that are left equal LibTorch's convolution in double", "[depl
 
 TEST_CASE("threads do not change a bit of a convolution of kernels", "[deploy][kernels]") {
   at::manual_seed(7);
-  for (const auto& k : {KernelCase{70, 52, 52, 30, 1, 0.2}, KernelCase{24, 60, 52, 70, 1, 0.1}}) {
+  for (const auto& k : {KernelCase{70, 52, 52, 30, 1, 0.2}, KernelCase{24, 60, 52, 70, 1, 0.1},
+                        KernelCase{30, 13, 13, 70, 1, 0.1}, KernelCase{9, 13, 13, 2, 1, 0.5}}) {
     const auto weight = weight_of(k), bias = at::randn({k.filters}),
                x = at::randn({k.channels, k.height, k.width});
     const KernelWinogradConvolution form(convolution(k), {k.channels, k.height, k.width},

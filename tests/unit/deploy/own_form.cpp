@@ -55,6 +55,8 @@ static_assert(serpette::deploy::Form<Unfolded>);
 
 using MyPlan = serpette::deploy::PlanOf<Unfolded, serpette::deploy::WeightsForm>;
 // [form]
+// LibTorch would be on one thread within a plan's parallel region.
+static_assert(!MyPlan::List::kAreWorkersForms && serpette::deploy::Plan::List::kAreWorkersForms);
 
 }  // namespace
 

@@ -1,6 +1,12 @@
 #include <ATen/Parallel.h>
 
+#include <atomic>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
 #include "serpette/deploy/plan.hpp"
+#include "serpette/deploy/team.hpp"
 #include "serpette/deploy/workers.hpp"
 #include "serpette/detector/loss.hpp"
 #include "serpette/formats/darknet/cfg.hpp"
@@ -51,12 +57,86 @@ TEST_CASE("work is done by one thread where it is not worth waking all", "[deplo
     return deploy::Workers(multiply_adds).threads();
   };
   CHECK(threads(1, 1e9) == 1);
-  CHECK(threads(2, 4.9e5) == 1);
-  CHECK(threads(2, 5e5) == 2);
-  CHECK(threads(16, 9e5) == 1);
-  CHECK(threads(16, 1e6) == 3);
+  CHECK(threads(2, 0.9e5) == 1);
+  CHECK(threads(2, 1e5) == 2);
+  CHECK(threads(16, 1.9e5) == 1);
+  CHECK(threads(16, 2e5) == 3);
   CHECK(threads(16, 1e9) == 16);
-  CHECK(threads(64, 1.4e6) == 1);
+  CHECK(threads(64, 2.9e5) == 1);
+}
+
+TEST_CASE("work is cut until threads have about as much of it each", "[deploy][threads]") {
+  const auto parts = [](std::int64_t pieces, int threads, std::int64_t most) {
+    return deploy::parts_of_each(pieces, threads, most);
+  };
+  CHECK(parts(1, 1, 8) == 1);
+  CHECK(parts(1, 2, 8) == 2);
+  CHECK(parts(6, 2, 8) == 1);
+  CHECK(parts(5, 2, 8) == 2);   // 5 : 5, not 2 : 3
+  CHECK(parts(21, 2, 8) == 1);  // 10 : 11
+  CHECK(parts(1, 16, 4) == 4);  // as many as there are
+  CHECK(parts(5, 2, 1) == 1);
+  CHECK(parts(7, 3, 2) == 2);  // 4 : 5 : 5, not 2 : 2 : 3
+}
+
+TEST_CASE("each thread of a team gets its part, as often as the leader has some",
+          "[deploy][threads]") {
+  for (const int threads : {2, 3}) {
+    deploy::Team::gather(threads, [&] {
+      auto& team = *deploy::Team::at_hand();
+      REQUIRE(team.size() == threads);
+      CHECK(deploy::available_threads() == threads);
+      std::vector<int> calls(static_cast<std::size_t>(threads), 0);
+      std::vector<std::thread::id> who(calls.size());
+      constexpr int kTimes = 300;
+      for (int i = 0; i < kTimes; ++i)
+        team.share([&](int part) {
+          ++calls[static_cast<std::size_t>(part)];
+          who[static_cast<std::size_t>(part)] = std::this_thread::get_id();
+        });
+      CHECK(calls == std::vector<int>(calls.size(), kTimes));
+      CHECK(who.front() == std::this_thread::get_id());
+      CHECK(std::set(who.begin(), who.end()).size() == who.size());
+      deploy::Team::gather(7, [&] { CHECK(deploy::Team::at_hand() == &team); });
+    });
+    CHECK(deploy::Team::at_hand() == nullptr);
+  }
+}
+
+TEST_CASE("a part of a team's work has no team, and what it has to share it does alone",
+          "[deploy][threads]") {
+  const deploy::WithThreads two(2);
+  std::atomic<int> alone = 0, pieces = 0;
+  deploy::Workers(1e9).stand_by([&] {
+    deploy::Workers(1e9)(2, [&](std::int64_t, std::int64_t) {
+      alone += deploy::available_threads() == 1 && deploy::Team::at_hand() == nullptr;
+      deploy::Workers(1e9)(
+          10, [&](std::int64_t begin, std::int64_t end) { pieces += end - begin == 10; });
+    });
+  });
+  CHECK(alone == 2);
+  CHECK(pieces == 2);
+}
+
+TEST_CASE("what a part throws, or the leader, comes out of a team, which goes on",
+          "[deploy][threads]") {
+  for (const int thrower : {0, 1}) {
+    int parts = 0;
+    deploy::Team::gather(2, [&] {
+      auto& team = *deploy::Team::at_hand();
+      CHECK_THROWS_WITH(team.share([&](int part) {
+        if (part == thrower) throw std::runtime_error("a part");
+      }),
+                        "a part");
+      team.share([&](int part) {
+        if (part == thrower) ++parts;
+      });
+    });
+    CHECK(parts == 1);
+  }
+  CHECK_THROWS_WITH(deploy::Team::gather(2, [] { throw std::runtime_error("the leader"); }),
+                    "the leader");
+  CHECK(deploy::Team::at_hand() == nullptr);
 }
 
 TEST_CASE("a plan computes on as many threads as it is given", "[deploy][threads]") {

@@ -41,6 +41,8 @@ struct OwnForm {
       run();
   }
 
+  static const Workers& workers(const Prepared& p) { return p.workers; }
+
   /// Where the convolution reads rounded maps.
   static std::optional<RoundedLayout> reads(const Prepared& p)
     requires requires(const Convolution& c) { c.reads(); }
