@@ -57,23 +57,27 @@ def peers():
         also = f" in {' and '.join(['float', *fewer])}" if fewer else ""
         title = (f"{pathlib.Path(run['cfg']).stem}{' at {}'.format(run['size']) if 'size' in run else ''}{also}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}, {run['rounds']} rounds, "
                  f"{run['date']}, {run['machine']}; time ÷ that of {run['against'].split(' ')[0]} with the dense network:")
-        rows = {tuple(reversed(row["name"].split(" "))): row for row in run["rows"]}
+        rows = {}
+        for row in run["rows"]:
+            engine, case = row["name"].split(" ")
+            cell = f"{row['ratio']:.3f} ({row['quartiles'][0]:.3f}–{row['quartiles'][1]:.3f}), {number(row['ms'])} ms"
+            rows.setdefault(case, {})[engine] = cell
         # Runs share a table, but for one that has a case again beside other engines.
         for again in range(len(tables) + 1):
-            cells, beside = tables.setdefault((title, again), ({}, tuple(run["versions"])))
-            if beside == tuple(run["versions"]) or not any(engine.startswith("ours") for _, engine in cells.keys() & rows):
+            cases, beside = tables.setdefault((title, again), ({}, tuple(run["versions"])))
+            both = (engine for case in cases.keys() & rows for engine in cases[case].keys() & rows[case])
+            if beside == tuple(run["versions"]) or not any(engine.startswith("ours") for engine in both):
                 break
-        for (case, engine), row in rows.items():
-            cells.setdefault((case, engine), f"{row['ratio']:.3f} ({row['quartiles'][0]:.3f}–{row['quartiles'][1]:.3f}), {number(row['ms'])} ms")
+        for case, cells in rows.items():  # a row is of one run: the one with more of it
+            cases[case] = max(cases.get(case, {}), cells, key=len)
     kinds = ["none", "unstructured", "kernel", "block", "filter"]
-    for (title, _), (cells, _) in tables.items():
-        engines = sorted(dict.fromkeys(engine for _, engine in cells), key=lambda engine: not engine.startswith("ours"))
+    for (title, _), (cases, _) in tables.items():
+        engines = sorted(dict.fromkeys(engine for cells in cases.values() for engine in cells), key=lambda engine: not engine.startswith("ours"))
         lines += [title, "", "| Gone | " + " | ".join(engines) + " |", "| --- |" + " --: |" * len(engines)]
-        cases = {tuple(case.partition(":")[::2]) for case, _ in cells}
-        for kind, share in sorted(cases, key=lambda case: (kinds.index(case[0]), float(case[1] or 0))):
-            case = f"{kind}:{share}" if share else kind
+        for case in sorted(cases, key=lambda case: (kinds.index(case.partition(":")[0]), float(case.partition(":")[2] or 0))):
+            kind, _, share = case.partition(":")
             what = "nothing" if kind == "none" else f"{100 * float(share):.3g} % of {dict(unstructured='weights', block='blocks of 32 × 64').get(kind, kind + 's')}"
-            lines.append(f"| {what} | " + " | ".join(cells.get((case, engine), "–") for engine in engines) + " |")
+            lines.append(f"| {what} | " + " | ".join(cases[case].get(engine, "–") for engine in engines) + " |")
         lines.append("")
     return lines
 

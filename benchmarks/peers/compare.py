@@ -1,12 +1,14 @@
 """Plans beside other engines: every peer stays loaded, and they are asked in turn.
 
-usage: compare.py [--build build/bench] [--cfg F] [--size N] [--threads T] [--rounds N] [--out F.json] [--engines ncnn,deepsparse,…]
-                  [--precisions f32,bf16,int8] CASE …          CASE: none, unstructured:0.9, kernel:0.75, block:0.75, filter:0.5 …
+usage: compare.py [--build build/bench] [--cfg F] [--size N] [--threads T] [--starts N] [--rounds N] [--out F.json]
+                  [--engines ncnn,deepsparse,…] [--precisions f32,bf16,int8] CASE …
+                                                               CASE: none, unstructured:0.9, kernel:0.75, block:0.75, filter:0.5 …
 
 For each case plan_peer saves its network; every engine loads that network, and its heads are compared with ours before
 anything is timed (engine.py). A ratio is taken within a round: time ÷ that of the first engine (ncnn) with the *dense*
-network; the median over the rounds and the quartiles are printed and written. Peers live in environments of their own, made
-by setup.sh: $PEERS_PYTHON, $MNN_PYTHON, $DEEPSPARSE_PYTHON. A peer that cannot start is reported and left out.
+network; the median over the rounds and the quartiles are printed and written. Small networks on several threads take as long as
+numbers take from core to core, which differs from process to process: with --starts all are started so often, and their rounds
+count together. Peers live in environments of their own, made by setup.sh: $PEERS_PYTHON, $MNN_PYTHON, $DEEPSPARSE_PYTHON. A peer that cannot start is reported and left out.
 """
 
 import argparse
@@ -118,7 +120,8 @@ def main():
     parser.add_argument("--cfg", default="share/cfg/yolov3.cfg")
     parser.add_argument("--size", type=int, help="of the canvas [pixels], instead of the cfg's")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--starts", type=int, default=1, help="of every engine's process")
+    parser.add_argument("--rounds", type=int, default=20, help="after each start")
     parser.add_argument("--engines", default="ncnn,deepsparse,onnxruntime,openvino")
     parser.add_argument("--precisions", default="f32", help="that our plans are made in")
     parser.add_argument("--models", type=pathlib.Path, default=CACHE / "models", help="where networks are saved")
@@ -155,46 +158,53 @@ def main():
         return Peer(f"{name} {case}", [python_of(name), HERE / "engine.py", name, "--model", saved(case).resolve(),
                                        "--threads", str(o.threads), "--serve"], environment)
 
-    peers = [engine(engines[0], "none")]
-    if not peers[0].ready:
-        sys.exit(f"{engines[0]} does not start: it is what all are compared with")
-    for case in o.cases:
-        for precision in o.precisions.split(","):
-            ours = "ours" if precision == "f32" else f"ours-{precision}"
-            peers.append(Peer(f"{ours} {case}", [plan_peer, *options(case), "--precision", precision, "--threads", str(o.threads),
-                                                 "--serve"], environment))
-        peers += [engine(name, case) for name in engines if (name, case) != (engines[0], "none")]
-    first = peers[0]
+    def started():
+        """A process of every engine for every case, the first to compare with."""
+        peers = [engine(engines[0], "none")]
+        if not peers[0].ready:
+            sys.exit(f"{engines[0]} does not start: it is what all are compared with")
+        for case in o.cases:
+            for precision in o.precisions.split(","):
+                ours = "ours" if precision == "f32" else f"ours-{precision}"
+                peers.append(Peer(f"{ours} {case}", [plan_peer, *options(case), "--precision", precision, "--threads", str(o.threads),
+                                                     "--serve"], environment))
+            peers += [engine(name, case) for name in engines if (name, case) != (engines[0], "none")]
+        return leave_out("did not start", peers)
 
-    def leave_out(why):
+    def leave_out(why, peers):
         for peer in peers:
             if not peer.ready:
                 print(f"{peer.name}: {why}, left out", file=sys.stderr)
                 peer.quit()
-        if not first.ready:
-            sys.exit(f"{first.name} is what all are compared with")
-        peers[:] = [peer for peer in peers if peer.ready]
+        if not peers[0].ready:
+            sys.exit(f"{peers[0].name} is what all are compared with")
+        return [peer for peer in peers if peer.ready]
 
-    leave_out("did not start")
-    for _ in range(o.rounds):
+    times, ratios = {}, {}
+    for _ in range(o.starts):
+        peers = started()
+        for _ in range(o.rounds):
+            for peer in peers:
+                if o.threads > 1:
+                    time.sleep(PAUSE)
+                peer.times.append(peer.ask() if o.threads == 1 else peer.ask_awake())
+            peers = leave_out("has died", peers)
         for peer in peers:
-            if o.threads > 1:
-                time.sleep(PAUSE)
-            peer.times.append(peer.ask() if o.threads == 1 else peer.ask_awake())
-        leave_out("has died")
+            times.setdefault(peer.name, []).extend(peer.times)
+            ratios.setdefault(peer.name, []).extend(a / b for a, b in zip(peer.times, peers[0].times))
+            peer.quit()
     rows = []
-    for peer in peers:
-        ratios = sorted(a / b for a, b in zip(peer.times, peers[0].times))
-        rows.append({"name": peer.name, "ms": round(statistics.median(peer.times), 3), "ratio": round(statistics.median(ratios), 4),
-                     "quartiles": [round(ratios[len(ratios) // 4], 4), round(ratios[3 * len(ratios) // 4], 4)]})
-        print(f"{peer.name:32} {rows[-1]['ms']:10.2f} ms   {rows[-1]['ratio']:.3f} ({rows[-1]['quartiles'][0]:.3f}–"
-              f"{rows[-1]['quartiles'][1]:.3f})")
-        peer.quit()
+    for name, of_name in ratios.items():
+        of_name.sort()
+        quartiles = [round(of_name[k * len(of_name) // 4], 4) for k in (1, 3)]
+        rows.append({"name": name, "ms": round(statistics.median(times[name]), 3), "ratio": round(statistics.median(of_name), 4),
+                     "quartiles": quartiles})
+        print(f"{name:32} {rows[-1]['ms']:10.2f} ms   {rows[-1]['ratio']:.3f} ({quartiles[0]:.3f}–{quartiles[1]:.3f})")
     if o.out:
-        o.out.write_text(json.dumps({"cfg": o.cfg, **({"size": o.size} if o.size else {}), "threads": o.threads, "rounds": o.rounds, "date": time.strftime("%Y-%m-%d"),
+        o.out.write_text(json.dumps({"cfg": o.cfg, **({"size": o.size} if o.size else {}), "threads": o.threads, "rounds": o.starts * o.rounds, "date": time.strftime("%Y-%m-%d"),
                                      "machine": machine(), "versions": {name: version(name) for name in engines
-                                                                           if any(peer.name.split()[0] == name for peer in peers)},
-                                     "against": peers[0].name, "rows": rows}, indent=1) + "\n")
+                                                                           if any(row["name"].split()[0] == name for row in rows)},
+                                     "against": rows[0]["name"], "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
