@@ -8,7 +8,7 @@
 #include <link.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <atomic>
 #include <ctime>
 #include <map>
 #include <mutex>
@@ -30,12 +30,17 @@ class ParallelRegions {
     const std::scoped_lock lock(mutex_);
     own_.clear();
     all_.clear();
+    own_regions_ = 0;
   }
 
   /// Threads that did at least this share of the work since `clear`, in regions of this program's
   /// own code (templates of LibTorch among it), or in LibTorch's libraries too.
   [[nodiscard]] int own(double share) const { return count(own_, share); }
   [[nodiscard]] int all(double share) const { return count(all_, share); }
+
+  /// Regions of this program's own code since `clear`.
+  [[nodiscard]] int own_regions() const { return own_regions_; }
+  void begin_own() { ++own_regions_; }
 
   void add(double seconds, bool is_own) {
     const std::scoped_lock lock(mutex_);
@@ -57,6 +62,7 @@ class ParallelRegions {
 
   mutable std::mutex mutex_;
   Seconds own_, all_;
+  std::atomic<int> own_regions_ = 0;
 };
 
 /// Files of OpenMP runtimes that are loaded.
@@ -110,5 +116,6 @@ extern "C" __attribute__((visibility("default"))) void GOMP_parallel(void (*run)
   dladdr(reinterpret_cast<void*>(run), &of_region);
   dladdr(reinterpret_cast<void*>(&serpette::test::detail::run_timed), &of_program);
   serpette::test::detail::Region region{run, data, of_region.dli_fbase == of_program.dli_fbase};
+  if (region.is_own) serpette::test::ParallelRegions::instance().begin_own();
   runtime(&serpette::test::detail::run_timed, &region, threads, flags);
 }

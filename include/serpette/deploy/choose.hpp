@@ -35,8 +35,8 @@ inline constexpr double kStaysRounded = 12;
 /// Times of some ways to do the same, taking turns.
 struct Timing {
   std::vector<double> best;  ///< Of each [s].
-  double noise = 0;  ///< How far the same work's bests of every other turn lie apart: their ratio
-                     ///< − 1, the worst.
+  double noise = 0;  ///< Of those timed to the end: how far the bests of every other turn lie
+                     ///< apart, their ratio − 1, the worst.
 };
 
 namespace detail {
@@ -77,13 +77,14 @@ Timing time_in_turns(const std::vector<double>& model, int repeats, const Work& 
   for (int turns = 1; is_contest && (turns < repeats || spent < 3e-3); ++turns) spent += turn();
 
   Timing result;
-  for (const auto& of_one : times) {
-    std::array<double, 2> bests{of_one.front(), of_one[of_one.size() > 1 ? 1 : 0]};
-    for (std::size_t t = 0; t < of_one.size(); ++t)
-      bests[t % 2] = std::min(bests[t % 2], of_one[t]);
+  for (const auto& of_one : times) result.best.push_back(*std::ranges::min_element(of_one));
+  for (const auto i : left) {
+    std::array<double, 2> bests;  // of even and of odd turns
+    bests.fill(std::numeric_limits<double>::infinity());
+    for (std::size_t t = 0; t < times[i].size(); ++t)
+      bests[t % 2] = std::min(bests[t % 2], times[i][t]);
     const auto [least, most] = std::ranges::minmax(bests);
-    result.best.push_back(least);
-    result.noise = std::max(result.noise, most / least - 1);
+    if (times[i].size() > 1) result.noise = std::max(result.noise, most / least - 1);
   }
   return result;
 }

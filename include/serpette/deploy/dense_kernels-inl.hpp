@@ -77,6 +77,8 @@ void multiply(const MultiplyJob<float>& job) {
     }
   }
   const auto at = job.to(job.positions);
+  // As nearly always; without the questions that `finish` asks of every vector a 1×1 convolution of
+  // few channels takes 1 to 2 % less.
   if (job.finish.residual == nullptr && job.columns == Vectors * static_cast<int>(lanes)) {
     const V slope = hn::Set(d, job.finish.slope);
     float* out = job.out + at;

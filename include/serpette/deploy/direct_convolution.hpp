@@ -166,19 +166,16 @@ class DirectConvolutionOf {
   }
   [[nodiscard]] std::int64_t cells() const { return std::int64_t{out_.height} * out_.width; }
 
-  /// Blocks of cells: those that the cache wants, and as many for each thread, unless that makes
-  /// them small, or each thread fetch many weights that it could share out.
+  /// Blocks of cells: those that the cache wants, and as many for each thread, but neither small
+  /// ones nor such that each thread fetches many weights: then threads share out the weights.
   [[nodiscard]] std::int64_t blocks(int threads) const {
-    const auto even = (blocks_ + threads - 1) / threads * threads;
-    const bool may_be = cells() >= even * kFewCells && (blocks_ >= threads || are_few_weights_);
-    return may_be ? even : blocks_;
+    if (blocks_ < threads && !are_few_weights_) return blocks_;
+    return std::clamp(cells() / kFewCells, blocks_, (blocks_ + threads - 1) / threads * threads);
   }
 
-  /// The cell with which block b begins, of so many: where they are large, all but the last are
-  /// whole blocks of rows.
+  /// The cell with which block b of so many begins.
   [[nodiscard]] std::int64_t cut(std::int64_t cells, std::int64_t b, std::int64_t blocks) const {
-    const std::int64_t at = cells * b / blocks, rows = std::min(kernels_->most_rows, 10);
-    return b == blocks || cells < 8 * rows * blocks ? at : at / rows * rows;
+    return RowBlocks<Number>::cut(cells, b, blocks, *kernels_);
   }
 
   /// The input as the kernels read it, [rows][cells and padding][depth_]: itself, if it is floats

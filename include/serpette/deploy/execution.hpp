@@ -153,7 +153,7 @@ class Execution {
   /// @param head   head(k, logits) is called for each head, k its place in `graph().heads()`; the
   ///               logits, a ConstMap in either layout, are there during the call alone.
   /// @param done   done(i) is called behind every layer, in order. Both are called on this thread,
-  ///               perhaps within a parallel region.
+  ///               perhaps within a parallel region, where LibTorch's functions compute on one.
   template <class Head, class Done>
   void run(const float* image, const Head& head, const Done& done) {
     if constexpr (List::kAreWorkersForms)

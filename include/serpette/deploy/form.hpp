@@ -129,8 +129,8 @@ concept RoundedForm = Form<F> && requires(const typename F::Prepared& prepared) 
   { F::reads(prepared) } -> std::same_as<std::optional<RoundedLayout>>;
 };
 
-/// A form that computes on no other threads than these, which has no parallel region of its own: a
-/// plan of such forms gathers its threads once for an image (team.hpp).
+/// A form that shares its work by Workers alone, and opens no parallel region itself: a plan of
+/// such forms gathers its threads once for an image (team.hpp).
 template <class F>
 concept WorkersForm = Form<F> && requires(const typename F::Prepared& prepared) {
   { F::workers(prepared) } -> std::same_as<const Workers&>;

@@ -23,6 +23,8 @@
 #include "serpette/deploy/rounded_map.hpp"
 #include "serpette/deploy/slice.hpp"
 #include "serpette/deploy/stored_array.hpp"
+#include "serpette/deploy/team.hpp"
+#include "serpette/deploy/workers.hpp"
 
 namespace serpette::deploy {
 

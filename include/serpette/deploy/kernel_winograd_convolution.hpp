@@ -110,11 +110,13 @@ class KernelWinogradConvolution {
            int threads) const {
     const auto maps = RowMaps<>{MapRows<const float>::whole(x, in_), MapRows<float>::whole(y, out_),
                                 MapRows<const float>::whole(finish.residual, out_), finish};
-    // Each thread its own tiles, or some filters of them where those are few vectors: then it
-    // transforms them for itself, which takes no longer than to fetch them from another.
-    const auto of_tiles = std::clamp<std::int64_t>(vectors_ / kManyVectors, 1, threads),
-               of_filters = (threads + of_tiles - 1) / of_tiles;
-    parallel(of_tiles * of_filters, [&](std::int64_t begin, std::int64_t end) {
+    // Each thread has its own tiles; where these are few vectors, several threads have the same,
+    // and some filters each. All transform their tiles themselves: to fetch what another core has
+    // transformed takes about as long.
+    std::int64_t of_tiles = std::clamp<std::int64_t>(vectors_ / kManyVectors, 1, threads);
+    while (threads % of_tiles != 0) --of_tiles;
+    const auto of_filters = threads / of_tiles;
+    parallel(threads, [&](std::int64_t begin, std::int64_t end) {
       for (auto piece = begin; piece < end; ++piece) {
         const auto tiles_at = [&](std::int64_t part) {
           return std::min(vectors_ * part / of_tiles * table_->lanes, tiles());
@@ -231,13 +233,14 @@ class KernelWinogradConvolution {
       return starts_[static_cast<std::size_t>(f)] + kFilterOut * f;
     };
     const std::int64_t filters = out_.channels, wanted = work(filters) * part / parts;
-    const auto all = std::views::iota(std::int64_t{0}, filters);
+    const auto all = std::views::iota(0, out_.channels);
     return std::ranges::lower_bound(all, wanted, {}, work) - all.begin();
   }
 
   /// Some filters of tiles first … last − 1.
   void run_tiles(const RowMaps<>& maps, std::int64_t first, std::int64_t last,
                  std::int64_t first_filter, std::int64_t last_filter) const {
+    if (first_filter == last_filter) return;
     const std::int64_t lanes = table_->lanes, vectors = (last - first + lanes - 1) / lanes,
                        blocks = blocks_of(vectors);
     for (std::int64_t b = 0; b < blocks; ++b)

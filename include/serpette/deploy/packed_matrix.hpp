@@ -108,6 +108,16 @@ class RowBlocks {
     }
   }
 
+  /// The b-th of `blocks` stretches of rows begins with this one: with a whole block of rows of the
+  /// size that costs least a row, where there are as many.
+  static std::int64_t cut(std::int64_t rows, std::int64_t b, std::int64_t blocks,
+                          const ProductKernels<Number>& kernels) {
+    const std::int64_t size = std::min(kernels.most_rows, kCheapest),
+                       whole = (rows + size - 1) / size;
+    if (b == blocks) return rows;
+    return whole < blocks ? rows * b / blocks : whole * b / blocks * size;
+  }
+
   [[nodiscard]] std::int64_t count() const { return count_; }
   [[nodiscard]] int size(std::int64_t block) const { return kBlockRows[which(block)]; }
   [[nodiscard]] std::int64_t first(std::int64_t block) const {
@@ -119,6 +129,11 @@ class RowBlocks {
   }
 
  private:
+  static constexpr int kCheapest = 10;
+  /// What a block takes, in halves of a row: one row more than it has, and one and a half where its
+  /// rows want more pointers than x86 has registers.
+  static std::int64_t halves(std::int64_t rows) { return 2 * rows + (rows > kCheapest ? 3 : 2); }
+
   [[nodiscard]] std::size_t which(std::int64_t block) const {
     return block + 1 < count_ ? which_ : last_;
   }

@@ -9,7 +9,9 @@
 #include <omp.h>
 #endif
 
+#include <algorithm>
 #include <atomic>
+#include <cctype>
 #include <cstdlib>
 #include <exception>
 #include <string_view>
@@ -19,16 +21,19 @@ namespace serpette::deploy {
 
 namespace detail {
 
-/// How often a thread of a team looks for its next part before it sleeps: for about a millisecond.
-/// As OpenMP has it, not at all under OMP_WAIT_POLICY=passive.
-inline int patience() {
-  static const int often = [] {
-    const char* policy = std::getenv("OMP_WAIT_POLICY");
-    const std::string_view said = policy == nullptr ? "" : policy;
-    return said == "passive" || said == "PASSIVE" ? 0 : 20'000;
-  }();
-  return often;
-}
+/// How often a thread of a team looks for its next part before it sleeps: up to a millisecond, by
+/// the processor. As OpenMP has it, not at all under OMP_WAIT_POLICY=passive.
+inline int patience = [] {
+  const char* said = std::getenv("OMP_WAIT_POLICY");
+  const auto is_same = [](char a, char b) { return std::tolower(a) == b; };
+  return said != nullptr &&
+                 std::ranges::equal(std::string_view(said), std::string_view("passive"), is_same)
+             ? 0
+             : 20'000;
+}();
+
+/// Threads of all teams that there are now.
+inline std::atomic<int> gathered_threads = 0;
 
 /// Tells the processor that this thread looks again and again.
 inline void pause() {
@@ -56,7 +61,7 @@ class Team {
   static void gather([[maybe_unused]] int threads, const Work& work) {
 #ifdef _OPENMP
     if (threads > 1 && at_hand() == nullptr) {
-      Team team(threads <= omp_get_num_procs() ? detail::patience() : 0);
+      Team team(threads);
       std::exception_ptr error;
 #pragma omp parallel num_threads(threads)
       if (omp_get_thread_num() == 0) {
@@ -78,6 +83,8 @@ class Team {
 #endif
     work();
   }
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
 
   /// Threads, the leader among them.
   [[nodiscard]] int size() const { return size_; }
@@ -101,7 +108,15 @@ class Team {
     const void* of = nullptr;
   };
 
-  explicit Team(int patience) : patience_(patience) {}
+#ifdef _OPENMP
+  explicit Team(int threads) : wanted_(threads) {
+    static const int processors = omp_get_num_procs();  // a system call
+    // Who waits awake must not do so on a processor that another thread is to compute on.
+    const int all = detail::gathered_threads += wanted_;
+    patience_ = all <= processors ? detail::patience : 0;
+  }
+  ~Team() { detail::gathered_threads -= wanted_; }
+#endif
 
   static Team*& led() {
     thread_local Team* team = nullptr;
@@ -148,7 +163,7 @@ class Team {
   // A line of the cache for what the leader writes, and one for what all write.
   alignas(64) std::atomic<int> turn_{0};
   Job job_;
-  int size_ = 1, patience_;
+  int size_ = 1, wanted_ = 1, patience_ = 0;
   alignas(64) std::atomic<int> parts_left_{0};
   std::exception_ptr error_;
 };

@@ -169,12 +169,9 @@ class WinogradConvolutionOf {
   [[nodiscard]] int depth() const {
     return (in_.channels + kTogether<Number> - 1) / kTogether<Number> * kTogether<Number>;
   }
-  /// Where the b-th of so many blocks of tiles begins: whole blocks of rows of the products lie
-  /// before it, where there are as many.
+  /// The tile with which block b of so many begins.
   [[nodiscard]] std::int64_t cut(std::int64_t tiles, std::int64_t b, std::int64_t blocks) const {
-    const std::int64_t rows = kernels_->most_rows, whole = tiles / rows;
-    if (b == blocks) return tiles;
-    return whole < blocks ? tiles * b / blocks : whole * b / blocks * rows;
+    return RowBlocks<Number>::cut(tiles, b, blocks, *kernels_);
   }
   /// The first row and column of tile t.
   [[nodiscard]] int tile_row(std::int64_t t) const {

@@ -34,7 +34,8 @@ inline int available_threads() {
 #endif
 }
 
-/// While it lives, plans that this thread runs compute on so many threads.
+/// While it lives, plans that this thread runs compute on so many threads; within another plan, on
+/// that one's.
 class WithThreads {
  public:
   /// @param threads  0: as many as OpenMP says.
@@ -56,11 +57,13 @@ class Workers {
 
   /// Threads that the work is worth.
   [[nodiscard]] int most() const { return most_; }
-  /// Of those that there are. All are woken, which takes the longer the more they are.
+  /// Of those that there are. All take part, which costs the more the more they are, and three
+  /// times as much where they are yet to be gathered.
   [[nodiscard]] int threads() const {
     const int all = available_threads(),
-              worth = static_cast<int>(std::bit_width(static_cast<unsigned>(all))) / 2;
-    return most_ > worth ? std::min(most_, all) : 1;
+              worth = static_cast<int>(std::bit_width(static_cast<unsigned>(all))) / 2,
+              cost = Team::at_hand() != nullptr ? 1 : 3;
+    return most_ > cost * worth ? std::min(most_, all) : 1;
   }
 
   /// Calls f(begin, end) for ranges that make up [0, count), at the same time. What one of them
@@ -73,16 +76,14 @@ class Workers {
     }
     stand_by([&] {
       auto& team = *Team::at_hand();
-      const std::int64_t parts = team.size();
+      const auto parts = std::min<std::int64_t>(team.size(), count);
       team.share([&](std::int64_t part) {
-        const auto begin = count * part / parts, end = count * (part + 1) / parts;
-        if (begin < end) f(begin, end);
+        if (part < parts) f(count * part / parts, count * (part + 1) / parts);
       });
     });
   }
 
-  /// Does work() on this thread, with the threads at hand for such parts of it as this is the
-  /// largest of.
+  /// Does work() on this thread, with a team gathered if this, its largest part, is worth one.
   template <class Work>
   void stand_by(const Work& work) const {
     // All of them, always: GCC's runtime ends threads that a smaller team does not need, and starts
@@ -91,7 +92,7 @@ class Workers {
   }
 
  private:
-  static constexpr double kWorthAThread = 1e5;  // measured on two cores whose threads are awake
+  static constexpr double kWorthAThread = 1e5;  // of a team of two; measured on a Zen 4
 
   int most_;
 };

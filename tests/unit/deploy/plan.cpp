@@ -195,6 +195,20 @@ TEST_CASE("what is behind by the clock and by the model is timed no more", "[dep
   CHECK(contested[1] == contested[0]);
 }
 
+TEST_CASE("noise is what lies between the bests of every other turn", "[deploy][plan]") {
+  const auto noise = [](const auto& milliseconds_of_turn) {
+    int turn = 0;
+    return deploy::time_in_turns({1.0}, 9,
+                                 [&](std::size_t) {
+                                   std::this_thread::sleep_for(
+                                       std::chrono::milliseconds(milliseconds_of_turn(turn++)));
+                                 })
+        .noise;
+  };
+  CHECK(noise([](int turn) { return turn == 4 ? 40 : 4; }) < 0.5);  // one turn is no noise
+  CHECK(noise([](int turn) { return turn % 2 == 0 ? 12 : 4; }) > 1);
+}
+
 TEST_CASE("one thing is timed at a time, whatever its type", "[deploy][plan]") {
   std::atomic<int> inside = 0, most = 0;
   const auto work = [&] {

@@ -1,9 +1,11 @@
 #include <ATen/Parallel.h>
 
+#include <array>
 #include <atomic>
 #include <set>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "serpette/deploy/plan.hpp"
 #include "serpette/deploy/team.hpp"
@@ -32,13 +34,15 @@ struct Threads {
 
 template <class Work>
 Threads threads_of(int wanted, const Work& work) {
-  const int before = at::get_num_threads();
+  // Threads of a team sleep while they wait: what a thread takes is what it computes.
+  const int before = at::get_num_threads(), patience = std::exchange(deploy::detail::patience, 0);
   at::set_num_threads(wanted);
   work();  // wakes them
   auto& regions = test::ParallelRegions::instance();
   regions.clear();
   for (int i = 0; i < 4; ++i) work();
   at::set_num_threads(before);
+  deploy::detail::patience = patience;
   return {std::max(1, regions.own(0.4 / wanted)), std::max(1, regions.all(0.4 / wanted))};
 }
 
@@ -57,12 +61,17 @@ TEST_CASE("work is done by one thread where it is not worth waking all", "[deplo
     return deploy::Workers(multiply_adds).threads();
   };
   CHECK(threads(1, 1e9) == 1);
-  CHECK(threads(2, 0.9e5) == 1);
-  CHECK(threads(2, 1e5) == 2);
-  CHECK(threads(16, 1.9e5) == 1);
-  CHECK(threads(16, 2e5) == 3);
+  CHECK(threads(2, 2.9e5) == 1);
+  CHECK(threads(2, 3e5) == 2);
+  CHECK(threads(16, 5.9e5) == 1);
+  CHECK(threads(16, 6e5) == 7);
   CHECK(threads(16, 1e9) == 16);
-  CHECK(threads(64, 2.9e5) == 1);
+  CHECK(threads(64, 8.9e5) == 1);
+  // A third, where they are gathered.
+  deploy::Team::gather(2, [] {
+    CHECK(deploy::Workers(0.9e5).threads() == 1);
+    CHECK(deploy::Workers(1e5).threads() == 2);
+  });
 }
 
 TEST_CASE("work is cut until threads have about as much of it each", "[deploy][threads]") {
@@ -79,64 +88,97 @@ TEST_CASE("work is cut until threads have about as much of it each", "[deploy][t
   CHECK(parts(7, 3, 2) == 2);  // 4 : 5 : 5, not 2 : 2 : 3
 }
 
-TEST_CASE("each thread of a team gets its part, as often as the leader has some",
+TEST_CASE("fewer pieces than threads are one for each of some", "[deploy][threads]") {
+  const deploy::WithThreads three(3);
+  std::array<std::atomic<int>, 2> calls{};
+  deploy::Workers(1e9)(2, [&](std::int64_t begin, std::int64_t end) {
+    REQUIRE(end == begin + 1);
+    ++calls[static_cast<std::size_t>(begin)];
+  });
+  CHECK(calls[0] == 1);
+  CHECK(calls[1] == 1);
+}
+
+TEST_CASE("a team's threads get their parts, what they throw comes out, and they go on",
           "[deploy][threads]") {
-  for (const int threads : {2, 3}) {
-    deploy::Team::gather(threads, [&] {
-      auto& team = *deploy::Team::at_hand();
-      REQUIRE(team.size() == threads);
-      CHECK(deploy::available_threads() == threads);
-      std::vector<int> calls(static_cast<std::size_t>(threads), 0);
-      std::vector<std::thread::id> who(calls.size());
-      constexpr int kTimes = 300;
-      for (int i = 0; i < kTimes; ++i)
-        team.share([&](int part) {
-          ++calls[static_cast<std::size_t>(part)];
-          who[static_cast<std::size_t>(part)] = std::this_thread::get_id();
-        });
-      CHECK(calls == std::vector<int>(calls.size(), kTimes));
-      CHECK(who.front() == std::this_thread::get_id());
-      CHECK(std::set(who.begin(), who.end()).size() == who.size());
-      deploy::Team::gather(7, [&] { CHECK(deploy::Team::at_hand() == &team); });
-    });
-    CHECK(deploy::Team::at_hand() == nullptr);
-  }
+  const bool is_awake = GENERATE(true, false);
+  const int threads = GENERATE(2, 3),
+            patience = std::exchange(deploy::detail::patience, is_awake ? 20'000 : 0);
+  deploy::Team::gather(threads, [&] {
+    auto& team = *deploy::Team::at_hand();
+    REQUIRE(team.size() == threads);
+    CHECK(deploy::available_threads() == threads);
+    std::vector<int> calls(static_cast<std::size_t>(threads), 0);
+    std::vector<std::thread::id> who(calls.size());
+    constexpr int kTimes = 300;
+    for (int i = 0; i < kTimes; ++i)
+      team.share([&](int part) {
+        ++calls[static_cast<std::size_t>(part)];
+        who[static_cast<std::size_t>(part)] = std::this_thread::get_id();
+      });
+    CHECK(calls == std::vector<int>(calls.size(), kTimes));
+    CHECK(who.front() == std::this_thread::get_id());
+    CHECK(std::set(who.begin(), who.end()).size() == who.size());
+    deploy::Team::gather(7, [&] { CHECK(deploy::Team::at_hand() == &team); });
+    for (const int thrower : {0, 1}) {
+      CHECK_THROWS_WITH(team.share([&](int part) {
+        if (part == thrower) throw std::runtime_error("a part");
+      }),
+                        "a part");
+      bool is_there = false;
+      team.share([&](int part) {
+        if (part == thrower) is_there = true;
+      });
+      CHECK(is_there);
+    }
+  });
+  CHECK_THROWS_WITH(deploy::Team::gather(threads, [] { throw std::runtime_error("the leader"); }),
+                    "the leader");
+  CHECK(deploy::Team::at_hand() == nullptr);
+  CHECK(deploy::detail::gathered_threads == 0);
+  deploy::detail::patience = patience;
 }
 
 TEST_CASE("a part of a team's work has no team, and what it has to share it does alone",
           "[deploy][threads]") {
   const deploy::WithThreads two(2);
-  std::atomic<int> alone = 0, pieces = 0;
+  std::atomic<int> alone = 0, pieces = 0, small = 0;
   deploy::Workers(1e9).stand_by([&] {
     deploy::Workers(1e9)(2, [&](std::int64_t, std::int64_t) {
       alone += deploy::available_threads() == 1 && deploy::Team::at_hand() == nullptr;
       deploy::Workers(1e9)(
           10, [&](std::int64_t begin, std::int64_t end) { pieces += end - begin == 10; });
+      // OpenMP has no more threads here: a team of one.
+      deploy::Team::gather(
+          2, [&] { deploy::Team::at_hand()->share([&](int part) { small += part == 0; }); });
     });
   });
   CHECK(alone == 2);
   CHECK(pieces == 2);
+  CHECK(small == 2);
 }
 
-TEST_CASE("what a part throws, or the leader, comes out of a team, which goes on",
-          "[deploy][threads]") {
-  for (const int thrower : {0, 1}) {
-    int parts = 0;
-    deploy::Team::gather(2, [&] {
-      auto& team = *deploy::Team::at_hand();
-      CHECK_THROWS_WITH(team.share([&](int part) {
-        if (part == thrower) throw std::runtime_error("a part");
-      }),
-                        "a part");
-      team.share([&](int part) {
-        if (part == thrower) ++parts;
-      });
+TEST_CASE("a plan gathers its threads once for an image", "[deploy][threads]") {
+  const auto cfgs = std::filesystem::path(SERPETTE_TESTS).parent_path() / "share/cfg";
+  auto graph = load_cfg(cfgs / "yolov3-tiny.cfg");
+  const test::ReferenceNetwork network(graph, Seed(1));
+  auto plan = deploy::make_plan(network, {.measure = false});
+  const auto image = at::rand(at::IntArrayRef{1, 3, graph.input.height, graph.input.width});
+  auto& regions = test::ParallelRegions::instance();
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 2}) {
+    at::set_num_threads(threads);
+    regions.clear();
+    int heads = 0;
+    plan.run(image.const_data_ptr<float>(), [&](std::size_t, const deploy::ConstMap&) {
+      const auto* team = deploy::Team::at_hand();
+      CHECK((team == nullptr ? 1 : team->size()) == threads);
+      ++heads;
     });
-    CHECK(parts == 1);
+    CHECK(heads == 2);
+    CHECK(regions.own_regions() == threads - 1);
   }
-  CHECK_THROWS_WITH(deploy::Team::gather(2, [] { throw std::runtime_error("the leader"); }),
-                    "the leader");
-  CHECK(deploy::Team::at_hand() == nullptr);
+  at::set_num_threads(before);
 }
 
 TEST_CASE("a plan computes on as many threads as it is given", "[deploy][threads]") {
