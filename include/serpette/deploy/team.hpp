@@ -21,15 +21,16 @@ namespace serpette::deploy {
 
 namespace detail {
 
-/// How often a thread of a team looks for its next part before it sleeps: up to a millisecond, by
-/// the processor. As OpenMP has it, not at all under OMP_WAIT_POLICY=passive.
+/// How often a thread of a team looks for its next part before it sleeps: for some 50 µs, as long
+/// as it takes to be woken, since the processor may be wanted by the one that it waits for. As
+/// OpenMP has it, not at all under OMP_WAIT_POLICY=passive.
 inline int patience = [] {
   const char* said = std::getenv("OMP_WAIT_POLICY");
   const auto is_same = [](char a, char b) { return std::tolower(a) == b; };
   return said != nullptr &&
                  std::ranges::equal(std::string_view(said), std::string_view("passive"), is_same)
              ? 0
-             : 20'000;
+             : 1'000;
 }();
 
 /// Threads of all teams that there are now.
