@@ -154,8 +154,9 @@ AnyPlan read_plan(std::shared_ptr<const void> owner, std::span<const std::byte> 
   require(header.version == kPlanVersion, place,
           "should be a plan of version {}, got {}: write it anew with export_network --format plan",
           kPlanVersion, header.version);
-  require(header.bytes == bytes.size(), place, "should have {} bytes, got {}: it is incomplete",
-          header.bytes, bytes.size());
+  require(header.bytes == bytes.size(), place, "should have {} bytes, got {}: {}", header.bytes,
+          bytes.size(),
+          header.bytes > bytes.size() ? "it is incomplete" : "something stands behind its end");
   const auto sum =
       checksum(bytes.subspan(sizeof header), workers_for(static_cast<std::int64_t>(bytes.size())));
   require(sum == header.checksum, place,

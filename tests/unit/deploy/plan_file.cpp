@@ -207,7 +207,7 @@ TEST_CASE("what is no whole plan of this version and machine is refused by name"
   refused(whole.substr(0, 100), "should be a plan file");
   for (const std::size_t size : {std::size_t{128}, std::size_t{200}, whole.size() - 1})
     refused(whole.substr(0, size), "it is incomplete");
-  refused(whole + 'x', "it is incomplete");
+  refused(whole + 'x', "something stands behind its end");
 
   Generator rng(Seed(3));
   for (int i = 0; i < 200; ++i) {  // any bit behind the header
