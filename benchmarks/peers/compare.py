@@ -8,7 +8,8 @@ For each case plan_peer saves its network; every engine loads that network, and 
 anything is timed (engine.py). A ratio is taken within a round: time ÷ that of the first engine (ncnn) with the *dense*
 network; the median over the rounds and the quartiles are printed and written. Small networks on several threads take as long as
 numbers take from core to core, which differs from process to process: with --starts all are started so often, and their rounds
-count together. Peers live in environments of their own, made by setup.sh: $PEERS_PYTHON, $MNN_PYTHON, $DEEPSPARSE_PYTHON. A peer that cannot start is reported and left out.
+count together. Peers live in environments of their own, made by setup.sh: $PEERS_PYTHON, $MNN_PYTHON, $DEEPSPARSE_PYTHON. A peer
+that cannot start is reported and left out.
 """
 
 import argparse

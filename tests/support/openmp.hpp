@@ -80,10 +80,6 @@ inline std::set<std::string> openmp_runtimes() {
   return found;
 }
 
-/// Threads of a Team sleep while they wait, so that what a thread computes is all the time it
-/// takes. Our code looks when it first waits, which is later.
-inline const bool waits_asleep = ::setenv("OMP_WAIT_POLICY", "passive", 1) == 0;
-
 namespace detail {
 
 struct Region {

@@ -93,12 +93,7 @@ class RowBlocks {
       std::size_t last = i;
       if (rest != 0 && how == LastBlock::kSmall)
         for (last = 0; kBlockRows[last] < rest;) ++last;
-      // A block costs about one row more than it has, and one and a half where its rows want more
-      // pointers than there are registers; of what costs the same, equal blocks are preferred, and
-      // large ones.
-      const auto halves = [](std::int64_t of_block) {
-        return 2 * of_block + (of_block > 10 ? 3 : 2);
-      };
+      // Of what costs the same, equal blocks are preferred, and large ones.
       const auto cost = (rows - 1) / size * halves(size) + halves(kBlockRows[last]);
       if (i > 0 && (last != i ? cost >= least : cost > least)) continue;
       least = cost;
